@@ -1,0 +1,332 @@
+/* greenroom/actor.h - what an actor is, and all that it can do. */
+#ifndef GREENROOM_ACTOR_H
+#define GREENROOM_ACTOR_H
+
+#include <greenroom/message.h>
+
+GR_BEGIN_DECLS
+
+/* ---- how an actor ended ------------------------------------------------- */
+
+typedef enum gr_exit_kind {
+    GR_EXIT_NORMAL = 0,   /* its work was done: gr_exit(self, 0, ...) */
+    GR_EXIT_SHUTDOWN,     /* it was asked to stop: gr_stop, or its system */
+    GR_EXIT_ERROR,        /* a callback returned the error in `code` */
+    GR_EXIT_KILLED,       /* gr_kill */
+    GR_EXIT_LIMIT,        /* over a limit; `code` and `text` say which */
+    GR_EXIT_NOPROC,       /* it was dead before the link or monitor came */
+    GR_EXIT_NOCONNECTION, /* its node was lost: whether it lives is unknown */
+    GR_EXIT_SIGNAL        /* its process ended by the signal in `code` */
+} gr_exit_kind;
+
+#define GR_EXIT_TEXT_MAX 63 /* bytes of text that a reason carries */
+
+typedef struct gr_exit_reason {
+    gr_exit_kind kind;
+    int code; /* GR_EXIT_ERROR: the error; GR_EXIT_SIGNAL: the signal */
+    char text[GR_EXIT_TEXT_MAX + 1]; /* may be empty */
+} gr_exit_reason;
+
+/* "normal", "shutdown", "error" ...; never NULL. Threads: any. */
+GR_API const char *gr_exit_kind_name(gr_exit_kind kind);
+
+/* ---- a behaviour: the constant that an actor is made from --------------- */
+
+/* Called first, on a worker, with the arguments of the spawn (gr_unpack). 0, or
+ * the error that the actor ends with. */
+typedef int gr_init_fn(gr_actor *self, void *state, const gr_msg *args);
+/* Called for each message. 0, or an error, which is a failure of the actor. */
+typedef int gr_receive_fn(gr_actor *self, void *state, const gr_msg *msg);
+/* Called last, unless the actor is killed. Still allowed: sending. */
+typedef void gr_terminate_fn(gr_actor *self, void *state,
+                             const gr_exit_reason *why);
+
+/* One row of a table of handlers, which ends at {0}. */
+typedef struct gr_handler {
+    const char *tag;
+    gr_receive_fn *receive;
+} gr_handler;
+
+/* What happens to a message that finds the mailbox at its hard bound. */
+typedef enum gr_full {
+    GR_FULL_FAIL = 0, /* the sender gets GR_EAGAIN */
+    GR_FULL_DROP_NEW, /* the message is dropped and counted; the send says 0 */
+    GR_FULL_STOP      /* the receiver ends with GR_EXIT_LIMIT */
+} gr_full;
+
+/* Bounds in messages; 0 is the system's default. Signals (exits, monitors,
+ * timers, answers) are not counted and never refused. */
+typedef struct gr_mailbox {
+    uint32_t soft; /* beyond: handler actors that send here are slowed down */
+    uint32_t hard; /* beyond: `full` decides */
+    gr_full full;
+} gr_mailbox;
+
+/*
+ * A behaviour is a constant that outlives every system that uses it. `name` is
+ * required: it is how logs, other nodes and child processes call it. Of
+ * `handlers` and `receive` at least one; the table is looked at first.
+ * Members may be appended in later versions: use designated initialisers.
+ */
+typedef struct gr_behavior {
+    const char *name;
+    size_t state_size; /* bytes, zeroed before init; private to the actor */
+    gr_init_fn *init;
+    gr_receive_fn *receive;
+    const gr_handler *handlers;
+    gr_terminate_fn *terminate;
+    gr_mailbox mailbox;
+    size_t arena_max; /* bytes that gr_alloc may give; 0: the system's */
+    bool trap_exit;   /* start as if by gr_trap_exit(self, true) */
+} gr_behavior;
+
+/* ---- life --------------------------------------------------------------- */
+
+typedef struct gr_spawn_opts {
+    gr_values args;   /* gr_args(...); borrowed */
+    const char *name; /* registered before init runs; borrowed */
+    bool link;        /* as by gr_link, in place before init runs */
+    gr_ref *monitor;  /* as by gr_monitor, in place before init runs */
+    bool ack;         /* tell the spawner when init has returned 0: a message
+                         that gr_match_started matches */
+    gr_mailbox mailbox; /* what is not 0 overrides the behaviour's */
+    gr_node node; /* where; another node needs the behaviour on its list of
+                     spawnable ones, and a thread actor to wait (5 s) */
+} gr_spawn_opts;
+
+/*
+ * Starts an actor and stores its address in *out (out may be NULL). init runs
+ * later, on a worker; messages sent to *out meanwhile wait.
+ *
+ * Errors:  GR_EINVAL (no name or no receive in the behaviour, arguments that
+ *          cannot be sent), GR_EEXIST (name taken), GR_ELIMIT (actors_max),
+ *          GR_ENOMEM, GR_ESTOPPED (the system is stopping); from another node
+ *          also GR_ENOCONN, GR_EDENIED, GR_ETIMEOUT, GR_ENOTSUP (self is not
+ *          a thread actor).
+ * Threads: the actor that owns `self` only, as for all that takes `self`.
+ */
+GR_API GR_MUST_CHECK int gr_spawn(gr_actor *self, const gr_behavior *behavior,
+                                  const gr_spawn_opts *opts, gr_pid *out);
+
+GR_API gr_pid gr_self(const gr_actor *self);
+GR_API gr_system *gr_system_of(const gr_actor *self);
+
+/* Ends this actor after the running callback. code 0: normal; else an error.
+ * text may be NULL; it is cut at GR_EXIT_TEXT_MAX. The first call counts. */
+GR_API void gr_exit(gr_actor *self, int code, const char *text);
+
+/*
+ * Asks `pid` to stop. It handles what came before, calls terminate, and ends
+ * with GR_EXIT_SHUTDOWN; if it traps exits it gets a message that
+ * gr_match_stop matches, and decides. Stopping the dead is no error.
+ * Errors: GR_ENOMEM, GR_ENOCONN.
+ */
+GR_API GR_MUST_CHECK int gr_stop(gr_actor *self, gr_pid pid);
+/* Ends `pid` before its next message, without terminate. Cannot be trapped. A
+ * thread actor sees GR_ESTOPPED from its next wait. Errors: as gr_stop. */
+GR_API GR_MUST_CHECK int gr_kill(gr_actor *self, gr_pid pid);
+
+/* Calls fn(arg) when this actor has ended, however it did (killed, too), last
+ * registered first: for what it holds outside (descriptors, malloc).
+ * Errors: GR_ENOMEM. */
+GR_API GR_MUST_CHECK int gr_on_exit(gr_actor *self, void (*fn)(void *arg),
+                                    void *arg);
+
+/* ---- links, monitors, names --------------------------------------------- */
+
+/*
+ * Ties two lives: when one ends other than normally, so does the other, with
+ * the same reason, unless it traps exits. Linking to the dead ends (or tells)
+ * the caller with GR_EXIT_NOPROC. Links are one per pair, in both directions.
+ * Errors: GR_EINVAL (nobody, or oneself), GR_ENOMEM.
+ */
+GR_API GR_MUST_CHECK int gr_link(gr_actor *self, gr_pid pid);
+GR_API GR_MUST_CHECK int gr_unlink(gr_actor *self, gr_pid pid);
+/* From now on exits of links and requests to stop come as messages
+ * (gr_match_exit, gr_match_stop). */
+GR_API void gr_trap_exit(gr_actor *self, bool on);
+
+/*
+ * Asks for one message, which gr_match_down matches, when `pid` ends, or at
+ * once if it is dead. It comes behind all that `pid` sent here.
+ * Errors: GR_EINVAL (nobody), GR_ENOMEM.
+ */
+GR_API GR_MUST_CHECK int gr_monitor(gr_actor *self, gr_pid pid, gr_ref *out);
+/* No message of this monitor is seen after this, even if it waits already. */
+GR_API void gr_demonitor(gr_actor *self, gr_ref ref);
+
+/*
+ * Gives this actor a name on its node; the name goes when the actor ends. A
+ * name is 1 to GR_NAME_MAX bytes. Errors: GR_EINVAL, GR_EEXIST, GR_ENOMEM.
+ */
+#define GR_NAME_MAX 255
+GR_API GR_MUST_CHECK int gr_register(gr_actor *self, const char *name);
+/* Errors: GR_ENOENT (not a name of this actor). */
+GR_API GR_MUST_CHECK int gr_unregister(gr_actor *self, const char *name);
+/*
+ * The actor of that name on `node` (GR_HERE: this one).
+ * Errors: GR_ENOENT; for another node, where it waits up to 5 s, also
+ * GR_ENOCONN, GR_ETIMEOUT, GR_ENOTSUP (self is not a thread actor: use gr_ask
+ * with gr_node_agent, see node.h).
+ */
+GR_API GR_MUST_CHECK int gr_whereis(gr_actor *self, gr_node node,
+                                    const char *name, gr_pid *out);
+
+/* What the runtime tells an actor; false for any other message, whatever tag
+ * another actor gave it. Outputs may be NULL. */
+GR_API bool gr_match_exit(const gr_msg *msg, gr_pid *from,
+                          gr_exit_reason *why);
+GR_API bool gr_match_down(const gr_msg *msg, gr_ref *ref, gr_pid *from,
+                          gr_exit_reason *why);
+GR_API bool gr_match_stop(const gr_msg *msg, gr_pid *from);
+GR_API bool gr_match_started(const gr_msg *msg, gr_pid *from);
+
+/* ---- sending ------------------------------------------------------------ */
+
+/*
+ * gr_send(self, to, tag, values...): 0 means accepted: it will be handled, or
+ * become a dead letter, or be dropped by the receiver's stated policy; each
+ * counted. A send to an actor that is known to be dead is accepted too, and a
+ * dead letter at once. Two messages from one actor to another arrive in the
+ * order sent. Never blocks.
+ *
+ * Owns:    borrows everything.
+ * Errors:  GR_EAGAIN (mailbox full, policy fail; or the peer's queue is),
+ *          GR_ETOOBIG, GR_ENOMEM, GR_EINVAL (`to` is nobody, or a bad value),
+ *          GR_ENOCONN (its node is not connected).
+ */
+GR_API GR_MUST_CHECK int gr_sendv(gr_actor *self, gr_pid to,
+                                  const gr_value *values, uint32_t n);
+/* gr_tell(self, to, tag, values...): best effort; what gr_send would refuse
+ * becomes a counted dead letter with its reason. */
+GR_API void gr_tellv(gr_actor *self, gr_pid to, const gr_value *values,
+                     uint32_t n);
+/* Sends on a message as it is, with its sender, and, if it was asked, with the
+ * duty to answer, which is then the receiver's. Errors: as gr_send, and
+ * GR_EINVAL if it was asked and is answered already. */
+GR_API GR_MUST_CHECK int gr_forward(gr_actor *self, gr_pid to,
+                                    const gr_msg *msg);
+
+/* ---- what came with a message ------------------------------------------- */
+
+GR_API gr_pid gr_sender(const gr_msg *msg); /* GR_NOBODY if none */
+GR_API bool gr_msg_asked(const gr_msg *msg); /* the sender waits for a reply */
+/* Of an answer: 0, or the error that came instead of it. */
+GR_API int gr_msg_status(const gr_msg *msg);
+/* Of an answer: what was given to gr_then. */
+GR_API uint64_t gr_msg_token(const gr_msg *msg);
+
+/* The message is none of this actor's: a counted dead letter, an error to who
+ * asked it (GR_ENOREPLY). Returns 0, to be returned by the handler. */
+GR_API int gr_unhandled(gr_actor *self, const gr_msg *msg);
+
+/*
+ * Keeps a message beyond its handler without copying: to answer it later, or to
+ * read it again. It ends with gr_release, or with the actor. An asked message
+ * that ends unanswered is answered with GR_ENOREPLY (GR_ENOPROC at exit).
+ * Returns NULL for GR_ENOMEM.
+ */
+GR_API GR_MUST_CHECK const gr_msg *gr_keep(gr_actor *self, const gr_msg *msg);
+GR_API void gr_release(gr_actor *self, const gr_msg *kept);
+
+/* ---- asking ------------------------------------------------------------- */
+
+/*
+ * gr_reply(self, msg, tag, values...): answers an asked message, once.
+ * Errors: GR_EINVAL (not asked, or answered already), GR_ENOMEM, GR_ETOOBIG (the
+ * duty stays), GR_ENOCONN.
+ */
+GR_API GR_MUST_CHECK int gr_replyv(gr_actor *self, const gr_msg *msg,
+                                   const gr_value *values, uint32_t n);
+/* Answers with an error instead: what gr_call returns, what gr_msg_status
+ * says. code must be negative. text may be NULL. */
+GR_API GR_MUST_CHECK int gr_reply_error(gr_actor *self, const gr_msg *msg,
+                                        int code, const char *text);
+
+/* Where an answer goes: fn(self, state, reply) for the answer, the timeout and
+ * the death alike (gr_msg_status tells). */
+typedef struct gr_continuation {
+    gr_receive_fn *fn;
+    uint64_t token;
+} gr_continuation;
+
+static inline gr_continuation gr_then(gr_receive_fn *fn, uint64_t token)
+{
+    gr_continuation then = {fn, token};
+    return then;
+}
+
+/*
+ * gr_ask(self, to, timeout_ms, gr_then(fn, token), tag, values...): a question
+ * from a handler actor, which goes on with other messages meanwhile. fn is
+ * called once: with the answer, or with status GR_ETIMEOUT, GR_ENOPROC,
+ * GR_ENOREPLY, GR_ENOCONN or the callee's own error. A late answer is dropped
+ * and counted; it never reaches the mailbox.
+ * Errors: as gr_send, and GR_EINVAL (no fn, timeout not above 0 nor
+ * GR_FOREVER), GR_ELIMIT (asks_max open asks).
+ */
+GR_API GR_MUST_CHECK int gr_askv(gr_actor *self, gr_pid to, int64_t timeout_ms,
+                                 gr_continuation then, const gr_value *values,
+                                 uint32_t n);
+/*
+ * gr_call(self, to, timeout_ms, gr_expect(tag, outputs...), tag, values...):
+ * a question from a thread actor, which waits. Outputs borrow from the answer.
+ * Errors: as gr_ask's statuses; GR_EREPLY (the answer is another one),
+ * GR_ESTOPPED, GR_ENOTSUP (self is not a thread actor).
+ */
+GR_API GR_MUST_CHECK int gr_callv(gr_actor *self, gr_pid to,
+                                  int64_t timeout_ms, gr_pattern expect,
+                                  const gr_value *values, uint32_t n);
+
+/* ---- time --------------------------------------------------------------- */
+
+/* gr_after(self, ms, &timer, tag, values...): sends that message to oneself
+ * once, in `ms` or a little later. out may be NULL. Errors: GR_EINVAL (ms < 0),
+ * GR_ENOMEM, GR_ETOOBIG, GR_ELIMIT (timers_max of the actor). */
+GR_API GR_MUST_CHECK int gr_afterv(gr_actor *self, int64_t ms, gr_timer *out,
+                                   const gr_value *values, uint32_t n);
+/* gr_every(...): the same each ms (at least 1) until cancelled. A fire that
+ * finds the one before it not handled yet is left out. */
+GR_API GR_MUST_CHECK int gr_everyv(gr_actor *self, int64_t ms, gr_timer *out,
+                                   const gr_value *values, uint32_t n);
+/* No message of this timer is seen after this, even if it waits already.
+ * Cancelling what has fired is no error. */
+GR_API void gr_timer_cancel(gr_actor *self, gr_timer timer);
+/* Monotonic milliseconds; virtual in deterministic mode. */
+GR_API int64_t gr_now_ms(const gr_actor *self);
+
+/* ---- private memory ----------------------------------------------------- */
+
+/* Memory of this actor's own, zeroed, aligned for any type, freed with the
+ * actor. NULL when arena_max is reached or there is no memory. */
+GR_API GR_MUST_CHECK void *gr_alloc(gr_actor *self, size_t size);
+/* A copy in that memory, with a zero byte after it; ptr NULL as gr_alloc. */
+GR_API gr_str gr_str_copy(gr_actor *self, gr_str text);
+
+/* ---- thread actors: code that waits ------------------------------------- */
+
+/*
+ * Waits up to timeout_ms (GR_FOREVER; 0: only looks) for the next message,
+ * which lives until the next wait of this actor.
+ * Errors: GR_ETIMEOUT; GR_ESTOPPED once the actor was told to stop;
+ * GR_ENOTSUP (self is a handler actor).
+ */
+GR_API GR_MUST_CHECK int gr_receive(gr_actor *self, int64_t timeout_ms,
+                                    const gr_msg **out);
+/* Waits; messages stay. Errors: GR_ESTOPPED, GR_ENOTSUP. */
+GR_API GR_MUST_CHECK int gr_sleep(gr_actor *self, int64_t ms);
+/* Waits until this actor is told to stop, or the process gets SIGTERM or
+ * SIGINT. Messages stay. 0 in both cases. Errors: GR_ENOTSUP. */
+GR_API GR_MUST_CHECK int gr_wait_stop(gr_actor *self);
+/* How the actor was told to end, after GR_ESTOPPED. False before. */
+GR_API bool gr_exit_reason_of(const gr_actor *self, gr_exit_reason *why);
+
+/* Writes "name or behaviour<slot.run>", or with its node, for logs. */
+#define GR_PID_TEXT_MAX 64
+GR_API const char *gr_pid_text(gr_pid pid, char buf[GR_PID_TEXT_MAX]);
+
+GR_END_DECLS
+
+#include <greenroom/detail/verbs.h> /* gr_send, gr_ask, ... as macros */
+
+#endif /* GREENROOM_ACTOR_H */

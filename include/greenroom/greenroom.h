@@ -1,0 +1,14 @@
+/* greenroom/greenroom.h - all of it: actors, messages, supervisors, nodes. */
+#ifndef GREENROOM_GREENROOM_H
+#define GREENROOM_GREENROOM_H
+
+#include <greenroom/actor.h>
+#include <greenroom/base.h>
+#include <greenroom/error.h>
+#include <greenroom/message.h>
+#include <greenroom/node.h>
+#include <greenroom/sim.h>
+#include <greenroom/supervisor.h>
+#include <greenroom/system.h>
+
+#endif /* GREENROOM_GREENROOM_H */

@@ -1,0 +1,116 @@
+/*
+ * greenroom/node.h - actors in other processes and on other hosts.
+ *
+ * A node is a system that listens or connects. Nodes prove to each other that
+ * they know a shared secret before anything else is believed. Then pids of the
+ * other node work in gr_send, gr_ask, gr_call, gr_link, gr_monitor, gr_stop and
+ * gr_kill like local ones. Losing a node fires every monitor and link across it
+ * with GR_EXIT_NOCONNECTION and ends every open ask with GR_ENOCONN.
+ */
+#ifndef GREENROOM_NODE_H
+#define GREENROOM_NODE_H
+
+#include <greenroom/system.h>
+
+GR_BEGIN_DECLS
+
+#define GR_NODE_NAME_MAX 63
+#define GR_SECRET_MIN 16   /* bytes */
+#define GR_SECRET_MAX 1024 /* bytes */
+#define GR_HEARTBEAT_MS_DEFAULT 1000
+#define GR_SILENCE_MS_DEFAULT 5000
+#define GR_PEERS_MAX_DEFAULT 256u
+#define GR_OUTBOX_MAX_DEFAULT (4u << 20)
+
+/* Zero means the default in every field. Copied during the call. */
+typedef struct gr_node_opts {
+    const char *name; /* required: 1 to GR_NODE_NAME_MAX bytes, unique among
+                         connected nodes */
+    const char *listen; /* tcp://127.0.0.1:7000, ipc:///run/x/y; NULL: none.
+                           Port 0 takes a free one: see gr_node_address */
+    const char *secret_file; /* a file only its owner may read (mode 0600) */
+    gr_bytes secret; /* instead of the file */
+    const gr_behavior *const *spawnable; /* ends at NULL; NULL: none */
+    int64_t heartbeat_ms; /* sent when nothing else was */
+    int64_t silence_ms;   /* without a byte for so long, the node is lost */
+    uint32_t peers_max;
+    uint32_t outbox_max; /* bytes that wait for one peer: then GR_EAGAIN */
+} gr_node_opts;
+
+/*
+ * Makes the caller's system a node. Once per system; ends with the system.
+ * Errors: GR_EINVAL (name; no secret, too short or both; already a node),
+ *         GR_EDENIED (secret_file can be read by others), GR_ENOENT, GR_EIO
+ *         (secret_file), GR_EADDRESS, GR_ENOMEM.
+ */
+GR_API GR_MUST_CHECK int gr_node_start(gr_actor *self,
+                                       const gr_node_opts *opts);
+/* The address that is listened on, with its real port. Errors: GR_ENOENT
+ * (not listening), GR_ETOOBIG (size). */
+GR_API GR_MUST_CHECK int gr_node_address(gr_actor *self, char *buf,
+                                         size_t size);
+
+/*
+ * Connects to the node that listens at `address`, and waits for the proof on
+ * both sides. *out names it. Connecting twice gives the same node.
+ * Errors: GR_EADDRESS, GR_ENOCONN (nobody there), GR_ETIMEOUT, GR_EDENIED (the
+ *         secret differs), GR_EVERSION, GR_EEXIST (name taken, or itself),
+ *         GR_ELIMIT (peers_max), GR_ENOTSUP (not a thread actor), GR_EINVAL
+ *         (not a node).
+ */
+GR_API GR_MUST_CHECK int gr_node_connect(gr_actor *self, const char *address,
+                                         int64_t timeout_ms, gr_node *out);
+/* Says goodbye and closes. Monitors and links fire. Errors: GR_ENOCONN. */
+GR_API GR_MUST_CHECK int gr_node_disconnect(gr_actor *self, gr_node node);
+
+/* The connected node of that name. Errors: GR_ENOENT. */
+GR_API GR_MUST_CHECK int gr_node_find(gr_actor *self, const char *name,
+                                      gr_node *out);
+/* Its name. Errors: GR_ENOCONN (not connected), GR_ETOOBIG. */
+GR_API GR_MUST_CHECK int gr_node_name(gr_actor *self, gr_node node, char *buf,
+                                      size_t size);
+/* The actor that answers for a node, from any kind of actor, by gr_ask:
+ * ["whereis", name] -> ["pid", pid]; ["spawn", behaviour, name or nil,
+ * [args...]] -> ["pid", pid]; ["ping"] -> ["pong"]. */
+GR_API gr_pid gr_node_agent(gr_node node);
+
+/* From now on (or no longer) the actor is told of nodes that come and go,
+ * beginning with those that are here. Errors: GR_ENOMEM, GR_EINVAL (not a
+ * node). */
+GR_API GR_MUST_CHECK int gr_watch_nodes(gr_actor *self, bool on);
+/* True for such a message: *up says which; *reason (of a loss) is an error
+ * code: 0 said goodbye, GR_ENOCONN closed, GR_ETIMEOUT silent, GR_EFORMAT
+ * broke the protocol. name borrows from the message. Outputs may be NULL. */
+GR_API bool gr_match_node(const gr_msg *msg, bool *up, gr_node *node,
+                          gr_str *name, int *reason);
+
+/* ---- child nodes: processes that this program starts itself ------------- */
+
+/*
+ * An actor that is a child process: the same binary, started at once, with a
+ * system of its own that is connected to this node (gr_main diverts it; see
+ * gr_main_opts.node_app and .spawnable). Spawn it, best under a supervisor,
+ * with gr_args("name", workers): the child node's name and its number of
+ * workers (0: one per processor). Watch nodes (gr_watch_nodes) to learn when it
+ * is up. When the process ends, so does the actor (GR_EXIT_SIGNAL, or
+ * GR_EXIT_ERROR with the exit status); when the actor ends, so does the
+ * process: asked first, killed after 2 s, and always reaped. A child whose
+ * parent dies is killed. Needs the caller's system to be a node; a system that
+ * is not listening is made one by gr_child_nodes_enable.
+ */
+GR_API extern const gr_behavior gr_child_node_behavior;
+
+/* Makes the system a node for its own children only: ipc in a fresh folder of
+ * mode 0700, a random secret of 256 bits, handed to each child over an
+ * inherited descriptor. Errors: as gr_node_start. */
+GR_API GR_MUST_CHECK int gr_child_nodes_enable(gr_actor *self,
+                                               const char *name);
+
+/* The process id of the child node `name`; for tests and for people.
+ * Errors: GR_ENOENT. */
+GR_API GR_MUST_CHECK int gr_child_node_process(gr_actor *self,
+                                               const char *name, int *out);
+
+GR_END_DECLS
+
+#endif /* GREENROOM_NODE_H */

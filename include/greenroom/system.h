@@ -1,0 +1,140 @@
+/* greenroom/system.h - start and stop the runtime; enter it from a thread. */
+#ifndef GREENROOM_SYSTEM_H
+#define GREENROOM_SYSTEM_H
+
+#include <greenroom/actor.h>
+
+GR_BEGIN_DECLS
+
+typedef enum gr_log_level {
+    GR_LOG_ERROR = 0,
+    GR_LOG_WARN,
+    GR_LOG_INFO,
+    GR_LOG_DEBUG
+} gr_log_level;
+
+/* Takes one line of log, without its newline. Called from any thread, also two
+ * at a time. Must not call the library. */
+typedef void gr_log_fn(void *arg, gr_log_level level, const char *line);
+
+/* Zero means the default in every field. Members may be appended. */
+typedef struct gr_system_opts {
+    unsigned workers; /* threads; 0: one per processor that may be used */
+    uint64_t seed;    /* not 0: deterministic mode, see sim.h */
+    gr_log_fn *log;   /* NULL: standard error */
+    void *log_arg;
+    gr_log_level log_level;  /* what is logged: this and more severe; note that
+                                0 is GR_LOG_ERROR; gr_main uses GR_LOG_WARN */
+    uint32_t actors_max;     /* 0: GR_ACTORS_MAX_DEFAULT */
+    uint32_t message_max;    /* bytes; 0: GR_MESSAGE_MAX_DEFAULT */
+    uint32_t mailbox_soft;   /* messages; 0: GR_MAILBOX_SOFT_DEFAULT */
+    uint32_t mailbox_hard;   /* messages; 0: GR_MAILBOX_HARD_DEFAULT */
+    size_t arena_max;        /* bytes an actor; 0: GR_ARENA_MAX_DEFAULT */
+    uint32_t asks_max;       /* open asks an actor; 0: GR_ASKS_MAX_DEFAULT */
+    uint32_t timers_max;     /* an actor; 0: GR_TIMERS_MAX_DEFAULT */
+} gr_system_opts;
+
+#define GR_WORKERS_MAX 64u
+#define GR_ACTORS_MAX_DEFAULT (1u << 22)
+#define GR_MESSAGE_MAX_DEFAULT (16u << 20)
+#define GR_MAILBOX_SOFT_DEFAULT 1000u
+#define GR_MAILBOX_HARD_DEFAULT 100000u
+#define GR_ARENA_MAX_DEFAULT ((size_t)64 << 20)
+#define GR_ASKS_MAX_DEFAULT 100000u
+#define GR_TIMERS_MAX_DEFAULT 100000u
+
+/*
+ * Starts a system. Several may run in one process; they share nothing.
+ * Owns:    gives *out, which ends with gr_system_stop.
+ * Errors:  GR_EINVAL (over GR_WORKERS_MAX; soft above hard), GR_ENOMEM, GR_EIO
+ *          (no thread).
+ * Threads: any that is not a worker of a system.
+ */
+GR_API GR_MUST_CHECK int gr_system_start(const gr_system_opts *opts,
+                                         gr_system **out);
+
+/*
+ * Stops it: actors in reverse order of their start, then the workers, then its
+ * memory. What does not stop within deadline_ms is killed, and named in the
+ * log. Thread actors must be detached, or told and detaching.
+ * Errors:  GR_ETIMEOUT: a callback never returned, or a thread actor is still
+ *          attached; the log names it, the system's memory stays.
+ * Threads: any that is not a worker of it. Once.
+ */
+GR_API GR_MUST_CHECK int gr_system_stop(gr_system *sys, int64_t deadline_ms);
+
+/*
+ * Makes the calling thread an actor: it can send, spawn, ask and wait.
+ * Owns:    gives *out, which ends with gr_thread_detach in the same thread.
+ * name:    registered; may be NULL.
+ * Errors:  GR_EEXIST, GR_ELIMIT, GR_ENOMEM, GR_ESTOPPED.
+ */
+GR_API GR_MUST_CHECK int gr_thread_attach(gr_system *sys, const char *name,
+                                          gr_actor **out);
+/* Ends the thread's actor: normally, or with the error `code`. */
+GR_API void gr_thread_detach(gr_actor *self, int code);
+
+/* ---- the usual main ----------------------------------------------------- */
+
+typedef int gr_app_fn(gr_actor *self, int argc, char **argv);
+
+typedef struct gr_main_opts {
+    gr_app_fn *app; /* required: the program, on the main thread */
+    /* For child nodes (node.h), which run this same binary: */
+    gr_app_fn *node_app; /* runs in each child node, with argc 1; NULL: waits */
+    const gr_behavior *const *spawnable; /* ends at NULL */
+    gr_system_opts system;
+    int64_t stop_ms; /* for gr_system_stop; 0: GR_STOP_MS_DEFAULT */
+} gr_main_opts;
+
+#define GR_STOP_MS_DEFAULT 5000
+
+/*
+ * Runs app as an actor of a new system and stops the system after it. Returns
+ * the process's exit status: 0, or 1 with a line on standard error when app
+ * returned an error or the system did not stop in time; a positive result of
+ * app is the exit status. The environment variables GREENROOM_WORKERS,
+ * GREENROOM_SEED and GREENROOM_LOG (error, warn, info, debug) override the
+ * options.
+ * Call it first in main: a child node starts here and never comes back to the
+ * program's own code before it.
+ */
+GR_API int gr_main_with(int argc, char **argv, const gr_main_opts *opts);
+GR_API int gr_main(int argc, char **argv, gr_app_fn *app);
+
+/* ---- what it counts ----------------------------------------------------- */
+
+/* sent = handled + dead_letters + dropped + late_replies + what still waits,
+ * exact while nothing runs. */
+typedef struct gr_stats {
+    uint64_t sent;         /* accepted messages, answers and fired timers */
+    uint64_t handled;      /* given to a callback, or to a waiting thread */
+    uint64_t dead_letters; /* nobody there, unhandled, or a refused gr_tell */
+    uint64_t dropped;      /* by a mailbox's stated policy */
+    uint64_t late_replies; /* answers that nobody waits for any more */
+    uint64_t refused;      /* sends that failed with GR_EAGAIN (not in sent) */
+    uint64_t slowed;       /* times a sender was suspended */
+    uint64_t spawned;
+    uint64_t exited;
+    uint64_t failed;       /* of the exited: other than normal or shutdown */
+    uint64_t turns;        /* times a worker ran an actor */
+    uint64_t steals;
+    uint64_t parks;        /* times a worker went to sleep */
+} gr_stats;
+
+/* Threads: any. */
+GR_API void gr_system_stats(gr_system *sys, gr_stats *out);
+GR_API gr_node gr_system_node(const gr_system *sys);
+
+/*
+ * From now on (or no longer) this actor gets a message
+ * ["gr.dead_letter", from pid, to pid, reason text, message text] for each dead
+ * letter of its system, as a best effort: those are never dead letters
+ * themselves. The log has a summary in any case: the first, then one line at
+ * each doubling of their number. Errors: GR_ENOMEM.
+ */
+GR_API GR_MUST_CHECK int gr_watch_dead_letters(gr_actor *self, bool on);
+
+GR_END_DECLS
+
+#endif /* GREENROOM_SYSTEM_H */

@@ -1,0 +1,113 @@
+/*
+ * mailbox/message.h - the block that a message or a signal is.
+ *
+ *   | gr_msg, 32 bytes | payload, len bytes | pad to 8 | gri_trailer, maybe |
+ *
+ * The payload is one msgpack array. Its place, GRI_PAYLOAD_AT, is known to the
+ * public header: programs test tags inline. What few messages need stands in
+ * the trailer, so that a small message fits one cache line.
+ */
+#ifndef GRI_MAILBOX_MESSAGE_H
+#define GRI_MAILBOX_MESSAGE_H
+
+#include <stdatomic.h>
+
+#include <greenroom/message.h>
+
+#include "base/memory.h"
+#include "mailbox/pool.h"
+
+typedef enum gri_msg_kind {
+    GRI_MSG_USER = 0,    /* counted by the mailbox's bounds */
+    GRI_MSG_REPLY,       /* the answer to the ask of trailer.ref */
+    GRI_MSG_TIMER,       /* a timer fired (actors/timers) */
+    GRI_MSG_ASK_TIMEOUT, /* the deadline of an ask passed */
+    GRI_MSG_START,       /* the first: payload is init's arguments */
+    GRI_MSG_STARTED,     /* to the spawner: init returned 0 */
+    GRI_MSG_STOP,        /* a polite request to stop */
+    GRI_MSG_KILL,        /* wakes the receiver to look at its kill flag */
+    GRI_MSG_LINK,
+    GRI_MSG_UNLINK,
+    GRI_MSG_MONITOR,   /* trailer.ref */
+    GRI_MSG_DEMONITOR, /* trailer.ref */
+    GRI_MSG_EXIT,      /* a link's end; payload is what gr_match_exit reads */
+    GRI_MSG_DOWN,      /* a monitor's end, likewise */
+    GRI_MSG_RESUME,    /* a slowed sender waits for this to be reached */
+    GRI_MSG_GO         /* and is told so */
+} gri_msg_kind;
+
+enum {
+    GRI_MSG_TRAILER = 1, /* flag: has a gri_trailer */
+    GRI_MSG_ASKED = 2,   /* flag: trailer.ref waits for an answer */
+    GRI_MSG_KEPT = 4,    /* flag: gr_keep holds it */
+    GRI_MSG_NO_REPORT = 8 /* flag: about a dead letter; never one itself */
+};
+
+struct gr_msg {
+    _Atomic(gr_msg *) next; /* the inbox's while queued, else the owner's */
+    uint64_t from;          /* the sender's gr_pid.id; 0: nobody */
+    uint32_t run;   /* the receiver's generation that it is meant for */
+    uint32_t seq;   /* counts the user messages of an inbox, see inbox.h */
+    uint32_t len;   /* bytes of payload */
+    uint8_t kind;   /* gri_msg_kind */
+    uint8_t class_; /* of its block, see pool.h */
+    uint16_t flags;
+};
+
+typedef struct gri_trailer {
+    uint64_t node; /* the sender's node; 0: this one */
+    uint64_t ref;  /* of an ask, a monitor or a timer; else 0 */
+    int64_t extra; /* REPLY: its status. Else the kind's own */
+} gri_trailer;
+
+_Static_assert(sizeof(gr_msg) == 32, "GRI_PAYLOAD_AT is public");
+
+static inline uint8_t *gri_msg_payload(gr_msg *msg)
+{
+    return (uint8_t *)(msg + 1);
+}
+
+static inline const uint8_t *gri_msg_data(const gr_msg *msg)
+{
+    return (const uint8_t *)(msg + 1);
+}
+
+/* Only with GRI_MSG_TRAILER, and once len has its final value. */
+static inline gri_trailer *gri_msg_trailer(gr_msg *msg)
+{
+    return (gri_trailer *)(void *)(gri_msg_payload(msg) +
+                                   gri_round_up(msg->len, 8));
+}
+
+static inline const gri_trailer *gri_msg_trail(const gr_msg *msg)
+{
+    return (const gri_trailer *)(const void *)(gri_msg_data(msg) +
+                                               gri_round_up(msg->len, 8));
+}
+
+/* The ref of its trailer, or 0. */
+static inline uint64_t gri_msg_ref(const gr_msg *msg)
+{
+    return (msg->flags & GRI_MSG_TRAILER) != 0 ? gri_msg_trail(msg)->ref : 0;
+}
+
+/* Room for a payload of len bytes and a trailer behind it. */
+static inline size_t gri_with_trailer(size_t len)
+{
+    return gri_round_up(len, 8) + sizeof(gri_trailer);
+}
+
+/*
+ * A message with room for `cap` bytes of payload and trailer together; all but
+ * that room is zero. NULL: no memory.
+ */
+gr_msg *gri_msg_new(gri_cache *cache, size_t cap);
+/* The same with that payload copied in and a zeroed trailer in place. */
+gr_msg *gri_msg_signal(gri_cache *cache, gri_msg_kind kind,
+                       const void *payload, size_t len);
+static inline void gri_msg_free(gri_cache *cache, gr_msg *msg)
+{
+    gri_block_free(cache, msg, msg->class_);
+}
+
+#endif /* GRI_MAILBOX_MESSAGE_H */

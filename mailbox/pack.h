@@ -1,0 +1,46 @@
+/*
+ * mailbox/pack.h - turns values into a message, in place: the block that is
+ * written is the block that is sent.
+ *
+ * The fast path of gr_send keeps only the write position in registers and puts
+ * small integers and literal strings itself (greenroom/detail/values.h); all
+ * else comes here. The block under construction stays in the builder, so that
+ * whoever abandons a message half-built can free it.
+ */
+#ifndef GRI_MAILBOX_PACK_H
+#define GRI_MAILBOX_PACK_H
+
+#include "mailbox/message.h"
+
+/* One thread's. Zero but for cache and len_max. */
+typedef struct gri_builder {
+    gri_cache *cache;
+    uint32_t len_max; /* bytes of payload: the system's message_max */
+    int rc;           /* after a failure: GR_ENOMEM, GR_ETOOBIG, GR_EINVAL */
+    gr_msg *msg;      /* under construction, else NULL */
+    bool trailer;     /* it shall have one */
+} gri_builder;
+
+/* Begins a message of n elements; with `trailer`, room for one is kept behind
+ * the payload. {NULL, NULL}: no memory. */
+gri_writer gri_builder_begin(gri_builder *b, uint32_t n, bool trailer);
+/* Writes any value at p; the block may move. {NULL, NULL}: b->rc says why. */
+gri_writer gri_builder_put(gri_builder *b, uint8_t *p, const gr_value *v);
+/* The same for an integer: kind is GR_KIND_INT or GR_KIND_UINT. */
+gri_writer gri_builder_put_int(gri_builder *b, uint8_t *p, uint64_t x,
+                               uint32_t kind);
+/* Ends it: gives the message; a trailer, if asked for, is in place and zero.
+ * NULL: it failed before (p is NULL); the block is freed, b->rc says why. */
+gr_msg *gri_builder_end(gri_builder *b, uint8_t *p);
+
+/* All at once: a message of n values. NULL: b->rc says why. */
+gr_msg *gri_pack(gri_builder *b, const gr_value *values, uint32_t n,
+                 bool trailer);
+/* The exact bytes that gri_pack would write for one value, into a plain
+ * buffer. Returns the length, or GR_ETOOBIG, GR_EINVAL. */
+int64_t gri_pack_value(const gr_value *v, uint8_t *buf, size_t size);
+
+/* The ext type of a pid on the wire: 16 bytes, node then id, big-endian. */
+enum { GRI_EXT_PID = 1, GRI_PID_BYTES = 16 };
+
+#endif /* GRI_MAILBOX_PACK_H */
