@@ -1,0 +1,84 @@
+/*
+ * actors/route.h - the plug between actors and other nodes.
+ *
+ * Outward, the core gives every message and signal for a pid of another node to
+ * the route's deliver. Inward, whoever receives bytes makes messages of them
+ * and gives them to gri_deliver. Tests plug in routes of their own. Without a
+ * route every other node counts as not connected.
+ *
+ * What passes, by gr_msg.kind: USER (with GRI_MSG_ASKED: trailer.ref is to be
+ * answered), REPLY (trailer.ref, trailer.extra is the status), STOP, KILL,
+ * LINK, UNLINK, EXIT, MONITOR (ref), DEMONITOR (ref), DOWN (ref). Only these.
+ * The sender is {trailer.node, from} with a trailer, and {here, from} without
+ * one or when trailer.node is 0.
+ */
+#ifndef GRI_ACTORS_ROUTE_H
+#define GRI_ACTORS_ROUTE_H
+
+#include <greenroom/system.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mailbox/message.h"
+
+typedef struct gri_route {
+    /*
+     * Sends msg on to the node of `to`, or queues it. Any thread; must not
+     * block. Borrows msg: its payload may be copied, never kept.
+     * Returns 0, or an error, after which nothing of it was sent:
+     * GR_ENOCONN (no such peer now), GR_EAGAIN (its queue is full; only for
+     * USER), GR_ENOMEM, GR_ETOOBIG. The core then does what the death of the
+     * receiver would do: it answers asks, monitors and links.
+     */
+    int (*deliver)(void *net, gr_pid to, const gr_msg *msg);
+    /*
+     * Ends it: what is queued is sent, peers are told, threads are joined,
+     * within the deadline; then its memory is freed. gr_system_stop calls it
+     * once, after the last actor has ended. gri_deliver must not be called
+     * after it returns.
+     */
+    void (*stop)(void *net, int64_t deadline_ms);
+} gri_route;
+
+/* Plugs it in for the rest of the system's life. GR_EEXIST: there is one. Any
+ * thread. The route keeps being the caller's and must outlive the system. */
+int gri_route_install(gr_system *sys, const gri_route *route, void *net);
+/* What gri_route_install was given, or NULL. Any thread. */
+void *gri_route_net(gr_system *sys);
+
+/*
+ * Puts a message or signal into the inbox of a local actor; takes msg. If the
+ * actor is dead or full, the sender is answered as the kind asks for (through
+ * the route, if it is far). Never blocks. Any thread; `cache` is the calling
+ * thread's own, or guarded by a lock of the caller's. `to.node` is ours.
+ */
+void gri_deliver(gr_system *sys, gri_cache *cache, gr_pid to, gr_msg *msg);
+
+/* What a cache of one's own is made from (gri_cache_init). */
+gri_depot *gri_system_depot(gr_system *sys);
+const gri_clock *gri_system_clock(gr_system *sys);
+const gri_log *gri_system_log(gr_system *sys);
+/* The largest payload that the system accepts, in bytes. */
+uint32_t gri_system_message_max(gr_system *sys);
+
+/*
+ * Starts the actor that answers for the node: always GRI_AGENT_ID, at most once
+ * a system, stopped after all others. As gr_spawn; GR_EEXIST: there is one.
+ */
+int gri_spawn_agent(gr_actor *self, const gr_behavior *behavior,
+                    gr_values args);
+#define GRI_AGENT_ID (((uint64_t)1 << 32) | 1)
+
+/*
+ * Builds the payload that EXIT and DOWN carry into a new signal of that kind:
+ * ["gr.exit", pid, kind, code, text] or ["gr.down", ref, pid, kind, code,
+ * text]. `from` is who ended. NULL: no memory.
+ */
+gr_msg *gri_exit_signal(gri_cache *cache, gr_pid from,
+                        const gr_exit_reason *why);
+gr_msg *gri_down_signal(gri_cache *cache, gr_pid from, uint64_t ref,
+                        const gr_exit_reason *why);
+/* An answer without a payload: status is an error code. */
+gr_msg *gri_status_reply(gri_cache *cache, uint64_t ref, int status);
+
+#endif /* GRI_ACTORS_ROUTE_H */
