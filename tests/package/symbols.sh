@@ -1,0 +1,29 @@
+#!/bin/sh
+# symbols.sh: the shared library exports what the public headers declare with
+# GR_API: all of it, and nothing else.
+#
+# From the environment: GREENROOM_SOURCE, GREENROOM_BUILD.
+set -eu
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# A declaration may go over several lines; its name stands before the first
+# parenthesis that follows a gr_ word.
+find "$GREENROOM_SOURCE/include/greenroom" -name '*.h' -exec cat {} + | awk '
+    /^GR_API / { text = ""; open = 1 }
+    open { text = text " " $0 }
+    open && /[;{]/ {
+        open = 0
+        if (match(text, /gr_[a-z0-9_]+\(/))
+            print substr(text, RSTART, RLENGTH - 1)
+    }' | LC_ALL=C sort -u >"$work/declared"
+nm -D --defined-only "$GREENROOM_BUILD/libgreenroom.so" | awk '{ print $3 }' |
+    LC_ALL=C sort -u >"$work/exported"
+
+if ! diff -u "$work/declared" "$work/exported"; then
+    echo "- declared with GR_API, + exported by libgreenroom.so" >&2
+    exit 1
+fi
+echo "$(wc -l <"$work/declared") symbols"
+[ -s "$work/declared" ]

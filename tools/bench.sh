@@ -1,0 +1,19 @@
+#!/bin/sh
+# dev bench [NAME [ARGUMENT...]]: build and run a program of bench/; or list
+set -eu
+. tools/common.sh
+
+if [ $# -eq 0 ]; then
+    for source in bench/*.c; do
+        # The head comment's first line: /* bench/name.c - what it measures.
+        sed -n '1s,^/\* *bench/\([a-z_0-9]*\)\.c,  \1,p' "$source"
+    done
+    exit 0
+fi
+name=$1
+shift
+[ -f "bench/$name.c" ] || die "./dev bench: no such program: $name"
+sh tools/setup.sh bench
+configure release
+cmake --build --preset release --target "bench_$name" >&2
+exec "build/release/bench/$name" "$@"

@@ -1,0 +1,15 @@
+#!/bin/sh
+# dev memcheck: the unit tests under valgrind; a leak or an error fails them
+set -eu
+. tools/common.sh
+
+sh tools/setup.sh memcheck
+# CMake runs test programs through the "emulator", which here is valgrind.
+configure release -B build/memcheck -DGREENROOM_TESTS=ON \
+    "-DCMAKE_CROSSCOMPILING_EMULATOR=valgrind;--quiet;--leak-check=full;\
+--show-leak-kinds=definite,indirect,possible;\
+--errors-for-leak-kinds=definite,indirect,possible;\
+--error-exitcode=99;--fair-sched=yes"
+cmake --build build/memcheck
+ctest --test-dir build/memcheck --output-on-failure --no-tests=error \
+    --timeout 600 -L unit -j "$(nproc)"
