@@ -1,0 +1,310 @@
+/* wordcount/table.c - see table.h for the two kinds of slots. */
+#include "table.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "error.h"
+
+#define SLOTS_FIRST 4096u      /* slots of a new table: 96 KiB */
+#define LONG_SLOTS_FIRST 256u  /* 8 KiB */
+#define ARENA_BLOCK (64u << 10) /* bytes of text taken from the heap at once */
+
+struct wc_arena_block {
+    wc_arena_block *next;
+    size_t used, size;
+    uint8_t text[];
+};
+
+/* ---- memory ------------------------------------------------------------- */
+
+/* Odd factors from the system; any odd numbers will do if it has none. */
+static void draw_factors(wc_table *table)
+{
+    uint64_t factors[2] = {UINT64_C(0x9e3779b97f4a7c15),
+                           UINT64_C(0xd6e8feb86659fd93)};
+    uint64_t drawn[2];
+    if (getrandom(drawn, sizeof(drawn), GRND_NONBLOCK) ==
+        (ssize_t)sizeof(drawn)) {
+        memcpy(factors, drawn, sizeof(factors));
+    }
+    table->factor_lo = factors[0] | 1;
+    table->factor_hi = factors[1] | 1;
+}
+
+static void arena_free(wc_arena_block *block)
+{
+    while (block != NULL) {
+        wc_arena_block *next = block->next;
+        free(block);
+        block = next;
+    }
+}
+
+/* Room for len bytes that stay where they are, or NULL. */
+static uint8_t *arena_take(wc_table *table, size_t len)
+{
+    wc_arena_block *block = table->arena;
+    if (block == NULL || block->size - block->used < len) {
+        const size_t size = len > ARENA_BLOCK ? len : ARENA_BLOCK;
+        if (size > SIZE_MAX - sizeof(*block)) {
+            return NULL;
+        }
+        block = malloc(sizeof(*block) + size);
+        if (block == NULL) {
+            return NULL;
+        }
+        block->next = table->arena;
+        block->used = 0;
+        block->size = size;
+        table->arena = block;
+    }
+    uint8_t *text = block->text + block->used;
+    block->used += len;
+    return text;
+}
+
+int wc_table_init(wc_table *table, size_t words_max)
+{
+    *table = (wc_table){.words_max = words_max,
+                        .mask = SLOTS_FIRST - 1,
+                        .long_mask = LONG_SLOTS_FIRST - 1};
+    draw_factors(table);
+    table->shift = 64 - (unsigned)__builtin_ctzll(SLOTS_FIRST);
+    table->slots = calloc(SLOTS_FIRST, sizeof(*table->slots));
+    table->long_slots = calloc(LONG_SLOTS_FIRST, sizeof(*table->long_slots));
+    if (table->slots == NULL || table->long_slots == NULL) {
+        table->error = GR_ENOMEM;
+    }
+    return table->error;
+}
+
+void wc_table_fini(wc_table *table)
+{
+    free(table->slots);
+    free(table->long_slots);
+    arena_free(table->arena);
+    *table = (wc_table){0};
+}
+
+void wc_table_clear(wc_table *table)
+{
+    if (table->short_words > 0) {
+        memset(table->slots, 0, (table->mask + 1) * sizeof(*table->slots));
+    }
+    if (table->long_words > 0) {
+        memset(table->long_slots, 0,
+               (table->long_mask + 1) * sizeof(*table->long_slots));
+    }
+    arena_free(table->arena);
+    table->arena = NULL;
+    table->short_words = 0;
+    table->long_words = 0;
+    table->error = 0;
+}
+
+size_t wc_table_words(const wc_table *table)
+{
+    return table->short_words + table->long_words;
+}
+
+/* Whether one more distinct word may be taken. */
+static bool may_grow(wc_table *table)
+{
+    if (table->error == 0 && table->words_max > 0 &&
+        wc_table_words(table) >= table->words_max) {
+        table->error = WC_EWORDS;
+    }
+    return table->error == 0;
+}
+
+/* ---- short words -------------------------------------------------------- */
+
+/* The slot of the word, or the free one where it belongs. There always is a
+ * free one: the table is never more than half full. */
+static wc_slot *find_short(const wc_table *table, uint64_t lo, uint64_t hi)
+{
+    size_t i = wc_table_slot(table, lo, hi);
+    for (;;) {
+        wc_slot *slot = &table->slots[i];
+        if ((slot->lo == lo && slot->hi == hi) || slot->lo == 0) {
+            return slot;
+        }
+        i = (i + 1) & table->mask;
+    }
+}
+
+static int grow_short(wc_table *table)
+{
+    const size_t size = table->mask + 1;
+    wc_slot *old = table->slots;
+    wc_slot *slots = calloc(size, 2 * sizeof(*slots));
+    if (slots == NULL) {
+        return GR_ENOMEM;
+    }
+    table->slots = slots;
+    table->mask = 2 * size - 1;
+    table->shift--;
+    for (size_t i = 0; i < size; i++) {
+        if (old[i].lo != 0) {
+            *find_short(table, old[i].lo, old[i].hi) = old[i];
+        }
+    }
+    free(old);
+    return 0;
+}
+
+void wc_table_add_slow(wc_table *table, uint64_t lo, uint64_t hi,
+                       uint64_t count)
+{
+    wc_slot *slot = find_short(table, lo, hi);
+    if (slot->lo != 0) {
+        slot->count += count;
+        return;
+    }
+    if (!may_grow(table)) {
+        return;
+    }
+    if (2 * (table->short_words + 1) > table->mask) {
+        table->error = grow_short(table);
+        if (table->error != 0) {
+            return;
+        }
+        slot = find_short(table, lo, hi);
+    }
+    *slot = (wc_slot){.lo = lo, .hi = hi, .count = count};
+    table->short_words++;
+}
+
+/* ---- long words --------------------------------------------------------- */
+
+static uint64_t hash_long(const wc_table *table, const uint8_t *word,
+                          size_t len)
+{
+    uint64_t hash = len;
+    for (; len >= 8; len -= 8, word += 8) {
+        uint64_t part;
+        memcpy(&part, word, 8);
+        hash = (hash ^ (part | WC_LOWER)) * table->factor_lo;
+        hash ^= hash >> 32;
+    }
+    for (; len > 0; len--, word++) {
+        hash = (hash ^ (*word | 0x20u)) * table->factor_hi;
+        hash ^= hash >> 32;
+    }
+    return hash;
+}
+
+static bool equal_lowered(const uint8_t *lower, const uint8_t *word, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (lower[i] != (word[i] | 0x20u)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static wc_long_slot *find_long(const wc_table *table, uint64_t hash,
+                               const uint8_t *word, size_t len)
+{
+    size_t i = (size_t)hash & table->long_mask;
+    for (;;) {
+        wc_long_slot *slot = &table->long_slots[i];
+        if (slot->text == NULL || (slot->hash == hash && slot->len == len &&
+                                   equal_lowered(slot->text, word, len))) {
+            return slot;
+        }
+        i = (i + 1) & table->long_mask;
+    }
+}
+
+static int grow_long(wc_table *table)
+{
+    const size_t size = table->long_mask + 1;
+    wc_long_slot *old = table->long_slots;
+    wc_long_slot *slots = calloc(size, 2 * sizeof(*slots));
+    if (slots == NULL) {
+        return GR_ENOMEM;
+    }
+    table->long_slots = slots;
+    table->long_mask = 2 * size - 1;
+    for (size_t i = 0; i < size; i++) {
+        if (old[i].text != NULL) {
+            *find_long(table, old[i].hash, old[i].text, old[i].len) = old[i];
+        }
+    }
+    free(old);
+    return 0;
+}
+
+static void add_long(wc_table *table, const uint8_t *word, size_t len,
+                     uint64_t count)
+{
+    const uint64_t hash = hash_long(table, word, len);
+    wc_long_slot *slot = find_long(table, hash, word, len);
+    if (slot->text != NULL) {
+        slot->count += count;
+        return;
+    }
+    if (!may_grow(table)) {
+        return;
+    }
+    if (2 * (table->long_words + 1) > table->long_mask) {
+        table->error = grow_long(table);
+        if (table->error != 0) {
+            return;
+        }
+        slot = find_long(table, hash, word, len);
+    }
+    uint8_t *text = arena_take(table, len);
+    if (text == NULL) {
+        table->error = GR_ENOMEM;
+        return;
+    }
+    for (size_t i = 0; i < len; i++) {
+        text[i] = (uint8_t)(word[i] | 0x20u);
+    }
+    *slot = (wc_long_slot){
+        .text = text, .len = len, .hash = hash, .count = count};
+    table->long_words++;
+}
+
+void wc_table_add(wc_table *table, const uint8_t *word, size_t len,
+                  uint64_t count)
+{
+    if (len > WC_SHORT_MAX) {
+        add_long(table, word, len, count);
+    } else {
+        uint8_t padded[WC_SHORT_MAX] = {0};
+        memcpy(padded, word, len);
+        wc_table_add_short(table, padded, len, count);
+    }
+}
+
+/* ---- taking words out --------------------------------------------------- */
+
+int wc_table_next(const wc_table *table, wc_cursor *cursor, wc_word *out)
+{
+    while (cursor->slot <= table->mask) {
+        const wc_slot *slot = &table->slots[cursor->slot++];
+        if (slot->lo != 0) {
+            memcpy(out->short_text, &slot->lo, 8);
+            memcpy(out->short_text + 8, &slot->hi, 8);
+            out->text = out->short_text;
+            out->len = strnlen((const char *)out->short_text, WC_SHORT_MAX);
+            out->count = slot->count;
+            return 1;
+        }
+    }
+    while (cursor->long_slot <= table->long_mask) {
+        const wc_long_slot *slot = &table->long_slots[cursor->long_slot++];
+        if (slot->text != NULL) {
+            out->text = slot->text;
+            out->len = slot->len;
+            out->count = slot->count;
+            return 1;
+        }
+    }
+    return 0;
+}

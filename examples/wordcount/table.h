@@ -1,0 +1,119 @@
+/*
+ * wordcount/table.h - how often each word was seen.
+ *
+ * Two tables with open addressing. A word of up to 16 letters, which is nearly
+ * every word, is a key of two 64-bit numbers that lies in its slot: comparing
+ * it takes no branch on its length and no pointer. A longer one lies in an
+ * arena. The multipliers of the hash are drawn at random, so that no input can
+ * be made that always collides.
+ */
+#ifndef WORDCOUNT_TABLE_H
+#define WORDCOUNT_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "letters.h"
+
+#define WC_SHORT_MAX 16u /* letters of a word that fits into its slot */
+
+/* A short word, padded with zeros; lo is 0 in a free slot only. */
+typedef struct wc_slot {
+    uint64_t lo, hi; /* its bytes 0 to 7 and 8 to 15 as they lie in memory */
+    uint64_t count;
+} wc_slot;
+
+typedef struct wc_long_slot {
+    const uint8_t *text; /* NULL: free; in the arena, lower case */
+    size_t len;
+    uint64_t hash;
+    uint64_t count;
+} wc_long_slot;
+
+typedef struct wc_arena_block wc_arena_block;
+
+typedef struct wc_table {
+    wc_slot *slots;
+    size_t mask; /* number of slots, a power of two, less one */
+    unsigned shift;
+    uint64_t factor_lo, factor_hi; /* odd, random */
+    size_t short_words, long_words; /* distinct */
+    size_t long_mask;
+    wc_long_slot *long_slots;
+    wc_arena_block *arena;
+    size_t words_max; /* distinct words; 0: no limit */
+    int error;        /* the first; from then on new words are not taken */
+} wc_table;
+
+/* A word taken out of a table. */
+typedef struct wc_word {
+    const uint8_t *text; /* lives until the next wc_table_next, or, of a long
+                            word, as long as the table */
+    size_t len;
+    uint64_t count;
+    uint8_t short_text[WC_SHORT_MAX];
+} wc_word;
+
+/* Where wc_table_next stands; all zero at first. */
+typedef struct wc_cursor {
+    size_t slot, long_slot;
+} wc_cursor;
+
+/*
+ * Owns:   whatever happens, the table ends with wc_table_fini.
+ * Errors: GR_ENOMEM.
+ */
+int wc_table_init(wc_table *table, size_t words_max);
+void wc_table_fini(wc_table *table);
+/* Forgets all words and an error, and keeps the memory of the slots. */
+void wc_table_clear(wc_table *table);
+
+/*
+ * Adds to the count of a word of letters of either case. Errors stay in
+ * table->error, where the caller looks when it has added many: GR_ENOMEM,
+ * WC_EWORDS.
+ */
+void wc_table_add(wc_table *table, const uint8_t *word, size_t len,
+                  uint64_t count);
+/* Distinct words. */
+size_t wc_table_words(const wc_table *table);
+/* Steps to the next word, in no order. False after the last. */
+int wc_table_next(const wc_table *table, wc_cursor *cursor, wc_word *out);
+
+/* ---- the hot path, for the scanner and for merging ---------------------- */
+
+/* What wc_table_add_short does when the word is not in the first slot. */
+void wc_table_add_slow(wc_table *table, uint64_t lo, uint64_t hi,
+                       uint64_t count);
+
+static inline size_t wc_table_slot(const wc_table *table, uint64_t lo,
+                                   uint64_t hi)
+{
+    const uint64_t mixed = (lo ^ (hi * table->factor_hi)) * table->factor_lo;
+    return (size_t)(mixed >> table->shift);
+}
+
+/* Adds a word of up to 16 letters; 16 bytes at p must be readable. */
+static inline void wc_table_add_short(wc_table *table, const uint8_t *p,
+                                      size_t len, uint64_t count)
+{
+    static const uint8_t window[2 * WC_SHORT_MAX] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    uint64_t lo, hi, keep_lo, keep_hi;
+    memcpy(&lo, p, 8);
+    memcpy(&hi, p + 8, 8);
+    memcpy(&keep_lo, window + WC_SHORT_MAX - len, 8);
+    memcpy(&keep_hi, window + WC_SHORT_MAX - len + 8, 8);
+    lo = (lo | WC_LOWER) & keep_lo;
+    hi = (hi | WC_LOWER) & keep_hi;
+    wc_slot *slot = &table->slots[wc_table_slot(table, lo, hi)];
+    if (__builtin_expect(((slot->lo ^ lo) | (slot->hi ^ hi)) == 0, 1)) {
+        slot->count += count;
+    } else {
+        wc_table_add_slow(table, lo, hi, count);
+    }
+}
+
+#endif /* WORDCOUNT_TABLE_H */
