@@ -37,8 +37,7 @@ static int count_file(wc_scan *scan, const char *path, unsigned *problems)
         complain(problems, path, wc_why(errno));
         return 0;
     }
-    const int rc =
-        wc_scan_file(scan, fd, 0, WC_TO_END, &read_bytes, &os_error);
+    const int rc = wc_scan_file(scan, fd, 0, WC_TO_END, &read_bytes, &os_error);
     close(fd);
     if (rc == GR_EIO) {
         complain(problems, path, wc_why(os_error));

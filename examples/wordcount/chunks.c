@@ -1,4 +1,5 @@
-/* wordcount/chunks.c - a queue of files ahead, and chunks cut from its front. */
+/* wordcount/chunks.c - a queue of files ahead, and chunks cut from its front.
+ */
 #include "chunks.h"
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 #define FILE_COST (4u << 10)
 /* Bounds of a guided chunk, in bytes. Below the lower one a message costs more
  * than it balances; above the upper one nothing is saved any more. */
-#define CHUNK_MIN ((uint64_t)256 << 10)
+#define CHUNK_MIN         ((uint64_t)256 << 10)
 #define CHUNK_MAX_DEFAULT ((uint64_t)8 << 20)
 /* Each worker gets about this many chunks of what is left. */
 #define SHARES 3u
@@ -75,8 +76,7 @@ static int push_file(wc_chunks *chunks, const wc_file *file)
     if (rc < 0) {
         return rc;
     }
-    uint8_t *to =
-        wc_varint_put(chunks->ahead + chunks->ahead_end, file->size);
+    uint8_t *to = wc_varint_put(chunks->ahead + chunks->ahead_end, file->size);
     memcpy(to, file->path, path_size);
     chunks->ahead_end = (size_t)(to - chunks->ahead) + path_size;
     chunks->ahead_cost += file->size + FILE_COST;
@@ -117,8 +117,8 @@ static bool first_file(const wc_chunks *chunks, const char **path,
         return false;
     }
     *path = (const char *)at;
-    *record = (size_t)(at - (chunks->ahead + chunks->ahead_at)) +
-              strlen(*path) + 1;
+    *record =
+        (size_t)(at - (chunks->ahead + chunks->ahead_at)) + strlen(*path) + 1;
     return true;
 }
 
@@ -148,8 +148,8 @@ static int append_segment(wc_chunk *chunk, size_t *room, const wc_segment *seg)
         chunk->segments = segments;
         *room = 2 * most;
     }
-    uint8_t *to = wc_varint_put(chunk->segments + chunk->segments_size,
-                                path_size);
+    uint8_t *to =
+        wc_varint_put(chunk->segments + chunk->segments_size, path_size);
     memcpy(to, seg->path, path_size);
     to = wc_varint_put(to + path_size, seg->offset);
     to = wc_varint_put(to, seg->len);

@@ -49,6 +49,12 @@ static inline uint64_t wc_letters64_plain(const uint8_t *p)
     return mask;
 }
 
+/* The same of 16. */
+static inline uint64_t wc_letters16_plain(const uint8_t *p)
+{
+    return wc_letters8(p) | wc_letters8(p + 8) << 8;
+}
+
 #ifdef __SSE2__
 
 #include <emmintrin.h>
@@ -70,6 +76,11 @@ static inline uint64_t wc_letters64(const uint8_t *p)
 }
 
 #else
+
+static inline uint64_t wc_letters16(const uint8_t *p)
+{
+    return wc_letters16_plain(p);
+}
 
 static inline uint64_t wc_letters64(const uint8_t *p)
 {

@@ -7,14 +7,14 @@
 #include <stdint.h>
 
 #define WC_EXIT_FAILED 1 /* an input failed, or the run itself */
-#define WC_EXIT_USAGE 2  /* the command line cannot be understood */
+#define WC_EXIT_USAGE  2 /* the command line cannot be understood */
 
-#define WC_NODES_MAX 64u
-#define WC_WORKERS_MAX 64u /* a node; the runtime's own limit */
+#define WC_NODES_MAX     64u
+#define WC_WORKERS_MAX   64u /* a node; the runtime's own limit */
 #define WC_NODES_DEFAULT 1u
-#define WC_TOP_DEFAULT 10u
+#define WC_TOP_DEFAULT   10u
 /* Bytes. Chunks that travel as bytes must fit into one message. */
-#define WC_CHUNK_SIZE_MAX ((uint64_t)1 << 40)
+#define WC_CHUNK_SIZE_MAX  ((uint64_t)1 << 40)
 #define WC_BYTES_CHUNK_MAX ((uint64_t)4 << 20)
 
 typedef struct wc_options {
@@ -32,8 +32,8 @@ typedef struct wc_options {
 } wc_options;
 
 typedef enum wc_next {
-    WC_RUN,       /* *out says what */
-    WC_EXIT_OK,   /* help or version was printed */
+    WC_RUN,             /* *out says what */
+    WC_EXIT_OK,         /* help or version was printed */
     WC_EXIT_USAGE_ERROR /* standard error says what is wrong */
 } wc_next;
 

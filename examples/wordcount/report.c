@@ -15,13 +15,13 @@
 
 #include "error.h"
 
-#define OUT_SIZE (64u << 10) /* bytes written at once */
+#define OUT_SIZE         (64u << 10) /* bytes written at once */
 #define LINE_MAX_NUMBERS 256u /* what a line has beside its word, and more */
-#define RUN 8u /* entries that are sorted by insertion before merging */
+#define RUN              8u /* entries that are sorted by insertion before merging */
 
 typedef struct entry {
     uint64_t count;
-    uint64_t first, second; /* bytes 0 to 7 and 8 to 15, big endian */
+    uint64_t first, second;   /* bytes 0 to 7 and 8 to 15, big endian */
     const wc_long_slot *more; /* NULL: a short word */
 } entry;
 
@@ -222,13 +222,12 @@ static void put_json(output *out, const wc_report_opts *opts,
                      const wc_table *table, const entry *words, size_t n)
 {
     char head[LINE_MAX_NUMBERS];
-    const int len =
-        snprintf(head, sizeof(head),
-                 "{\"files\":%" PRIu64 ",\"bytes\":%" PRIu64
-                 ",\"failed\":%" PRIu64 ",\"words\":%" PRIu64
-                 ",\"distinct\":%zu,\"top\":[",
-                 opts->files, opts->bytes, opts->failed,
-                 wc_report_total(table), wc_table_words(table));
+    const int len = snprintf(head, sizeof(head),
+                             "{\"files\":%" PRIu64 ",\"bytes\":%" PRIu64
+                             ",\"failed\":%" PRIu64 ",\"words\":%" PRIu64
+                             ",\"distinct\":%zu,\"top\":[",
+                             opts->files, opts->bytes, opts->failed,
+                             wc_report_total(table), wc_table_words(table));
     put(out, head, (size_t)len);
     for (size_t i = 0; i < n; i++) {
         const char *start = i == 0 ? "\n{\"word\":\"" : ",\n{\"word\":\"";

@@ -132,15 +132,16 @@ static ssize_t read_at(int fd, void *buf, size_t n, uint64_t offset,
     return got;
 }
 
-/* Appends to the tail what follows it in the file, up to the end of the word. */
+/* Appends to the tail what follows it in the file, up to the end of the word.
+ */
 static int read_on(wc_scan *scan, int fd, uint64_t offset, int *os_error)
 {
     size_t want = FINISH_FIRST;
     while (scan->tail > 0) {
         const size_t room = scan->size - scan->tail;
-        const ssize_t got = read_at(fd, scan->buf + scan->tail,
-                                    want < room ? want : room, offset,
-                                    os_error);
+        const ssize_t got =
+            read_at(fd, scan->buf + scan->tail, want < room ? want : room,
+                    offset, os_error);
         if (got < 0) {
             return GR_EIO;
         }

@@ -6,9 +6,10 @@
 
 #include "error.h"
 
-#define SLOTS_FIRST 4096u      /* slots of a new table: 96 KiB */
-#define LONG_SLOTS_FIRST 256u  /* 8 KiB */
-#define ARENA_BLOCK (64u << 10) /* bytes of text taken from the heap at once */
+#define SLOTS_FIRST      4096u       /* slots of a new table: 96 KiB */
+#define LONG_SLOTS_FIRST 256u        /* 8 KiB */
+#define ARENA_BLOCK      (64u << 10) /* bytes of text taken from the heap at once \
+                                      */
 
 struct wc_arena_block {
     wc_arena_block *next;
@@ -265,8 +266,8 @@ static void add_long(wc_table *table, const uint8_t *word, size_t len,
     for (size_t i = 0; i < len; i++) {
         text[i] = (uint8_t)(word[i] | 0x20u);
     }
-    *slot = (wc_long_slot){
-        .text = text, .len = len, .hash = hash, .count = count};
+    *slot =
+        (wc_long_slot){.text = text, .len = len, .hash = hash, .count = count};
     table->long_words++;
 }
 

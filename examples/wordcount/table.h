@@ -37,7 +37,7 @@ typedef struct wc_table {
     wc_slot *slots;
     size_t mask; /* number of slots, a power of two, less one */
     unsigned shift;
-    uint64_t factor_lo, factor_hi; /* odd, random */
+    uint64_t factor_lo, factor_hi;  /* odd, random */
     size_t short_words, long_words; /* distinct */
     size_t long_mask;
     wc_long_slot *long_slots;

@@ -297,10 +297,10 @@ static int stat_entry(const wc_walk *walk, const level *from, struct stat *st)
 static int enter(wc_walk *walk, const level *from)
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    const int fd = from->dir != NULL ? openat(dirfd(from->dir),
-                                              walk->path + from->path_len,
-                                              flags)
-                                     : wc_open(walk->path, flags);
+    const int fd =
+        from->dir != NULL
+            ? openat(dirfd(from->dir), walk->path + from->path_len, flags)
+            : wc_open(walk->path, flags);
     if (fd < 0) {
         problem(walk, walk->path, errno);
         return 0;

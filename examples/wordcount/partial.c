@@ -1,0 +1,114 @@
+/* wordcount/partial.c - writes and merges the counts of one chunk. */
+#include "partial.h"
+
+#include <stdlib.h>
+
+#include "error.h"
+#include "varint.h"
+
+#define BUFFER_FIRST (64u << 10) /* bytes */
+
+int wc_buffer_reserve(wc_buffer *buffer, size_t n)
+{
+    if (buffer->room - buffer->size >= n) {
+        return 0;
+    }
+    if (n > SIZE_MAX / 2 - buffer->size - BUFFER_FIRST) {
+        return GR_ENOMEM;
+    }
+    const size_t room = 2 * (buffer->size + n) + BUFFER_FIRST;
+    uint8_t *bytes = realloc(buffer->bytes, room);
+    if (bytes == NULL) {
+        return GR_ENOMEM;
+    }
+    buffer->bytes = bytes;
+    buffer->room = room;
+    return 0;
+}
+
+int wc_buffer_append(wc_buffer *buffer, const void *bytes, size_t n)
+{
+    const int rc = wc_buffer_reserve(buffer, n);
+    if (rc == 0 && n > 0) {
+        memcpy(buffer->bytes + buffer->size, bytes, n);
+        buffer->size += n;
+    }
+    return rc;
+}
+
+void wc_buffer_fini(wc_buffer *buffer)
+{
+    free(buffer->bytes);
+    *buffer = (wc_buffer){0};
+}
+
+int wc_partial_write(const wc_table *table, wc_buffer *out)
+{
+    wc_cursor cursor = {0};
+    wc_word word;
+    while (wc_table_next(table, &cursor, &word)) {
+        const int rc = wc_buffer_reserve(out, word.len + 2 * WC_VARINT_MAX);
+        if (rc < 0) {
+            return rc;
+        }
+        uint8_t *to = wc_varint_put(out->bytes + out->size, word.len);
+        memcpy(to, word.text, word.len);
+        to = wc_varint_put(to + word.len, word.count);
+        out->size = (size_t)(to - out->bytes);
+    }
+    return 0;
+}
+
+static bool all_letters(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    while (i < n && wc_is_letter(p[i])) {
+        i++;
+    }
+    return i == n;
+}
+
+/* A word of any length, anywhere. */
+static int merge_one(wc_table *table, const uint8_t **at, const uint8_t *end)
+{
+    const uint8_t *p = *at;
+    uint64_t len, count;
+    if (!wc_varint_get(&p, end, &len) || len == 0 || len > (size_t)(end - p) ||
+        !all_letters(p, (size_t)len)) {
+        return GR_EFORMAT;
+    }
+    const uint8_t *word = p;
+    p += len;
+    if (!wc_varint_get(&p, end, &count) || count == 0) {
+        return GR_EFORMAT;
+    }
+    wc_table_add(table, word, (size_t)len, count);
+    *at = p;
+    return table->error;
+}
+
+int wc_partial_merge(wc_table *table, const uint8_t *bytes, size_t n)
+{
+    const uint8_t *at = bytes;
+    const uint8_t *end = bytes + n;
+    while (at < end) {
+        /* Nearly all of them: a short word, a count below 128, and 16 bytes
+         * that may be read wherever the word begins. */
+        const size_t len = *at;
+        if (len - 1 < WC_SHORT_MAX && end - at > 2 * (ptrdiff_t)WC_SHORT_MAX &&
+            (uint8_t)(at[1 + len] - 1) < 0x7f) {
+            const uint64_t want = (UINT64_C(1) << len) - 1;
+            if ((wc_letters16(at + 1) & want) != want) {
+                return GR_EFORMAT;
+            }
+            wc_table_add_short(table, at + 1, len, at[1 + len]);
+            at += 2 + len;
+            continue;
+        }
+        const int rc = merge_one(table, &at, end);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return table->error;
+}
