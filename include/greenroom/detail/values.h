@@ -1,0 +1,292 @@
+/*
+ * greenroom/detail/values.h - how gr_send, gr_match and their like choose an
+ * encoding from the type of each argument. Included by message.h; programs use
+ * the names without the gri_ prefix only.
+ *
+ * Each value is made by value, not in an array walked by a loop, so that the
+ * compiler sees the kinds as constants: a small integer or a literal string is
+ * a few stores in the caller, anything else is one call into the library. What
+ * stands here is compiled into programs, and so is part of the binary
+ * interface: gr_value, gr_out, and the place of a message's tag.
+ */
+#ifndef GREENROOM_DETAIL_VALUES_H
+#define GREENROOM_DETAIL_VALUES_H
+
+#include <string.h>
+
+#include <greenroom/message.h>
+
+#define GRI_INLINE static inline __attribute__((always_inline))
+
+/* ---- constructors of values --------------------------------------------- */
+
+GR_BEGIN_DECLS
+
+GRI_INLINE gr_value gri_v(uint32_t kind, uint32_t len)
+{
+    gr_value v;
+    v.kind = kind;
+    v.len = len;
+    v.as.pid.node = 0;
+    v.as.pid.id = 0;
+    return v;
+}
+
+GRI_INLINE gr_value gri_v_i64(int64_t x)
+{
+    gr_value v = gri_v(GR_KIND_INT, 0);
+    v.as.u = (uint64_t)x; /* the same bytes as as.i */
+    return v;
+}
+
+GRI_INLINE gr_value gri_v_u64(uint64_t x)
+{
+    gr_value v = gri_v(GR_KIND_UINT, 0);
+    v.as.u = x;
+    return v;
+}
+
+GRI_INLINE gr_value gri_v_bool(bool x)
+{
+    gr_value v = gri_v(GR_KIND_BOOL, 0);
+    v.as.i = x ? 1 : 0;
+    return v;
+}
+
+GRI_INLINE gr_value gri_v_float(float x)
+{
+    gr_value v = gri_v(GR_KIND_FLOAT, 0);
+    v.as.f = x;
+    return v;
+}
+
+GRI_INLINE gr_value gri_v_double(double x)
+{
+    gr_value v = gri_v(GR_KIND_DOUBLE, 0);
+    v.as.d = x;
+    return v;
+}
+
+/* n bytes at p; lengths do not fit in 32 bits on purpose: that is an error of
+ * the send, not a shorter text. */
+GRI_INLINE gr_value gri_v_span(uint32_t kind, const void *p, size_t n)
+{
+    gr_value v = gri_v(n > UINT32_MAX ? GR_KIND_BAD : kind, (uint32_t)n);
+    v.as.p = p;
+    return v;
+}
+
+GRI_INLINE gr_value gri_v_cstr(const char *p)
+{
+    if (p == NULL) {
+        return gri_v(GR_KIND_NIL, 0);
+    }
+    return gri_v_span(GR_KIND_STR, p, strlen(p));
+}
+
+GRI_INLINE gr_value gri_v_str(gr_str x)
+{
+    return gri_v_span(GR_KIND_STR, x.ptr, x.len);
+}
+
+GRI_INLINE gr_value gri_v_bytes(gr_bytes x)
+{
+    return gri_v_span(GR_KIND_BIN, x.ptr, x.len);
+}
+
+GRI_INLINE gr_value gri_v_any(gr_any x)
+{
+    return gri_v_span(GR_KIND_ANY, x.ptr, x.len);
+}
+
+GRI_INLINE gr_value gri_v_pid(gr_pid x)
+{
+    gr_value v = gri_v(GR_KIND_PID, 0);
+    v.as.pid = x;
+    return v;
+}
+
+GRI_INLINE gr_value gri_v_ref(gr_ref x)
+{
+    return gri_v_u64(x.id);
+}
+
+GRI_INLINE gr_value gri_v_node(gr_node x)
+{
+    return gri_v_u64(x.id);
+}
+
+GRI_INLINE gr_value gri_v_timer(gr_timer x)
+{
+    return gri_v_u64(x.id);
+}
+
+GRI_INLINE gr_value gri_v_self(gr_value x)
+{
+    return x;
+}
+
+GRI_INLINE gr_value gri_v_items(uint32_t kind, const gr_value *items, size_t n)
+{
+    gr_value v = gri_v(n > UINT32_MAX ? GR_KIND_BAD : kind, (uint32_t)n);
+    v.as.items = items;
+    return v;
+}
+
+/* What message.h declares. */
+GRI_INLINE gr_value gr_nil(void)
+{
+    return gri_v(GR_KIND_NIL, 0);
+}
+
+GRI_INLINE gr_value gr_bool(bool x)
+{
+    return gri_v_bool(x);
+}
+
+GRI_INLINE gr_value gr_strn(const char *p, size_t n)
+{
+    return gri_v_span(GR_KIND_STR, p, n);
+}
+
+GRI_INLINE gr_value gr_bin(const void *p, size_t n)
+{
+    return gri_v_span(GR_KIND_BIN, p, n);
+}
+
+GRI_INLINE gr_value gr_list_of(const gr_value *items, size_t n)
+{
+    return gri_v_items(GR_KIND_LIST, items, n);
+}
+
+GRI_INLINE gr_value gr_map_of(const gr_value *items, size_t n)
+{
+    return gri_v_items(GR_KIND_MAP, items, n);
+}
+
+/* ---- constructors of outputs -------------------------------------------- */
+
+GRI_INLINE gr_out gri_out(uint32_t kind, void *p)
+{
+    gr_out o;
+    o.kind = kind;
+    o.flags = 0;
+    o.p = p;
+    return o;
+}
+
+GRI_INLINE gr_out gri_o_optional(gr_out o)
+{
+    o.flags |= GR_OUT_OPTIONAL;
+    return o;
+}
+
+/* An integer of that size, by which C's overlapping types are told apart. */
+GRI_INLINE gr_out gri_o_int(void *p, size_t size, bool is_signed)
+{
+    uint32_t kind = size == 1   ? GR_OUT_I8
+                    : size == 2 ? GR_OUT_I16
+                    : size == 4 ? GR_OUT_I32
+                                : GR_OUT_I64;
+    return gri_out(is_signed ? kind : kind + (GR_OUT_U8 - GR_OUT_I8), p);
+}
+
+/* ---- building a message ------------------------------------------------- */
+
+/*
+ * Where the next byte goes, and the end of the room. Two words, so it travels
+ * in registers. {NULL, NULL} once something failed, and stays so.
+ */
+typedef struct gri_writer {
+    uint8_t *p, *end;
+} gri_writer;
+
+/* Begins a message of n elements in the thread of self. */
+GR_API gri_writer gri_begin(gr_actor *self, uint32_t n);
+/* Writes any value at p; the block may move. */
+GR_API gri_writer gri_put(gr_actor *self, uint8_t *p, const gr_value *v);
+/* The same for an integer: GR_KIND_INT or GR_KIND_UINT. */
+GR_API gri_writer gri_put_int(gr_actor *self, uint8_t *p, uint64_t x,
+                              uint32_t kind);
+/* Ends and sends it. p NULL: it failed before, and this says why. */
+GR_API GR_MUST_CHECK int gri_commit(gr_actor *self, gr_pid to, uint8_t *p);
+
+enum {
+    GRI_FIXSTR = 0xa0,    /* a string of 0 to 31 bytes; the length is in
+                             the low bits */
+    GRI_FIXSTR_MAX = 31,  /* bytes */
+    GRI_FIXARRAY = 0x90,  /* an array of 0 to 15 elements, likewise */
+    GRI_FIXINT_MAX = 127, /* these integers are their own encoding */
+    GRI_PAYLOAD_AT = 32   /* bytes from a gr_msg to its payload */
+};
+
+/* The short forms are written here, where the kind is a constant. */
+GRI_INLINE gri_writer gri_add(gr_actor *self, gri_writer w, gr_value v)
+{
+    if (v.kind == GR_KIND_INT || v.kind == GR_KIND_UINT) {
+        if (v.as.u <= GRI_FIXINT_MAX && w.p < w.end) {
+            *w.p++ = (uint8_t)v.as.u;
+            return w;
+        }
+        return gri_put_int(self, w.p, v.as.u, v.kind);
+    }
+    if (v.kind == GR_KIND_STR && __builtin_constant_p(v.len) &&
+        v.len <= GRI_FIXSTR_MAX && (size_t)(w.end - w.p) > v.len) {
+        *w.p = (uint8_t)(GRI_FIXSTR | v.len);
+        memcpy(w.p + 1, v.as.p, v.len);
+        w.p += 1 + v.len;
+        return w;
+    }
+    /* A copy, so that only this path needs the value in memory. */
+    gr_value copy = v;
+    return gri_put(self, w.p, &copy);
+}
+
+/* ---- matching ----------------------------------------------------------- */
+
+/* The elements behind the tag, which has matched, and their number. */
+GR_API GR_MUST_CHECK bool gri_match_args(const gr_msg *msg, const gr_out *outs,
+                                         uint32_t n);
+
+/*
+ * Tests the tag here, so that a chain of matches costs next to nothing for
+ * those that fail, and leaves the rest to the library. `usual` holds for what
+ * this library writes: 1 to 15 elements, then a tag in one of its one-byte
+ * forms (every message that programs see has a payload that is valid, so that
+ * these two bytes are there). All else is for gr_matchv.
+ */
+GRI_INLINE GR_MUST_CHECK bool gri_match(const gr_msg *msg, gr_value tag,
+                                        const gr_out *outs, uint32_t n)
+{
+    const uint8_t *p = (const uint8_t *)(const void *)msg + GRI_PAYLOAD_AT;
+    bool usual = (uint8_t)(p[0] - (GRI_FIXARRAY + 1)) < 15 && p[1] < 0xc0;
+    if (usual && tag.kind == GR_KIND_STR && __builtin_constant_p(tag.len) &&
+        tag.len <= GRI_FIXSTR_MAX) {
+        if (p[1] != (GRI_FIXSTR | tag.len) ||
+            memcmp(p + 2, tag.as.p, tag.len) != 0) {
+            return false;
+        }
+        return n == 0 ? p[0] == GRI_FIXARRAY + 1 : gri_match_args(msg, outs, n);
+    }
+    if (usual && (tag.kind == GR_KIND_INT || tag.kind == GR_KIND_UINT) &&
+        __builtin_constant_p(tag.as.u) && tag.as.u <= GRI_FIXINT_MAX) {
+        if (p[1] != tag.as.u) {
+            return false;
+        }
+        return n == 0 ? p[0] == GRI_FIXARRAY + 1 : gri_match_args(msg, outs, n);
+    }
+    gr_value copy = tag;
+    return gr_matchv(msg, &copy, outs, n);
+}
+
+GR_END_DECLS
+
+/* ---- from a C type to a value, a tag or an output ----------------------- */
+
+#ifdef __cplusplus
+#include <greenroom/detail/values_cxx.h>
+#else
+#include <greenroom/detail/values_c.h>
+#endif
+
+#endif /* GREENROOM_DETAIL_VALUES_H */
