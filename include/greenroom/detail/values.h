@@ -67,11 +67,16 @@ GRI_INLINE gr_value gri_v_double(double x)
     return v;
 }
 
-/* n bytes at p; lengths do not fit in 32 bits on purpose: that is an error of
- * the send, not a shorter text. */
+/* A length that does not fit in 32 bits is an error of the send, not a shorter
+ * value. */
+GRI_INLINE uint32_t gri_kind_for(uint32_t kind, size_t n)
+{
+    return n > UINT32_MAX ? (uint32_t)GR_KIND_BAD : kind;
+}
+
 GRI_INLINE gr_value gri_v_span(uint32_t kind, const void *p, size_t n)
 {
-    gr_value v = gri_v(n > UINT32_MAX ? GR_KIND_BAD : kind, (uint32_t)n);
+    gr_value v = gri_v(gri_kind_for(kind, n), (uint32_t)n);
     v.as.p = p;
     return v;
 }
@@ -128,7 +133,7 @@ GRI_INLINE gr_value gri_v_self(gr_value x)
 
 GRI_INLINE gr_value gri_v_items(uint32_t kind, const gr_value *items, size_t n)
 {
-    gr_value v = gri_v(n > UINT32_MAX ? GR_KIND_BAD : kind, (uint32_t)n);
+    gr_value v = gri_v(gri_kind_for(kind, n), (uint32_t)n);
     v.as.items = items;
     return v;
 }

@@ -233,9 +233,14 @@ template <class T> GRI_TEMPLATE gr_out gri_to(T *p)
         (std::is_integral_v<T> || std::is_enum_v<T>)&&!std::is_const_v<T> &&
             !std::is_same_v<T, char>,
         "cannot match into this type: see gr_match");
-    return gri_o_int(p, sizeof(T),
-                     std::is_enum_v<T> ? static_cast<T>(-1) < static_cast<T>(0)
-                                       : std::is_signed_v<T>);
+    if constexpr (std::is_enum_v<T>) {
+        return gri_o_int(p, sizeof(T),
+                         std::is_signed_v<std::underlying_type_t<T>>);
+    } else if constexpr (!std::is_const_v<T>) {
+        return gri_o_int(p, sizeof(T), std::is_signed_v<T>);
+    } else {
+        return gr_out{};
+    }
 }
 
 #define GRI_TO(type, kind)                                                     \
