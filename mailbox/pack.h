@@ -12,35 +12,42 @@
 
 #include "mailbox/message.h"
 
-/* One thread's. Zero but for cache and len_max. */
+/* One thread's. Zero but for cache, node and len_max. */
 typedef struct gri_builder {
     gri_cache *cache;
+    uint64_t node;    /* written for a pid whose node is 0, as on this node */
     uint32_t len_max; /* bytes of payload: the system's message_max */
-    int rc;           /* after a failure: GR_ENOMEM, GR_ETOOBIG, GR_EINVAL */
+    int rc;           /* after a failure: GR_ENOMEM, GR_ETOOBIG (also a value
+                         over 4 GiB), GR_EINVAL (no such kind, an odd map,
+                         bytes that are no value), GR_ELIMIT (nested deeper than
+                         GR_DEPTH_MAX, the message itself counted) */
     gr_msg *msg;      /* under construction, else NULL */
+    uint8_t *end;     /* of its room for payload */
     bool trailer;     /* it shall have one */
 } gri_builder;
 
 /* Begins a message of n elements; with `trailer`, room for one is kept behind
- * the payload. {NULL, NULL}: no memory. */
+ * the payload. {NULL, NULL}: b->rc says why. */
 gri_writer gri_builder_begin(gri_builder *b, uint32_t n, bool trailer);
-/* Writes any value at p; the block may move. {NULL, NULL}: b->rc says why. */
+/* Writes any value at p; the block may move. {NULL, NULL}: b->rc says why, and
+ * the block is freed. p NULL (it failed before) changes nothing. */
 gri_writer gri_builder_put(gri_builder *b, uint8_t *p, const gr_value *v);
 /* The same for an integer: kind is GR_KIND_INT or GR_KIND_UINT. */
 gri_writer gri_builder_put_int(gri_builder *b, uint8_t *p, uint64_t x,
                                uint32_t kind);
 /* Ends it: gives the message; a trailer, if asked for, is in place and zero.
- * NULL: it failed before (p is NULL); the block is freed, b->rc says why. */
+ * NULL: it failed before (p is NULL); b->rc says why. */
 gr_msg *gri_builder_end(gri_builder *b, uint8_t *p);
 
 /* All at once: a message of n values. NULL: b->rc says why. */
 gr_msg *gri_pack(gri_builder *b, const gr_value *values, uint32_t n,
                  bool trailer);
 /* The exact bytes that gri_pack would write for one value, into a plain
- * buffer. Returns the length, or GR_ETOOBIG, GR_EINVAL. */
+ * buffer. Returns the length, or GR_ETOOBIG, GR_EINVAL, GR_ELIMIT. */
 int64_t gri_pack_value(const gr_value *v, uint8_t *buf, size_t size);
 
-/* The ext type of a pid on the wire: 16 bytes, node then id, big-endian. */
+/* The ext type of a pid on the wire: 16 bytes, node then id, big-endian.
+ * GR_NOBODY is nil there, so that no pid without a node ever travels. */
 enum { GRI_EXT_PID = 1, GRI_PID_BYTES = 16 };
 
 #endif /* GRI_MAILBOX_PACK_H */

@@ -1,0 +1,76 @@
+/*
+ * mailbox/decode.h - reads the head of one msgpack value. Everything that looks
+ * into bytes (validate, match, reader, print) stands on this one function,
+ * which never reads beyond `end`.
+ */
+#ifndef GRI_MAILBOX_DECODE_H
+#define GRI_MAILBOX_DECODE_H
+
+#include <greenroom/message.h>
+
+typedef enum gri_type {
+    GRI_TYPE_NIL = 0,
+    GRI_TYPE_BOOL,   /* x: 0 or 1 */
+    GRI_TYPE_UINT,   /* x, an integer that is not negative */
+    GRI_TYPE_INT,    /* x, as int64_t: a negative integer */
+    GRI_TYPE_FLOAT,  /* x: its bits */
+    GRI_TYPE_DOUBLE, /* x: its bits */
+    GRI_TYPE_STR,    /* n bytes follow */
+    GRI_TYPE_BIN,    /* n bytes follow */
+    GRI_TYPE_EXT,    /* n bytes of type x (as int64_t) follow */
+    GRI_TYPE_ARRAY,  /* n values follow */
+    GRI_TYPE_MAP     /* n pairs follow */
+} gri_type;
+
+typedef struct gri_head {
+    gri_type type;
+    uint32_t n;
+    uint64_t x;
+} gri_head;
+
+/* The forms of two and more bytes. As gri_decode. */
+const uint8_t *gri_decode_long(const uint8_t *p, const uint8_t *end,
+                               gri_head *h);
+
+/*
+ * Reads the head at p and returns what is behind it: the n bytes of a str, bin
+ * or ext, which are there; the values of an array or map, of which only is
+ * known that there is a byte for each. NULL: there is no valid head.
+ */
+static inline const uint8_t *gri_decode(const uint8_t *p, const uint8_t *end,
+                                        gri_head *h)
+{
+    if (p >= end) {
+        return NULL;
+    }
+    h->n = 0;
+    h->x = *p;
+    if (*p < 0x80) {
+        h->type = GRI_TYPE_UINT;
+        return p + 1;
+    }
+    if (*p >= 0xa0 && *p < 0xc0) {
+        h->type = GRI_TYPE_STR;
+        h->n = *p & 0x1fu;
+        p++;
+        return h->n <= (size_t)(end - p) ? p : NULL;
+    }
+    return gri_decode_long(p, end, h);
+}
+
+/* Steps over one value with all that is in it. NULL: it is not valid. */
+const uint8_t *gri_skip(const uint8_t *p, const uint8_t *end);
+
+/* gr_validate with exactly this depth: 0 allows no list and no map. */
+int gri_check(const void *p, size_t n, unsigned depth);
+
+/* What a head can be read as; false: it cannot. */
+bool gri_as_bool(const gri_head *h, bool *out);
+bool gri_as_i64(const gri_head *h, int64_t *out);
+bool gri_as_u64(const gri_head *h, uint64_t *out);
+/* Integers up to 2^53, too. */
+bool gri_as_double(const gri_head *h, double *out);
+/* body: what is behind the head. nil is GR_NOBODY. */
+bool gri_as_pid(const gri_head *h, const uint8_t *body, gr_pid *out);
+
+#endif /* GRI_MAILBOX_DECODE_H */

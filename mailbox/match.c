@@ -1,0 +1,317 @@
+/*
+ * mailbox/match.c - a whole message against a tag and outputs. What stands here
+ * is reached when the inline test of greenroom/detail/values.h found the tag,
+ * or could not decide.
+ *
+ * Outputs are stored with memcpy: the same kind serves types that C holds
+ * apart, such as long and long long.
+ */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "mailbox/decode.h"
+#include "mailbox/message.h"
+
+/* ---- one output --------------------------------------------------------- */
+
+static bool store_signed(const gri_head *h, void *out, size_t size)
+{
+    int64_t x;
+    if (!gri_as_i64(h, &x)) {
+        return false;
+    }
+    if (size < 8 && (x > (INT64_C(1) << (8 * size - 1)) - 1 ||
+                     x < -(INT64_C(1) << (8 * size - 1)))) {
+        return false;
+    }
+    int8_t x8 = (int8_t)x;
+    int16_t x16 = (int16_t)x;
+    int32_t x32 = (int32_t)x;
+    const void *from = size == 1   ? (const void *)&x8
+                       : size == 2 ? (const void *)&x16
+                       : size == 4 ? (const void *)&x32
+                                   : (const void *)&x;
+    memcpy(out, from, size);
+    return true;
+}
+
+static bool store_unsigned(const gri_head *h, void *out, size_t size)
+{
+    uint64_t x;
+    if (!gri_as_u64(h, &x) || (size < 8 && x >> (8 * size) != 0)) {
+        return false;
+    }
+    uint8_t x8 = (uint8_t)x;
+    uint16_t x16 = (uint16_t)x;
+    uint32_t x32 = (uint32_t)x;
+    const void *from = size == 1   ? (const void *)&x8
+                       : size == 2 ? (const void *)&x16
+                       : size == 4 ? (const void *)&x32
+                                   : (const void *)&x;
+    memcpy(out, from, size);
+    return true;
+}
+
+/* The nearest float; but no finite number becomes infinite, and integers are
+ * exact or nothing. */
+static bool store_float(const gri_head *h, void *out)
+{
+    const double exact_max = 16777216; /* 2^24: beyond, floats have gaps */
+    double d;
+    if (!gri_as_double(h, &d)) {
+        return false;
+    }
+    bool integer = h->type == GRI_TYPE_UINT || h->type == GRI_TYPE_INT;
+    if ((integer && fabs(d) > exact_max) ||
+        (isfinite(d) && fabs(d) > (double)FLT_MAX)) {
+        return false;
+    }
+    float f = (float)d;
+    memcpy(out, &f, sizeof f);
+    return true;
+}
+
+static bool store_head(const gri_head *h, const uint8_t *body,
+                       const gr_out *out)
+{
+    switch ((gr_out_kind)out->kind) {
+    case GR_OUT_BOOL:
+        return gri_as_bool(h, out->p);
+    case GR_OUT_I8:
+    case GR_OUT_I16:
+    case GR_OUT_I32:
+    case GR_OUT_I64:
+        return store_signed(h, out->p, (size_t)1 << (out->kind - GR_OUT_I8));
+    case GR_OUT_U8:
+    case GR_OUT_U16:
+    case GR_OUT_U32:
+    case GR_OUT_U64:
+        return store_unsigned(h, out->p, (size_t)1 << (out->kind - GR_OUT_U8));
+    case GR_OUT_REF:
+    case GR_OUT_NODE: /* structs of one uint64_t */
+        return store_unsigned(h, out->p, sizeof(uint64_t));
+    case GR_OUT_FLOAT:
+        return store_float(h, out->p);
+    case GR_OUT_DOUBLE:
+        return gri_as_double(h, out->p);
+    case GR_OUT_STR:
+        if (h->type == GRI_TYPE_STR) {
+            *(gr_str *)out->p = (gr_str){(const char *)body, h->n};
+        }
+        return h->type == GRI_TYPE_STR;
+    case GR_OUT_BYTES:
+        if (h->type == GRI_TYPE_BIN) {
+            *(gr_bytes *)out->p = (gr_bytes){body, h->n};
+        }
+        return h->type == GRI_TYPE_BIN;
+    case GR_OUT_PID:
+        return gri_as_pid(h, body, out->p);
+    case GR_OUT_ANY:
+    case GR_OUT_REST:
+    case GR_OUT_IS:
+        break;
+    }
+    return false;
+}
+
+/* ---- equal values ------------------------------------------------------- */
+
+static bool equal_double(const gri_head *h, double x)
+{
+    double d;
+    return gri_as_double(h, &d) && d == x;
+}
+
+/* All but lists, maps and gr_any. */
+static bool equal_head(const gri_head *h, const uint8_t *body,
+                       const gr_value *v)
+{
+    gr_pid pid;
+    switch ((gr_kind)v->kind) {
+    case GR_KIND_NIL:
+        return h->type == GRI_TYPE_NIL;
+    case GR_KIND_BOOL:
+        return h->type == GRI_TYPE_BOOL && h->x == (v->as.i != 0 ? 1 : 0);
+    case GR_KIND_INT:
+        return h->x == v->as.u &&
+               h->type == (v->as.i < 0 ? GRI_TYPE_INT : GRI_TYPE_UINT);
+    case GR_KIND_UINT:
+        return h->type == GRI_TYPE_UINT && h->x == v->as.u;
+    case GR_KIND_FLOAT:
+        return equal_double(h, (double)v->as.f);
+    case GR_KIND_DOUBLE:
+        return equal_double(h, v->as.d);
+    case GR_KIND_STR:
+    case GR_KIND_BIN:
+        return h->type ==
+                   (v->kind == GR_KIND_STR ? GRI_TYPE_STR : GRI_TYPE_BIN) &&
+               h->n == v->len &&
+               (h->n == 0 || memcmp(body, v->as.p, h->n) == 0);
+    case GR_KIND_PID:
+        return gri_as_pid(h, body, &pid) && gr_pid_eq(pid, v->as.pid);
+    case GR_KIND_ANY:
+    case GR_KIND_LIST:
+    case GR_KIND_MAP:
+    case GR_KIND_BAD:
+        break;
+    }
+    return false;
+}
+
+/* Steps over the value at p if it is equal to *v; of a list or a map, over the
+ * head if the number of items is, and sets *items. NULL: it is not equal. */
+static const uint8_t *equal_one(const uint8_t *p, const uint8_t *end,
+                                const gr_value *v, bool *items)
+{
+    gri_head h;
+    *items = v->kind == GR_KIND_LIST || v->kind == GR_KIND_MAP;
+    if (v->kind == GR_KIND_ANY) {
+        bool same = (size_t)(end - p) >= v->len && v->len > 0 &&
+                    memcmp(p, v->as.p, v->len) == 0;
+        return same ? p + v->len : NULL;
+    }
+    p = gri_decode(p, end, &h);
+    if (p == NULL) {
+        return NULL;
+    }
+    if (v->kind == GR_KIND_LIST) {
+        return h.type == GRI_TYPE_ARRAY && h.n == v->len ? p : NULL;
+    }
+    if (v->kind == GR_KIND_MAP) {
+        return h.type == GRI_TYPE_MAP && 2 * (uint64_t)h.n == v->len ? p : NULL;
+    }
+    /* What is equal here has h.n bytes of body, or h.n is 0. */
+    return equal_head(&h, p, v) ? p + h.n : NULL;
+}
+
+/* Steps over the value at p if it is equal to *v; NULL: it is not, or *v is
+ * nested too deep to be in any message. Maps are equal in the same order. */
+static const uint8_t *equal(const uint8_t *p, const uint8_t *end,
+                            const gr_value *v)
+{
+    struct level {
+        const gr_value *next;
+        uint32_t left;
+    } level = {v, 1}, outer[GR_DEPTH_MAX];
+    unsigned opened = 0;
+    for (;;) {
+        if (level.left == 0) {
+            if (opened == 0) {
+                return p;
+            }
+            level = outer[--opened];
+            continue;
+        }
+        bool items;
+        const gr_value *one = level.next++;
+        level.left--;
+        p = equal_one(p, end, one, &items);
+        if (p == NULL || (items && opened == GR_DEPTH_MAX)) {
+            return NULL;
+        }
+        if (items) {
+            outer[opened++] = level;
+            level.next = one->as.items;
+            level.left = one->len;
+        }
+    }
+}
+
+/* ---- elements and messages ---------------------------------------------- */
+
+/* Steps over the element at p if it fits the output. NULL: it does not. */
+static const uint8_t *match_one(const uint8_t *p, const uint8_t *end,
+                                const gr_out *out)
+{
+    gri_head h;
+    const uint8_t *body = gri_decode(p, end, &h);
+    if (body == NULL) {
+        return NULL;
+    }
+    if (h.type == GRI_TYPE_NIL && (out->flags & GR_OUT_OPTIONAL) != 0) {
+        return body;
+    }
+    if (out->kind == GR_OUT_ANY) {
+        const uint8_t *next = gri_skip(p, end);
+        if (next != NULL) {
+            *(gr_any *)out->p = (gr_any){p, (uint32_t)(next - p)};
+        }
+        return next;
+    }
+    if (out->kind == GR_OUT_IS) {
+        return equal(p, end, out->p);
+    }
+    /* What was stored has h.n bytes of body, or h.n is 0: nothing is stored
+     * from the head of a list or a map. */
+    return store_head(&h, body, out) ? body + h.n : NULL;
+}
+
+/* `left` elements from p on against all outputs. */
+static bool match_elements(const uint8_t *p, const uint8_t *end, uint32_t left,
+                           const gr_out *outs, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (outs[i].kind == GR_OUT_REST) {
+            *(gr_reader *)outs[i].p = (gr_reader){p, end, left};
+            left = 0;
+        } else if (left > 0) {
+            p = match_one(p, end, &outs[i]);
+            if (p == NULL) {
+                return false;
+            }
+            left--;
+        } else if ((outs[i].flags & GR_OUT_OPTIONAL) == 0) {
+            return false;
+        }
+    }
+    return left == 0;
+}
+
+/* Opens the array that a message is. NULL: it is none. */
+static const uint8_t *open_message(const gr_msg *msg, const uint8_t **end,
+                                   uint32_t *n)
+{
+    gri_head h;
+    const uint8_t *p = gri_msg_data(msg);
+    *end = p + msg->len;
+    p = gri_decode(p, *end, &h);
+    if (p == NULL || h.type != GRI_TYPE_ARRAY) {
+        return NULL;
+    }
+    *n = h.n;
+    return p;
+}
+
+bool gri_match_args(const gr_msg *msg, const gr_out *outs, uint32_t n)
+{
+    const uint8_t *end;
+    uint32_t left;
+    const uint8_t *p = open_message(msg, &end, &left);
+    if (p == NULL || left == 0) {
+        return false;
+    }
+    p = gri_skip(p, end);
+    return p != NULL && match_elements(p, end, left - 1, outs, n);
+}
+
+bool gr_matchv(const gr_msg *msg, const gr_value *tag, const gr_out *outs,
+               uint32_t n)
+{
+    const uint8_t *end;
+    uint32_t left;
+    const uint8_t *p = open_message(msg, &end, &left);
+    if (p == NULL || left == 0) {
+        return false;
+    }
+    p = equal(p, end, tag);
+    return p != NULL && match_elements(p, end, left - 1, outs, n);
+}
+
+bool gr_unpackv(const gr_msg *msg, const gr_out *outs, uint32_t n)
+{
+    const uint8_t *end;
+    uint32_t left;
+    const uint8_t *p = open_message(msg, &end, &left);
+    return p != NULL && match_elements(p, end, left, outs, n);
+}

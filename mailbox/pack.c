@@ -1,0 +1,381 @@
+/*
+ * mailbox/pack.c - from values to bytes, by msgpack-c's packer. Its write
+ * callback is known here at compile time, so the compiler expands packer and
+ * callback into plain stores; nothing else in the library includes msgpack.h.
+ */
+#include "mailbox/pack.h"
+
+#include <string.h>
+
+#include <msgpack.h>
+
+#include "base/assert.h"
+#include "mailbox/decode.h"
+
+enum {
+    SMALL_BLOCK = 64 - sizeof(gr_msg),    /* bytes of room in one cache line */
+    TRAILED_BLOCK = 128 - sizeof(gr_msg), /* with a trailer, in two */
+    HEAD_MAX = 2 + GRI_PID_BYTES /* bytes of the longest value without a body */
+};
+
+/* The most bytes of a value of each kind; without their bodies and items. */
+static const uint8_t head_max[] = {
+    [GR_KIND_NIL] = 1,  [GR_KIND_BOOL] = 1,  [GR_KIND_INT] = 9,
+    [GR_KIND_UINT] = 9, [GR_KIND_FLOAT] = 5, [GR_KIND_DOUBLE] = 9,
+    [GR_KIND_STR] = 5,  [GR_KIND_BIN] = 5,   [GR_KIND_ANY] = 0,
+    [GR_KIND_LIST] = 5, [GR_KIND_MAP] = 5,   [GR_KIND_PID] = HEAD_MAX,
+};
+
+/* Where bytes go. Without a builder it cannot grow. */
+typedef struct sink {
+    uint8_t *p, *end;
+    gri_builder *b;
+} sink;
+
+/* ---- room --------------------------------------------------------------- */
+
+/* A block with room for `len` bytes of payload, or more; sets *end. */
+static gr_msg *new_block(gri_builder *b, size_t len, uint8_t **end)
+{
+    size_t asked = b->trailer ? gri_with_trailer(len) : len;
+    gr_msg *msg = gri_msg_new(b->cache, asked);
+    if (msg == NULL) {
+        return NULL;
+    }
+    size_t room =
+        gri_class_size(msg->class_, sizeof *msg + asked) - sizeof *msg;
+    if (b->trailer) {
+        /* Down to a multiple of 8, as the trailer stands on one. */
+        room = (room - sizeof(gri_trailer)) & ~(size_t)7;
+    }
+    *end = gri_msg_payload(msg) + (room < b->len_max ? room : b->len_max);
+    return msg;
+}
+
+/* Moves the message to a block of twice the room, or what n more bytes need. */
+static __attribute__((noinline)) int grow(sink *s, size_t n)
+{
+    gri_builder *b = s->b;
+    if (b == NULL) {
+        return GR_ETOOBIG;
+    }
+    uint8_t *old = gri_msg_payload(b->msg);
+    size_t used = (size_t)(s->p - old);
+    size_t doubled = 2 * (size_t)(s->end - old);
+    if (n > b->len_max - used) {
+        return GR_ETOOBIG;
+    }
+    size_t len = used + n > doubled ? used + n : doubled;
+    if (len > b->len_max) {
+        len = b->len_max;
+    }
+    gr_msg *msg = new_block(b, len, &s->end);
+    if (msg == NULL) {
+        return GR_ENOMEM;
+    }
+    memcpy(gri_msg_payload(msg), old, used);
+    gri_msg_free(b->cache, b->msg);
+    b->msg = msg;
+    b->end = s->end;
+    s->p = gri_msg_payload(msg) + used;
+    return 0;
+}
+
+static inline int reserve(sink *s, size_t n)
+{
+    return (size_t)(s->end - s->p) >= n ? 0 : grow(s, n);
+}
+
+/* ---- one value ---------------------------------------------------------- */
+
+/* msgpack-c's write callback. There is room: see write_head. */
+static inline int append(void *data, const char *bytes, size_t n)
+{
+    uint8_t **p = data;
+    memcpy(*p, bytes, n);
+    *p += n;
+    return 0;
+}
+
+static inline void store_be64(uint8_t *p, uint64_t x)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        p[i] = (uint8_t)(x >> (56 - 8 * i));
+    }
+}
+
+static inline void encode_pid(msgpack_packer *packer, gr_pid pid)
+{
+    uint8_t body[GRI_PID_BYTES];
+    if (pid.id == 0) {
+        (void)msgpack_pack_nil(packer);
+        return;
+    }
+    store_be64(body, pid.node);
+    store_be64(body + 8, pid.id);
+    (void)msgpack_pack_ext(packer, sizeof body, GRI_EXT_PID);
+    (void)msgpack_pack_ext_body(packer, body, sizeof body);
+}
+
+/* Writes all of a value but body and items, at most head_max[kind] bytes.
+ * (The packer's results are those of append, which cannot fail.) */
+static __attribute__((flatten)) uint8_t *encode_head(uint8_t *p,
+                                                     const gr_value *v)
+{
+    msgpack_packer packer = {&p, append};
+    switch ((gr_kind)v->kind) {
+    case GR_KIND_NIL:
+        (void)msgpack_pack_nil(&packer);
+        break;
+    case GR_KIND_BOOL:
+        (void)(v->as.i != 0 ? msgpack_pack_true(&packer)
+                            : msgpack_pack_false(&packer));
+        break;
+    case GR_KIND_INT:
+        (void)msgpack_pack_int64(&packer, v->as.i);
+        break;
+    case GR_KIND_UINT:
+        (void)msgpack_pack_uint64(&packer, v->as.u);
+        break;
+    case GR_KIND_FLOAT:
+        (void)msgpack_pack_float(&packer, v->as.f);
+        break;
+    case GR_KIND_DOUBLE:
+        (void)msgpack_pack_double(&packer, v->as.d);
+        break;
+    case GR_KIND_STR:
+        (void)msgpack_pack_str(&packer, v->len);
+        break;
+    case GR_KIND_BIN:
+        (void)msgpack_pack_bin(&packer, v->len);
+        break;
+    case GR_KIND_LIST:
+        (void)msgpack_pack_array(&packer, v->len);
+        break;
+    case GR_KIND_MAP:
+        (void)msgpack_pack_map(&packer, v->len / 2);
+        break;
+    case GR_KIND_PID:
+        encode_pid(&packer, v->as.pid);
+        break;
+    case GR_KIND_ANY: /* is all body */
+    case GR_KIND_BAD:
+        break;
+    }
+    return p;
+}
+
+static inline int write_head(sink *s, const gr_value *v)
+{
+    if ((size_t)(s->end - s->p) >= head_max[v->kind]) {
+        s->p = encode_head(s->p, v);
+        return 0;
+    }
+    /* Close to the end: first see how long it really is. */
+    uint8_t bytes[HEAD_MAX];
+    size_t n = (size_t)(encode_head(bytes, v) - bytes);
+    GR_TRY(reserve(s, n));
+    memcpy(s->p, bytes, n);
+    s->p += n;
+    return 0;
+}
+
+static inline int write_body(sink *s, const gr_value *v)
+{
+    GR_TRY(reserve(s, v->len));
+    if (v->len > 0) { /* p may be NULL otherwise */
+        memcpy(s->p, v->as.p, v->len);
+        s->p += v->len;
+    }
+    return 0;
+}
+
+/* What cannot be written. depth: levels that may still be opened. */
+static int check(const gr_value *v, unsigned depth)
+{
+    switch ((gr_kind)v->kind) {
+    case GR_KIND_NIL:
+    case GR_KIND_BOOL:
+    case GR_KIND_INT:
+    case GR_KIND_UINT:
+    case GR_KIND_FLOAT:
+    case GR_KIND_DOUBLE:
+    case GR_KIND_PID:
+        return 0;
+    case GR_KIND_LIST:
+    case GR_KIND_MAP:
+        if (v->kind == GR_KIND_MAP && v->len % 2 != 0) {
+            return GR_EINVAL;
+        }
+        if (depth == 0) {
+            return GR_ELIMIT;
+        }
+        return v->len > 0 && v->as.items == NULL ? GR_EINVAL : 0;
+    case GR_KIND_STR:
+    case GR_KIND_BIN:
+        return v->len > 0 && v->as.p == NULL ? GR_EINVAL : 0;
+    case GR_KIND_ANY: {
+        /* It may be a program's own, and it may now stand one level deeper than
+         * where it came from: the receiver must be able to rely on both. */
+        int rc = gri_check(v->as.p, v->len, depth);
+        return rc == GR_EFORMAT ? GR_EINVAL : rc;
+    }
+    case GR_KIND_BAD:
+        return GR_ETOOBIG;
+    }
+    return GR_EINVAL;
+}
+
+/* The bytes of a pid mean the same on every node, so they always have one. */
+static int write_pid(sink *s, const gr_value *v)
+{
+    gr_value full = *v;
+    if (full.as.pid.node == 0 && full.as.pid.id != 0) {
+        full.as.pid.node = s->b != NULL ? s->b->node : 0;
+        if (full.as.pid.node == 0) {
+            return GR_EINVAL;
+        }
+    }
+    return write_head(s, &full);
+}
+
+/* 1 for a list or map, whose items are still to be written; else 0, or an
+ * error. */
+static inline int write_one(sink *s, const gr_value *v, unsigned depth)
+{
+    GR_TRY(check(v, depth));
+    if (v->kind == GR_KIND_PID) {
+        return write_pid(s, v);
+    }
+    GR_TRY(write_head(s, v));
+    if (v->kind == GR_KIND_STR || v->kind == GR_KIND_BIN ||
+        v->kind == GR_KIND_ANY) {
+        return write_body(s, v);
+    }
+    return v->kind == GR_KIND_LIST || v->kind == GR_KIND_MAP;
+}
+
+/* n values and all that is in them, depth levels of lists at most. */
+static int write_values(sink *s, const gr_value *values, uint32_t n,
+                        unsigned depth)
+{
+    struct level {
+        const gr_value *next;
+        uint32_t left;
+    } level = {values, n}, outer[GR_DEPTH_MAX];
+    unsigned opened = 0;
+    for (;;) {
+        if (level.left == 0) {
+            if (opened == 0) {
+                return 0;
+            }
+            level = outer[--opened];
+            continue;
+        }
+        const gr_value *v = level.next++;
+        level.left--;
+        int rc = write_one(s, v, depth - opened);
+        if (rc < 0) {
+            return rc;
+        }
+        if (rc > 0) {
+            outer[opened++] = level;
+            level.next = v->as.items;
+            level.left = v->len;
+        }
+    }
+}
+
+/* ---- the builder -------------------------------------------------------- */
+
+/* The message is one level itself. */
+enum { DEPTH_IN_MESSAGE = GR_DEPTH_MAX - 1 };
+
+static gri_writer fail(gri_builder *b, int rc)
+{
+    if (b->msg != NULL) {
+        gri_msg_free(b->cache, b->msg);
+        b->msg = NULL;
+    }
+    b->rc = rc;
+    return (gri_writer){NULL, NULL};
+}
+
+static inline gri_writer result(gri_builder *b, const sink *s, int rc)
+{
+    return rc < 0 ? fail(b, rc) : (gri_writer){s->p, s->end};
+}
+
+gri_writer gri_builder_begin(gri_builder *b, uint32_t n, bool trailer)
+{
+    GR_DASSERT(b->msg == NULL);
+    b->rc = 0;
+    b->trailer = trailer;
+    size_t len = trailer ? TRAILED_BLOCK - sizeof(gri_trailer) : SMALL_BLOCK;
+    b->msg = new_block(b, len, &b->end);
+    if (b->msg == NULL) {
+        return fail(b, GR_ENOMEM);
+    }
+    sink s = {gri_msg_payload(b->msg), b->end, b};
+    gr_value head = {.kind = GR_KIND_LIST, .len = n};
+    return result(b, &s, write_head(&s, &head));
+}
+
+gri_writer gri_builder_put(gri_builder *b, uint8_t *p, const gr_value *v)
+{
+    if (p == NULL) {
+        return (gri_writer){NULL, NULL};
+    }
+    sink s = {p, b->end, b};
+    int rc = write_one(&s, v, DEPTH_IN_MESSAGE);
+    if (rc > 0) {
+        rc = write_values(&s, v->as.items, v->len, DEPTH_IN_MESSAGE - 1);
+    }
+    return result(b, &s, rc);
+}
+
+gri_writer gri_builder_put_int(gri_builder *b, uint8_t *p, uint64_t x,
+                               uint32_t kind)
+{
+    if (p == NULL) {
+        return (gri_writer){NULL, NULL};
+    }
+    sink s = {p, b->end, b};
+    gr_value v = {.kind = kind, .as.u = x};
+    return result(b, &s, write_head(&s, &v));
+}
+
+gr_msg *gri_builder_end(gri_builder *b, uint8_t *p)
+{
+    gr_msg *msg = b->msg;
+    if (p == NULL) {
+        GR_DASSERT(msg == NULL);
+        return NULL;
+    }
+    b->msg = NULL;
+    msg->len = (uint32_t)(p - gri_msg_payload(msg));
+    if (b->trailer) {
+        msg->flags = GRI_MSG_TRAILER;
+        *gri_msg_trailer(msg) = (gri_trailer){0};
+    }
+    return msg;
+}
+
+gr_msg *gri_pack(gri_builder *b, const gr_value *values, uint32_t n,
+                 bool trailer)
+{
+    gri_writer w = gri_builder_begin(b, n, trailer);
+    if (w.p == NULL) {
+        return NULL;
+    }
+    sink s = {w.p, w.end, b};
+    int rc = write_values(&s, values, n, DEPTH_IN_MESSAGE);
+    return gri_builder_end(b, result(b, &s, rc).p);
+}
+
+int64_t gri_pack_value(const gr_value *v, uint8_t *buf, size_t size)
+{
+    sink s = {buf, buf + size, NULL};
+    int rc = write_values(&s, v, 1, GR_DEPTH_MAX);
+    return rc < 0 ? rc : (int64_t)(s.p - buf);
+}
