@@ -1,0 +1,119 @@
+/* supervisor/client.c - what programs call: start a supervisor, ask it for its
+ * children. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <greenroom/system.h>
+
+#include "supervisor/spec.h"
+
+/* How long gr_child_pid and gr_start_child wait. supervisor.h promises it. */
+enum { WAIT_MS = 5000 };
+
+int gr_supervise(gr_actor *self, const gr_supervisor *spec, gr_pid *out)
+{
+    uint32_t n;
+
+    GR_TRY(gri_spec_check(spec, &n));
+    gr_value *room = calloc(gri_spec_room(n), sizeof(room[0]));
+    if (room == NULL) {
+        return GR_ENOMEM;
+    }
+    gr_node node = gr_system_node(gr_system_of(self));
+    gr_spawn_opts opts = {
+        .args = gri_spec_values(spec, n, node, false, room),
+        .name = spec->name,
+        .link = true,
+    };
+    int rc = gr_spawn(self, &gr_supervisor_behavior, &opts, out);
+    free(room);
+    return rc;
+}
+
+/* ---- a spec that outlives the block it was written in ------------------- */
+
+static int copy_value(gr_actor *self, gr_value *value, uint32_t depth);
+
+static int copy_items(gr_actor *self, gr_value *items, uint32_t n,
+                      uint32_t depth)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        GR_TRY(copy_value(self, &items[i], depth));
+    }
+    return 0;
+}
+
+/* Replaces what *value points to by a copy in the arena of self. It calls
+ * itself for lists in lists, as deep as a message may be. */
+static int copy_value(gr_actor *self, gr_value *value, uint32_t depth)
+{
+    bool is_list = value->kind == GR_KIND_LIST || value->kind == GR_KIND_MAP;
+    bool is_span = value->kind == GR_KIND_STR || value->kind == GR_KIND_BIN ||
+                   value->kind == GR_KIND_ANY;
+    size_t size = value->len;
+
+    if (value->kind == GR_KIND_BAD || (is_list && depth == GR_DEPTH_MAX)) {
+        return GR_EINVAL;
+    }
+    if (size == 0 || !(is_list || is_span)) {
+        return 0;
+    }
+    if (is_list) {
+        size *= sizeof(gr_value);
+    }
+    void *copy = gr_alloc(self, size);
+    if (copy == NULL) {
+        return GR_ENOMEM;
+    }
+    memcpy(copy, is_list ? (const void *)value->as.items : value->as.p, size);
+    if (is_list) {
+        value->as.items = copy;
+        return copy_items(self, copy, value->len, depth + 1);
+    }
+    value->as.p = copy;
+    return 0;
+}
+
+int gr_supervisor_args(gr_actor *self, const gr_supervisor *spec,
+                       gr_values *out)
+{
+    uint32_t n;
+
+    GR_TRY(gri_spec_check(spec, &n));
+    gr_value *room = gr_alloc(self, gri_spec_room(n) * sizeof(room[0]));
+    if (room == NULL) {
+        return GR_ENOMEM;
+    }
+    gr_node node = gr_system_node(gr_system_of(self));
+    gr_values values = gri_spec_values(spec, n, node, true, room);
+    /* The lists of the spec lie in `room` already and are copied once more:
+     * a few bytes, for one rule less. */
+    GR_TRY(copy_items(self, room, values.n, 1));
+    *out = values;
+    return 0;
+}
+
+/* ---- asking ------------------------------------------------------------- */
+
+int gr_child_pid(gr_actor *self, gr_pid supervisor, const char *id, gr_pid *out)
+{
+    gr_pid child;
+
+    GR_TRY(gr_call(self, supervisor, WAIT_MS, gr_expect("gr.child", &child),
+                   "gr.child", id));
+    *out = child;
+    return 0;
+}
+
+int gr_start_child(gr_actor *self, gr_pid supervisor, gr_values args,
+                   gr_pid *out)
+{
+    gr_pid child;
+
+    GR_TRY(gr_call(self, supervisor, WAIT_MS, gr_expect("gr.child", &child),
+                   "gr.start_child", gr_list_of(args.items, args.n)));
+    if (out != NULL) {
+        *out = child;
+    }
+    return 0;
+}
