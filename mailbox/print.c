@@ -1,0 +1,278 @@
+/*
+ * mailbox/print.c - messages as text, for logs and dead letters.
+ *
+ *   nil true 5 -1 2.5 "text" <2 bytes: 01 ff> [1, [2]] {"key": 1}
+ *   pid<node.id> and ext<type: 01 ff>, in hexadecimal
+ *
+ * The text may come from a hostile peer and go to a terminal: what is no valid
+ * UTF-8, and every control character, is escaped.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mailbox/decode.h"
+#include "mailbox/message.h"
+#include "mailbox/pack.h"
+
+/* The buffer; bytes beyond it are dropped, and `cut` says so. */
+typedef struct text {
+    char *buf;
+    size_t len, max; /* max: without the ending zero */
+    bool cut;
+} text;
+
+static void put(text *t, const char *s, size_t n)
+{
+    if (n > t->max - t->len) {
+        n = t->max - t->len;
+        t->cut = true;
+    }
+    memcpy(t->buf + t->len, s, n);
+    t->len += n;
+}
+
+static void put_text(text *t, const char *s)
+{
+    put(t, s, strlen(s));
+}
+
+/* "..." over the end of what was cut, not through the middle of a character. */
+static size_t finish(text *t)
+{
+    if (t->cut) {
+        size_t dots = t->max < 3 ? t->max : 3;
+        t->len = t->max - dots;
+        while (t->len > 0 && ((uint8_t)t->buf[t->len] & 0xc0) == 0x80) {
+            t->len--;
+        }
+        memcpy(t->buf + t->len, "...", dots);
+        t->len += dots;
+    }
+    t->buf[t->len] = '\0';
+    return t->len;
+}
+
+/* ---- scalars ------------------------------------------------------------ */
+
+/* The length of the character at p if it is well-formed UTF-8 and printable,
+ * else 0. */
+static size_t character(const uint8_t *p, size_t left)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (*p < 0x80) {
+        return *p >= 0x20 && *p != 0x7f;
+    }
+    size_t n = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
+    if (*p < 0xc0 || *p >= 0xf8 || n > left) {
+        return 0;
+    }
+    uint32_t code = *p & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        code = code << 6 | (p[i] & 0x3fu);
+    }
+    bool valid = code >= least[n] && code <= 0x10ffff &&
+                 !(code >= 0xd800 && code < 0xe000);
+    bool control = code < 0xa0 || code == 0x2028 || code == 0x2029 ||
+                   (code >= 0x202a && code <= 0x202e) || /* turn lines round */
+                   (code >= 0x2066 && code <= 0x2069);
+    return valid && !control ? n : 0;
+}
+
+static void put_escaped(text *t, uint8_t byte)
+{
+    char escape[8];
+    const char *named = byte == '\n'   ? "\\n"
+                        : byte == '\r' ? "\\r"
+                        : byte == '\t' ? "\\t"
+                        : byte == '"'  ? "\\\""
+                        : byte == '\\' ? "\\\\"
+                                       : NULL;
+    if (named == NULL) {
+        (void)snprintf(escape, sizeof escape, "\\x%02x", byte);
+        named = escape;
+    }
+    put_text(t, named);
+}
+
+static void put_str(text *t, const uint8_t *p, size_t n)
+{
+    put_text(t, "\"");
+    while (n > 0 && !t->cut) {
+        size_t width = character(p, n);
+        if (width == 0 || *p == '"' || *p == '\\') {
+            put_escaped(t, *p);
+            width = 1;
+        } else {
+            put(t, (const char *)p, width);
+        }
+        p += width;
+        n -= width;
+    }
+    put_text(t, "\"");
+}
+
+static void put_hex(text *t, const uint8_t *p, size_t n)
+{
+    char byte[8];
+    for (size_t i = 0; i < n && !t->cut; i++) {
+        (void)snprintf(byte, sizeof byte, " %02x", p[i]);
+        put_text(t, byte);
+    }
+    put_text(t, ">");
+}
+
+static void put_ext(text *t, const gri_head *h, const uint8_t *body)
+{
+    char buf[64];
+    gr_pid pid;
+    if (gri_as_pid(h, body, &pid)) {
+        (void)snprintf(buf, sizeof buf, "pid<%" PRIx64 ".%" PRIx64 ">",
+                       pid.node, pid.id);
+        put_text(t, buf);
+        return;
+    }
+    (void)snprintf(buf, sizeof buf, "ext<%d:", (int)(int64_t)h->x);
+    put_text(t, buf);
+    put_hex(t, body, h->n);
+}
+
+/* Looks like a float: with a point or an exponent, or a word. */
+static void put_double(text *t, const gri_head *h)
+{
+    char buf[40];
+    double d;
+    if (!gri_as_double(h, &d)) {
+        return;
+    }
+    /* As many digits as the number takes to come back the same. */
+    int digits = h->type == GRI_TYPE_FLOAT ? 9 : 17;
+    for (int i = 1; i <= digits; i++) {
+        (void)snprintf(buf, sizeof buf, "%.*g", i, d);
+        double back;
+        if (sscanf(buf, "%lf", &back) == 1 &&
+            (h->type == GRI_TYPE_FLOAT ? (float)back == (float)d : back == d)) {
+            break;
+        }
+    }
+    put_text(t, buf);
+    if (strspn(buf, "-0123456789") == strlen(buf)) {
+        put_text(t, ".0");
+    }
+}
+
+static void put_scalar(text *t, const gri_head *h, const uint8_t *body)
+{
+    char buf[40];
+    switch (h->type) {
+    case GRI_TYPE_NIL:
+        put_text(t, "nil");
+        break;
+    case GRI_TYPE_BOOL:
+        put_text(t, h->x != 0 ? "true" : "false");
+        break;
+    case GRI_TYPE_UINT:
+        (void)snprintf(buf, sizeof buf, "%" PRIu64, h->x);
+        put_text(t, buf);
+        break;
+    case GRI_TYPE_INT:
+        (void)snprintf(buf, sizeof buf, "%" PRId64, (int64_t)h->x);
+        put_text(t, buf);
+        break;
+    case GRI_TYPE_FLOAT:
+    case GRI_TYPE_DOUBLE:
+        put_double(t, h);
+        break;
+    case GRI_TYPE_STR:
+        put_str(t, body, h->n);
+        break;
+    case GRI_TYPE_BIN:
+        (void)snprintf(buf, sizeof buf, "<%" PRIu32 " bytes:", h->n);
+        put_text(t, buf);
+        put_hex(t, body, h->n);
+        break;
+    case GRI_TYPE_EXT:
+        put_ext(t, h, body);
+        break;
+    case GRI_TYPE_ARRAY:
+    case GRI_TYPE_MAP:
+        break;
+    }
+}
+
+/* ---- lists and maps ----------------------------------------------------- */
+
+typedef struct level {
+    uint64_t left; /* values still to come */
+    bool map;
+    bool started;
+} level;
+
+/* What stands before the next value of a level. */
+static void put_separator(text *t, const level *l)
+{
+    if (l->started) {
+        put_text(t, l->map && l->left % 2 != 0 ? ": " : ", ");
+    }
+}
+
+/* One value with all that is in it. It stops where the buffer ends, and where
+ * the bytes do not make sense. */
+static void put_value(text *t, const uint8_t *p, const uint8_t *end)
+{
+    level levels[GR_DEPTH_MAX + 1] = {{.left = 1}};
+    unsigned top = 0;
+    while (!t->cut) {
+        level *l = &levels[top];
+        if (l->left == 0) {
+            if (top == 0) {
+                return;
+            }
+            put_text(t, l->map ? "}" : "]");
+            top--;
+            continue;
+        }
+        gri_head h;
+        put_separator(t, l);
+        p = gri_decode(p, end, &h);
+        bool opens =
+            p != NULL && (h.type == GRI_TYPE_ARRAY || h.type == GRI_TYPE_MAP);
+        if (p == NULL || (opens && top == GR_DEPTH_MAX)) {
+            put_text(t, p == NULL ? "<malformed>" : "<too deep>");
+            return;
+        }
+        l->left--;
+        l->started = true;
+        if (opens) {
+            bool map = h.type == GRI_TYPE_MAP;
+            put_text(t, map ? "{" : "[");
+            levels[++top] = (level){map ? 2 * (uint64_t)h.n : h.n, map, false};
+        } else {
+            put_scalar(t, &h, p);
+            p += h.n;
+        }
+    }
+}
+
+size_t gr_any_print(gr_any any, char *buf, size_t size)
+{
+    if (size == 0) {
+        return 0;
+    }
+    text t = {buf, 0, size - 1, false};
+    const uint8_t *p = any.ptr;
+    if (any.len == 0) {
+        put_text(&t, "<malformed>");
+    } else {
+        put_value(&t, p, p + any.len);
+    }
+    return finish(&t);
+}
+
+size_t gr_msg_print(const gr_msg *msg, char *buf, size_t size)
+{
+    return gr_any_print(gr_msg_bytes(msg), buf, size);
+}
