@@ -9,8 +9,7 @@
  * What passes, by gr_msg.kind: USER (with GRI_MSG_ASKED: trailer.ref is to be
  * answered), REPLY (trailer.ref, trailer.extra is the status), STOP, KILL,
  * LINK, UNLINK, EXIT, MONITOR (ref), DEMONITOR (ref), DOWN (ref). Only these.
- * The sender is {trailer.node, from} with a trailer, and {here, from} without
- * one or when trailer.node is 0.
+ * All but plain USER messages have a trailer. The sender is msg->from.
  */
 #ifndef GRI_ACTORS_ROUTE_H
 #define GRI_ACTORS_ROUTE_H
@@ -47,12 +46,31 @@ int gri_route_install(gr_system *sys, const gri_route *route, void *net);
 void *gri_route_net(gr_system *sys);
 
 /*
+ * A part of the system that another room owns (its child processes): found by
+ * whoever has the system, ended with it. Stands in the owner's struct.
+ */
+typedef struct gri_part gri_part;
+struct gri_part {
+    /* Ends it within about deadline_ms and frees it. gr_system_stop calls it
+     * once, after the last actor has ended and before the route's stop. */
+    void (*stop)(gri_part *part, int64_t deadline_ms);
+};
+
+/* GR_EEXIST: there is one. Any thread. */
+int gri_part_install(gr_system *sys, gri_part *part);
+/* What was installed, or NULL. Any thread. */
+gri_part *gri_part_of(gr_system *sys);
+
+/*
  * Puts a message or signal into the inbox of a local actor; takes msg. If the
  * actor is dead or full, the sender is answered as the kind asks for (through
  * the route, if it is far). Never blocks. Any thread; `cache` is the calling
  * thread's own, or guarded by a lock of the caller's. `to.node` is ours.
  */
 void gri_deliver(gr_system *sys, gri_cache *cache, gr_pid to, gr_msg *msg);
+
+/* gr_exit with any reason, such as GR_EXIT_SIGNAL. Its own actor only. */
+void gri_exit_with(gr_actor *self, const gr_exit_reason *why);
 
 /* What a cache of one's own is made from (gri_cache_init). */
 gri_depot *gri_system_depot(gr_system *sys);

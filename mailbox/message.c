@@ -12,9 +12,8 @@ gr_msg *gri_msg_new(gri_cache *cache, size_t cap)
     }
     /* relaxed: nobody else knows the block yet. */
     atomic_store_explicit(&msg->next, NULL, memory_order_relaxed);
-    msg->from = 0;
+    msg->from = GR_NOBODY;
     msg->run = 0;
-    msg->seq = 0;
     msg->len = 0;
     msg->kind = GRI_MSG_USER;
     msg->class_ = class_;

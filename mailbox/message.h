@@ -1,7 +1,7 @@
 /*
  * mailbox/message.h - the block that a message or a signal is.
  *
- *   | gr_msg, 32 bytes | payload, len bytes | pad to 8 | gri_trailer, maybe |
+ *   | gr_msg, 40 bytes | payload, len bytes | pad to 8 | gri_trailer, maybe |
  *
  * The payload is one msgpack array. Its place, GRI_PAYLOAD_AT, is known to the
  * public header: programs test tags inline. What few messages need stands in
@@ -40,14 +40,17 @@ enum {
     GRI_MSG_TRAILER = 1, /* flag: has a gri_trailer */
     GRI_MSG_ASKED = 2,   /* flag: trailer.ref waits for an answer */
     GRI_MSG_KEPT = 4,    /* flag: gr_keep holds it */
-    GRI_MSG_NO_REPORT = 8 /* flag: about a dead letter; never one itself */
+    GRI_MSG_NO_REPORT = 8, /* flag: about a dead letter; never one itself */
+    GRI_MSG_COUNTED = 16   /* flag: found the inbox busy, see inbox.h */
 };
 
 struct gr_msg {
     _Atomic(gr_msg *) next; /* the inbox's while queued, else the owner's */
-    uint64_t from;          /* the sender's gr_pid.id; 0: nobody */
-    uint32_t run;   /* the receiver's generation that it is meant for */
-    uint32_t seq;   /* counts the user messages of an inbox, see inbox.h */
+    gr_pid from;            /* the sender; GR_NOBODY: none */
+    union {
+        uint32_t run; /* the receiver's generation that it is meant for */
+        gr_msg *link; /* once received: in a list of its owner's */
+    };
     uint32_t len;   /* bytes of payload */
     uint8_t kind;   /* gri_msg_kind */
     uint8_t class_; /* of its block, see pool.h */
@@ -55,12 +58,11 @@ struct gr_msg {
 };
 
 typedef struct gri_trailer {
-    uint64_t node; /* the sender's node; 0: this one */
     uint64_t ref;  /* of an ask, a monitor or a timer; else 0 */
     int64_t extra; /* REPLY: its status. Else the kind's own */
 } gri_trailer;
 
-_Static_assert(sizeof(gr_msg) == 32, "GRI_PAYLOAD_AT is public");
+_Static_assert(sizeof(gr_msg) == GRI_PAYLOAD_AT, "it is public");
 
 static inline uint8_t *gri_msg_payload(gr_msg *msg)
 {

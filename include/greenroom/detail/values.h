@@ -222,7 +222,7 @@ enum {
     GRI_FIXSTR_MAX = 31,  /* bytes */
     GRI_FIXARRAY = 0x90,  /* an array of 0 to 15 elements, likewise */
     GRI_FIXINT_MAX = 127, /* these integers are their own encoding */
-    GRI_PAYLOAD_AT = 32   /* bytes from a gr_msg to its payload */
+    GRI_PAYLOAD_AT = 40   /* bytes from a gr_msg to its payload */
 };
 
 /* The short forms are written here, where the kind is a constant. */

@@ -1,0 +1,202 @@
+/*
+ * actors/core.h - the structs of the runtime: a system, its threads' contexts,
+ * its actors.
+ *
+ * An actor lives in a slot. Slots are type-stable memory: a slot is an actor's
+ * inbox for ever, used by one actor after another, never given back while the
+ * system runs. A pid is the slot's index and its run, a number that grows with
+ * each actor that lived there: odd while one lives, even between two. So
+ * whoever holds a stale pid can push into the slot's inbox without harm: the
+ * slot's consumer compares the message's run with its own and buries it.
+ *
+ * Who may touch what: fields stand in groups by owner. "The consumer" is the
+ * one thread that runs the slot at this moment: the worker whose turn it is, or
+ * the thread of a thread actor. The role is handed on by the inbox (idle mark)
+ * and by the scheduler's queues, both with release and acquire.
+ */
+#ifndef GRI_ACTORS_CORE_H
+#define GRI_ACTORS_CORE_H
+
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#include <greenroom/sim.h>
+#include <greenroom/system.h>
+
+#include "actors/route.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/rng.h"
+#include "mailbox/inbox.h"
+#include "mailbox/pack.h"
+#include "sched/sched.h"
+
+typedef struct gri_ext gri_ext;
+typedef struct gri_ctx gri_ctx;
+
+/* Counters with one writer each, read by anybody: relaxed throughout, they
+ * order nothing. */
+typedef struct gri_counters {
+    _Atomic(uint64_t) sent, handled, dead_letters, dropped, late_replies,
+        refused, slowed, spawned, exited, failed;
+} gri_counters;
+
+#define GRI_COUNT(ctx, what)                                                   \
+    atomic_store_explicit(                                                     \
+        &(ctx)->counters.what,                                                 \
+        atomic_load_explicit(&(ctx)->counters.what, memory_order_relaxed) + 1, \
+        memory_order_relaxed)
+
+/* One thread's own: a worker's, a thread actor's, or a passing one of a foreign
+ * thread (gri_deliver). */
+struct gri_ctx {
+    gr_system *sys;
+    gri_worker *worker; /* NULL: not a worker */
+    gri_cache *cache;
+    gri_builder builder;
+    gri_counters counters;
+    uint64_t refs;  /* the last ref given out; high bits tell contexts apart */
+    uint32_t sends;    /* in this turn */
+    gr_actor *pressed; /* a receiver past its soft bound, seen this turn */
+    uint32_t pressed_run;
+    gri_ctx *next;  /* in sys->contexts, under sys->lock */
+};
+
+typedef enum gri_place {
+    GRI_PLACE_WORKER = 0, /* a push that wakes submits the task */
+    GRI_PLACE_THREAD      /* a push that wakes rings the thread's bell */
+} gri_place;
+
+struct gr_actor {
+    /* Producers, any thread. */
+    alignas(GRI_CACHE_LINE) gri_inbox inbox;
+    _Atomic(uint32_t) run;        /* odd: that run lives */
+    _Atomic(uint32_t) soft, hard; /* bounds; set by the spawner */
+    _Atomic(uint8_t) full;        /* gr_full; set by the spawner */
+    _Atomic(uint8_t) place;       /* gri_place; written by the consumer */
+    _Atomic(uint8_t) tended; /* its spawner stops it; set by the spawner */
+    _Atomic(uint8_t) over;   /* alert means GR_EXIT_LIMIT */
+    uint32_t index;          /* constant */
+    gr_system *sys;          /* constant */
+    _Atomic(uint64_t) born;  /* order of spawn; set by the spawner */
+
+    /* The scheduler's while submitted. */
+    gri_task task;
+
+    /* The consumer. outlet.alert is the run that is to be killed. */
+    alignas(GRI_CACHE_LINE) gri_outlet outlet;
+    gri_ctx *ctx; /* of the thread that runs it now */
+    uint32_t now; /* the run that lives here, as the consumer sees it; or 0 */
+    uint8_t state_class;
+    bool trap_exit;
+    bool exiting; /* ext->why says why */
+    bool begun;   /* init has returned 0 */
+    void *state;
+    const gr_behavior *behavior; /* NULL: a thread actor, or nobody */
+    gri_ext *ext;                /* what few need; NULL until they do */
+    gr_msg *current;             /* the message being handled */
+};
+
+_Static_assert(sizeof(struct gr_actor) == 128, "an actor is two cache lines");
+
+/* A thing to call at exit. */
+typedef struct gri_hook {
+    struct gri_hook *next;
+    void (*fn)(void *arg);
+    void *arg;
+} gri_hook;
+
+typedef struct gri_name gri_name;
+typedef struct gri_chunk gri_chunk;
+typedef struct gri_thread gri_thread;
+
+/* What an actor has beyond its slot, allocated at first need. Consumer only. */
+struct gri_ext {
+    gri_map links;    /* pid -> itself */
+    gri_map monitors; /* {ref, 0} -> gri_watch: whom this actor watches */
+    gri_map watchers; /* {ref, node} -> gri_watch: who watches it */
+    gri_map asks;     /* {ref, 0} -> gri_ask */
+    gri_map timers;   /* {ref, 0} -> gri_alarm */
+    gri_name *names;
+    gri_hook *hooks;
+    gri_chunk *arena;
+    size_t arena_used, arena_max;
+    gr_msg *kept;       /* doubly linked by link and next, once off the inbox */
+    gr_exit_reason why; /* once exiting */
+    gri_thread *thread; /* of a thread actor */
+};
+
+/* One end of a monitor. */
+typedef struct gri_watch {
+    gr_pid pid; /* the other end */
+    uint64_t ref;
+} gri_watch;
+
+/* Behind the trailer of a START message: how to begin. */
+typedef struct gri_start {
+    const gr_behavior *behavior; /* NULL: a thread attaches */
+    gri_thread *thread;
+    gr_pid parent;
+    uint64_t monitor; /* the parent's ref, or 0 */
+    size_t arena_max;
+    bool link, ack;
+} gri_start;
+
+/* A pid that some system-wide list remembers. */
+typedef struct gri_listener {
+    struct gri_listener *next;
+    gr_pid pid;
+} gri_listener;
+
+struct gr_system {
+    /* Constant after the start. */
+    gr_system_opts opts; /* with every default filled in */
+    uint64_t node;
+    gri_clock clock; /* its time moves in deterministic mode */
+    gri_log log;
+    gri_sched sched;
+    gri_depot depot;
+    gr_actor *slots; /* reserved for actors_max; slot 0 is never used */
+    gri_ctx *worker_ctx;
+
+    /* Any thread, atomic. */
+    _Atomic(uint32_t) slots_ready; /* slots that exist */
+    _Atomic(uint64_t) births;
+    _Atomic(bool) stopping;
+    _Atomic(uint32_t) exits; /* futex: counts exits while stopping */
+    _Atomic(uint64_t) dead_letters, drops; /* for the log's summaries */
+    _Atomic(bool) dead_watched;
+    _Atomic(const gri_route *) route;
+    _Atomic(void *) net;
+    _Atomic(gri_part *) part;
+
+    /* Under lock. */
+    pthread_mutex_t lock;
+    uint32_t *free_slots; /* a stack */
+    uint32_t free_count, live;
+    gri_ctx *contexts;        /* of thread actors */
+    gri_counters gone;        /* of those that detached */
+    uint64_t context_ids;
+    gri_listener *dead_watchers;
+
+    /* Under names_lock. */
+    pthread_mutex_t names_lock;
+    gri_map names;
+
+    /* Under slow_lock: who waits for whom, see slow.c. */
+    pthread_mutex_t slow_lock;
+    gri_map waits;
+    uint64_t wait_tokens;
+
+    /* Any thread, by atomic addition: of those without a context. */
+    gri_counters foreign;
+
+    /* The thread that stops the system. */
+    gri_ctx stop_ctx;
+    gri_cache stop_cache;
+};
+
+#endif /* GRI_ACTORS_CORE_H */

@@ -1,0 +1,223 @@
+/*
+ * actors/internal.h - what the files of this folder give each other. Functions
+ * that take a gri_ctx run on the thread whose context it is.
+ */
+#ifndef GRI_ACTORS_INTERNAL_H
+#define GRI_ACTORS_INTERNAL_H
+
+#include "actors/core.h"
+
+/* ---- table.c: slots and pids -------------------------------------------- */
+
+int gri_table_init(gr_system *sys);
+void gri_table_fini(gr_system *sys);
+/* A slot for a new actor. Errors: GR_ELIMIT, GR_ENOMEM. */
+int gri_slot_take(gri_ctx *ctx, gr_actor **out);
+/* The same for one certain index. GR_EEXIST: it is in use. */
+int gri_slot_take_at(gri_ctx *ctx, uint32_t index, gr_actor **out);
+/* Gives it back for the next actor. Its run is even by now. */
+void gri_slot_give(gr_actor *slot);
+
+static inline uint32_t gri_pid_index(gr_pid pid)
+{
+    return (uint32_t)pid.id;
+}
+
+static inline uint32_t gri_pid_run(gr_pid pid)
+{
+    return (uint32_t)(pid.id >> 32);
+}
+
+static inline uint64_t gri_id(uint32_t run, uint32_t index)
+{
+    return (uint64_t)run << 32 | index;
+}
+
+static inline gr_pid gri_pid_of(const gr_actor *self)
+{
+    return (gr_pid){self->sys->node, gri_id(self->now, self->index)};
+}
+
+/* The slot of a local pid, or NULL if there is none. */
+static inline gr_actor *gri_slot_of(gr_system *sys, gr_pid pid)
+{
+    uint32_t index = gri_pid_index(pid);
+    /* acquire: pairs with the release in table.c that published the slot. */
+    uint32_t ready =
+        atomic_load_explicit(&sys->slots_ready, memory_order_acquire);
+    return index != 0 && index < ready ? &sys->slots[index] : NULL;
+}
+
+/* Whether that run of the slot lives. The answer may be old; the consumer's is
+ * not. */
+static inline bool gri_slot_lives(const gr_actor *slot, uint32_t run)
+{
+    /* acquire: pairs with the release in spawn.c; the bounds and the place of
+     * this run are seen. */
+    return atomic_load_explicit(&slot->run, memory_order_acquire) == run &&
+           (run & 1) != 0;
+}
+
+/* ---- send.c -------------------------------------------------------------- */
+
+static inline uint64_t gri_new_ref(gri_ctx *ctx)
+{
+    return ++ctx->refs;
+}
+
+/* Pushes into a slot's inbox and schedules its consumer. Takes msg. */
+void gri_push(gri_ctx *ctx, gr_actor *slot, gr_msg *msg, bool count);
+/* Sends a USER message: bounds, far nodes, dead receivers. Takes msg on 0 only.
+ * Errors: as gr_send. */
+int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg);
+/* Sends a signal or an answer: never refused. Takes msg. */
+void gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg);
+/* An empty signal from `from`. Errors: GR_ENOMEM. */
+int gri_send_new_signal(gri_ctx *ctx, gr_pid from, gr_pid to,
+                        gri_msg_kind kind, uint64_t ref);
+/* The waiting or idle consumer of a slot is to run. */
+void gri_ring(gri_ctx *ctx, gr_actor *slot);
+
+/* ---- dead.c: what cannot be delivered ------------------------------------ */
+
+typedef enum gri_why {
+    GRI_WHY_NOPROC = 0,
+    GRI_WHY_NOCONNECTION,
+    GRI_WHY_FULL,
+    GRI_WHY_UNHANDLED,
+    GRI_WHY_REFUSED /* a gr_tell that could not be sent for another reason */
+} gri_why;
+
+/* Ends a message or signal that nobody will receive: counts it, and answers who
+ * waits for something (asks, monitors, links). Does not free msg. */
+void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why);
+/* Answers an asked message by an error, if it is still to be answered. */
+void gri_answer_status(gri_ctx *ctx, gr_msg *msg, int status);
+/* Counts and reports a message that a mailbox's policy dropped. */
+void gri_report_drop(gri_ctx *ctx, gr_pid to);
+
+/* ---- turn.c -------------------------------------------------------------- */
+
+extern const gri_sched_ops gri_actor_ops;
+
+/* What a received message is to its actor. */
+typedef enum gri_take {
+    GRI_TAKE_DONE, /* a signal, dealt with */
+    GRI_TAKE_GIVE  /* for the program's eyes */
+} gri_take;
+
+/* Takes the next message off the inbox; frees the one before. */
+gri_pop gri_next(gr_actor *self, gr_msg **out);
+/* Deals with a message of this run that is a signal. */
+gri_take gri_take_in(gr_actor *self, gr_msg *msg);
+/* Gives an actor the context of the thread that runs it, and the other way. */
+static inline void gri_enter(gr_actor *self, gri_ctx *ctx)
+{
+    self->ctx = ctx;
+    ctx->sends = 0;
+    ctx->pressed = NULL;
+}
+
+/* ---- spawn.c, exit.c ----------------------------------------------------- */
+
+/* Begins a run in self's slot; msg is START. */
+void gri_begin_run(gr_actor *self, gr_msg *msg);
+/* Sets the reason; the first one counts. */
+void gri_exit_set(gr_actor *self, const gr_exit_reason *why);
+void gri_exit_error(gr_actor *self, int code, const char *where);
+/* Ends the run whose reason is set. */
+void gri_end_run(gr_actor *self);
+gri_ext *gri_ext_of(gr_actor *self); /* makes it; NULL: no memory */
+
+typedef struct gri_spawn {
+    const gr_behavior *behavior;
+    gri_thread *thread;
+    gr_values args;
+    gr_any raw_args; /* instead of args: an encoded array */
+    const char *name;
+    gr_mailbox mailbox;
+    gr_pid parent;
+    uint64_t monitor;
+    uint32_t index; /* 0: any */
+    bool link, ack, tended;
+} gri_spawn;
+
+/* Starts an actor. *wakes: the START found the inbox idle, and nobody was
+ * scheduled for it: the caller consumes (threads only). */
+int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out,
+                  bool *wakes);
+
+/* ---- links.c, ask.c, timers.c, names.c, arena.c, slow.c ------------------- */
+
+gri_take gri_on_link_signal(gr_actor *self, gr_msg *msg);
+void gri_links_end(gr_actor *self, const gr_exit_reason *why);
+int gri_add_link(gr_actor *self, gr_pid pid);
+int gri_add_watcher(gr_actor *self, gr_pid pid, uint64_t ref);
+int gri_add_monitor(gr_actor *self, gr_pid pid, uint64_t ref);
+void gri_drop_monitor(gr_actor *self, uint64_t ref);
+/* Reads the reason that an EXIT or DOWN carries. */
+bool gri_read_reason(const gr_msg *msg, gr_pid *from, gr_exit_reason *why);
+
+gri_take gri_on_reply(gr_actor *self, gr_msg *msg);
+gri_take gri_on_ask_timeout(gr_actor *self, gr_msg *msg);
+void gri_asks_end(gr_actor *self);
+/* Frees what the answered or kept-and-answered message leaves. */
+void gri_kept_end(gr_actor *self);
+/* Puts a kept message, which is off the inbox now, into the list. */
+void gri_kept_add(gr_actor *self, gr_msg *msg);
+/* After the handler: an asked message without answer is answered. */
+void gri_after_handler(gr_actor *self, gr_msg *msg);
+
+gri_take gri_on_timer(gr_actor *self, gr_msg *msg);
+void gri_timer_done(gr_actor *self, gr_msg *msg);
+void gri_timers_end(gr_actor *self);
+int gri_arm_message(gr_actor *self, gri_timer *t, int64_t due_ns, gr_msg *msg);
+
+int gri_name_add(gr_actor *self, const char *name);
+/* Before its run begins: the name of a pid, without an actor yet. */
+int gri_name_reserve(gr_system *sys, const char *name, gr_pid pid,
+                     gri_name **out);
+void gri_name_cancel(gr_system *sys, gri_name *name);
+void gri_name_adopt(gr_actor *self, const char *name, gr_pid pid);
+void gri_names_end(gr_actor *self);
+void gri_names_fini(gr_system *sys);
+/* The name of a local actor for logs, or NULL; copied to buf. */
+const char *gri_name_of(gr_system *sys, gr_pid pid, char *buf, size_t size);
+
+void gri_arena_end(gri_ext *ext);
+
+/* Ends a turn of self that pressed a receiver: true, it is suspended and must
+ * not be touched any more. */
+bool gri_slow_down(gr_actor *self);
+/* The receiver reached (or buried) a RESUME. */
+void gri_slow_reached(gri_ctx *ctx, gr_msg *msg);
+/* A killed actor must not wait. */
+void gri_slow_release(gri_ctx *ctx, gr_pid pid);
+
+/* ---- thread.c ------------------------------------------------------------ */
+
+struct gri_thread {
+    gri_ctx ctx;
+    gri_cache cache;
+    _Atomic(uint32_t) bell; /* futex: 1 after a push that found it idle */
+    gr_actor *self;
+    bool attached;   /* the consumer role is this thread's */
+    bool stop_told;  /* a wait has returned GR_ESTOPPED */
+    bool stopped;
+    gr_msg *saved_first, *saved_last; /* by link: received, not given yet */
+    gr_msg *given;   /* given by gr_receive or gr_call; ends with the next */
+    uint64_t call;   /* the ref that gr_call waits for */
+    gr_msg *answer;  /* which came */
+};
+
+/* A worker took the START of a thread's run: the role is the thread's. */
+void gri_thread_hand_over(gri_thread *thread, gr_actor *self);
+void gri_thread_ring(gri_ctx *ctx, gr_actor *slot);
+
+/* ---- contexts ------------------------------------------------------------ */
+
+void gri_ctx_init(gri_ctx *ctx, gr_system *sys, gri_worker *worker,
+                  gri_cache *cache, uint64_t id);
+void gri_counters_add(gri_counters *to, const gri_counters *from);
+
+#endif /* GRI_ACTORS_INTERNAL_H */

@@ -1,0 +1,260 @@
+/*
+ * actors/send.c - from a sender to an inbox, or to the route.
+ *
+ * The hot path is gri_begin, the inline writes of greenroom/detail/values.h,
+ * and gri_commit: a block from the thread's cache, one look at the receiver's
+ * run, one exchange of its inbox's tail. No lock, no system call, no clock.
+ */
+#include <string.h>
+
+#include "actors/internal.h"
+
+void gri_ring(gri_ctx *ctx, gr_actor *slot)
+{
+    /* relaxed: the push that takes the idle mark away acquires what the last
+     * consumer wrote, this too. */
+    if (atomic_load_explicit(&slot->place, memory_order_relaxed) ==
+        GRI_PLACE_THREAD) {
+        gri_thread_ring(ctx, slot);
+    } else {
+        gri_sched_submit(&ctx->sys->sched, ctx->worker, &slot->task);
+    }
+}
+
+void gri_push(gri_ctx *ctx, gr_actor *slot, gr_msg *msg, bool count)
+{
+    if (gri_inbox_push(&slot->inbox, msg, count)) {
+        gri_ring(ctx, slot);
+    }
+}
+
+/* The receiver is at its hard bound: its policy decides. Takes msg on 0. */
+static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
+{
+    /* relaxed: set before the run was published, see gri_slot_lives. */
+    switch ((gr_full)atomic_load_explicit(&slot->full, memory_order_relaxed)) {
+    case GR_FULL_DROP_NEW:
+        GRI_COUNT(ctx, sent);
+        GRI_COUNT(ctx, dropped);
+        gri_answer_status(ctx, msg, GR_EAGAIN);
+        gri_report_drop(ctx, to);
+        gri_msg_free(ctx->cache, msg);
+        return 0;
+    case GR_FULL_STOP:
+        GRI_COUNT(ctx, sent);
+        gri_bury(ctx, to, msg, GRI_WHY_FULL);
+        gri_msg_free(ctx->cache, msg);
+        /* relaxed: published by the alert. */
+        atomic_store_explicit(&slot->over, 1, memory_order_relaxed);
+        /* release: pairs with the acquire in turn.c. It has messages, so it
+         * runs and will look. */
+        atomic_store_explicit(&slot->outlet.alert, gri_pid_run(to),
+                              memory_order_release);
+        gri_slow_release(ctx, to);
+        return 0;
+    case GR_FULL_FAIL:
+        break;
+    }
+    GRI_COUNT(ctx, refused);
+    return GR_EAGAIN;
+}
+
+static int send_far(gri_ctx *ctx, gr_pid to, gr_msg *msg)
+{
+    gr_system *sys = ctx->sys;
+    /* acquire: pairs with the release in gri_route_install. */
+    const gri_route *route =
+        atomic_load_explicit(&sys->route, memory_order_acquire);
+    if (route == NULL) {
+        return GR_ENOCONN;
+    }
+    /* relaxed: stored before the route was. */
+    void *net = atomic_load_explicit(&sys->net, memory_order_relaxed);
+    int rc = route->deliver(net, to, msg);
+    if (rc == 0) {
+        gri_msg_free(ctx->cache, msg);
+    }
+    return rc;
+}
+
+int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
+{
+    gr_system *sys = ctx->sys;
+    if (to.node != sys->node) {
+        if (gr_pid_is_nobody(to)) {
+            return GR_EINVAL;
+        }
+        int rc = send_far(ctx, to, msg);
+        if (rc == GR_EAGAIN) {
+            GRI_COUNT(ctx, refused);
+        }
+        return rc;
+    }
+    gr_actor *slot = gri_slot_of(sys, to);
+    uint32_t run = gri_pid_run(to);
+    if (slot == NULL || !gri_slot_lives(slot, run)) {
+        if (gr_pid_is_nobody(to)) {
+            return GR_EINVAL;
+        }
+        GRI_COUNT(ctx, sent);
+        gri_bury(ctx, to, msg, GRI_WHY_NOPROC);
+        gri_msg_free(ctx->cache, msg);
+        return 0;
+    }
+    /* relaxed: set before the run was published. */
+    uint32_t soft = atomic_load_explicit(&slot->soft, memory_order_relaxed);
+    uint32_t depth = gri_inbox_depth(&slot->inbox, &slot->outlet, soft);
+    if (depth >= soft) {
+        if (depth >= atomic_load_explicit(&slot->hard, memory_order_relaxed)) {
+            return at_bound(ctx, to, slot, msg);
+        }
+        if (ctx->pressed == NULL) {
+            ctx->pressed = slot;
+            ctx->pressed_run = run;
+        }
+    }
+    msg->run = run;
+    ctx->sends++;
+    GRI_COUNT(ctx, sent);
+    gri_push(ctx, slot, msg, true);
+    return 0;
+}
+
+void gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg)
+{
+    gr_system *sys = ctx->sys;
+    if (to.node != sys->node) {
+        if (gr_pid_is_nobody(to) || send_far(ctx, to, msg) != 0) {
+            gri_bury(ctx, to, msg, GRI_WHY_NOCONNECTION);
+            gri_msg_free(ctx->cache, msg);
+        }
+        return;
+    }
+    gr_actor *slot = gri_slot_of(sys, to);
+    if (slot == NULL || !gri_slot_lives(slot, gri_pid_run(to))) {
+        gri_bury(ctx, to, msg, GRI_WHY_NOPROC);
+        gri_msg_free(ctx->cache, msg);
+        return;
+    }
+    msg->run = gri_pid_run(to);
+    gri_push(ctx, slot, msg, false);
+}
+
+int gri_send_new_signal(gri_ctx *ctx, gr_pid from, gr_pid to,
+                        gri_msg_kind kind, uint64_t ref)
+{
+    gr_msg *msg = gri_msg_signal(ctx->cache, kind, NULL, 0);
+    if (msg == NULL) {
+        return GR_ENOMEM;
+    }
+    msg->from = from;
+    gri_msg_trailer(msg)->ref = ref;
+    gri_send_signal(ctx, to, msg);
+    return 0;
+}
+
+/* ---- what the macros call ------------------------------------------------ */
+
+gri_writer gri_begin(gr_actor *self, uint32_t n)
+{
+    return gri_builder_begin(&self->ctx->builder, n, false);
+}
+
+gri_writer gri_put(gr_actor *self, uint8_t *p, const gr_value *v)
+{
+    return gri_builder_put(&self->ctx->builder, p, v);
+}
+
+gri_writer gri_put_int(gr_actor *self, uint8_t *p, uint64_t x, uint32_t kind)
+{
+    return gri_builder_put_int(&self->ctx->builder, p, x, kind);
+}
+
+static int send_built(gr_actor *self, gr_pid to, gr_msg *msg)
+{
+    gri_ctx *ctx = self->ctx;
+    msg->from = gri_pid_of(self);
+    int rc = gri_send_user(ctx, to, msg);
+    if (rc < 0) {
+        gri_msg_free(ctx->cache, msg);
+    }
+    return rc;
+}
+
+int gri_commit(gr_actor *self, gr_pid to, uint8_t *p)
+{
+    gr_msg *msg = gri_builder_end(&self->ctx->builder, p);
+    return msg == NULL ? self->ctx->builder.rc : send_built(self, to, msg);
+}
+
+int gr_sendv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
+{
+    gr_msg *msg = gri_pack(&self->ctx->builder, values, n, false);
+    return msg == NULL ? self->ctx->builder.rc : send_built(self, to, msg);
+}
+
+void gr_tellv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
+{
+    gri_ctx *ctx = self->ctx;
+    gr_msg *msg = gri_pack(&ctx->builder, values, n, false);
+    if (msg == NULL) {
+        /* Nothing to show: it is counted all the same. */
+        GRI_COUNT(ctx, sent);
+        GRI_COUNT(ctx, dead_letters);
+        return;
+    }
+    msg->from = gri_pid_of(self);
+    int rc = gri_send_user(ctx, to, msg);
+    if (rc < 0) {
+        GRI_COUNT(ctx, sent);
+        gri_bury(ctx, to, msg,
+                 rc == GR_EAGAIN    ? GRI_WHY_FULL
+                 : rc == GR_ENOCONN ? GRI_WHY_NOCONNECTION
+                                    : GRI_WHY_REFUSED);
+        gri_msg_free(ctx->cache, msg);
+    }
+}
+
+int gr_forward(gr_actor *self, gr_pid to, const gr_msg *msg)
+{
+    gri_ctx *ctx = self->ctx;
+    bool asked = gr_msg_asked(msg);
+    gr_msg *copy =
+        gri_msg_signal(ctx->cache, GRI_MSG_USER, gri_msg_data(msg), msg->len);
+    if (copy == NULL) {
+        return GR_ENOMEM;
+    }
+    copy->from = msg->from;
+    gri_msg_trailer(copy)->ref = asked ? gri_msg_ref(msg) : 0;
+    if (asked) {
+        copy->flags |= GRI_MSG_ASKED;
+    }
+    int rc = gri_send_user(ctx, to, copy);
+    if (rc < 0) {
+        gri_msg_free(ctx->cache, copy);
+        return rc;
+    }
+    /* The duty to answer went with the copy. The message is the runtime's own
+     * block: const is a promise to the program. */
+    ((gr_msg *)(uintptr_t)msg)->flags &= (uint16_t)~GRI_MSG_ASKED;
+    return 0;
+}
+
+/* ---- what came with a message -------------------------------------------- */
+
+gr_pid gr_sender(const gr_msg *msg)
+{
+    return msg->from;
+}
+
+bool gr_msg_asked(const gr_msg *msg)
+{
+    return (msg->flags & GRI_MSG_ASKED) != 0;
+}
+
+int gr_msg_status(const gr_msg *msg)
+{
+    return msg->kind == GRI_MSG_REPLY || msg->kind == GRI_MSG_ASK_TIMEOUT
+               ? (int)gri_msg_trail(msg)->extra
+               : 0;
+}

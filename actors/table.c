@@ -1,0 +1,141 @@
+/*
+ * actors/table.c - the slots that actors live in.
+ *
+ * One piece of address space is reserved for all slots that there may ever be,
+ * so that a pid's slot is found by arithmetic and no table ever moves. Pages
+ * are made usable in steps, and never given back while the system runs.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "actors/internal.h"
+
+enum {
+    STEP = 256 /* slots made at once: 32 KiB */
+};
+
+int gri_table_init(gr_system *sys)
+{
+    size_t size = (size_t)sys->opts.actors_max * sizeof(gr_actor);
+    void *at = mmap(NULL, size, PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) {
+        return GR_ENOMEM;
+    }
+    sys->slots = at;
+    sys->free_slots = NULL;
+    sys->free_count = 0;
+    atomic_init(&sys->slots_ready, 0);
+    return 0;
+}
+
+void gri_table_fini(gr_system *sys)
+{
+    size_t size = (size_t)sys->opts.actors_max * sizeof(gr_actor);
+    (void)munmap(sys->slots, size); /* our own mapping: cannot fail */
+    free(sys->free_slots);
+}
+
+/* Under sys->lock. */
+static int add_slots(gri_ctx *ctx)
+{
+    gr_system *sys = ctx->sys;
+    /* relaxed: written under the lock only. */
+    uint32_t from = atomic_load_explicit(&sys->slots_ready,
+                                         memory_order_relaxed);
+    uint32_t to = from + STEP;
+    if (to > sys->opts.actors_max) {
+        to = sys->opts.actors_max;
+    }
+    if (from == to) {
+        return GR_ELIMIT;
+    }
+    uint32_t *stack = realloc(sys->free_slots, to * sizeof *stack);
+    if (stack == NULL) {
+        return GR_ENOMEM;
+    }
+    sys->free_slots = stack;
+    if (mprotect(&sys->slots[from], (size_t)(to - from) * sizeof(gr_actor),
+                 PROT_READ | PROT_WRITE) != 0) {
+        return GR_ENOMEM;
+    }
+    for (uint32_t i = to; i > from; i--) {
+        if (i - 1 > 0) { /* slot 0 stays unused: a pid of zero is nobody */
+            stack[sys->free_count++] = i - 1;
+        }
+    }
+    /* release: pairs with the acquire in gri_slot_of. */
+    atomic_store_explicit(&sys->slots_ready, to, memory_order_release);
+    return 0;
+}
+
+/* A slot's first use gives its inbox the node that it needs. */
+static int prepare(gri_ctx *ctx, gr_actor *slot, uint32_t index)
+{
+    if (slot->outlet.head != NULL) {
+        return 0;
+    }
+    gr_msg *stub = gri_msg_new(ctx->cache, 0);
+    if (stub == NULL) {
+        return GR_ENOMEM;
+    }
+    slot->index = index;
+    slot->sys = ctx->sys;
+    gri_inbox_init(&slot->inbox, &slot->outlet, stub);
+    return 0;
+}
+
+int gri_slot_take(gri_ctx *ctx, gr_actor **out)
+{
+    gr_system *sys = ctx->sys;
+    int rc = 0;
+    (void)pthread_mutex_lock(&sys->lock);
+    if (sys->free_count == 0) {
+        rc = add_slots(ctx);
+    }
+    if (rc == 0) {
+        uint32_t index = sys->free_slots[sys->free_count - 1];
+        rc = prepare(ctx, &sys->slots[index], index);
+        if (rc == 0) {
+            sys->free_count--;
+            sys->live++;
+            *out = &sys->slots[index];
+        }
+    }
+    (void)pthread_mutex_unlock(&sys->lock);
+    return rc;
+}
+
+int gri_slot_take_at(gri_ctx *ctx, uint32_t index, gr_actor **out)
+{
+    gr_system *sys = ctx->sys;
+    int rc = GR_EEXIST;
+    (void)pthread_mutex_lock(&sys->lock);
+    for (uint32_t i = 0; i < sys->free_count; i++) {
+        if (sys->free_slots[i] == index) {
+            rc = prepare(ctx, &sys->slots[index], index);
+            if (rc == 0) {
+                sys->free_slots[i] = sys->free_slots[--sys->free_count];
+                sys->live++;
+                *out = &sys->slots[index];
+            }
+            break;
+        }
+    }
+    (void)pthread_mutex_unlock(&sys->lock);
+    return rc;
+}
+
+void gri_slot_give(gr_actor *slot)
+{
+    gr_system *sys = slot->sys;
+    /* relaxed: only its last owner writes it, which we are. */
+    uint32_t run = atomic_load_explicit(&slot->run, memory_order_relaxed);
+    (void)pthread_mutex_lock(&sys->lock);
+    sys->live--;
+    if (run < UINT32_MAX - 2) { /* else its runs are used up: it is retired */
+        sys->free_slots[sys->free_count++] = slot->index;
+    }
+    (void)pthread_mutex_unlock(&sys->lock);
+}

@@ -1,0 +1,167 @@
+/*
+ * mailbox/inbox.h - one actor's inbox: many producers, one consumer, intrusive.
+ *
+ * A linked queue after Vyukov's (1024cores.net, "Non-intrusive MPSC
+ * node-based queue"): a push is one exchange of `tail` and one store that links
+ * the predecessor to the new message. The newest message's address in `tail`
+ * may carry GRI_IDLE in its lowest bit:
+ *
+ *   without  the consumer runs, or is scheduled to: it will see the push;
+ *   with     the queue is empty and nobody consumes: the push that takes the
+ *            mark away is told so, and must schedule the consumer. Only it.
+ *
+ * The last message taken stays in the queue as its first node (`head`), until
+ * the next is taken. So a received message is valid for a turn without a copy,
+ * and an idle inbox holds one block.
+ *
+ * Counting. Senders need to know about how many user messages wait, and must
+ * not pay for a shared counter when nobody waits. A push that found the mark
+ * knows that the queue was empty and counts nothing. Any other adds one to
+ * `queued` and says so in the message (GRI_MSG_COUNTED), which it may still
+ * write, as the consumer cannot see it before it is linked. The consumer counts
+ * those in `taken`. So the depth is queued - taken, but for a message that came
+ * first into an idle inbox.
+ */
+#ifndef GRI_MAILBOX_INBOX_H
+#define GRI_MAILBOX_INBOX_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "mailbox/message.h"
+
+#define GRI_IDLE ((uintptr_t)1)
+
+/* The producers' half. */
+typedef struct gri_inbox {
+    _Atomic(uintptr_t) tail;    /* any thread */
+    _Atomic(uint32_t) queued;   /* any thread, only grows (and wraps) */
+    _Atomic(uint32_t) seen;     /* producers: a value that `taken` had */
+} gri_inbox;
+
+/* The consumer's half, on a cache line of its own. */
+typedef struct gri_outlet {
+    gr_msg *head;            /* consumer only; never NULL after init */
+    _Atomic(uint32_t) taken; /* written by the consumer, read by producers */
+    _Atomic(uint32_t) alert; /* for the consumer's owner: what it shall look at
+                                before the next message. Here, as the consumer
+                                looks often and others write seldom */
+} gri_outlet;
+
+typedef enum gri_pop {
+    GRI_POP_MSG,   /* *out is the next message, now the head */
+    GRI_POP_EMPTY, /* nothing; try gri_inbox_idle */
+    GRI_POP_BUSY   /* a push is half done: come back later, do not wait */
+} gri_pop;
+
+/* Starts empty and idle, with `stub` as its first node. */
+static inline void gri_inbox_init(gri_inbox *in, gri_outlet *out, gr_msg *stub)
+{
+    /* relaxed: nobody knows the inbox yet. */
+    atomic_store_explicit(&stub->next, NULL, memory_order_relaxed);
+    atomic_init(&in->tail, (uintptr_t)stub | GRI_IDLE);
+    atomic_init(&in->queued, 0);
+    atomic_init(&in->seen, 0);
+    out->head = stub;
+    atomic_init(&out->taken, 0);
+    atomic_init(&out->alert, 0);
+}
+
+/* Any thread. Takes msg. True: the inbox was idle, and the caller, and nobody
+ * else, must schedule the consumer. *counted says whether `queued` grew. */
+static inline bool gri_inbox_push(gri_inbox *in, gr_msg *msg, bool count)
+{
+    /* relaxed: published by the release below. */
+    atomic_store_explicit(&msg->next, NULL, memory_order_relaxed);
+    /* release: whoever exchanges after us, or idles, sees msg->next as NULL.
+     * acquire: pairs with the release in gri_inbox_idle; whoever takes the mark
+     * away inherits the last consumer's writes for the worker it wakes, and
+     * with the predecessor's release: its `next` is ours to write. */
+    uintptr_t old = atomic_exchange_explicit(&in->tail, (uintptr_t)msg,
+                                             memory_order_acq_rel);
+    bool was_idle = (old & GRI_IDLE) != 0;
+    if (count && !was_idle) {
+        msg->flags |= GRI_MSG_COUNTED;
+        /* relaxed: a number, which orders nothing. */
+        atomic_fetch_add_explicit(&in->queued, 1, memory_order_relaxed);
+    }
+    gr_msg *before = (gr_msg *)(old & ~GRI_IDLE);
+    /* release: publishes *msg; pairs with the acquire in gri_inbox_pop. The
+     * predecessor cannot have been freed: the consumer frees a node only when
+     * it has found its `next`. */
+    atomic_store_explicit(&before->next, msg, memory_order_release);
+    return was_idle;
+}
+
+/* Consumer only. On GRI_POP_MSG *old is the node that was the head, which is
+ * now the caller's to free or keep. */
+static inline gri_pop gri_inbox_pop(gri_inbox *in, gri_outlet *out,
+                                    gr_msg **msg, gr_msg **old)
+{
+    gr_msg *head = out->head;
+    /* acquire: pairs with the linking release in gri_inbox_push. */
+    gr_msg *next = atomic_load_explicit(&head->next, memory_order_acquire);
+    if (next == NULL) {
+        /* relaxed: only compared; what it names is not looked at. */
+        uintptr_t tail = atomic_load_explicit(&in->tail, memory_order_relaxed);
+        return tail == (uintptr_t)head ? GRI_POP_EMPTY : GRI_POP_BUSY;
+    }
+    out->head = next;
+    if ((next->flags & GRI_MSG_COUNTED) != 0) {
+        next->flags &= (uint16_t)~GRI_MSG_COUNTED;
+        /* relaxed: only we write it, and it orders nothing. */
+        uint32_t taken =
+            atomic_load_explicit(&out->taken, memory_order_relaxed);
+        atomic_store_explicit(&out->taken, taken + 1, memory_order_relaxed);
+    }
+    *msg = next;
+    *old = head;
+    return GRI_POP_MSG;
+}
+
+/* Consumer only, after GRI_POP_EMPTY. True: the caller consumes no more, and
+ * must not touch what the consumer owns. False: something came, pop again. */
+static inline bool gri_inbox_idle(gri_inbox *in, gri_outlet *out)
+{
+    uintptr_t expected = (uintptr_t)out->head;
+    /* release: hands our writes to the push that takes the mark away.
+     * relaxed on failure: the next pop acquires what came. */
+    return atomic_compare_exchange_strong_explicit(
+        &in->tail, &expected, expected | GRI_IDLE, memory_order_release,
+        memory_order_relaxed);
+}
+
+/* The former consumer, to take its role back from idle. False: a push was
+ * faster and will schedule the consumer. */
+static inline bool gri_inbox_reclaim(gri_inbox *in, gri_outlet *out)
+{
+    /* Reading head is safe: only a consumer changes it. */
+    uintptr_t head = (uintptr_t)out->head;
+    uintptr_t expected = head | GRI_IDLE;
+    /* acquire: pairs with our own release in gri_inbox_idle, and keeps what the
+     * consumer does next behind the exchange. */
+    return atomic_compare_exchange_strong_explicit(
+        &in->tail, &expected, head, memory_order_acquire,
+        memory_order_relaxed);
+}
+
+/* Any thread: counted messages that wait; at most one more is there. Looks at
+ * the consumer's line only when the answer could be `limit` or more. */
+static inline uint32_t gri_inbox_depth(gri_inbox *in, const gri_outlet *out,
+                                       uint32_t limit)
+{
+    /* relaxed, all: numbers for a bound that may be off by the number of
+     * threads that send at this moment. */
+    uint32_t queued = atomic_load_explicit(&in->queued, memory_order_relaxed);
+    uint32_t seen = atomic_load_explicit(&in->seen, memory_order_relaxed);
+    if (queued - seen < limit) {
+        return queued - seen;
+    }
+    uint32_t taken = atomic_load_explicit(&out->taken, memory_order_relaxed);
+    atomic_store_explicit(&in->seen, taken, memory_order_relaxed);
+    /* `taken` may have been read behind a newer push than `queued`. */
+    return (int32_t)(queued - taken) < 0 ? 0 : queued - taken;
+}
+
+#endif /* GRI_MAILBOX_INBOX_H */

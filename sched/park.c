@@ -1,0 +1,148 @@
+/*
+ * sched/park.c - how workers sleep when there is nothing to do, and are woken.
+ *
+ * Two variables on each side. Who submits makes the task visible in a queue,
+ * then looks at `parked` and `searching`. Who parks sets its bit in `parked`
+ * and leaves `searching`, then looks at all queues once more. All four steps
+ * are sequentially consistent, so one of the two sees the other: no task is
+ * left in a queue while a worker sleeps and none searches. Without the second
+ * look, or with weaker orders, a task can be lost for ever (tests/model).
+ *
+ * To keep wake-ups few, only one worker is woken at a time, and none while one
+ * searches. In return, a searcher that finds something and was the last one
+ * wakes the next if there is more (gri_sched_stop_searching). It is woken as a
+ * searcher: who clears a worker's bit counts it in `searching`, be it a waker
+ * or, after a timeout or a second look, the worker itself.
+ */
+#include <stddef.h>
+
+#include "base/assert.h"
+#include "sched/futex.h"
+#include "sched/sched.h"
+
+/* How long after its time a timer of a worker that is awake, but busy, is left
+ * to it before a sleeper gets up for it. */
+#define GRACE_NS GRI_NS_PER_MS
+
+bool gri_sched_has_work(gri_sched *s)
+{
+    /* seq_cst: the parker's second look, see the head of this file. Pairs with
+     * the store in gri_sched_submit. */
+    if (atomic_load_explicit(&s->inject_count, memory_order_seq_cst) > 0) {
+        return true;
+    }
+    for (unsigned i = 0; i < s->n; i++) {
+        if (!gri_runq_is_empty(&s->workers[i].queue)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Takes worker i's bit away. True: it was set, and the caller did it. */
+static bool unpark(gri_sched *s, unsigned i)
+{
+    uint64_t bit = UINT64_C(1) << i;
+    /* seq_cst: part of the protocol; whoever clears the bit counts a searcher,
+     * so that others need not wake one more. */
+    uint64_t old =
+        atomic_fetch_and_explicit(&s->parked, ~bit, memory_order_seq_cst);
+    if ((old & bit) == 0) {
+        return false;
+    }
+    /* seq_cst: as above. */
+    atomic_fetch_add_explicit(&s->searching, 1, memory_order_seq_cst);
+    return true;
+}
+
+bool gri_sched_wake(gri_sched *s, unsigned i)
+{
+    if (!unpark(s, i)) {
+        return false;
+    }
+    gri_worker *w = &s->workers[i];
+    /* release: pairs with the acquire in gri_sched_park; not needed for tasks,
+     * which come with their queues' orders, but for s->stopping. */
+    atomic_store_explicit(&w->permit, 1, memory_order_release);
+    gri_futex_wake(&w->permit, 1);
+    return true;
+}
+
+void gri_sched_notify(gri_sched *s)
+{
+    for (;;) {
+        /* seq_cst, both: the submitter's look, see the head of this file. */
+        uint64_t parked =
+            atomic_load_explicit(&s->parked, memory_order_seq_cst);
+        if (parked == 0 ||
+            atomic_load_explicit(&s->searching, memory_order_seq_cst) > 0) {
+            return;
+        }
+        if (gri_sched_wake(s, (unsigned)__builtin_ctzll(parked))) {
+            return;
+        }
+    }
+}
+
+void gri_sched_stop_searching(gri_worker *w, bool found)
+{
+    gri_sched *s = w->sched;
+    GR_DASSERT(w->searching);
+    w->searching = false;
+    /* seq_cst: the submitter who saw us searching relied on our finding its
+     * task, or on the look that follows. */
+    int32_t before =
+        atomic_fetch_sub_explicit(&s->searching, 1, memory_order_seq_cst);
+    if (found && before <= 1 && gri_sched_has_work(s)) {
+        gri_sched_notify(s);
+    }
+}
+
+/* When this worker must get up: for its own timers in time, for those of one
+ * that is awake (and may be busy) a little later. */
+static int64_t wake_time(gri_worker *w)
+{
+    gri_sched *s = w->sched;
+    /* relaxed: a worker that parks or wakes just now changes only how late a
+     * timer may be that is not ours. */
+    uint64_t parked = atomic_load_explicit(&s->parked, memory_order_relaxed);
+    int64_t first = gri_timers_next(&w->timers);
+    for (unsigned i = 0; i < s->n; i++) {
+        if (i == w->index || (parked >> i & 1) != 0) {
+            continue;
+        }
+        int64_t due = gri_timers_next(&s->workers[i].timers);
+        if (due != GRI_NEVER && due + GRACE_NS < first) {
+            first = due + GRACE_NS;
+        }
+    }
+    return first;
+}
+
+void gri_sched_park(gri_worker *w)
+{
+    gri_sched *s = w->sched;
+    uint64_t bit = UINT64_C(1) << w->index;
+    /* relaxed: published by the bit below; a waker writes it only after that.
+     * A waker of an earlier sleep may write late: then we wake for nothing. */
+    atomic_store_explicit(&w->permit, 0, memory_order_relaxed);
+    /* seq_cst, both, and in this order: announce, then look (see above). */
+    atomic_fetch_or_explicit(&s->parked, bit, memory_order_seq_cst);
+    if (w->searching) {
+        gri_sched_stop_searching(w, false);
+    }
+    /* relaxed for the counter: ours to write. */
+    atomic_store_explicit(
+        &w->parks,
+        atomic_load_explicit(&w->parks, memory_order_relaxed) + 1,
+        memory_order_relaxed);
+    /* seq_cst: with the store in gri_sched_stop, the same protocol. */
+    if (!gri_sched_has_work(s) &&
+        !atomic_load_explicit(&s->stopping, memory_order_seq_cst)) {
+        gri_futex_wait(&w->permit, 0, wake_time(w));
+    }
+    /* acquire: pairs with the release in gri_sched_wake. */
+    (void)atomic_load_explicit(&w->permit, memory_order_acquire);
+    (void)unpark(s, w->index); /* unless a waker did it and counted us */
+    w->searching = true;
+}

@@ -1,0 +1,121 @@
+/*
+ * sched/sched.h - runs tasks on a pool of workers, or, in deterministic mode,
+ * one by one on the thread that asks for it. It knows nothing of actors.
+ *
+ * A task is submitted when it has something to do, and never twice before it
+ * has run. Where it goes: from a worker, into that worker's run-next slot (the
+ * one that was there moves into the queue), so that two tasks that talk to each
+ * other stay on one core; from any other thread, into the inject queue.
+ */
+#ifndef GRI_SCHED_SCHED_H
+#define GRI_SCHED_SCHED_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "sched/runq.h"
+#include "sched/timer.h"
+
+typedef struct gri_sched gri_sched;
+typedef struct gri_worker gri_worker;
+
+/* What the scheduler calls. Both on a worker. */
+typedef struct gri_sched_ops {
+    /* Runs a task for a bounded time. Whether it is to run again is told by
+     * gri_sched_again, as the last thing that is done with it. */
+    void (*run)(gri_worker *worker, gri_task *task);
+    /* A timer of gri_timers_take fired. */
+    void (*fired)(gri_worker *worker, const gri_fired *fired);
+} gri_sched_ops;
+
+enum {
+    GRI_LANES = 16 /* deterministic mode: queues to choose from */
+};
+
+struct gri_worker {
+    gri_sched *sched; /* constant */
+    void *user;       /* constant: the embedding layer's context */
+    unsigned index;   /* constant */
+    pthread_t thread;
+
+    /* The worker itself only. */
+    gri_task *next;      /* the run-next slot */
+    unsigned next_run;   /* tasks from the slot in a row */
+    unsigned tick;       /* tasks run */
+    bool searching;      /* counted in sched->searching */
+    gri_rng rng;         /* where to steal first */
+
+    /* Counters: written by the worker, read by anybody. */
+    _Atomic(uint64_t) turns, steals, parks;
+
+    /* Any thread. */
+    _Atomic(uint32_t) permit; /* futex: 1 wakes */
+    gri_runq queue;
+    gri_timers timers;
+};
+
+struct gri_sched {
+    const gri_sched_ops *ops; /* constant */
+    const gri_clock *clock;   /* constant */
+    unsigned n;               /* constant: workers */
+    bool is_sim;              /* constant: deterministic, no threads */
+    gri_worker *workers;      /* constant */
+
+    /* Any thread, atomic; see park.c. */
+    _Atomic(uint64_t) parked;   /* a bit for each worker that sleeps */
+    _Atomic(int32_t) searching; /* workers that look for tasks */
+    _Atomic(bool) stopping;
+
+    pthread_mutex_t inject_lock;
+    gri_task *inject_first, *inject_last; /* under inject_lock */
+    _Atomic(uint32_t) inject_count; /* written under inject_lock */
+
+    /* Deterministic mode: the one thread. */
+    gri_rng sim_rng;
+    uint64_t sim_trace;
+    struct {
+        gri_task *first, *last;
+    } lane[GRI_LANES];
+    uint32_t lanes_used; /* a bit for each lane that is not empty */
+};
+
+/* seed 0: real threads. Errors: GR_ENOMEM. */
+int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
+                   const gri_clock *clock, unsigned workers, uint64_t seed);
+/* Starts the threads; users[i] becomes workers[i].user. Errors: GR_EIO, after
+ * which no thread runs. */
+int gri_sched_start(gri_sched *s, void *const *users);
+/* Ends the threads once what they run returns, waiting until deadline_ns
+ * (monotonic). False: one did not end; nothing may be freed. */
+bool gri_sched_stop(gri_sched *s, int64_t deadline_ns);
+void gri_sched_fini(gri_sched *s);
+
+/* Any thread; worker is the calling one, or NULL. */
+void gri_sched_submit(gri_sched *s, gri_worker *worker, gri_task *task);
+/* In run: the task is to go on later, behind the others. */
+void gri_sched_again(gri_worker *worker, gri_task *task);
+/* Any thread. Arms a timer; worker as above. Errors: GR_ENOMEM. */
+int gri_sched_arm(gri_sched *s, gri_worker *worker, gri_timer *t,
+                  int64_t due_ns);
+
+/* Deterministic mode: runs one task; false: there is none. */
+bool gri_sched_sim_turn(gri_sched *s);
+/* Fires all timers that are due at the clock's time. True: there was one. */
+bool gri_sched_sim_fire(gri_sched *s);
+
+/* park.c. Any thread, after it made a task visible: wakes a worker if one
+ * sleeps and none searches. */
+void gri_sched_notify(gri_sched *s);
+/* A worker that found nothing sleeps until there may be something. */
+void gri_sched_park(gri_worker *w);
+/* A searching worker found something, or gives up being one. */
+void gri_sched_stop_searching(gri_worker *w, bool found);
+/* True if some queue holds a task. */
+bool gri_sched_has_work(gri_sched *s);
+/* Wakes worker i if it sleeps. True: it did. */
+bool gri_sched_wake(gri_sched *s, unsigned i);
+
+#endif /* GRI_SCHED_SCHED_H */

@@ -1,0 +1,372 @@
+/* sched/worker.c - the loop of a worker: what runs next, and where from. */
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <greenroom/error.h>
+
+#include "base/assert.h"
+#include "sched/sched.h"
+
+enum {
+    FAIR_TICKS = 61,   /* each so many tasks the inject queue comes first; a
+                          prime, so that no pattern of the program locks in */
+    TIMER_TICKS = 64,  /* each so many tasks the clock is read */
+    NEXT_RUN_MAX = 64, /* tasks in a row from the slot while others wait */
+    SPIN_ROUNDS = 64   /* looks around before a worker sleeps */
+};
+
+static gri_task *inject_pop(gri_sched *s)
+{
+    /* relaxed: a look that may be wrong; the parker looks again in order. */
+    if (atomic_load_explicit(&s->inject_count, memory_order_relaxed) == 0) {
+        return NULL;
+    }
+    (void)pthread_mutex_lock(&s->inject_lock);
+    gri_task *task = s->inject_first;
+    if (task != NULL) {
+        s->inject_first = task->next;
+        /* relaxed: the lock orders the writers; seeing one too many costs a
+         * look, never a task. */
+        atomic_fetch_sub_explicit(&s->inject_count, 1, memory_order_relaxed);
+    }
+    (void)pthread_mutex_unlock(&s->inject_lock);
+    return task;
+}
+
+static void inject_push(gri_sched *s, gri_task *task)
+{
+    task->next = NULL;
+    (void)pthread_mutex_lock(&s->inject_lock);
+    if (s->inject_first == NULL) {
+        s->inject_first = task;
+    } else {
+        s->inject_last->next = task;
+    }
+    s->inject_last = task;
+    /* seq_cst: the submitter's first half of the protocol of park.c. */
+    atomic_fetch_add_explicit(&s->inject_count, 1, memory_order_seq_cst);
+    (void)pthread_mutex_unlock(&s->inject_lock);
+}
+
+static void fire_due(gri_worker *w, gri_timers *timers, int64_t now_ns)
+{
+    gri_fired fired;
+    while (gri_timers_take(timers, now_ns, &fired)) {
+        w->sched->ops->fired(w, &fired);
+    }
+}
+
+static void fire_all_due(gri_worker *w)
+{
+    gri_sched *s = w->sched;
+    int64_t now_ns = gri_clock_ns(s->clock);
+    for (unsigned i = 0; i < s->n; i++) {
+        fire_due(w, &s->workers[(w->index + i) % s->n].timers, now_ns);
+    }
+}
+
+static gri_task *steal(gri_worker *w)
+{
+    gri_sched *s = w->sched;
+    unsigned start = gri_rng_below(&w->rng, s->n);
+    for (unsigned i = 0; i < s->n; i++) {
+        unsigned victim = (start + i) % s->n;
+        if (victim == w->index) {
+            continue;
+        }
+        gri_task *task =
+            gri_runq_steal(&w->queue, &s->workers[victim].queue);
+        if (task != NULL) {
+            /* relaxed: our own counter. */
+            atomic_store_explicit(
+                &w->steals,
+                atomic_load_explicit(&w->steals, memory_order_relaxed) + 1,
+                memory_order_relaxed);
+            return task;
+        }
+    }
+    return NULL;
+}
+
+/* What this worker has itself. */
+static gri_task *own_task(gri_worker *w)
+{
+    gri_task *task = w->next;
+    if (task != NULL && w->next_run < NEXT_RUN_MAX) {
+        w->next_run++;
+        w->next = NULL;
+        return task;
+    }
+    gri_task *other = gri_runq_pop(&w->queue);
+    if (other == NULL) {
+        other = inject_pop(w->sched);
+    }
+    w->next_run = 0;
+    if (other != NULL) {
+        return other; /* the slot's turn comes again after it */
+    }
+    w->next = NULL;
+    return task;
+}
+
+static gri_task *search(gri_worker *w)
+{
+    gri_sched *s = w->sched;
+    if (!w->searching) {
+        w->searching = true;
+        /* seq_cst: submitters that see it leave the waking to us. */
+        atomic_fetch_add_explicit(&s->searching, 1, memory_order_seq_cst);
+    }
+    for (unsigned round = 0; round < SPIN_ROUNDS; round++) {
+        fire_all_due(w);
+        gri_task *task = own_task(w);
+        if (task == NULL) {
+            task = steal(w);
+        }
+        if (task != NULL) {
+            gri_sched_stop_searching(w, true);
+            return task;
+        }
+    }
+    return NULL;
+}
+
+static gri_task *next_task(gri_worker *w)
+{
+    w->tick++;
+    if (w->tick % TIMER_TICKS == 0) {
+        fire_all_due(w);
+    }
+    if (w->tick % FAIR_TICKS == 0) {
+        gri_task *task = inject_pop(w->sched);
+        if (task != NULL) {
+            return task;
+        }
+    }
+    gri_task *task = own_task(w);
+    return task != NULL ? task : search(w);
+}
+
+static void run(gri_worker *w, gri_task *task)
+{
+    /* relaxed: our own counter. */
+    atomic_store_explicit(
+        &w->turns, atomic_load_explicit(&w->turns, memory_order_relaxed) + 1,
+        memory_order_relaxed);
+    w->sched->ops->run(w, task);
+}
+
+static void *worker_main(void *arg)
+{
+    gri_worker *w = arg;
+    gri_sched *s = w->sched;
+    /* acquire: pairs with the store in gri_sched_stop. */
+    while (!atomic_load_explicit(&s->stopping, memory_order_acquire)) {
+        gri_task *task = next_task(w);
+        if (task != NULL) {
+            run(w, task);
+        } else {
+            gri_sched_park(w);
+        }
+    }
+    return NULL;
+}
+
+void gri_sched_submit(gri_sched *s, gri_worker *worker, gri_task *task)
+{
+    if (s->is_sim) {
+        unsigned i = gri_rng_below(&s->sim_rng, GRI_LANES);
+        task->next = NULL;
+        if (s->lane[i].first == NULL) {
+            s->lane[i].first = task;
+        } else {
+            s->lane[i].last->next = task;
+        }
+        s->lane[i].last = task;
+        s->lanes_used |= UINT32_C(1) << i;
+        return;
+    }
+    if (worker == NULL) {
+        inject_push(s, task);
+        gri_sched_notify(s);
+        return;
+    }
+    gri_task *displaced = worker->next;
+    worker->next = task;
+    if (displaced != NULL) {
+        if (!gri_runq_push(&worker->queue, displaced)) {
+            inject_push(s, displaced);
+        }
+        gri_sched_notify(s);
+    }
+}
+
+void gri_sched_again(gri_worker *worker, gri_task *task)
+{
+    gri_sched *s = worker->sched;
+    if (s->is_sim) {
+        gri_sched_submit(s, worker, task);
+        return;
+    }
+    /* A task that only goes on itself, alone, is no reason to wake anybody. */
+    bool alone = gri_runq_is_empty(&worker->queue) && worker->next == NULL;
+    if (!gri_runq_push(&worker->queue, task)) {
+        inject_push(s, task);
+        alone = false;
+    }
+    if (!alone) {
+        gri_sched_notify(s);
+    }
+}
+
+int gri_sched_arm(gri_sched *s, gri_worker *worker, gri_timer *t,
+                  int64_t due_ns)
+{
+    gri_worker *w = worker != NULL ? worker : &s->workers[0];
+    bool earliest = false;
+    int rc = gri_timers_arm(&w->timers, t, due_ns, &earliest);
+    if (rc == 0 && worker == NULL && earliest && !s->is_sim) {
+        /* It may sleep past this: then it wakes and looks at the clock. */
+        (void)gri_sched_wake(s, 0);
+    }
+    return rc;
+}
+
+bool gri_sched_sim_turn(gri_sched *s)
+{
+    if (s->lanes_used == 0) {
+        return false;
+    }
+    unsigned i = gri_rng_below(&s->sim_rng, GRI_LANES);
+    while ((s->lanes_used >> i & 1) == 0) {
+        i = (i + 1) % GRI_LANES;
+    }
+    gri_task *task = s->lane[i].first;
+    s->lane[i].first = task->next;
+    if (task->next == NULL) {
+        s->lanes_used &= ~(UINT32_C(1) << i);
+    }
+    s->sim_trace = (s->sim_trace ^ i) * UINT64_C(0x100000001b3);
+    run(&s->workers[0], task);
+    return true;
+}
+
+bool gri_sched_sim_fire(gri_sched *s)
+{
+    gri_worker *w = &s->workers[0];
+    int64_t now_ns = gri_clock_ns(s->clock);
+    bool any = gri_timers_next(&w->timers) <= now_ns;
+    fire_due(w, &w->timers, now_ns);
+    return any;
+}
+
+int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
+                   const gri_clock *clock, unsigned workers, uint64_t seed)
+{
+    *s = (gri_sched){.ops = ops, .clock = clock, .is_sim = seed != 0};
+    s->n = s->is_sim ? 1 : workers;
+    s->sim_rng.state = seed;
+    atomic_init(&s->parked, 0);
+    atomic_init(&s->searching, 0);
+    atomic_init(&s->stopping, false);
+    atomic_init(&s->inject_count, 0);
+    if (pthread_mutex_init(&s->inject_lock, NULL) != 0) {
+        return GR_ENOMEM;
+    }
+    s->workers = aligned_alloc(GRI_CACHE_LINE, s->n * sizeof(gri_worker));
+    if (s->workers == NULL) {
+        (void)pthread_mutex_destroy(&s->inject_lock);
+        return GR_ENOMEM;
+    }
+    for (unsigned i = 0; i < s->n; i++) {
+        gri_worker *w = &s->workers[i];
+        *w = (gri_worker){.sched = s, .index = i, .rng = {seed + i + 1}};
+        gri_runq_init(&w->queue);
+        if (gri_timers_init(&w->timers) != 0) {
+            s->n = i;
+            gri_sched_fini(s);
+            return GR_ENOMEM;
+        }
+    }
+    return 0;
+}
+
+void gri_sched_fini(gri_sched *s)
+{
+    for (unsigned i = 0; i < s->n; i++) {
+        gri_timers_fini(&s->workers[i].timers);
+    }
+    free(s->workers);
+    (void)pthread_mutex_destroy(&s->inject_lock); /* nobody holds it */
+}
+
+int gri_sched_start(gri_sched *s, void *const *users)
+{
+    for (unsigned i = 0; i < s->n; i++) {
+        s->workers[i].user = users[i];
+    }
+    if (s->is_sim) {
+        return 0;
+    }
+    /* Asynchronous signals are for the program's own threads. */
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)sigdelset(&all, SIGSEGV);
+    (void)sigdelset(&all, SIGBUS);
+    (void)sigdelset(&all, SIGFPE);
+    (void)sigdelset(&all, SIGILL);
+    (void)sigdelset(&all, SIGABRT);
+    (void)sigdelset(&all, SIGTRAP);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = 0;
+    unsigned started = 0;
+    while (started < s->n && rc == 0) {
+        gri_worker *w = &s->workers[started];
+        rc = pthread_create(&w->thread, NULL, worker_main, w);
+        if (rc == 0) {
+            char name[16]; /* the kernel's limit; GR_WORKERS_MAX has 2 digits */
+            (void)snprintf(name, sizeof name, "gr-worker-%u", started % 100);
+            (void)pthread_setname_np(w->thread, name); /* for people only */
+            started++;
+        }
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0) {
+        unsigned all_workers = s->n;
+        s->n = started;
+        (void)gri_sched_stop(s, GRI_NEVER);
+        s->n = all_workers;
+        return GR_EIO;
+    }
+    return 0;
+}
+
+bool gri_sched_stop(gri_sched *s, int64_t deadline_ns)
+{
+    /* seq_cst: against the look in gri_sched_park. */
+    atomic_store_explicit(&s->stopping, true, memory_order_seq_cst);
+    if (s->is_sim) {
+        return true;
+    }
+    bool all = true;
+    for (unsigned i = 0; i < s->n; i++) {
+        (void)gri_sched_wake(s, i);
+        struct timespec until = {
+            .tv_sec = (time_t)(deadline_ns / 1000000000),
+            .tv_nsec = (long)(deadline_ns % 1000000000),
+        };
+        int rc = deadline_ns == GRI_NEVER
+                     ? pthread_join(s->workers[i].thread, NULL)
+                     : pthread_clockjoin_np(s->workers[i].thread, NULL,
+                                            CLOCK_MONOTONIC, &until);
+        if (rc != 0) {
+            (void)pthread_detach(s->workers[i].thread);
+            all = false;
+        }
+    }
+    return all;
+}
