@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "process/child.h"
+
 enum {
     STATUS_FAILED = 1, /* the app, or the system, failed */
     STATUS_USAGE = 2,  /* an environment variable makes no sense */
@@ -169,6 +171,9 @@ static int run_app(gr_system *sys, int argc, char **argv, gr_app_fn *app)
 
 int gr_main_with(int argc, char **argv, const gr_main_opts *opts)
 {
+    if (gri_child_is(argc, argv)) {
+        gri_child_main(argv, opts);
+    }
     const char *program = program_name(argc, argv);
     gr_system_opts sys_opts = opts->system;
 
