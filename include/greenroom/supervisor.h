@@ -11,9 +11,9 @@ GR_BEGIN_DECLS
 
 /* Whom to restart when a child ended and is to be restarted. */
 typedef enum gr_strategy {
-    GR_ONE_FOR_ONE = 0, /* that child */
-    GR_ONE_FOR_ALL,     /* all children */
-    GR_REST_FOR_ONE,    /* that child and those started after it */
+    GR_ONE_FOR_ONE = 0,   /* that child */
+    GR_ONE_FOR_ALL,       /* all children */
+    GR_REST_FOR_ONE,      /* that child and those started after it */
     GR_SIMPLE_ONE_FOR_ONE /* that child; children are started at run time from
                              the first and only spec, with more arguments */
 } gr_strategy;
@@ -26,13 +26,14 @@ typedef enum gr_restart {
 } gr_restart;
 
 #define GR_CHILD_STOP_MS_DEFAULT 5000
-#define GR_CHILD_KILL (-1)        /* stop_max_ms: kill at once */
-#define GR_RESTARTS_MAX_DEFAULT 1 /* restarts within a period of ... */
-#define GR_PERIOD_MS_DEFAULT 5000
-#define GR_RESTARTS_NONE UINT32_MAX /* restarts_max: not a single one */
-#define GR_RESTARTS_MAX (1u << 20)  /* restarts_max; each takes 8 bytes */
-#define GR_CHILDREN_MAX 4096u /* of one spec; a family without a limit is what
-                                 simple_one_for_one is for */
+#define GR_CHILD_KILL            (-1) /* stop_max_ms: kill at once */
+#define GR_RESTARTS_MAX_DEFAULT  1    /* restarts within a period of ... */
+#define GR_PERIOD_MS_DEFAULT     5000
+#define GR_RESTARTS_NONE         UINT32_MAX /* restarts_max: not a single one */
+#define GR_RESTARTS_MAX          (1u << 20) /* restarts_max; each takes 8 bytes */
+#define GR_CHILDREN_MAX                                                        \
+    4096u /* of one spec; a family without a limit is what                     \
+             simple_one_for_one is for */
 
 /* One child. Everything is copied during gr_supervise; behaviours stay. */
 typedef struct gr_child {
@@ -50,9 +51,9 @@ typedef struct gr_child {
 
 typedef struct gr_supervisor {
     gr_strategy strategy;
-    uint32_t restarts_max; /* 0: the default; GR_RESTARTS_NONE; at most
-                              GR_RESTARTS_MAX */
-    int64_t period_ms;     /* 0: the default */
+    uint32_t restarts_max;    /* 0: the default; GR_RESTARTS_NONE; at most
+                                 GR_RESTARTS_MAX */
+    int64_t period_ms;        /* 0: the default */
     const gr_child *children; /* ends at {0} */
     const char *name;         /* of the supervisor; may be NULL */
 } gr_supervisor;
@@ -88,9 +89,8 @@ GR_API GR_MUST_CHECK int gr_supervise(gr_actor *self, const gr_supervisor *spec,
  * this node only. gr_supervisor_args copies spec into the caller's arena
  * (gr_alloc); *out lives as long as the caller. Errors: as gr_supervise. */
 GR_API extern const gr_behavior gr_supervisor_behavior;
-GR_API GR_MUST_CHECK int gr_supervisor_args(gr_actor *self,
-                                            const gr_supervisor *spec,
-                                            gr_values *out);
+GR_API GR_MUST_CHECK int
+gr_supervisor_args(gr_actor *self, const gr_supervisor *spec, gr_values *out);
 
 /*
  * The present pid of a child. Waits up to 5 s: until all have started, and
