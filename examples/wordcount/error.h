@@ -6,7 +6,8 @@
 
 enum {
     WC_EWORDS = GR_EUSER - 1, /* more distinct words than --words-max allows */
-    WC_ECRASH = GR_EUSER - 2  /* a crash that --crash-every asked for */
+    WC_ECRASH = GR_EUSER - 2, /* a crash that --crash-every asked for */
+    WC_EFAILED = GR_EUSER - 3 /* the run failed, and standard error says why */
 };
 
 #endif /* WORDCOUNT_ERROR_H */

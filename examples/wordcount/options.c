@@ -163,7 +163,7 @@ static bool agree(const wc_options *o)
     } else if (o->kill_node && o->nodes == 0) {
         wrong = "--kill-node needs a node to kill: --nodes 1 or more";
     } else if (o->bytes && o->chunk_size > WC_BYTES_CHUNK_MAX) {
-        wrong = "--bytes needs chunks that fit into a message: --chunk 4M or "
+        wrong = "--bytes needs chunks that fit into a message: --chunk 1M or "
                 "less";
     }
     if (wrong != NULL) {

@@ -13,9 +13,10 @@
 #define WC_WORKERS_MAX   64u /* a node; the runtime's own limit */
 #define WC_NODES_DEFAULT 1u
 #define WC_TOP_DEFAULT   10u
-/* Bytes. Chunks that travel as bytes must fit into one message. */
+/* Bytes. Chunks that travel as bytes are a message each, of which some must
+ * fit into the queue to a node. */
 #define WC_CHUNK_SIZE_MAX  ((uint64_t)1 << 40)
-#define WC_BYTES_CHUNK_MAX ((uint64_t)4 << 20)
+#define WC_BYTES_CHUNK_MAX ((uint64_t)1 << 20)
 
 typedef struct wc_options {
     unsigned nodes;       /* child processes; 0: count in this one */

@@ -6,10 +6,11 @@
 
 #include "error.h"
 
-#define SLOTS_FIRST      4096u       /* slots of a new table: 96 KiB */
-#define LONG_SLOTS_FIRST 256u        /* 8 KiB */
-#define ARENA_BLOCK      (64u << 10) /* bytes of text taken from the heap at once \
-                                      */
+#define SLOTS_FIRST      4096u /* slots of a new table: 96 KiB */
+#define LONG_SLOTS_FIRST 256u  /* 8 KiB */
+#define ARENA_BLOCK                                                            \
+    (64u << 10) /* bytes of text taken from the heap at once                   \
+                 */
 
 struct wc_arena_block {
     wc_arena_block *next;

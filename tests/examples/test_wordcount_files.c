@@ -464,7 +464,7 @@ static void wrong_options_are_refused(void **state)
         "--unknown a",
         "-x a",
         "--kill-node --nodes 0 a",
-        "--bytes --chunk 5M a",
+        "--bytes --chunk 2M a",
     };
     wc_options o = {.nodes = 77};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {

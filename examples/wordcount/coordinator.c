@@ -1,0 +1,592 @@
+/*
+ * wordcount/coordinator.c - hands out chunks, merges counts, and survives the
+ * loss of any counter or node.
+ *
+ * Counters pull: each has at most one chunk, so what is under way is bounded by
+ * their number. The counts of a chunk are merged when the last of their
+ * messages is there, and at that moment the chunk is done: before it, all is
+ * forgotten if the counter is lost, and the chunk is handed out again. That,
+ * and that a monitor's message comes behind everything its actor sent, is why
+ * the answer is exact.
+ */
+#include "coordinator.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chunks.h"
+#include "counter.h"
+#include "crew.h"
+#include "error.h"
+#include "payload.h"
+#include "plan.h"
+#include "progress.h"
+#include "report.h"
+#include "table.h"
+#include "varint.h"
+#include "walk.h"
+
+/* Files that are looked at between two messages. */
+#define LOOK_FILES 64u
+/* A chunk that so many counters died of, without being asked to, kills the
+ * next one, too. */
+#define FAILURES_MAX 100u
+/* Restarts of child processes that are no sign of trouble: somebody may be
+ * killing them to see what happens. */
+#define NODE_RESTARTS_MAX 200u
+#define NODE_PERIOD_MS    10000
+/* When no counter has asked for work so long after the start, none will. */
+#define PATIENCE_MS 30000
+/* How long to wait when the way to a counter is full. */
+#define RETRY_MS           2
+#define CHUNK_MAX_OF_BYTES ((uint64_t)512 << 10)
+
+typedef struct run {
+    gr_actor *self;
+    const wc_options *options;
+    wc_walk *walk;
+    wc_chunks chunks;
+    wc_plan plan;
+    wc_payload payload;
+    wc_table table;
+    wc_crew crew;
+    wc_progress progress;
+    wc_summary summary;
+    gr_pid nodes;     /* the supervisor of the child nodes */
+    uint64_t counted; /* bytes of the chunks that are done */
+    bool killed;      /* --kill-node has had its way */
+    bool retrying;    /* a timer is under way */
+    bool met;         /* a counter has asked for work */
+} run;
+
+/* ---- problems ----------------------------------------------------------- */
+
+static void file_problem(void *arg, const char *path, const char *why)
+{
+    run *r = arg;
+    r->summary.failed++;
+    wc_progress_path(&r->progress, path, why);
+}
+
+/* Says what ended the run, once. Returns what wc_coordinate returns. */
+static int give_up(run *r, int rc)
+{
+    if (rc == WC_EWORDS) {
+        wc_progress_problem(&r->progress,
+                            "more than %zu distinct words (--words-max)",
+                            r->options->words_max);
+    } else if (rc == WC_EFAILED) {
+        return WC_EXIT_FAILED; /* whoever returned it has said why */
+    } else {
+        return rc;
+    }
+    return WC_EXIT_FAILED;
+}
+
+/* ---- handing out -------------------------------------------------------- */
+
+/* Kills the process of the node that the counter is on. */
+static void kill_node_of(run *r, const wc_counter *counter)
+{
+    int process;
+    if (counter->node == NULL ||
+        gr_child_node_process(r->self, counter->node->name, &process) < 0) {
+        return; /* it is gone already: the next one that gets work will do */
+    }
+    if (kill((pid_t)process, SIGKILL) == 0) {
+        r->killed = true;
+        wc_progress_event(&r->progress, "killed %s (process %d)",
+                          counter->node->name, process);
+    }
+}
+
+/* In mid-run: half of what is known is counted; or nothing will come later. */
+static bool is_time_to_kill(const run *r)
+{
+    return r->options->kill_node && !r->killed &&
+           (wc_plan_all_out(&r->plan) || 2 * r->counted >= r->chunks.bytes);
+}
+
+static int send_work(run *r, const wc_counter *counter, wc_work *work)
+{
+    if (!r->options->bytes) {
+        return gr_send(r->self, counter->pid, "count", work->id,
+                       gr_bool(work->crash),
+                       gr_bin(work->chunk.segments, work->chunk.segments_size));
+    }
+    GR_TRY(wc_payload_read(&r->payload, &work->chunk));
+    return gr_send(r->self, counter->pid, "bytes", work->id,
+                   gr_bool(work->crash),
+                   gr_bin(r->payload.text.bytes, r->payload.text.size));
+}
+
+/* Gives a waiting counter a chunk, if there is one. */
+static int serve(run *r, wc_counter *counter)
+{
+    wc_work *work;
+    int rc = wc_plan_take(&r->plan, &work);
+    if (rc <= 0) {
+        return rc;
+    }
+    rc = send_work(r, counter, work);
+    if (rc < 0) {
+        wc_plan_untake(&r->plan, work);
+    }
+    if (rc == GR_ENOCONN) {
+        return 0; /* its monitor's message is on the way */
+    }
+    if (rc == GR_EAGAIN) {
+        if (r->retrying) {
+            return 0;
+        }
+        r->retrying = true;
+        return gr_after(r->self, RETRY_MS, NULL, "again");
+    }
+    GR_TRY(rc);
+    counter->work = work;
+    if (is_time_to_kill(r)) {
+        kill_node_of(r, counter);
+    }
+    return 0;
+}
+
+static int serve_all(run *r)
+{
+    for (size_t i = 0; i < r->crew.counters_n; i++) {
+        if (r->crew.counters[i].work == NULL) {
+            GR_TRY(serve(r, &r->crew.counters[i]));
+        }
+    }
+    return 0;
+}
+
+/* ---- counters ----------------------------------------------------------- */
+
+static int on_ready(run *r, gr_pid pid)
+{
+    wc_counter *counter = wc_crew_find(&r->crew, pid);
+    if (counter == NULL) {
+        counter = wc_crew_add(&r->crew, pid);
+        if (counter == NULL) {
+            return GR_ENOMEM;
+        }
+        GR_TRY(gr_monitor(r->self, pid, &counter->monitor));
+        if (counter->node != NULL &&
+            ++counter->node->counters > r->options->workers) {
+            r->summary.restarts++;
+            wc_progress_event(&r->progress, "%s: a counter was restarted",
+                              counter->node->name);
+        }
+        r->met = true;
+    }
+    return counter->work == NULL ? serve(r, counter) : 0;
+}
+
+/* The counter of this message, if it has this chunk. A counter whose node was
+ * lost may have sent one before it knew: its chunk is another's now. */
+static wc_counter *counter_with(run *r, const gr_msg *msg, uint64_t id)
+{
+    wc_counter *counter = wc_crew_find(&r->crew, gr_sender(msg));
+    return counter != NULL && counter->work != NULL && counter->work->id == id
+               ? counter
+               : NULL;
+}
+
+static int on_part(run *r, const gr_msg *msg, uint64_t id, gr_bytes counts)
+{
+    wc_counter *counter = counter_with(r, msg, id);
+    return counter == NULL
+               ? 0
+               : wc_buffer_append(&counter->parts, counts.ptr, counts.len);
+}
+
+/* Names the files that a counter could not read. */
+static void name_problems(run *r, gr_bytes problems, uint64_t failed)
+{
+    const uint8_t *at = problems.ptr;
+    const uint8_t *end = at + problems.len;
+    uint64_t os_error;
+    uint64_t named = 0;
+    while (wc_varint_get(&at, end, &os_error) &&
+           memchr(at, '\0', (size_t)(end - at)) != NULL) {
+        file_problem(r, (const char *)at, wc_why((int)os_error));
+        at += strlen((const char *)at) + 1;
+        named++;
+    }
+    if (failed > named) {
+        r->summary.failed += failed - named;
+        wc_progress_problem(&r->progress,
+                            "%" PRIu64 " more files could not be read",
+                            failed - named);
+    }
+}
+
+typedef struct result {
+    uint64_t id, bytes, failed;
+    gr_bytes counts, problems;
+} result;
+
+static int merge(run *r, wc_counter *counter, gr_bytes last)
+{
+    wc_buffer *parts = &counter->parts;
+    if (parts->size == 0) {
+        return wc_partial_merge(&r->table, last.ptr, last.len);
+    }
+    GR_TRY(wc_buffer_append(parts, last.ptr, last.len));
+    const int rc = wc_partial_merge(&r->table, parts->bytes, parts->size);
+    wc_buffer_fini(parts);
+    return rc;
+}
+
+static int on_done(run *r, const gr_msg *msg, const result *done)
+{
+    wc_counter *counter = counter_with(r, msg, done->id);
+    if (counter == NULL) {
+        return on_ready(r, gr_sender(msg));
+    }
+    wc_work *work = counter->work;
+    counter->work = NULL;
+    r->counted += work->chunk.bytes;
+    r->summary.bytes += done->bytes;
+    wc_plan_done(&r->plan, work);
+    name_problems(r, done->problems, done->failed);
+    /* The counter goes on while this actor merges. */
+    GR_TRY(serve(r, counter));
+    return merge(r, counter, done->counts);
+}
+
+/* A chunk comes back from a counter that is gone. */
+static int take_back(run *r, wc_work *work, const gr_exit_reason *why)
+{
+    const bool asked = why->kind == GR_EXIT_ERROR && why->code == WC_ECRASH;
+    if (asked) {
+        work->crash = false;
+    } else {
+        work->failures++;
+    }
+    if (work->failures >= FAILURES_MAX) {
+        wc_progress_problem(
+            &r->progress,
+            "%u counters died of chunk %" PRIu64 ", the last by: %s %s %s",
+            work->failures, work->id, gr_exit_kind_name(why->kind),
+            why->code < 0 ? gr_errname(why->code) : "", why->text);
+        wc_plan_return(&r->plan, work);
+        return WC_EFAILED;
+    }
+    wc_plan_return(&r->plan, work);
+    return 0;
+}
+
+static int on_counter_down(run *r, wc_counter *counter,
+                           const gr_exit_reason *why)
+{
+    wc_work *work = counter->work;
+    const char *node = counter->node != NULL ? counter->node->name : "lost";
+    if (why->kind != GR_EXIT_NOCONNECTION) {
+        r->summary.crashes++;
+        wc_progress_event(
+            &r->progress, "%s: a counter crashed (%s)", node,
+            why->code == WC_ECRASH ? "as asked" : gr_exit_kind_name(why->kind));
+    }
+    wc_crew_remove(&r->crew, counter);
+    if (work != NULL) {
+        GR_TRY(take_back(r, work, why));
+    }
+    return serve_all(r);
+}
+
+/* ---- nodes -------------------------------------------------------------- */
+
+static int start_team(run *r, wc_node *node, gr_node where)
+{
+    const gr_values args =
+        gr_args(gr_self(r->self), (uint32_t)r->options->workers);
+    return gr_spawn(
+        r->self, &wc_team,
+        &(gr_spawn_opts){.args = args, .node = where, .monitor = &node->team},
+        NULL);
+}
+
+static int on_node(run *r, bool up, gr_node id, gr_str name, int reason)
+{
+    wc_node *node = wc_crew_node_named(&r->crew, name);
+    if (node == NULL) {
+        return 0;
+    }
+    if (up) {
+        if (node->id.id != 0) {
+            r->summary.nodes_restarted++;
+        }
+        wc_progress_event(&r->progress, "%s is %s", node->name,
+                          node->id.id != 0 ? "back" : "up");
+        node->up = true;
+        node->id = id;
+        node->counters = 0;
+        const int rc = start_team(r, node, id);
+        /* Lost again meanwhile: it will be said. */
+        return rc == GR_ENOCONN || rc == GR_ETIMEOUT ? 0 : rc;
+    }
+    if (node->up && node->id.id == id.id) {
+        node->up = false;
+        r->summary.nodes_lost++;
+        wc_progress_event(&r->progress, "%s is lost (%s)", node->name,
+                          reason < 0 ? gr_strerror(reason) : "it said goodbye");
+    }
+    return 0;
+}
+
+/* A team ends with its node, or when its counters fail too often. */
+static int on_team_down(run *r, const wc_node *node, const gr_exit_reason *why)
+{
+    if (why->kind == GR_EXIT_NOCONNECTION) {
+        return 0;
+    }
+    wc_progress_problem(&r->progress, "%s: the counters failed: %s %s %s",
+                        node->name, gr_exit_kind_name(why->kind),
+                        why->code < 0 ? gr_errname(why->code) : "", why->text);
+    return WC_EFAILED;
+}
+
+static int on_down(run *r, gr_ref ref, gr_pid pid, const gr_exit_reason *why)
+{
+    for (size_t i = 0; i < r->crew.nodes_n; i++) {
+        if (r->crew.nodes[i].team.id == ref.id) {
+            return on_team_down(r, &r->crew.nodes[i], why);
+        }
+    }
+    wc_counter *counter = wc_crew_find(&r->crew, pid);
+    return counter != NULL ? on_counter_down(r, counter, why) : 0;
+}
+
+static int on_exit_of(run *r, const gr_exit_reason *why)
+{
+    wc_progress_problem(&r->progress, "the child nodes failed: %s %s %s",
+                        gr_exit_kind_name(why->kind),
+                        why->code < 0 ? gr_errname(why->code) : "", why->text);
+    return WC_EFAILED;
+}
+
+static int start_nodes(run *r)
+{
+    const unsigned n = r->options->nodes;
+    wc_crew *crew = &r->crew;
+    if (n == 0) {
+        crew->nodes[0].id = gr_system_node(gr_system_of(r->self));
+        return start_team(r, &crew->nodes[0], GR_HERE);
+    }
+    GR_TRY(gr_child_nodes_enable(r->self, "wordcount"));
+    GR_TRY(gr_watch_nodes(r->self, true));
+    /* One more: the list ends at {0}. */
+    gr_child *children = gr_alloc(r->self, (n + 1) * sizeof(*children));
+    gr_value *args = gr_alloc(r->self, n * 2 * sizeof(*args));
+    if (children == NULL || args == NULL) {
+        return GR_ENOMEM;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        const char *name = crew->nodes[i].name;
+        const gr_values these = gr_args(name, (uint32_t)r->options->workers);
+        memcpy(args + 2 * i, these.items, 2 * sizeof(*args));
+        children[i] = (gr_child){.id = name,
+                                 .behavior = &gr_child_node_behavior,
+                                 .args = {args + 2 * i, 2},
+                                 .stop_max_ms = GR_CHILD_KILL};
+    }
+    return gr_supervise(r->self,
+                        &(gr_supervisor){.strategy = GR_ONE_FOR_ONE,
+                                         .restarts_max = NODE_RESTARTS_MAX,
+                                         .period_ms = NODE_PERIOD_MS,
+                                         .children = children},
+                        &r->nodes);
+}
+
+/* ---- the run ------------------------------------------------------------ */
+
+static void draw(run *r)
+{
+    wc_progress_draw(&r->progress, gr_now_ms(r->self), r->counted,
+                     r->chunks.bytes, r->chunks.walked);
+}
+
+static int on_timer(run *r, const gr_msg *msg)
+{
+    if (gr_match(msg, "draw")) {
+        draw(r);
+        return 0;
+    }
+    if (gr_match(msg, "again")) {
+        r->retrying = false;
+        return serve_all(r);
+    }
+    if (gr_match(msg, "patience")) {
+        if (r->met) {
+            return 0;
+        }
+        wc_progress_problem(&r->progress, "no counter has started within %d s",
+                            PATIENCE_MS / 1000);
+        return WC_EFAILED;
+    }
+    return gr_unhandled(r->self, msg);
+}
+
+static int handle(run *r, const gr_msg *msg)
+{
+    result done;
+    gr_exit_reason why;
+    gr_bytes counts;
+    gr_node node;
+    gr_str name;
+    gr_pid pid;
+    gr_ref ref;
+    uint64_t id;
+    bool up;
+    int reason;
+    if (gr_match(msg, "ready")) {
+        return on_ready(r, gr_sender(msg));
+    }
+    if (gr_match(msg, "part", &id, &counts)) {
+        return on_part(r, msg, id, counts);
+    }
+    if (gr_match(msg, "done", &done.id, &done.counts, &done.bytes, &done.failed,
+                 &done.problems)) {
+        return on_done(r, msg, &done);
+    }
+    if (gr_match_down(msg, &ref, &pid, &why)) {
+        return on_down(r, ref, pid, &why);
+    }
+    if (gr_match_node(msg, &up, &node, &name, &reason)) {
+        return on_node(r, up, node, name, reason);
+    }
+    if (gr_match_exit(msg, &pid, &why)) {
+        return on_exit_of(r, &why);
+    }
+    return on_timer(r, msg);
+}
+
+/* All is counted; and a node that was killed as asked is back. */
+static bool is_over(const run *r)
+{
+    return wc_plan_finished(&r->plan) &&
+           (!r->killed || r->summary.nodes_restarted >= r->summary.nodes_lost);
+}
+
+/* Walks while no message is there, so that the walk delays nobody. */
+static int count_all(run *r)
+{
+    bool look = true;
+    while (!is_over(r)) {
+        const gr_msg *msg;
+        int rc = gr_receive(r->self, look ? 0 : GR_FOREVER, &msg);
+        if (rc == GR_ETIMEOUT) {
+            rc = wc_chunks_look(&r->chunks, LOOK_FILES);
+            look = rc > 0;
+        } else if (rc == 0) {
+            rc = handle(r, msg);
+            look = !r->chunks.walked;
+        }
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int report(run *r)
+{
+    const wc_report_opts opts = {.json = r->options->json,
+                                 .top = r->options->top,
+                                 .files = r->chunks.files,
+                                 .bytes = r->summary.bytes,
+                                 .failed = r->summary.failed};
+    int os_error = 0;
+    const int rc = wc_report(&r->table, &opts, STDOUT_FILENO, &os_error);
+    if (rc == GR_EIO) {
+        wc_progress_problem(&r->progress, "cannot write the answer: %s",
+                            wc_why(os_error));
+        return WC_EFAILED;
+    }
+    return rc;
+}
+
+static int prepare(run *r)
+{
+    const wc_options *o = r->options;
+    GR_TRY(wc_table_init(&r->table, o->words_max));
+    GR_TRY(wc_crew_init(&r->crew, o->nodes));
+    GR_TRY(wc_payload_init(&r->payload, &r->table, file_problem, r));
+    GR_TRY(wc_walk_new(&(wc_walk_opts){.paths = o->paths,
+                                       .paths_n = o->paths_n,
+                                       .problem = file_problem,
+                                       .problem_arg = r},
+                       &r->walk));
+    const unsigned nodes = o->nodes > 0 ? o->nodes : 1;
+    wc_chunks_init(
+        &r->chunks,
+        &(wc_chunks_opts){.walk = r->walk,
+                          .workers = nodes * o->workers,
+                          .chunk_size = o->chunk_size,
+                          .chunk_max = o->bytes ? CHUNK_MAX_OF_BYTES : 0});
+    wc_plan_init(&r->plan, &r->chunks, o->crash_every);
+    return 0;
+}
+
+static int run_all(run *r)
+{
+    GR_TRY(prepare(r));
+    gr_trap_exit(r->self, true);
+    GR_TRY(start_nodes(r));
+    GR_TRY(gr_after(r->self, PATIENCE_MS, NULL, "patience"));
+    if (r->progress.terminal) {
+        GR_TRY(gr_every(r->self, WC_PROGRESS_MS, NULL, "draw"));
+    }
+    GR_TRY(count_all(r));
+    /* They end while the answer is sorted. */
+    if (!gr_pid_is_nobody(r->nodes)) {
+        GR_TRY(gr_stop(r->self, r->nodes));
+    }
+    return report(r);
+}
+
+static void release(run *r)
+{
+    for (size_t i = 0; i < r->crew.counters_n; i++) {
+        if (r->crew.counters[i].work != NULL) {
+            wc_plan_return(&r->plan, r->crew.counters[i].work);
+        }
+    }
+    wc_plan_fini(&r->plan);
+    wc_chunks_fini(&r->chunks);
+    wc_walk_free(r->walk);
+    wc_payload_fini(&r->payload);
+    wc_crew_fini(&r->crew);
+    wc_table_fini(&r->table);
+}
+
+int wc_coordinate(gr_actor *self, const wc_options *options)
+{
+    run *r = calloc(1, sizeof(*r));
+    if (r == NULL) {
+        return GR_ENOMEM;
+    }
+    r->self = self;
+    r->options = options;
+    wc_progress_init(&r->progress, gr_now_ms(self));
+    int rc = run_all(r);
+    if (rc == 0) {
+        r->summary.chunks = r->plan.done;
+        r->summary.again = r->plan.again;
+        r->summary.files = r->chunks.files;
+        r->summary.words = wc_report_total(&r->table);
+        r->summary.distinct = wc_table_words(&r->table);
+        r->summary.ms = gr_now_ms(self) - r->progress.start_ms;
+        wc_progress_end(&r->progress, &r->summary);
+        rc = r->summary.failed > 0 ? WC_EXIT_FAILED : 0;
+    } else {
+        rc = give_up(r, rc);
+    }
+    release(r);
+    free(r);
+    return rc;
+}

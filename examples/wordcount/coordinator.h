@@ -1,0 +1,14 @@
+/* wordcount/coordinator.h - runs a count from the command line to the answer.
+ */
+#ifndef WORDCOUNT_COORDINATOR_H
+#define WORDCOUNT_COORDINATOR_H
+
+#include <greenroom/greenroom.h>
+
+#include "options.h"
+
+/* Prints the answer. Returns the exit status, or an error that was not named
+ * yet. Call it on the program's thread actor. */
+int wc_coordinate(gr_actor *self, const wc_options *options);
+
+#endif /* WORDCOUNT_COORDINATOR_H */

@@ -1,0 +1,356 @@
+/*
+ * wordcount/counter.c - an actor that counts one chunk after the other.
+ *
+ * It works in short turns, each ended by a message to itself, so that a slow
+ * disk never keeps its worker from timers, heartbeats and other actors. A
+ * counter goes through these states:
+ *
+ *   waiting   no chunk; it has said "ready" or "done"
+ *   counting  a chunk is kept; "go" does the next piece
+ *   sending   the counts are written; "go" sends the next part, later when the
+ *             way to the coordinator is full
+ *
+ * What is counted belongs to the chunk at hand and to nothing else: whatever
+ * ends the actor, the coordinator has either all of a chunk's counts or none.
+ */
+#include "counter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "chunks.h"
+#include "error.h"
+#include "partial.h"
+#include "scan.h"
+#include "table.h"
+#include "varint.h"
+
+/* One turn reads at most so much, and opens at most so many files. */
+#define TURN_BYTES (1u << 20)
+#define TURN_FILES 64u
+/* How long to wait when the coordinator, or the way to it, is full. */
+#define RETRY_MS 2
+/* Paths that are named for one chunk, in bytes; all are counted. */
+#define PROBLEMS_MAX (64u << 10)
+
+/* On the heap, as it outgrows an actor's arena: freed by gr_on_exit. */
+typedef struct counting {
+    wc_table table;
+    wc_scan scan;
+    wc_buffer counts;    /* of the chunk, while sending */
+    wc_buffer problems;  /* of the chunk */
+    size_t sent;         /* bytes of counts */
+    const gr_msg *chunk; /* kept while counting */
+    uint64_t id;
+    bool crash;
+    uint64_t half;     /* bytes after which to crash */
+    const uint8_t *at; /* the segments not begun yet */
+    const uint8_t *end;
+    int fd;             /* the segment's file; -1: none is open */
+    wc_segment segment; /* what is left of it */
+    uint64_t bytes, failed;
+} counting;
+
+typedef struct counter {
+    gr_pid coordinator;
+    counting *work;
+} counter;
+
+/* ---- life --------------------------------------------------------------- */
+
+static void free_work(void *arg)
+{
+    counting *work = arg;
+    if (work->fd >= 0) {
+        close(work->fd);
+    }
+    wc_scan_fini(&work->scan);
+    wc_table_fini(&work->table);
+    wc_buffer_fini(&work->counts);
+    wc_buffer_fini(&work->problems);
+    free(work);
+}
+
+static int counter_init(gr_actor *self, void *state, const gr_msg *args)
+{
+    counter *c = state;
+    if (!gr_unpack(args, &c->coordinator)) {
+        return GR_EINVAL;
+    }
+    c->work = calloc(1, sizeof(*c->work));
+    if (c->work == NULL) {
+        return GR_ENOMEM;
+    }
+    c->work->fd = -1;
+    const int rc = gr_on_exit(self, free_work, c->work);
+    if (rc < 0) {
+        free_work(c->work);
+        return rc;
+    }
+    /* The limit of distinct words is the coordinator's to watch: here a chunk
+     * bounds them. */
+    GR_TRY(wc_table_init(&c->work->table, 0));
+    GR_TRY(wc_scan_init(&c->work->scan, &c->work->table));
+    return gr_send(self, c->coordinator, "ready");
+}
+
+/* ---- counting ----------------------------------------------------------- */
+
+static int note_problem(counting *work, int os_error)
+{
+    const size_t path_size = strlen(work->segment.path) + 1;
+    work->failed++;
+    if (work->problems.size + path_size > PROBLEMS_MAX) {
+        return 0;
+    }
+    uint8_t number[WC_VARINT_MAX];
+    const uint8_t *end = wc_varint_put(number, (uint64_t)os_error);
+    GR_TRY(wc_buffer_append(&work->problems, number, (size_t)(end - number)));
+    return wc_buffer_append(&work->problems, work->segment.path, path_size);
+}
+
+static void close_file(counting *work)
+{
+    if (work->fd >= 0) {
+        close(work->fd);
+        work->fd = -1;
+    }
+}
+
+/* Opens the file of the next segment. One that cannot be is noted. */
+static int next_segment(counting *work)
+{
+    GR_TRY(wc_segment_get(&work->at, work->end, &work->segment));
+    /* Without waiting, should a pipe have taken the file's name. */
+    work->fd = wc_open(work->segment.path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+    return work->fd < 0 ? note_problem(work, errno) : 0;
+}
+
+/* Counts at most `most` bytes of the open segment. Returns how many. */
+static int64_t count_piece(counting *work, uint64_t most)
+{
+    wc_segment *segment = &work->segment;
+    const uint64_t len = segment->len < most ? segment->len : most;
+    uint64_t got = 0;
+    int os_error = 0;
+    int rc = wc_scan_file(&work->scan, work->fd, segment->offset, len, &got,
+                          &os_error);
+    work->bytes += got;
+    segment->offset += got;
+    if (segment->len != WC_TO_END) {
+        segment->len -= got;
+    }
+    if (rc == GR_EIO) {
+        rc = note_problem(work, os_error);
+        got = 0;
+    }
+    /* The segment is done, or the file ends here now. */
+    if (rc < 0 || got < len || segment->len == 0) {
+        close_file(work);
+    }
+    return rc < 0 ? rc : (int64_t)got;
+}
+
+/* One turn's share of a chunk of segments. 1: there is more. */
+static int count_segments(counting *work)
+{
+    uint64_t left = TURN_BYTES;
+    for (unsigned files = 0; files < TURN_FILES && left > 0;) {
+        if (work->crash && work->bytes >= work->half) {
+            return WC_ECRASH;
+        }
+        if (work->fd < 0) {
+            if (work->at == work->end) {
+                return 0;
+            }
+            GR_TRY(next_segment(work));
+            files++;
+            continue;
+        }
+        uint64_t most = left;
+        if (work->crash && work->half - work->bytes < most) {
+            most = work->half - work->bytes;
+        }
+        const int64_t got = count_piece(work, most);
+        if (got < 0) {
+            return (int)got;
+        }
+        left -= (uint64_t)got;
+    }
+    return 1;
+}
+
+/* How many bytes the segments ask for. */
+static uint64_t bytes_of(const uint8_t *at, const uint8_t *end)
+{
+    uint64_t bytes = 0;
+    wc_segment segment;
+    while (at < end && wc_segment_get(&at, end, &segment) == 0) {
+        bytes += segment.len != WC_TO_END ? segment.len : 0;
+    }
+    return bytes;
+}
+
+static void begin(counting *work, uint64_t id, bool crash)
+{
+    wc_table_clear(&work->table);
+    work->counts.size = 0;
+    work->problems.size = 0;
+    work->sent = 0;
+    work->id = id;
+    work->crash = crash;
+    work->bytes = 0;
+    work->failed = 0;
+}
+
+static int begin_segments(gr_actor *self, counter *c, const gr_msg *msg,
+                          gr_bytes segments)
+{
+    counting *work = c->work;
+    work->at = segments.ptr;
+    work->end = work->at + segments.len;
+    work->half = bytes_of(work->at, work->end) / 2;
+    work->chunk = gr_keep(self, msg);
+    if (work->chunk == NULL) {
+        return GR_ENOMEM;
+    }
+    return gr_send(self, gr_self(self), "go");
+}
+
+/* A chunk that came as bytes is small enough for one turn. */
+static int count_bytes(gr_actor *self, counter *c, gr_bytes text)
+{
+    counting *work = c->work;
+    const size_t n = work->crash ? text.len / 2 : text.len;
+    GR_TRY(wc_scan_bytes(&work->scan, text.ptr, n));
+    if (work->crash) {
+        return WC_ECRASH;
+    }
+    work->bytes = n;
+    GR_TRY(wc_partial_write(&work->table, &work->counts));
+    return gr_send(self, gr_self(self), "go");
+}
+
+/* ---- sending ------------------------------------------------------------ */
+
+static int send_part(gr_actor *self, counter *c)
+{
+    counting *work = c->work;
+    const uint8_t *from = work->counts.bytes + work->sent;
+    const size_t left = work->counts.size - work->sent;
+    int rc;
+    if (left > WC_PART_MAX) {
+        rc = gr_send(self, c->coordinator, "part", work->id,
+                     gr_bin(from, WC_PART_MAX));
+        work->sent += rc == 0 ? WC_PART_MAX : 0;
+        return rc < 0 ? rc : 1;
+    }
+    return gr_send(self, c->coordinator, "done", work->id, gr_bin(from, left),
+                   work->bytes, work->failed,
+                   gr_bin(work->problems.bytes, work->problems.size));
+}
+
+static int go(gr_actor *self, counter *c)
+{
+    counting *work = c->work;
+    int rc;
+    if (work->chunk != NULL) {
+        rc = count_segments(work);
+        if (rc == 0) {
+            gr_release(self, work->chunk);
+            work->chunk = NULL;
+            rc = wc_partial_write(&work->table, &work->counts);
+        }
+        GR_TRY(rc);
+        if (rc > 0) {
+            return gr_send(self, gr_self(self), "go");
+        }
+    }
+    while ((rc = send_part(self, c)) > 0) {
+    }
+    if (rc == GR_EAGAIN) {
+        return gr_after(self, RETRY_MS, NULL, "go");
+    }
+    return rc;
+}
+
+static int counter_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    counter *c = state;
+    gr_bytes what;
+    uint64_t id;
+    bool crash;
+    if (gr_match(msg, "go")) {
+        return go(self, c);
+    }
+    if (gr_match(msg, "count", &id, &crash, &what)) {
+        begin(c->work, id, crash);
+        return begin_segments(self, c, msg, what);
+    }
+    if (gr_match(msg, "bytes", &id, &crash, &what)) {
+        begin(c->work, id, crash);
+        return count_bytes(self, c, what);
+    }
+    return gr_unhandled(self, msg);
+}
+
+static const gr_behavior counter_behavior = {
+    .name = "wordcount.counter",
+    .state_size = sizeof(counter),
+    .init = counter_init,
+    .receive = counter_receive,
+};
+
+/* ---- the team ----------------------------------------------------------- */
+
+/* Restarts that are no sign of trouble. With --crash-every 1 each chunk is
+ * one; a chunk that always fails is the coordinator's to notice. */
+#define RESTARTS_MAX       20000u
+#define RESTARTS_PERIOD_MS 1000
+#define ID_SIZE            32u
+
+static int team_init(gr_actor *self, void *state, const gr_msg *args)
+{
+    gr_pid coordinator;
+    uint32_t n;
+    (void)state;
+    if (!gr_unpack(args, &coordinator, &n)) {
+        return GR_EINVAL;
+    }
+    /* One more of each: the list of children ends at {0}. */
+    gr_child *children = gr_alloc(self, (n + 1) * sizeof(*children));
+    char *ids = gr_alloc(self, (n + 1) * ID_SIZE);
+    if (children == NULL || ids == NULL) {
+        return GR_ENOMEM;
+    }
+    const gr_values counter_args = gr_args(coordinator);
+    for (uint32_t i = 0; i < n; i++) {
+        char *id = ids + i * ID_SIZE;
+        snprintf(id, ID_SIZE, "counter%u", i + 1);
+        children[i] = (gr_child){
+            .id = id, .behavior = &counter_behavior, .args = counter_args};
+    }
+    /* Linked to the team, which ends with it. */
+    gr_pid supervisor;
+    return gr_supervise(self,
+                        &(gr_supervisor){.strategy = GR_ONE_FOR_ONE,
+                                         .restarts_max = RESTARTS_MAX,
+                                         .period_ms = RESTARTS_PERIOD_MS,
+                                         .children = children},
+                        &supervisor);
+}
+
+static int team_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)state;
+    return gr_unhandled(self, msg);
+}
+
+const gr_behavior wc_team = {
+    .name = "wordcount.team",
+    .init = team_init,
+    .receive = team_receive,
+};

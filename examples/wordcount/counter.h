@@ -1,0 +1,29 @@
+/*
+ * wordcount/counter.h - the actors that count, and the team that runs them.
+ *
+ * What they and the coordinator say to each other:
+ *
+ *   counter -> coordinator  ["ready"]                       give me a chunk
+ *   coordinator -> counter  ["count", chunk, crash, segments]
+ *                           ["bytes", chunk, crash, text]
+ *   counter -> coordinator  ["part", chunk, counts]         more comes
+ *                           ["done", chunk, counts, bytes, failed, problems]
+ *
+ * "done" is "ready", too. chunk is a number; crash says: fail after half of
+ * it. segments are as in chunks.h, counts as in partial.h. bytes is what was
+ * read, failed how many files could not be; problems names these: varint
+ * errno, path, zero byte, and so on.
+ */
+#ifndef WORDCOUNT_COUNTER_H
+#define WORDCOUNT_COUNTER_H
+
+#include <greenroom/greenroom.h>
+
+/* Counts of a chunk travel in messages of at most so many bytes. */
+#define WC_PART_MAX (256u << 10)
+
+/* One team on each node: a supervisor with counters under it. Spawn it with
+ * gr_args(coordinator pid, number of counters). */
+extern const gr_behavior wc_team;
+
+#endif /* WORDCOUNT_COUNTER_H */

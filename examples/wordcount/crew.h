@@ -1,0 +1,51 @@
+/*
+ * wordcount/crew.h - whom the coordinator knows: the nodes that it started, and
+ * the counters that asked for work.
+ */
+#ifndef WORDCOUNT_CREW_H
+#define WORDCOUNT_CREW_H
+
+#include <greenroom/greenroom.h>
+
+#include "partial.h"
+#include "plan.h"
+
+typedef struct wc_node {
+    char name[GR_NODE_NAME_MAX + 1];
+    gr_node id;  /* of its present run */
+    gr_ref team; /* monitors the team of its present run */
+    bool up;
+    uint32_t counters; /* that its present run has had */
+} wc_node;
+
+typedef struct wc_counter {
+    gr_pid pid;
+    gr_ref monitor;
+    wc_work *work;   /* what it counts; NULL: it waits */
+    wc_buffer parts; /* counts of that, as they come */
+    wc_node *node;
+} wc_counter;
+
+typedef struct wc_crew {
+    wc_node *nodes;
+    size_t nodes_n;
+    wc_counter *counters;
+    size_t counters_n, counters_room;
+} wc_crew;
+
+/* Makes nodes "node1" ... "nodeN"; for 0 one "here", which is up. Ends with
+ * wc_crew_fini. Errors: GR_ENOMEM. */
+int wc_crew_init(wc_crew *crew, unsigned nodes);
+/* The work of counters is the caller's. */
+void wc_crew_fini(wc_crew *crew);
+
+/* NULL: none. */
+wc_node *wc_crew_node_named(wc_crew *crew, gr_str name);
+wc_node *wc_crew_node_of(wc_crew *crew, gr_pid pid);
+wc_counter *wc_crew_find(wc_crew *crew, gr_pid pid);
+/* A new counter; pointers to others are void then. NULL: no memory. */
+wc_counter *wc_crew_add(wc_crew *crew, gr_pid pid);
+/* The last counter takes its place. */
+void wc_crew_remove(wc_crew *crew, wc_counter *counter);
+
+#endif /* WORDCOUNT_CREW_H */

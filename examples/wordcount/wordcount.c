@@ -1,0 +1,61 @@
+/*
+ * wordcount - counts the words of files with supervised actors in several
+ * processes, and is right whatever crashes meanwhile.
+ *
+ * This file is the program's entry; README.md says who does what.
+ */
+#include <greenroom/greenroom.h>
+
+#include <sched.h>
+
+#include "coordinator.h"
+#include "counter.h"
+#include "options.h"
+
+/* The processors that this process may use. */
+static unsigned processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) != 0) {
+        return 1;
+    }
+    const int n = CPU_COUNT(&set);
+    return n > 0 ? (unsigned)n : 1;
+}
+
+/* A counter for each processor, divided among the nodes. */
+static unsigned default_workers(unsigned nodes)
+{
+    const unsigned n = nodes > 0 ? nodes : 1;
+    const unsigned workers = (processors() + n - 1) / n;
+    return workers < WC_WORKERS_MAX ? workers : WC_WORKERS_MAX;
+}
+
+static int app(gr_actor *self, int argc, char **argv)
+{
+    wc_options options;
+    switch (wc_options_parse(argc, argv, &options)) {
+    case WC_EXIT_OK:
+        return 0;
+    case WC_EXIT_USAGE_ERROR:
+        return WC_EXIT_USAGE;
+    case WC_RUN:
+        break;
+    }
+    if (options.workers == 0) {
+        options.workers = default_workers(options.nodes);
+    }
+    return wc_coordinate(self, &options);
+}
+
+int main(int argc, char **argv)
+{
+    static const gr_behavior *const spawnable[] = {&wc_team, NULL};
+    const gr_main_opts opts = {
+        .app = app,
+        .spawnable = spawnable,
+        /* Crashes are reported by the program itself, where they matter. */
+        .system = {.log_level = GR_LOG_ERROR},
+    };
+    return gr_main_with(argc, argv, &opts);
+}
