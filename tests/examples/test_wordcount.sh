@@ -1,0 +1,194 @@
+# wordcount gives the answer of coreutils, whatever crashes or is killed while
+# it counts, and leaves no process behind.
+set -eu
+# shellcheck source-path=SCRIPTDIR
+. "$GREENROOM_SOURCE/tests/examples/wordcount_common"
+
+runs=20
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# A copy, so that its processes are told from those of other tests by their
+# executable's path.
+program=$work/wordcount
+cp "$GREENROOM_BUILD/examples/wordcount" "$program"
+# Long enough to be hit in the middle: the same tree, many times.
+times=25
+
+# Process ids of this test's program.
+processes() {
+    for exe in /proc/[0-9]*/exe; do
+        case $(readlink "$exe" 2>/dev/null) in
+        "$program" | "$program (deleted)")
+            exe=${exe#/proc/}
+            echo "${exe%/exe}"
+            ;;
+        esac
+    done
+}
+
+none_left() {
+    left=$(processes)
+    [ -z "$left" ] || fail "$1: processes are left: $left"
+}
+
+# exact OPTION...: counts the tree and compares; the summary is in errors.
+exact() {
+    "$program" "$@" --all "$tree" >"$work/printed" 2>"$work/errors" ||
+        fail "$*: exit status $?: $(cat "$work/errors")"
+    cmp "$expected" "$work/printed" || fail "$*: differs"
+    none_left "$*"
+}
+
+# The number in front of WORD in the summary.
+summary() {
+    sed -n "s/.*[ ;]\([0-9][0-9]*\) $1.*/\1/p" "$work/errors"
+}
+
+# at_least N WORD
+at_least() {
+    [ "$(summary "$2")" -ge "$1" ] ||
+        fail "fewer than $1 $2: $(cat "$work/errors")"
+}
+
+# exits STATUS PATTERN ARGUMENT...: ends so, and says so.
+exits() {
+    want=$1
+    pattern=$2
+    shift 2
+    status=0
+    "$program" "$@" >"$work/printed" 2>"$work/errors" || status=$?
+    [ "$status" -eq "$want" ] || fail "$*: exit status $status, not $want"
+    grep -q -e "$pattern" "$work/errors" "$work/printed" ||
+        fail "$*: does not say '$pattern': $(cat "$work/errors")"
+    none_left "$*"
+}
+
+tree=$work/odd
+expected=$work/expected
+odd_tree "$tree"
+pipeline "$tree" >"$expected"
+
+# ---- one process, several, and every way to cut and send -------------------
+
+exact
+exact --nodes 0
+exact --nodes 0 --workers 3 --chunk 5000
+exact --nodes 2 --workers 2 --chunk 10K
+exact --nodes 1 --bytes
+exact --nodes 2 --bytes --chunk 3K --crash-every 5
+exact --nodes 0 --crash-every 1
+at_least 1 crashes
+[ "$(summary crashes)" -eq "$(summary chunks)" ] ||
+    fail "not every chunk crashed: $(cat "$work/errors")"
+echo "cuts: exact"
+
+# ---- crashes and a kill, as asked -------------------------------------------
+
+i=0
+while [ $i -lt $runs ]; do
+    i=$((i + 1))
+    exact --nodes 3 --crash-every 7 --kill-node --chunk 16K
+    at_least 1 crashes
+    at_least 1 "nodes lost"
+    at_least 1 "nodes restarted"
+    at_least 1 "chunks done again"
+done
+exact --nodes 3 --crash-every 7 --kill-node
+exact --nodes 1 --kill-node
+at_least 1 "nodes restarted"
+echo "crashes and kills, $runs times: exact"
+
+# ---- kills from outside -----------------------------------------------------
+
+# Starts a long run in the background and waits until it has N processes.
+start_long() {
+    want=$1
+    shift
+    set -- "$@" --all
+    i=0
+    while [ $i -lt $times ]; do
+        i=$((i + 1))
+        set -- "$@" "$tree"
+    done
+    "$program" "$@" >"$work/printed" 2>"$work/errors" &
+    main=$!
+    while [ "$(processes | wc -l)" -lt "$want" ]; do
+        kill -0 $main 2>/dev/null || fail "ended too early: $*"
+    done
+}
+
+awk -v times=$times '{ print $1 * times " " $2 }' "$expected" \
+    >"$work/expected_long"
+for victim in 1 2 3; do
+    start_long 4 --nodes 3 --chunk 8K
+    # The main process has the lowest number of all, or so it was told.
+    kill -9 "$(processes | grep -vx "$main" | sed -n "${victim}p")"
+    wait $main || fail "a killed child: exit status $?"
+    cmp "$work/expected_long" "$work/printed" || fail "a killed child: differs"
+    at_least 1 "nodes lost"
+    none_left "a killed child"
+done
+echo "children killed from outside: exact"
+
+start_long 4 --nodes 3 --chunk 8K
+kill -9 "$main"
+wait "$main" 2>/dev/null || true
+# Ends, or this test runs into its deadline.
+while [ -n "$(processes)" ]; do
+    :
+done
+echo "the coordinator killed: nothing is left"
+
+# ---- what it prints, and what it refuses -----------------------------------
+
+"$program" --top 3 "$tree" 2>/dev/null >"$work/printed"
+head -n 3 "$expected" | cmp - "$work/printed" || fail "--top 3 differs"
+"$program" "$tree" 2>/dev/null >"$work/printed"
+head -n 10 "$expected" | cmp - "$work/printed" || fail "the default differs"
+"$program" --json --all "$tree" 2>/dev/null >"$work/printed"
+sed -n 's/^{"word":"\([a-z]*\)","count":\([0-9]*\)},*$/\2 \1/p' \
+    "$work/printed" | cmp - "$expected" || fail "--json --all differs"
+
+mkdir "$work/nothing"
+exits 0 "0 words" "$work/nothing"
+exits 0 "Usage:" --help
+exits 0 "wordcount (greenroom)" --version
+exits 1 "$work/none: No such file or directory" "$work/none"
+exits 1 "neither a regular file nor a folder" "$tree/fifo" "$tree/text"
+exits 1 "more than 5 distinct words" --words-max 5 "$tree"
+exits 1 "cannot write the answer: No space left" --all "$tree" >/dev/full
+exits 2 "no PATH is given"
+exits 2 "Try 'wordcount --help'" --no-such-option "$tree"
+exits 2 "not a number" --nodes many "$tree"
+exits 2 "needs a node to kill" --nodes 0 --kill-node "$tree"
+
+# A file that cannot be read, for a user who may not read everything.
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+    cp -r "$tree" "$work/locked"
+    chmod 000 "$work/locked/text" "$work/locked/.hidden"
+    chmod 755 "$work"
+    for nodes in 0 1; do
+        status=0
+        setpriv --reuid 65534 --regid 65534 --clear-groups \
+            "$program" --nodes $nodes --all "$work/locked" \
+            >"$work/printed" 2>"$work/errors" || status=$?
+        [ $status -eq 1 ] || fail "unreadable files: exit status $status"
+        grep -q "locked/text: Permission denied" "$work/errors" ||
+            fail "an unreadable file is not named"
+        grep -q "locked/.hidden: Permission denied" "$work/errors" ||
+            fail "an unreadable folder is not named"
+        # Two files and a folder: hard_link is text, too.
+        [ "$(summary "files failed")" -eq 3 ] ||
+            fail "not 3 problems: $(cat "$work/errors")"
+        chmod 644 "$work/locked/text"
+        rm -rf "$work/locked/text" "$work/locked/hard_link" \
+            "$work/locked/.hidden"
+        pipeline "$work/locked" | cmp - "$work/printed" ||
+            fail "what can be read differs"
+        cp "$tree/text" "$work/locked/text"
+        ln "$work/locked/text" "$work/locked/hard_link"
+        mkdir "$work/locked/.hidden"
+        chmod 000 "$work/locked/text" "$work/locked/.hidden"
+    done
+fi
+echo "all exact"
