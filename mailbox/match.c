@@ -149,7 +149,9 @@ static bool equal_head(const gri_head *h, const uint8_t *body,
                h->n == v->len &&
                (h->n == 0 || memcmp(body, v->as.p, h->n) == 0);
     case GR_KIND_PID:
-        return gri_as_pid(h, body, &pid) && gr_pid_eq(pid, v->as.pid);
+        return gri_as_pid(h, body, &pid) &&
+               (gr_pid_eq(pid, v->as.pid) ||
+                (gr_pid_is_nobody(pid) && gr_pid_is_nobody(v->as.pid)));
     case GR_KIND_ANY:
     case GR_KIND_LIST:
     case GR_KIND_MAP:
