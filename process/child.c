@@ -254,10 +254,10 @@ _Noreturn void gri_child_main(char **argv, const gr_main_opts *opts)
                       program_invocation_name, GRI_CHILD_MARKER);
         exit(STATUS_USAGE); /* NOLINT(concurrency-mt-unsafe): no threads yet */
     }
-    if (!start_watcher(&w)) {
-        exit(complain(&config, "cannot watch its parent", GR_EIO));
-    }
-    const int status = run_system(&w, &config, argv[0], opts);
+    const int status =
+        start_watcher(&w)
+            ? run_system(&w, &config, argv[0], opts)
+            : complain(&config, "cannot watch its parent", GR_EIO);
     /* The program's own code behind gr_main is the parent's affair. */
-    exit(status); /* NOLINT(concurrency-mt-unsafe): all threads have ended */
+    exit(status); /* NOLINT(concurrency-mt-unsafe): no other thread exits */
 }

@@ -313,9 +313,9 @@ static int proxy_init(gr_actor *self, void *state, const gr_msg *args)
         gr_exit(self, GR_EINVAL, "gr_child_nodes_enable was not called");
         return GR_EINVAL;
     }
-    if (!gr_unpack(args, &name, &workers) || name.len == 0 ||
-        name.len > GR_NODE_NAME_MAX || workers > GR_WORKERS_MAX ||
-        memchr(name.ptr, '\0', name.len) != NULL) {
+    const bool unpacked = gr_unpack(args, &name, &workers);
+    if (!unpacked || name.len == 0 || name.len > GR_NODE_NAME_MAX ||
+        workers > GR_WORKERS_MAX || memchr(name.ptr, '\0', name.len) != NULL) {
         gr_exit(self, GR_EINVAL, "not (name, workers)");
         return GR_EINVAL;
     }

@@ -34,6 +34,7 @@ static inline int setup(void **state)
     static fixture f;
     f = (fixture){.base = "/tmp/gr-test-child-XXXXXX"};
     assert_non_null(mkdtemp(f.base));
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): only this thread runs */
     assert_int_equal(setenv("XDG_RUNTIME_DIR", f.base, 1), 0);
     const gr_system_opts opts = {.workers = 2, .log_level = GR_LOG_WARN};
     assert_int_equal(gr_system_start(&opts, &f.sys), 0);

@@ -26,7 +26,7 @@ static void wrong_arguments_are_an_error(void **state)
                                gr_args(gr_strn("a\0b", 3), 1),
                                gr_args((const char *)long_name, 1)};
     for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        gr_ref ref;
+        gr_ref ref = {0};
         assert_int_equal(
             gr_spawn(self, &gr_child_node_behavior,
                      &(gr_spawn_opts){.args = wrong[i], .monitor = &ref}, NULL),
@@ -58,7 +58,7 @@ static void a_name_belongs_to_one_proxy(void **state)
 static void without_enable_there_are_no_children(void **state)
 {
     gr_actor *self = ((fixture *)*state)->self;
-    gr_ref ref;
+    gr_ref ref = {0};
     int pid = 0;
 
     (void)start(self, "one", &ref);
@@ -72,7 +72,7 @@ static void without_enable_there_are_no_children(void **state)
 static void enabling_twice_is_an_error(void **state)
 {
     gr_actor *self = ((fixture *)*state)->self;
-    gr_ref ref;
+    gr_ref ref = {0};
     enable(self);
 
     assert_int_equal(gr_child_nodes_enable(self, "parent"), GR_EINVAL);
@@ -111,7 +111,7 @@ static void argv_and_environ_hold_no_secret(void **state)
     static char environment[1 << 18];
     char arguments[4096];
     gr_actor *self = ((fixture *)*state)->self;
-    gr_ref ref;
+    gr_ref ref = {0};
     enable(self);
     (void)start(self, "one", &ref);
     (void)await_node(self, "one", true);
@@ -145,6 +145,7 @@ static void the_folder_is_private(void **state)
 
     DIR *base = opendir(f->base);
     assert_non_null(base);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has this stream */
     for (struct dirent *e; (e = readdir(base)) != NULL;) {
         if (e->d_name[0] != '.') {
             char path[512];

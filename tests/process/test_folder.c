@@ -26,7 +26,7 @@
 static int setup(void **state)
 {
     static char base[64];
-    (void)strcpy(base, "/tmp/gr-test-folder-XXXXXX");
+    (void)snprintf(base, sizeof(base), "/tmp/gr-test-folder-XXXXXX");
     assert_non_null(mkdtemp(base));
     *state = base;
     return 0;
@@ -55,7 +55,7 @@ static void put_file(const char *folder, const char *name)
 
 static void a_folder_is_private_and_goes_with_its_socket(void **state)
 {
-    gri_folder folder;
+    gri_folder folder = {.lock = -1};
     struct stat status;
 
     assert_int_equal(gri_folder_init_in(&folder, *state), 0);
@@ -71,8 +71,8 @@ static void a_folder_is_private_and_goes_with_its_socket(void **state)
 
 static void two_live_side_by_side(void **state)
 {
-    gri_folder a;
-    gri_folder b;
+    gri_folder a = {.lock = -1};
+    gri_folder b = {.lock = -1};
 
     assert_int_equal(gri_folder_init_in(&a, *state), 0);
     assert_int_equal(gri_folder_init_in(&b, *state), 0); /* sweeps, too */
@@ -91,7 +91,7 @@ static void what_a_killed_program_left_is_removed(void **state)
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     const pid_t pid = fork();
     if (pid == 0) {
-        gri_folder folder;
+        gri_folder folder = {.lock = -1};
         const int rc = gri_folder_init_in(&folder, *state);
         _exit(rc == 0 && write(ends[1], &folder, sizeof(folder)) ==
                              (ssize_t)sizeof(folder)
@@ -105,7 +105,7 @@ static void what_a_killed_program_left_is_removed(void **state)
     put_file(left.path, GRI_FOLDER_SOCKET);
     assert_true(exists(left.path));
 
-    gri_folder folder;
+    gri_folder folder = {.lock = -1};
     assert_int_equal(gri_folder_init_in(&folder, *state), 0);
 
     assert_false(exists(left.path));
@@ -128,7 +128,7 @@ static void what_is_not_ours_stays(void **state)
     assert_int_equal(mkdir(full, 0700), 0); /* ours by name, but in use */
     put_file(full, "precious");
 
-    gri_folder folder;
+    gri_folder folder = {.lock = -1};
     assert_int_equal(gri_folder_init_in(&folder, *state), 0);
     gri_folder_fini(&folder);
 
@@ -145,7 +145,7 @@ static void what_is_not_ours_stays(void **state)
 
 static void a_bad_base_is_an_error(void **state)
 {
-    gri_folder folder;
+    gri_folder folder = {.lock = -1};
     char base[200];
     (void)state;
     memset(base, 'x', sizeof(base));
@@ -158,12 +158,14 @@ static void a_bad_base_is_an_error(void **state)
 
 static void the_runtime_folder_comes_first(void **state)
 {
-    gri_folder folder;
+    gri_folder folder = {.lock = -1};
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
     assert_int_equal(setenv("XDG_RUNTIME_DIR", *state, 1), 0);
     assert_int_equal(gri_folder_init(&folder), 0);
     assert_int_equal(strncmp(folder.path, *state, strlen(*state)), 0);
     gri_folder_fini(&folder);
 
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
     assert_int_equal(setenv("XDG_RUNTIME_DIR", "/nonexistent", 1), 0);
     assert_int_equal(gri_folder_init(&folder), 0);
     assert_int_equal(strncmp(folder.path, "/tmp/", 5), 0);

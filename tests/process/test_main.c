@@ -47,7 +47,7 @@ static int run_mode(gr_actor *self, const char *mode)
         (void)printf("%lld\n", (long long)gr_now_ms(self));
         return 0;
     }
-    return atoi(mode);
+    return (int)strtol(mode, NULL, 10);
 }
 
 /* ---- running it --------------------------------------------------------- */
