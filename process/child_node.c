@@ -306,7 +306,7 @@ static int proxy_init(gr_actor *self, void *state, const gr_msg *args)
 {
     proxy *p = state;
     children *all = children_of(gr_system_of(self));
-    gr_str name;
+    gr_str name = {NULL, 0};
     unsigned workers = 0;
     char text[GR_NODE_NAME_MAX + 1];
     if (all == NULL) {
@@ -319,8 +319,7 @@ static int proxy_init(gr_actor *self, void *state, const gr_msg *args)
         gr_exit(self, GR_EINVAL, "not (name, workers)");
         return GR_EINVAL;
     }
-    memcpy(text, name.ptr, name.len);
-    text[name.len] = '\0';
+    (void)snprintf(text, sizeof(text), "%.*s", GR_STR(name));
     GR_TRY(record(all, self, text, &p->child));
     int rc = gr_on_exit(self, on_proxy_exit, p->child);
     if (rc < 0) {
