@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+/* NOLINTBEGIN(concurrency-mt-unsafe): there is one thread. */
+
 enum {
     RUNS_MAX = 1000,
     COMMANDS_MAX = 16,
@@ -30,8 +32,6 @@ enum {
     SAMPLE_NS = 2000000, /* how often the memory is looked at */
     PATH_SIZE = 4096
 };
-
-extern char **environ;
 
 typedef struct command {
     char **argv;
@@ -57,7 +57,7 @@ static void die(const char *what)
 static double now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
@@ -66,7 +66,7 @@ static pid_t start(const command *c, const char *folder, size_t i)
     char path[PATH_SIZE];
     posix_spawn_file_actions_t actions;
     pid_t pid;
-    snprintf(path, sizeof(path), "%s/%zu.out", folder, i);
+    (void)snprintf(path, sizeof(path), "%s/%zu.out", folder, i);
     if (posix_spawn_file_actions_init(&actions) != 0 ||
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, path,
                                          O_WRONLY | O_CREAT | O_TRUNC,
@@ -84,8 +84,8 @@ static pid_t start(const command *c, const char *folder, size_t i)
 static void check(const command *c, int status)
 {
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        fprintf(stderr, "alternate: %s failed (status %d)\n", c->argv[0],
-                status);
+        (void)fprintf(stderr, "alternate: %s failed (status %d)\n", c->argv[0],
+                      status);
         exit(1);
     }
 }
@@ -111,7 +111,7 @@ static uint64_t peak_of(pid_t pid)
     char path[PATH_SIZE];
     char line[PATH_SIZE];
     uint64_t kb = 0;
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
     FILE *file = fopen(path, "r");
     if (file == NULL) {
         return 0;
@@ -121,7 +121,7 @@ static uint64_t peak_of(pid_t pid)
             kb = strtoull(line + 6, NULL, 10);
         }
     }
-    fclose(file);
+    (void)fclose(file);
     return kb;
 }
 
@@ -134,7 +134,7 @@ static void look_at(seen *s, pid_t pid)
     }
     if (i == s->n) {
         if (s->n == PROCESSES_MAX) {
-            fputs("alternate: too many processes\n", stderr);
+            (void)fputs("alternate: too many processes\n", stderr);
             exit(1);
         }
         s->n++;
@@ -150,16 +150,21 @@ static void look_at(seen *s, pid_t pid)
 static void add_children(seen *s, pid_t pid, const char *thread)
 {
     char path[PATH_SIZE];
-    int child;
-    snprintf(path, sizeof(path), "/proc/%d/task/%s/children", (int)pid, thread);
+    char line[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%s/children", (int)pid,
+                   thread);
     FILE *file = fopen(path, "r");
     if (file == NULL) {
         return;
     }
-    while (fscanf(file, "%d", &child) == 1) {
-        look_at(s, (pid_t)child);
+    if (fgets(line, sizeof(line), file) != NULL) {
+        char *end = line;
+        long child;
+        while ((child = strtol(end, &end, 10)) > 0) {
+            look_at(s, (pid_t)child);
+        }
     }
-    fclose(file);
+    (void)fclose(file);
 }
 
 /* Looks at every process of the tree below those that were seen. */
@@ -169,7 +174,7 @@ static void look(seen *s)
         char path[PATH_SIZE];
         const struct dirent *thread;
         const pid_t pid = s->processes[i].pid;
-        snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+        (void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
         DIR *threads = opendir(path);
         look_at(s, pid);
         while (threads != NULL && (thread = readdir(threads)) != NULL) {
@@ -194,7 +199,7 @@ static uint64_t run_watched(const command *c, const char *folder, size_t i)
     look_at(&s, pid);
     while (waitpid(pid, &status, WNOHANG) == 0) {
         look(&s);
-        nanosleep(&pause, NULL);
+        (void)nanosleep(&pause, NULL);
     }
     check(c, status);
     for (size_t k = 0; k < s.n; k++) {
@@ -232,18 +237,19 @@ static size_t split(char **argv, command *commands)
 int main(int argc, char **argv)
 {
     static command commands[COMMANDS_MAX];
-    const int runs = argc > 3 ? atoi(argv[1]) : 0;
+    const long runs = argc > 3 ? strtol(argv[1], NULL, 10) : 0;
     const size_t n = argc > 3 ? split(argv + 3, commands) : 0;
     if (runs < 1 || runs > RUNS_MAX || n == 0) {
-        fputs("usage: alternate RUNS FOLDER -- COMMAND... [-- COMMAND...]...\n",
-              stderr);
+        (void)fputs(
+            "usage: alternate RUNS FOLDER -- COMMAND... [-- COMMAND...]...\n",
+            stderr);
         return 2;
     }
     const char *folder = argv[2];
     for (size_t i = 0; i < n; i++) {
         commands[i].peak_kb = run_watched(&commands[i], folder, i);
     }
-    for (int run = 0; run < runs; run++) {
+    for (long run = 0; run < runs; run++) {
         for (size_t i = 0; i < n; i++) {
             commands[i].seconds[run] = run_timed(&commands[i], folder, i);
         }
@@ -251,10 +257,12 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < n; i++) {
         double *seconds = commands[i].seconds;
         qsort(seconds, (size_t)runs, sizeof(*seconds), ascending);
-        printf("{\"command\":%zu,\"runs\":%d,\"median_s\":%.4f,\"min_s\":%.4f,"
+        printf("{\"command\":%zu,\"runs\":%ld,\"median_s\":%.4f,\"min_s\":%.4f,"
                "\"max_s\":%.4f,\"peak_kb\":%" PRIu64 "}\n",
                i, runs, seconds[runs / 2], seconds[0], seconds[runs - 1],
                commands[i].peak_kb);
     }
     return 0;
 }
+
+/* NOLINTEND(concurrency-mt-unsafe) */

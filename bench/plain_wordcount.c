@@ -25,7 +25,7 @@ static void complain(void *arg, const char *path, const char *why)
 {
     unsigned *problems = arg;
     (*problems)++;
-    fprintf(stderr, "plain_wordcount: %s: %s\n", path, why);
+    (void)fprintf(stderr, "plain_wordcount: %s: %s\n", path, why);
 }
 
 static int count_file(wc_scan *scan, const char *path, unsigned *problems)
@@ -65,7 +65,7 @@ int main(int argc, char **argv)
     unsigned problems = 0;
     int os_error = 0;
     if (argc < 2) {
-        fputs("usage: plain_wordcount PATH...\n", stderr);
+        (void)fputs("usage: plain_wordcount PATH...\n", stderr);
         return 2;
     }
     int rc = wc_table_init(&table, 0);
@@ -86,8 +86,8 @@ int main(int argc, char **argv)
     wc_walk_free(walk);
     wc_table_fini(&table);
     if (rc != 0) {
-        fprintf(stderr, "plain_wordcount: error %d %s\n", rc,
-                os_error != 0 ? wc_why(os_error) : "");
+        (void)fprintf(stderr, "plain_wordcount: error %d %s\n", rc,
+                      os_error != 0 ? wc_why(os_error) : "");
     }
     return rc != 0 || problems > 0;
 }

@@ -139,7 +139,8 @@ static uint64_t target(const wc_chunks *chunks)
 static int append_segment(wc_chunk *chunk, size_t *room, const wc_segment *seg)
 {
     const size_t path_size = strlen(seg->path) + 1;
-    const size_t most = chunk->segments_size + path_size + 3 * WC_VARINT_MAX;
+    const size_t most =
+        chunk->segments_size + path_size + (size_t)3 * WC_VARINT_MAX;
     if (most > *room) {
         uint8_t *segments = realloc(chunk->segments, 2 * most);
         if (segments == NULL) {

@@ -371,7 +371,7 @@ static int on_exit_of(run *r, const gr_exit_reason *why)
 
 static int start_nodes(run *r)
 {
-    const unsigned n = r->options->nodes;
+    const size_t n = r->options->nodes;
     wc_crew *crew = &r->crew;
     if (n == 0) {
         crew->nodes[0].id = gr_system_node(gr_system_of(r->self));
@@ -385,7 +385,7 @@ static int start_nodes(run *r)
     if (children == NULL || args == NULL) {
         return GR_ENOMEM;
     }
-    for (unsigned i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         const char *name = crew->nodes[i].name;
         const gr_values these = gr_args(name, (uint32_t)r->options->workers);
         memcpy(args + 2 * i, these.items, 2 * sizeof(*args));

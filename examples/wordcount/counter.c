@@ -321,15 +321,15 @@ static int team_init(gr_actor *self, void *state, const gr_msg *args)
         return GR_EINVAL;
     }
     /* One more of each: the list of children ends at {0}. */
-    gr_child *children = gr_alloc(self, (n + 1) * sizeof(*children));
-    char *ids = gr_alloc(self, (n + 1) * ID_SIZE);
+    gr_child *children = gr_alloc(self, ((size_t)n + 1) * sizeof(*children));
+    char *ids = gr_alloc(self, ((size_t)n + 1) * ID_SIZE);
     if (children == NULL || ids == NULL) {
         return GR_ENOMEM;
     }
     const gr_values counter_args = gr_args(coordinator);
     for (uint32_t i = 0; i < n; i++) {
-        char *id = ids + i * ID_SIZE;
-        snprintf(id, ID_SIZE, "counter%u", i + 1);
+        char *id = ids + (size_t)i * ID_SIZE;
+        (void)snprintf(id, ID_SIZE, "counter%u", i + 1);
         children[i] = (gr_child){
             .id = id, .behavior = &counter_behavior, .args = counter_args};
     }

@@ -15,7 +15,7 @@ int wc_crew_init(wc_crew *crew, unsigned nodes)
     }
     for (unsigned i = 0; i < nodes; i++) {
         wc_node *node = &crew->nodes[i];
-        snprintf(node->name, sizeof(node->name), "node%u", i + 1);
+        (void)snprintf(node->name, sizeof(node->name), "node%u", i + 1);
     }
     if (nodes == 0) {
         memcpy(crew->nodes[0].name, "here", sizeof("here"));

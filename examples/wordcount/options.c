@@ -70,8 +70,9 @@ static const struct option long_options[] = {
 
 static bool complain(const char *option, const char *text)
 {
-    fprintf(stderr, "wordcount: --%s: '%s' is not a number that it takes\n",
-            option, text);
+    (void)fprintf(stderr,
+                  "wordcount: --%s: '%s' is not a number that it takes\n",
+                  option, text);
     return false;
 }
 
@@ -167,14 +168,14 @@ static bool agree(const wc_options *o)
                 "less";
     }
     if (wrong != NULL) {
-        fprintf(stderr, "wordcount: %s\n", wrong);
+        (void)fprintf(stderr, "wordcount: %s\n", wrong);
     }
     return wrong == NULL;
 }
 
 static wc_next usage_error(void)
 {
-    fputs("Try 'wordcount --help'.\n", stderr);
+    (void)fputs("Try 'wordcount --help'.\n", stderr);
     return WC_EXIT_USAGE_ERROR;
 }
 
@@ -195,10 +196,10 @@ static wc_next take(int opt, int index, wc_options *o)
         o->bytes = true;
         return WC_RUN;
     case OPT_HELP:
-        fputs(help_text, stdout);
+        (void)fputs(help_text, stdout);
         return WC_EXIT_OK;
     case OPT_VERSION:
-        puts("wordcount (greenroom) " GR_VERSION);
+        (void)puts("wordcount (greenroom) " GR_VERSION);
         return WC_EXIT_OK;
     case '?':
         return usage_error();

@@ -47,7 +47,8 @@ int wc_partial_write(const wc_table *table, wc_buffer *out)
     wc_cursor cursor = {0};
     wc_word word;
     while (wc_table_next(table, &cursor, &word)) {
-        const int rc = wc_buffer_reserve(out, word.len + 2 * WC_VARINT_MAX);
+        const int rc =
+            wc_buffer_reserve(out, word.len + (size_t)2 * WC_VARINT_MAX);
         if (rc < 0) {
             return rc;
         }

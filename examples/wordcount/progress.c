@@ -19,7 +19,7 @@ void wc_progress_init(wc_progress *progress, int64_t now_ms)
 static void clear(wc_progress *progress)
 {
     if (progress->drawn) {
-        fputs("\r\033[K", stderr);
+        (void)fputs("\r\033[K", stderr);
         progress->drawn = false;
     }
 }
@@ -41,9 +41,9 @@ void wc_progress_draw(wc_progress *progress, int64_t now_ms, uint64_t done,
     }
     bar[BAR_WIDTH] = '\0';
     /* While files are still being found, the total is only what is known. */
-    fprintf(stderr, "\r[%s] %3.0f%% of %.1f MB%s  %.0f MB/s\033[K", bar,
-            part * 100.0, (double)total / 1e6, complete ? "" : "+", rate);
-    fflush(stderr);
+    (void)fprintf(stderr, "\r[%s] %3.0f%% of %.1f MB%s  %.0f MB/s\033[K", bar,
+                  part * 100.0, (double)total / 1e6, complete ? "" : "+", rate);
+    (void)fflush(stderr);
     progress->drawn = true;
 }
 
@@ -51,15 +51,15 @@ __attribute__((format(printf, 2, 0))) static void
 print_line(wc_progress *progress, const char *format, va_list list)
 {
     clear(progress);
-    fputs("wordcount: ", stderr);
-    vfprintf(stderr, format, list);
-    fputc('\n', stderr);
+    (void)fputs("wordcount: ", stderr);
+    (void)vfprintf(stderr, format, list);
+    (void)fputc('\n', stderr);
 }
 
 void wc_progress_event(wc_progress *progress, const char *format, ...)
 {
-    va_list list;
     if (progress->terminal) {
+        va_list list;
         va_start(list, format);
         print_line(progress, format, list);
         va_end(list);
@@ -77,28 +77,28 @@ void wc_progress_problem(wc_progress *progress, const char *format, ...)
 void wc_progress_path(wc_progress *progress, const char *path, const char *why)
 {
     clear(progress);
-    fputs("wordcount: ", stderr);
+    (void)fputs("wordcount: ", stderr);
     for (const char *p = path; *p != '\0'; p++) {
         const unsigned char c = (unsigned char)*p;
         if (c < 0x20 || c == 0x7f) {
-            fprintf(stderr, "\\x%02x", c);
+            (void)fprintf(stderr, "\\x%02x", c);
         } else {
-            fputc(*p, stderr);
+            (void)fputc(*p, stderr);
         }
     }
-    fprintf(stderr, ": %s\n", why);
+    (void)fprintf(stderr, ": %s\n", why);
 }
 
 void wc_progress_end(wc_progress *progress, const wc_summary *s)
 {
     clear(progress);
-    fprintf(stderr,
-            "wordcount: %" PRIu64 " chunks, %" PRIu64 " files, %" PRIu64
-            " bytes, %" PRIu64 " words, %" PRIu64 " distinct; %" PRIu64
-            " crashes, %" PRIu64 " restarts, %" PRIu64 " nodes lost, %" PRIu64
-            " nodes restarted, %" PRIu64 " chunks done again, %" PRIu64
-            " files failed; %.3f s\n",
-            s->chunks, s->files, s->bytes, s->words, s->distinct, s->crashes,
-            s->restarts, s->nodes_lost, s->nodes_restarted, s->again, s->failed,
-            (double)s->ms / 1000.0);
+    (void)fprintf(stderr,
+                  "wordcount: %" PRIu64 " chunks, %" PRIu64 " files, %" PRIu64
+                  " bytes, %" PRIu64 " words, %" PRIu64 " distinct; %" PRIu64
+                  " crashes, %" PRIu64 " restarts, %" PRIu64
+                  " nodes lost, %" PRIu64 " nodes restarted, %" PRIu64
+                  " chunks done again, %" PRIu64 " files failed; %.3f s\n",
+                  s->chunks, s->files, s->bytes, s->words, s->distinct,
+                  s->crashes, s->restarts, s->nodes_lost, s->nodes_restarted,
+                  s->again, s->failed, (double)s->ms / 1000.0);
 }

@@ -28,8 +28,8 @@ static void note_problem(void *arg, const char *path, const char *why)
 {
     found *f = arg;
     f->problems++;
-    snprintf(f->last_problem, sizeof(f->last_problem), "%s", path);
-    snprintf(f->last_why, sizeof(f->last_why), "%s", why);
+    (void)snprintf(f->last_problem, sizeof(f->last_problem), "%s", path);
+    (void)snprintf(f->last_why, sizeof(f->last_why), "%s", why);
 }
 
 static found walk_path(const char *path, bool no_sizes)
@@ -214,7 +214,7 @@ static void chunks_cover_every_file_once(void **state)
     assert_int_equal(mkdir(path_of("many"), 0777), 0);
     for (unsigned i = 0; i < FILES; i++) {
         char name[32];
-        snprintf(name, sizeof(name), "many/file%u", i);
+        (void)snprintf(name, sizeof(name), "many/file%u", i);
         write_file(name, text, i); /* the first one is empty */
         memset(&want, 0, sizeof(want));
         see_text(&want, text, i);
@@ -308,8 +308,8 @@ static void report_sorts_by_count_and_then_by_word(void **state)
     wc_table_add(&table, (const uint8_t *)"zz", 2, 10000000000);
 
     char *all = printed(&table, &(wc_report_opts){0});
-    char *top = printed(&table, &(wc_report_opts){.top = 2});
-    char *json = printed(
+    char *first_two = printed(&table, &(wc_report_opts){.top = 2});
+    char *as_json = printed(
         &table,
         &(wc_report_opts){
             .top = 1, .json = true, .files = 3, .bytes = 99, .failed = 1});
@@ -322,13 +322,14 @@ static void report_sorts_by_count_and_then_by_word(void **state)
                              "2 abcdefghijklmnopbb\n"
                              "2 abcdefghijklmnopq\n"
                              "2 b\n");
-    assert_string_equal(top, "10000000002 zz\n2 a\n");
-    assert_string_equal(json, "{\"files\":3,\"bytes\":99,\"failed\":1,"
-                              "\"words\":10000000016,\"distinct\":8,\"top\":[\n"
-                              "{\"word\":\"zz\",\"count\":10000000002}\n]}\n");
+    assert_string_equal(first_two, "10000000002 zz\n2 a\n");
+    assert_string_equal(as_json,
+                        "{\"files\":3,\"bytes\":99,\"failed\":1,"
+                        "\"words\":10000000016,\"distinct\":8,\"top\":[\n"
+                        "{\"word\":\"zz\",\"count\":10000000002}\n]}\n");
     free(all);
-    free(top);
-    free(json);
+    free(first_two);
+    free(as_json);
     wc_table_fini(&table);
 }
 
@@ -353,15 +354,16 @@ static void report_sorts_many(void **state)
     uint64_t last_count = UINT64_MAX, total = 0;
     char last[32] = "";
     size_t lines = 0;
-    for (char *line = strtok(all, "\n"); line != NULL;
-         line = strtok(NULL, "\n"), lines++) {
+    char *rest = NULL;
+    for (char *line = strtok_r(all, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest), lines++) {
         char *word;
         const uint64_t count = strtoull(line, &word, 10);
         word++;
         assert_true(count < last_count ||
                     (count == last_count && strcmp(last, word) < 0));
         last_count = count;
-        snprintf(last, sizeof(last), "%s", word);
+        (void)snprintf(last, sizeof(last), "%s", word);
         total += count;
     }
     assert_int_equal(lines, wc_table_words(&table));
@@ -398,9 +400,10 @@ static wc_next parse(const char *line, wc_options *out)
     static char words[256];
     static char *argv[ARGS_MAX];
     int argc = 0;
-    snprintf(words, sizeof(words), "wordcount %s", line);
-    for (char *word = strtok(words, " "); word != NULL;
-         word = strtok(NULL, " ")) {
+    (void)snprintf(words, sizeof(words), "wordcount %s", line);
+    char *rest = NULL;
+    for (char *word = strtok_r(words, " ", &rest); word != NULL;
+         word = strtok_r(NULL, " ", &rest)) {
         assert_true(argc + 1 < ARGS_MAX);
         argv[argc++] = word;
     }

@@ -209,7 +209,7 @@ static void any_cut_of_a_file_counts_the_same(void **state)
         }
         assert_any_cut_counts("cuts", SIZE, SIZE - 1, &want);
         assert_any_cut_counts("cuts", SIZE, SIZE, &want);
-        assert_any_cut_counts("cuts", SIZE, 2 * SIZE, &want);
+        assert_any_cut_counts("cuts", SIZE, (size_t)2 * SIZE, &want);
         free(text);
     }
 }
@@ -238,6 +238,14 @@ static void bytes_count_as_a_file_does(void **state)
     free(text);
 }
 
+/* Overwrites what is there, without a zero byte. */
+static void put(uint8_t *at, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        *at++ = (uint8_t)*text;
+    }
+}
+
 static void words_may_be_longer_than_any_buffer(void **state)
 {
     (void)state;
@@ -246,9 +254,9 @@ static void words_may_be_longer_than_any_buffer(void **state)
     static seen want;
     assert_non_null(text);
     memset(text, 'x', SIZE);
-    memcpy(text, "one two ", 8);
-    memcpy(text + BEFORE, "Three four\n", 11);
-    memcpy(text + SIZE - AFTER, "\1five", 5);
+    put(text, "one two ");
+    put(text + BEFORE, "Three four\n");
+    put(text + SIZE - AFTER, "\1five");
     text[SIZE - AFTER + 40] = '-';
     memset(&want, 0, sizeof(want));
     see_text(&want, text, SIZE);
@@ -370,10 +378,8 @@ static void broken_partial_counts_are_refused(void **state)
     uint8_t full[40];
     memset(endless, 0xff, sizeof(endless));
     /* Two words: the first takes the quick way, the second has the fault. */
-    memcpy(full,
-           "\x02"
-           "ab\x01",
-           4);
+    put(full, "\x02"
+              "ab\x01");
     memset(full + 4, 'c', sizeof(full) - 4);
     full[4] = 34;
     full[39] = 1;

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <setjmp.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h> /* needs the headers above */
@@ -104,7 +106,9 @@ static inline uint8_t *random_text(size_t n, uint64_t seed, size_t word_max)
     return text;
 }
 
-static char folder[] = "/tmp/wordcount-test-XX" "XX" "XX";
+static char folder[] = "/tmp/wordcount-test-XX"
+                       "XX"
+                       "XX";
 
 static inline int make_folder(void **state)
 {
@@ -114,16 +118,24 @@ static inline int make_folder(void **state)
 
 static inline int remove_folder(void **state)
 {
-    char command[sizeof(folder) + 16];
+    char rm[] = "rm";
+    char options[] = "-rf";
+    char *argv[] = {rm, options, folder, NULL};
+    pid_t pid;
+    int status = 0;
     (void)state;
-    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    return system(command);
+    /* It removes folders that are deeper than a path may be long. */
+    if (posix_spawnp(&pid, rm, NULL, NULL, argv, environ) != 0 ||
+        waitpid(pid, &status, 0) != pid) {
+        return -1;
+    }
+    return status;
 }
 
 static inline const char *path_of(const char *name)
 {
     static char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
     return path;
 }
 
