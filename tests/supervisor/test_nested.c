@@ -1,0 +1,166 @@
+/* Supervisors as children of supervisors. Deterministic systems, many seeds
+ * each. */
+#include "tests/supervisor/fixture.h"
+
+/* a, then a supervisor of x and y, then b. */
+static gr_pid tree(gr_actor *self, gr_strategy inner, uint32_t inner_restarts,
+                   uint32_t outer_restarts)
+{
+    const gr_child leaves[] = {PART("x"), PART("y"), {0}};
+    gr_supervisor inner_spec = {.strategy = inner,
+                                .restarts_max = inner_restarts,
+                                .children = leaves,
+                                .name = "inner"};
+    gr_values args;
+    CHECK_RC(gr_supervisor_args(self, &inner_spec, &args), 0);
+    const gr_child children[] = {PART("a"),
+                                 {.id = "inner",
+                                  .behavior = &gr_supervisor_behavior,
+                                  .args = args,
+                                  .stop_max_ms = 10000},
+                                 PART("b"),
+                                 {0}};
+    gr_pid sup = GR_NOBODY;
+    CHECK_RC(gr_supervise(self,
+                          &(gr_supervisor){.restarts_max = outer_restarts,
+                                           .children = children},
+                          &sup),
+             0);
+    return sup;
+}
+
+static gr_pid inner_of(gr_actor *self)
+{
+    gr_pid pid = GR_NOBODY;
+
+    CHECK_RC(gr_whereis(self, GR_HERE, "inner", &pid), 0);
+    return pid;
+}
+
+static void in_order(gr_actor *self)
+{
+    gr_pid sup = tree(self, GR_ONE_FOR_ONE, 1, 1);
+
+    settle(self);
+    EXPECT("+a+x+y+b");
+    CHECK(gr_pid_eq(pid_of(self, sup, "inner"), inner_of(self)));
+    stop(self, sup);
+    EXPECT("-b-y-x-a");
+}
+
+static void a_tree_starts_in_order_and_stops_in_reverse(void **state)
+{
+    (void)state;
+    on_each_seed(in_order);
+}
+
+static void inner_fails(gr_actor *self)
+{
+    init_failures['y'] = 1;
+    gr_pid sup = tree(self, GR_ONE_FOR_ONE, 1, 1);
+    gr_exit_reason why = end_of(self, sup);
+
+    CHECK(why.kind == GR_EXIT_ERROR);
+    CHECK_RC(why.code, ERROR_INIT);
+    EXPECT("+a+x*y-x-a");
+}
+
+static void a_failed_start_of_a_branch_fails_the_tree(void **state)
+{
+    (void)state;
+    on_each_seed(inner_fails);
+}
+
+static void escalation(gr_actor *self)
+{
+    gr_pid sup = tree(self, GR_ONE_FOR_ALL, 1, 1);
+
+    settle(self);
+    gr_pid before = inner_of(self);
+    crash(self, before, "x");
+    EXPECT("+a+x+y+b!x-y+x+y");
+    crash(self, before, "x");
+    EXPECT("!x-y+x+y");
+    CHECK(!gr_pid_eq(inner_of(self), before));
+
+    /* Once more on both levels is once too often for the outer. */
+    crash(self, inner_of(self), "y");
+    crash(self, inner_of(self), "y");
+    CHECK(end_of(self, sup).kind == GR_EXIT_LIMIT);
+    EXPECT("!y-x+x+y!y-x-b-a");
+}
+
+static void a_branch_that_gives_up_is_restarted_by_its_supervisor(void **state)
+{
+    (void)state;
+    on_each_seed(escalation);
+}
+
+static void killed_branch(gr_actor *self)
+{
+    gr_pid sup = tree(self, GR_ONE_FOR_ONE, 1, 1);
+
+    settle(self);
+    gr_pid x = pid_of(self, inner_of(self), "x");
+    EXPECT("+a+x+y+b");
+    CHECK_RC(gr_kill(self, inner_of(self)), 0);
+    settle(self);
+
+    /* Its children go by their links, in any order. The new run starts the
+     * same spec. */
+    CHECK_RC(gr_call(self, x, ASK_MS, gr_expect("who"), "who"), GR_ENOPROC);
+    CHECK(!gr_pid_eq(pid_of(self, inner_of(self), "x"), x));
+    CHECK(strstr(journal, "+x") != NULL);
+    journal[0] = '\0';
+    stop(self, sup);
+    EXPECT("-b-y-x-a");
+}
+
+static void a_killed_branch_is_run_again_whole(void **state)
+{
+    (void)state;
+    on_each_seed(killed_branch);
+}
+
+static void dynamic_branches(gr_actor *self)
+{
+    const gr_child leaves[] = {PART("x"), {0}};
+    gr_supervisor inner = {.strategy = GR_ONE_FOR_ONE, .children = leaves};
+    gr_values args;
+    gr_pid branch, child;
+
+    CHECK_RC(gr_supervisor_args(self, &inner, &args), 0);
+    const gr_child children[] = {
+        {.id = "branch", .behavior = &gr_supervisor_behavior, .args = args},
+        {0}};
+    gr_pid sup =
+        supervise(self, &(gr_supervisor){.strategy = GR_SIMPLE_ONE_FOR_ONE,
+                                         .children = children});
+    CHECK_RC(gr_start_child(self, sup, (gr_values){0}, &branch), 0);
+    EXPECT("+x"); /* it has started when its child has */
+    CHECK_RC(gr_child_pid(self, branch, "x", &child), 0);
+    init_failures['x'] = 1;
+    CHECK_RC(gr_start_child(self, sup, (gr_values){0}, &branch), ERROR_INIT);
+
+    EXPECT("*x");
+    stop(self, sup);
+    EXPECT("-x");
+}
+
+static void branches_can_be_started_at_run_time(void **state)
+{
+    (void)state;
+    on_each_seed(dynamic_branches);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_tree_starts_in_order_and_stops_in_reverse),
+        cmocka_unit_test(a_failed_start_of_a_branch_fails_the_tree),
+        cmocka_unit_test(a_branch_that_gives_up_is_restarted_by_its_supervisor),
+        cmocka_unit_test(a_killed_branch_is_run_again_whole),
+        cmocka_unit_test(branches_can_be_started_at_run_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
