@@ -78,10 +78,10 @@ static int give_up(run *r, int rc)
         wc_progress_problem(&r->progress,
                             "more than %zu distinct words (--words-max)",
                             r->options->words_max);
-    } else if (rc == WC_EFAILED) {
-        return WC_EXIT_FAILED; /* whoever returned it has said why */
-    } else {
-        return rc;
+    } else if (rc == GR_ESTOPPED) {
+        return rc;                 /* gr_main knows why */
+    } else if (rc != WC_EFAILED) { /* whoever returned that has said why */
+        wc_progress_problem(&r->progress, "%s", gr_strerror(rc));
     }
     return WC_EXIT_FAILED;
 }

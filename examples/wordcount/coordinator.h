@@ -7,8 +7,8 @@
 
 #include "options.h"
 
-/* Prints the answer. Returns the exit status, or an error that was not named
- * yet. Call it on the program's thread actor. */
+/* Prints the answer. Returns the exit status, or GR_ESTOPPED. Call it on the
+ * program's thread actor. */
 int wc_coordinate(gr_actor *self, const wc_options *options);
 
 #endif /* WORDCOUNT_COORDINATOR_H */
