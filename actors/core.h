@@ -44,10 +44,16 @@ typedef struct gri_counters {
         refused, slowed, spawned, exited, failed;
 } gri_counters;
 
-#define GRI_COUNT(ctx, what)                                                   \
+#define GRI_TALLY(ctx, what)                                                   \
     atomic_store_explicit(                                                     \
         &(ctx)->counters.what,                                                 \
         atomic_load_explicit(&(ctx)->counters.what, memory_order_relaxed) + 1, \
+        memory_order_relaxed)
+
+#define GRI_UNTALLY(ctx, what)                                                 \
+    atomic_store_explicit(                                                     \
+        &(ctx)->counters.what,                                                 \
+        atomic_load_explicit(&(ctx)->counters.what, memory_order_relaxed) - 1, \
         memory_order_relaxed)
 
 /* One thread's own: a worker's, a thread actor's, or a passing one of a foreign
@@ -70,6 +76,12 @@ typedef enum gri_place {
     GRI_PLACE_THREAD      /* a push that wakes rings the thread's bell */
 } gri_place;
 
+/* What gri_system_stop wants to know of an actor. */
+typedef enum gri_traits {
+    GRI_TENDED = 1, /* its spawner, a supervisor, stops it */
+    GRI_SLOW_END = 2 /* its end can be seen: wait for it before the next */
+} gri_traits;
+
 struct gr_actor {
     /* Producers, any thread. */
     alignas(GRI_CACHE_LINE) gri_inbox inbox;
@@ -77,7 +89,7 @@ struct gr_actor {
     _Atomic(uint32_t) soft, hard; /* bounds; set by the spawner */
     _Atomic(uint8_t) full;        /* gr_full; set by the spawner */
     _Atomic(uint8_t) place;       /* gri_place; written by the consumer */
-    _Atomic(uint8_t) tended; /* its spawner stops it; set by the spawner */
+    _Atomic(uint8_t) traits;      /* gri_traits; set by the spawner, mostly */
     _Atomic(uint8_t) over;   /* alert means GR_EXIT_LIMIT */
     uint32_t index;          /* constant */
     gr_system *sys;          /* constant */
@@ -95,10 +107,22 @@ struct gr_actor {
     bool exiting; /* ext->why says why */
     bool begun;   /* init has returned 0 */
     void *state;
-    const gr_behavior *behavior; /* NULL: a thread actor, or nobody */
-    gri_ext *ext;                /* what few need; NULL until they do */
-    gr_msg *current;             /* the message being handled */
+    _Atomic(const gr_behavior *) behavior; /* NULL: a thread actor, or nobody;
+                                              atomic, for the logs of others */
+    gri_ext *ext;    /* what few need; NULL until they do */
+    gr_msg *current; /* the message being handled */
 };
+
+/* relaxed: the consumer's own, or a name for a log. */
+static inline const gr_behavior *gri_behavior(const gr_actor *self)
+{
+    return atomic_load_explicit(&self->behavior, memory_order_relaxed);
+}
+
+static inline void gri_set_behavior(gr_actor *self, const gr_behavior *b)
+{
+    atomic_store_explicit(&self->behavior, b, memory_order_relaxed);
+}
 
 _Static_assert(sizeof(struct gr_actor) == 128, "an actor is two cache lines");
 
@@ -142,6 +166,7 @@ typedef struct gri_start {
     gr_pid parent;
     uint64_t monitor; /* the parent's ref, or 0 */
     size_t arena_max;
+    gri_name *name; /* reserved for it, or NULL */
     bool link, ack;
 } gri_start;
 
@@ -161,6 +186,7 @@ struct gr_system {
     gri_depot depot;
     gr_actor *slots; /* reserved for actors_max; slot 0 is never used */
     gri_ctx *worker_ctx;
+    gri_cache *worker_caches;
 
     /* Any thread, atomic. */
     _Atomic(uint32_t) slots_ready; /* slots that exist */

@@ -118,6 +118,9 @@ static inline void gri_enter(gr_actor *self, gri_ctx *ctx)
     ctx->pressed = NULL;
 }
 
+/* Within this time another node's agent must have answered. */
+#define GRI_FAR_CALL_MS 5000
+
 /* ---- spawn.c, exit.c ----------------------------------------------------- */
 
 /* Begins a run in self's slot; msg is START. */
@@ -151,6 +154,8 @@ int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out,
 
 gri_take gri_on_link_signal(gr_actor *self, gr_msg *msg);
 void gri_links_end(gr_actor *self, const gr_exit_reason *why);
+/* Sets the alert that a kill is; the KILL signal wakes for it. */
+void gri_kill(gri_ctx *ctx, gr_pid pid);
 int gri_add_link(gr_actor *self, gr_pid pid);
 int gri_add_watcher(gr_actor *self, gr_pid pid, uint64_t ref);
 int gri_add_monitor(gr_actor *self, gr_pid pid, uint64_t ref);
@@ -161,6 +166,8 @@ bool gri_read_reason(const gr_msg *msg, gr_pid *from, gr_exit_reason *why);
 gri_take gri_on_reply(gr_actor *self, gr_msg *msg);
 gri_take gri_on_ask_timeout(gr_actor *self, gr_msg *msg);
 void gri_asks_end(gr_actor *self);
+int gri_send_ask(gr_actor *self, gr_pid to, uint64_t ref,
+                 const gr_value *values, uint32_t n);
 /* Frees what the answered or kept-and-answered message leaves. */
 void gri_kept_end(gr_actor *self);
 /* Puts a kept message, which is off the inbox now, into the list. */
@@ -173,12 +180,13 @@ void gri_timer_done(gr_actor *self, gr_msg *msg);
 void gri_timers_end(gr_actor *self);
 int gri_arm_message(gr_actor *self, gri_timer *t, int64_t due_ns, gr_msg *msg);
 
-int gri_name_add(gr_actor *self, const char *name);
-/* Before its run begins: the name of a pid, without an actor yet. */
-int gri_name_reserve(gr_system *sys, const char *name, gr_pid pid,
-                     gri_name **out);
-void gri_name_cancel(gr_system *sys, gri_name *name);
-void gri_name_adopt(gr_actor *self, const char *name, gr_pid pid);
+/* Takes a name for somebody who is about to start; nobody finds it yet.
+ * Errors: GR_EINVAL, GR_EEXIST, GR_ENOMEM. */
+int gri_name_reserve(gr_system *sys, const char *name, gri_name **out);
+void gri_name_publish(gr_system *sys, gri_name *name, gr_pid pid);
+void gri_name_cancel(gr_system *sys, gri_name *name); /* frees it */
+/* It ends with self, who has an ext. name may be NULL. */
+void gri_name_adopt(gr_actor *self, gri_name *name);
 void gri_names_end(gr_actor *self);
 void gri_names_fini(gr_system *sys);
 /* The name of a local actor for logs, or NULL; copied to buf. */
@@ -200,24 +208,34 @@ struct gri_thread {
     gri_ctx ctx;
     gri_cache cache;
     _Atomic(uint32_t) bell; /* futex: 1 after a push that found it idle */
-    gr_actor *self;
-    bool attached;   /* the consumer role is this thread's */
-    bool stop_told;  /* a wait has returned GR_ESTOPPED */
-    bool stopped;
+    gri_ext *ext; /* for its run, unless that has one */
+    bool killed;  /* looked at once: the alert stays */
     gr_msg *saved_first, *saved_last; /* by link: received, not given yet */
-    gr_msg *given;   /* given by gr_receive or gr_call; ends with the next */
-    uint64_t call;   /* the ref that gr_call waits for */
-    gr_msg *answer;  /* which came */
+    gr_msg *given; /* by the last wait; ends with the next */
+    bool watches_signals; /* gr_wait_stop: wakes when the count is not... */
+    uint32_t signals;     /* ... this any more */
 };
 
-/* A worker took the START of a thread's run: the role is the thread's. */
+/* wait_stop.c: signals that came while somebody waited for them. */
+uint32_t gri_signal_count(void);
+
+/* The START of a thread's run was taken: the consumer's role is to be the
+ * thread's, as soon as gri_thread_ring tells it. */
 void gri_thread_hand_over(gri_thread *thread, gr_actor *self);
 void gri_thread_ring(gri_ctx *ctx, gr_actor *slot);
+
+/* ---- sim.c ---------------------------------------------------------------- */
+
+/* Deterministic mode: one turn, or the clock moves to the next timer, but not
+ * past until_ns. False: there is nothing to do before that. */
+bool gri_sim_step(gr_system *sys, int64_t until_ns);
 
 /* ---- contexts ------------------------------------------------------------ */
 
 void gri_ctx_init(gri_ctx *ctx, gr_system *sys, gri_worker *worker,
                   gri_cache *cache, uint64_t id);
 void gri_counters_add(gri_counters *to, const gri_counters *from);
+/* Frees all of a system in which nothing runs any more. */
+void gri_system_free(gr_system *sys);
 
 #endif /* GRI_ACTORS_INTERNAL_H */

@@ -34,14 +34,14 @@ static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
     /* relaxed: set before the run was published, see gri_slot_lives. */
     switch ((gr_full)atomic_load_explicit(&slot->full, memory_order_relaxed)) {
     case GR_FULL_DROP_NEW:
-        GRI_COUNT(ctx, sent);
-        GRI_COUNT(ctx, dropped);
+        GRI_TALLY(ctx, sent);
+        GRI_TALLY(ctx, dropped);
         gri_answer_status(ctx, msg, GR_EAGAIN);
         gri_report_drop(ctx, to);
         gri_msg_free(ctx->cache, msg);
         return 0;
     case GR_FULL_STOP:
-        GRI_COUNT(ctx, sent);
+        GRI_TALLY(ctx, sent);
         gri_bury(ctx, to, msg, GRI_WHY_FULL);
         gri_msg_free(ctx->cache, msg);
         /* relaxed: published by the alert. */
@@ -55,7 +55,7 @@ static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
     case GR_FULL_FAIL:
         break;
     }
-    GRI_COUNT(ctx, refused);
+    GRI_TALLY(ctx, refused);
     return GR_EAGAIN;
 }
 
@@ -86,7 +86,7 @@ int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
         }
         int rc = send_far(ctx, to, msg);
         if (rc == GR_EAGAIN) {
-            GRI_COUNT(ctx, refused);
+            GRI_TALLY(ctx, refused);
         }
         return rc;
     }
@@ -96,7 +96,7 @@ int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
         if (gr_pid_is_nobody(to)) {
             return GR_EINVAL;
         }
-        GRI_COUNT(ctx, sent);
+        GRI_TALLY(ctx, sent);
         gri_bury(ctx, to, msg, GRI_WHY_NOPROC);
         gri_msg_free(ctx->cache, msg);
         return 0;
@@ -115,9 +115,17 @@ int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     }
     msg->run = run;
     ctx->sends++;
-    GRI_COUNT(ctx, sent);
+    GRI_TALLY(ctx, sent);
     gri_push(ctx, slot, msg, true);
     return 0;
+}
+
+/* Answers are signals to the inbox, and messages to who counts them. */
+static void count_reply(gri_ctx *ctx, const gr_msg *msg)
+{
+    if (msg->kind == GRI_MSG_REPLY) {
+        GRI_TALLY(ctx, sent);
+    }
 }
 
 void gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg)
@@ -125,11 +133,13 @@ void gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     gr_system *sys = ctx->sys;
     if (to.node != sys->node) {
         if (gr_pid_is_nobody(to) || send_far(ctx, to, msg) != 0) {
+            count_reply(ctx, msg);
             gri_bury(ctx, to, msg, GRI_WHY_NOCONNECTION);
             gri_msg_free(ctx->cache, msg);
         }
         return;
     }
+    count_reply(ctx, msg);
     gr_actor *slot = gri_slot_of(sys, to);
     if (slot == NULL || !gri_slot_lives(slot, gri_pid_run(to))) {
         gri_bury(ctx, to, msg, GRI_WHY_NOPROC);
@@ -199,14 +209,14 @@ void gr_tellv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
     gr_msg *msg = gri_pack(&ctx->builder, values, n, false);
     if (msg == NULL) {
         /* Nothing to show: it is counted all the same. */
-        GRI_COUNT(ctx, sent);
-        GRI_COUNT(ctx, dead_letters);
+        GRI_TALLY(ctx, sent);
+        GRI_TALLY(ctx, dead_letters);
         return;
     }
     msg->from = gri_pid_of(self);
     int rc = gri_send_user(ctx, to, msg);
     if (rc < 0) {
-        GRI_COUNT(ctx, sent);
+        GRI_TALLY(ctx, sent);
         gri_bury(ctx, to, msg,
                  rc == GR_EAGAIN    ? GRI_WHY_FULL
                  : rc == GR_ENOCONN ? GRI_WHY_NOCONNECTION

@@ -94,6 +94,27 @@ static inline bool gri_inbox_push(gri_inbox *in, gr_msg *msg, bool count)
     return was_idle;
 }
 
+/* Consumer only: so many counted messages wait no more. */
+static inline void gri_inbox_take_count(gri_outlet *out, uint32_t n)
+{
+    /* relaxed: only we write it, and it orders nothing. */
+    uint32_t taken = atomic_load_explicit(&out->taken, memory_order_relaxed);
+    atomic_store_explicit(&out->taken, taken + n, memory_order_relaxed);
+}
+
+/* Consumer only: a message that was popped is set aside, and waits again. */
+static inline void gri_inbox_count_saved(gri_inbox *in, gri_outlet *out,
+                                         gr_msg *msg)
+{
+    if ((msg->flags & GRI_MSG_COUNTED) != 0) {
+        gri_inbox_take_count(out, UINT32_MAX); /* one less */
+    } else {
+        msg->flags |= GRI_MSG_COUNTED;
+        /* relaxed: a number, which orders nothing. */
+        atomic_fetch_add_explicit(&in->queued, 1, memory_order_relaxed);
+    }
+}
+
 /* Consumer only. On GRI_POP_MSG *old is the node that was the head, which is
  * now the caller's to free or keep. */
 static inline gri_pop gri_inbox_pop(gri_inbox *in, gri_outlet *out,
@@ -109,11 +130,7 @@ static inline gri_pop gri_inbox_pop(gri_inbox *in, gri_outlet *out,
     }
     out->head = next;
     if ((next->flags & GRI_MSG_COUNTED) != 0) {
-        next->flags &= (uint16_t)~GRI_MSG_COUNTED;
-        /* relaxed: only we write it, and it orders nothing. */
-        uint32_t taken =
-            atomic_load_explicit(&out->taken, memory_order_relaxed);
-        atomic_store_explicit(&out->taken, taken + 1, memory_order_relaxed);
+        gri_inbox_take_count(out, 1);
     }
     *msg = next;
     *old = head;

@@ -33,15 +33,16 @@ typedef enum gri_msg_kind {
     GRI_MSG_EXIT,      /* a link's end; payload is what gr_match_exit reads */
     GRI_MSG_DOWN,      /* a monitor's end, likewise */
     GRI_MSG_RESUME,    /* a slowed sender waits for this to be reached */
-    GRI_MSG_GO         /* and is told so */
+    GRI_MSG_NOP        /* nothing: a small block in place of a large one */
 } gri_msg_kind;
 
 enum {
     GRI_MSG_TRAILER = 1, /* flag: has a gri_trailer */
     GRI_MSG_ASKED = 2,   /* flag: trailer.ref waits for an answer */
-    GRI_MSG_KEPT = 4,    /* flag: gr_keep holds it */
+    GRI_MSG_KEPT = 4,    /* flag: somebody holds it; the inbox must not free it */
     GRI_MSG_NO_REPORT = 8, /* flag: about a dead letter; never one itself */
-    GRI_MSG_COUNTED = 16   /* flag: found the inbox busy, see inbox.h */
+    GRI_MSG_COUNTED = 16,  /* flag: found the inbox busy, see inbox.h */
+    GRI_MSG_SAVED = 32     /* flag: a thread actor's, to be given later */
 };
 
 struct gr_msg {

@@ -1,0 +1,244 @@
+/*
+ * actors/dead.c - messages that nobody will handle: counted, shown to who
+ * watches, summarised in the log, and never silent to who waits for an answer.
+ */
+#include <stdlib.h>
+
+#include "actors/internal.h"
+
+static const char *why_text(gri_why why)
+{
+    switch (why) {
+    case GRI_WHY_NOPROC:
+        return "no such actor";
+    case GRI_WHY_NOCONNECTION:
+        return "its node is not connected";
+    case GRI_WHY_FULL:
+        return "mailbox full";
+    case GRI_WHY_UNHANDLED:
+        return "not handled";
+    case GRI_WHY_REFUSED:
+        return "could not be sent";
+    }
+    return "";
+}
+
+static int why_status(gri_why why)
+{
+    switch (why) {
+    case GRI_WHY_NOCONNECTION:
+        return GR_ENOCONN;
+    case GRI_WHY_FULL:
+        return GR_EAGAIN;
+    case GRI_WHY_UNHANDLED:
+        return GR_ENOREPLY;
+    case GRI_WHY_NOPROC:
+    case GRI_WHY_REFUSED:
+        break;
+    }
+    return GR_ENOPROC;
+}
+
+enum { TEXT_MAX = 200 /* bytes of a message that a report shows */ };
+
+/* True for 1, 2, 4, 8 ...: when the log is told again. */
+static bool is_doubling(uint64_t n)
+{
+    return (n & (n - 1)) == 0;
+}
+
+static void tell_watchers(gri_ctx *ctx, gr_pid to, const gr_msg *msg,
+                          gri_why why, const char *text)
+{
+    gr_system *sys = ctx->sys;
+    gr_pid watcher[8];
+    unsigned n = 0;
+    (void)pthread_mutex_lock(&sys->lock);
+    for (gri_listener *l = sys->dead_watchers; l != NULL && n < 8;
+         l = l->next) {
+        watcher[n++] = l->pid;
+    }
+    (void)pthread_mutex_unlock(&sys->lock);
+    gr_value report[] = {
+        gr_strn("gr.dead_letter", 14),
+        {.kind = GR_KIND_PID, .as.pid = msg->from},
+        {.kind = GR_KIND_PID, .as.pid = to},
+        gr_strn(why_text(why), strlen(why_text(why))),
+        gr_strn(text, strlen(text)),
+    };
+    if (gr_pid_is_nobody(msg->from)) {
+        report[1] = gr_nil();
+    }
+    for (unsigned i = 0; i < n; i++) {
+        gr_msg *m = gri_pack(&ctx->builder, report, 5, false);
+        if (m == NULL) {
+            return; /* a best effort; the counter has it */
+        }
+        m->flags |= GRI_MSG_NO_REPORT;
+        if (gri_send_user(ctx, watcher[i], m) < 0) {
+            gri_msg_free(ctx->cache, m);
+        }
+    }
+}
+
+static void dead_letter(gri_ctx *ctx, gr_pid to, const gr_msg *msg,
+                        gri_why why)
+{
+    gr_system *sys = ctx->sys;
+    GRI_TALLY(ctx, dead_letters);
+    if ((msg->flags & GRI_MSG_NO_REPORT) != 0) {
+        return;
+    }
+    /* relaxed: a number for the log. */
+    uint64_t n = 1 + atomic_fetch_add_explicit(&sys->dead_letters, 1,
+                                               memory_order_relaxed);
+    /* relaxed: who begins to watch sees the letters from some moment on. */
+    bool watched =
+        atomic_load_explicit(&sys->dead_watched, memory_order_relaxed);
+    bool logged = is_doubling(n) && sys->log.level >= GR_LOG_WARN;
+    if (!watched && !logged) {
+        return;
+    }
+    char text[TEXT_MAX];
+    (void)gr_msg_print(msg, text, sizeof text);
+    if (logged) {
+        char name[GR_NAME_MAX + 1];
+        char pid[GR_PID_TEXT_MAX];
+        const char *known = gri_name_of(sys, to, name, sizeof name);
+        gri_log_write(&sys->log, GR_LOG_WARN,
+                      "dead letter (%llu so far): to %s%s%s: %s: %s",
+                      (unsigned long long)n, known != NULL ? known : "",
+                      known != NULL ? " " : "", gr_pid_text(to, pid),
+                      why_text(why), text);
+    }
+    if (watched) {
+        tell_watchers(ctx, to, msg, why, text);
+    }
+}
+
+void gri_answer_status(gri_ctx *ctx, gr_msg *msg, int status)
+{
+    if ((msg->flags & GRI_MSG_ASKED) == 0) {
+        return;
+    }
+    msg->flags &= (uint16_t)~GRI_MSG_ASKED;
+    gr_msg *reply = gri_status_reply(ctx->cache, gri_msg_ref(msg), status);
+    if (reply == NULL) {
+        /* The asker's own deadline is what is left. */
+        gri_log_write(&ctx->sys->log, GR_LOG_ERROR,
+                      "no memory to answer an ask: it will time out");
+        return;
+    }
+    gri_send_signal(ctx, msg->from, reply);
+}
+
+void gri_report_drop(gri_ctx *ctx, gr_pid to)
+{
+    gr_system *sys = ctx->sys;
+    /* relaxed: a number for the log. */
+    uint64_t n =
+        1 + atomic_fetch_add_explicit(&sys->drops, 1, memory_order_relaxed);
+    if (is_doubling(n)) {
+        char pid[GR_PID_TEXT_MAX];
+        gri_log_write(&sys->log, GR_LOG_WARN,
+                      "mailbox full (%llu messages dropped so far): %s",
+                      (unsigned long long)n, gr_pid_text(to, pid));
+    }
+}
+
+static void answer_end(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
+{
+    gr_exit_reason reason = {.kind = why == GRI_WHY_NOCONNECTION
+                                         ? GR_EXIT_NOCONNECTION
+                                         : GR_EXIT_NOPROC};
+    gr_msg *answer =
+        msg->kind == GRI_MSG_LINK
+            ? gri_exit_signal(ctx->cache, to, &reason)
+            : gri_down_signal(ctx->cache, to, gri_msg_ref(msg), &reason);
+    if (answer == NULL) {
+        gri_log_write(&ctx->sys->log, GR_LOG_ERROR,
+                      "no memory to tell of a death: a monitor or link of a "
+                      "dead actor stays silent");
+        return;
+    }
+    gri_send_signal(ctx, msg->from, answer);
+}
+
+void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
+{
+    switch ((gri_msg_kind)msg->kind) {
+    case GRI_MSG_USER:
+        dead_letter(ctx, to, msg, why);
+        gri_answer_status(ctx, msg, why_status(why));
+        break;
+    case GRI_MSG_REPLY:
+        GRI_TALLY(ctx, late_replies);
+        break;
+    case GRI_MSG_LINK:
+    case GRI_MSG_MONITOR:
+        answer_end(ctx, to, msg, why);
+        break;
+    case GRI_MSG_RESUME:
+        gri_slow_reached(ctx, msg);
+        break;
+    case GRI_MSG_TIMER:
+    case GRI_MSG_ASK_TIMEOUT:
+    case GRI_MSG_START:
+    case GRI_MSG_STARTED:
+    case GRI_MSG_STOP:
+    case GRI_MSG_KILL:
+    case GRI_MSG_UNLINK:
+    case GRI_MSG_DEMONITOR:
+    case GRI_MSG_EXIT:
+    case GRI_MSG_DOWN:
+    case GRI_MSG_NOP:
+        break; /* nobody waits for these */
+    }
+}
+
+int gr_unhandled(gr_actor *self, const gr_msg *msg)
+{
+    gr_msg *m = (gr_msg *)(uintptr_t)msg; /* the runtime's own block */
+    if (m->kind == GRI_MSG_USER) {
+        /* It was counted as handled when it was given; it was not. */
+        GRI_UNTALLY(self->ctx, handled);
+        gri_bury(self->ctx, gri_pid_of(self), m, GRI_WHY_UNHANDLED);
+    }
+    return 0;
+}
+
+int gr_watch_dead_letters(gr_actor *self, bool on)
+{
+    gr_system *sys = self->sys;
+    gr_pid me = gri_pid_of(self);
+    gri_listener *fresh = NULL;
+    if (on) {
+        fresh = malloc(sizeof *fresh);
+        if (fresh == NULL) {
+            return GR_ENOMEM;
+        }
+        fresh->pid = me;
+    }
+    (void)pthread_mutex_lock(&sys->lock);
+    gri_listener **at = &sys->dead_watchers;
+    while (*at != NULL) {
+        gri_listener *l = *at;
+        bool gone = !gri_slot_lives(&sys->slots[gri_pid_index(l->pid)],
+                                    gri_pid_run(l->pid));
+        if (gone || gr_pid_eq(l->pid, me)) {
+            *at = l->next;
+            free(l);
+        } else {
+            at = &l->next;
+        }
+    }
+    if (fresh != NULL) {
+        fresh->next = sys->dead_watchers;
+        sys->dead_watchers = fresh;
+    }
+    /* relaxed: see dead_letter. */
+    atomic_store_explicit(&sys->dead_watched, sys->dead_watchers != NULL,
+                          memory_order_relaxed);
+    (void)pthread_mutex_unlock(&sys->lock);
+    return 0;
+}

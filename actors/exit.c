@@ -1,0 +1,183 @@
+/*
+ * actors/exit.c - how a run ends: in order, and with nothing left behind.
+ *
+ * On the actor's own turn: terminate; the run becomes even, so that senders see
+ * it gone; then its name, timers, asks and kept messages end, its links and
+ * monitors are told (behind all that it ever sent), its memory is freed, and
+ * the slot is given to the next. What still stands in the inbox is buried by
+ * whoever consumes the slot next: its messages are of a run that is over.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/internal.h"
+#include "sched/futex.h"
+
+const char *gr_exit_kind_name(gr_exit_kind kind)
+{
+    static const char *const names[] = {"normal",       "shutdown", "error",
+                                        "killed",       "limit",    "noproc",
+                                        "noconnection", "signal"};
+    return (unsigned)kind < sizeof names / sizeof names[0] ? names[kind]
+                                                           : "unknown";
+}
+
+static void copy_text(char *to, const char *text)
+{
+    size_t n = text == NULL ? 0 : strnlen(text, GR_EXIT_TEXT_MAX);
+    if (n > 0) {
+        memcpy(to, text, n);
+    }
+    to[n] = '\0';
+}
+
+void gri_exit_set(gr_actor *self, const gr_exit_reason *why)
+{
+    if (self->exiting) {
+        return;
+    }
+    self->exiting = true;
+    gri_ext *ext = gri_ext_of(self);
+    if (ext != NULL) { /* else the end has no reason but "no memory" */
+        ext->why = *why;
+    }
+}
+
+void gri_exit_error(gr_actor *self, int code, const char *where)
+{
+    gr_exit_reason why = {GR_EXIT_ERROR, code, ""};
+    copy_text(why.text, where);
+    gri_exit_set(self, &why);
+}
+
+void gr_exit(gr_actor *self, int code, const char *text)
+{
+    gr_exit_reason why = {GR_EXIT_ERROR, code, ""};
+    if (code == 0) {
+        why.kind = GR_EXIT_NORMAL;
+    } else if (code == GR_ELIMIT) {
+        why.kind = GR_EXIT_LIMIT;
+    }
+    copy_text(why.text, text);
+    gri_exit_set(self, &why);
+}
+
+void gri_exit_with(gr_actor *self, const gr_exit_reason *why)
+{
+    gri_exit_set(self, why);
+}
+
+bool gr_exit_reason_of(const gr_actor *self, gr_exit_reason *why)
+{
+    if (!self->exiting || self->ext == NULL) {
+        return false;
+    }
+    *why = self->ext->why;
+    return true;
+}
+
+int gr_on_exit(gr_actor *self, void (*fn)(void *arg), void *arg)
+{
+    gri_ext *ext = gri_ext_of(self);
+    gri_hook *hook = ext == NULL ? NULL : malloc(sizeof *hook);
+    if (hook == NULL) {
+        return GR_ENOMEM;
+    }
+    *hook = (gri_hook){ext->hooks, fn, arg};
+    ext->hooks = hook;
+    return 0;
+}
+
+static void report(gr_actor *self, const gr_exit_reason *why)
+{
+    gr_system *sys = self->sys;
+    GRI_TALLY(self->ctx, exited);
+    if (why->kind == GR_EXIT_NORMAL || why->kind == GR_EXIT_SHUTDOWN) {
+        return;
+    }
+    GRI_TALLY(self->ctx, failed);
+    if (sys->log.level < GR_LOG_INFO) {
+        return;
+    }
+    char pid[GR_PID_TEXT_MAX];
+    char message[160] = "";
+    if (self->current != NULL && self->current->kind == GRI_MSG_USER) {
+        (void)gr_msg_print(self->current, message, sizeof message);
+    }
+    gri_log_write(&sys->log, GR_LOG_INFO, "%s %s ended: %s %s%s%s%s%s",
+                  gri_behavior(self) != NULL ? gri_behavior(self)->name : "thread",
+                  gr_pid_text(gri_pid_of(self), pid),
+                  gr_exit_kind_name(why->kind),
+                  why->kind == GR_EXIT_ERROR ? gr_errname(why->code) : "",
+                  why->text[0] != '\0' ? ", " : "", why->text,
+                  message[0] != '\0' ? ", at " : "", message);
+}
+
+static void free_ext(gr_actor *self)
+{
+    gri_ext *ext = self->ext;
+    self->ext = NULL;
+    while (ext->hooks != NULL) {
+        gri_hook *hook = ext->hooks;
+        ext->hooks = hook->next;
+        hook->fn(hook->arg);
+        free(hook);
+    }
+    gri_arena_end(ext);
+    gri_map_fini(&ext->links);
+    gri_map_fini(&ext->monitors);
+    gri_map_fini(&ext->watchers);
+    gri_map_fini(&ext->asks);
+    gri_map_fini(&ext->timers);
+    free(ext);
+}
+
+void gri_end_run(gr_actor *self)
+{
+    gri_ctx *ctx = self->ctx;
+    gr_system *sys = self->sys;
+    const gr_behavior *b = gri_behavior(self);
+    gr_exit_reason why = {GR_EXIT_ERROR, GR_ENOMEM, "no memory"};
+    if (self->ext != NULL) {
+        why = self->ext->why;
+    }
+    if (self->begun && b != NULL && b->terminate != NULL &&
+        why.kind != GR_EXIT_KILLED) {
+        b->terminate(self, self->state, &why);
+    }
+    report(self, &why);
+    /* An asked message in hand dies with us. */
+    if (self->current != NULL) {
+        gri_answer_status(ctx, self->current, GR_ENOPROC);
+    }
+    if (self->ext != NULL) {
+        gri_names_end(self);
+    }
+    /* release: who sees the run gone sees its name gone. Later sends are dead
+     * letters at the sender; those on their way are buried by gri_next's
+     * caller. */
+    atomic_store_explicit(&self->run, self->now + 1, memory_order_release);
+    if (self->ext != NULL) {
+        gri_timers_end(self);
+        gri_asks_end(self);
+        gri_kept_end(self);
+        gri_links_end(self, &why);
+        free_ext(self);
+    }
+    if (self->state != NULL) {
+        gri_block_free(ctx->cache, self->state, self->state_class);
+        self->state = NULL;
+    }
+    self->current = NULL;
+    gri_set_behavior(self, NULL);
+    self->begun = false;
+    self->exiting = false;
+    self->now = 0;
+    gri_slot_give(self);
+    /* seq_cst, both: gri_system_stop sets the flag, then looks whether the run
+     * lives, then sleeps on `exits`. */
+    if (atomic_load_explicit(&sys->stopping, memory_order_seq_cst)) {
+        atomic_fetch_add_explicit(&sys->exits, 1, memory_order_seq_cst);
+        gri_futex_wake(&sys->exits, 1);
+    }
+}

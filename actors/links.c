@@ -1,0 +1,400 @@
+/*
+ * actors/links.c - links and monitors: who is told of whose end.
+ *
+ * Each end of a tie is kept by the actor it belongs to, in maps that only that
+ * actor touches; ties are made, cut and fired by signals in the ordinary
+ * inboxes, so a signal is always behind what its sender sent before, and no two
+ * actors ever share a structure. A signal that comes too late (an EXIT of a
+ * link that was cut meanwhile) finds no entry, and is nothing.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/internal.h"
+
+static gri_key key_of(gr_pid pid)
+{
+    return (gri_key){pid.id, pid.node};
+}
+
+static gri_key watcher_key(uint64_t ref, gr_pid pid)
+{
+    return (gri_key){ref, pid.node};
+}
+
+/* ---- the signals' payload ------------------------------------------------- */
+
+static gr_msg *reason_signal(gri_cache *cache, gri_msg_kind kind, gr_pid from,
+                             uint64_t ref, const gr_exit_reason *why)
+{
+    bool down = kind == GRI_MSG_DOWN;
+    gr_value values[6];
+    uint32_t n = 0;
+    values[n++] = down ? gr_strn("gr.down", 7) : gr_strn("gr.exit", 7);
+    if (down) {
+        values[n++] = (gr_value){.kind = GR_KIND_UINT, .as.u = ref};
+    }
+    values[n++] = (gr_value){.kind = GR_KIND_PID, .as.pid = from};
+    values[n++] = (gr_value){.kind = GR_KIND_INT, .as.i = (int64_t)why->kind};
+    values[n++] = (gr_value){.kind = GR_KIND_INT, .as.i = why->code};
+    values[n++] = gr_strn(why->text, strnlen(why->text, GR_EXIT_TEXT_MAX));
+    gri_builder b = {.cache = cache, .len_max = 1024};
+    gr_msg *msg = gri_pack(&b, values, n, true);
+    if (msg != NULL) {
+        msg->kind = (uint8_t)kind;
+        msg->from = from;
+        gri_msg_trailer(msg)->ref = ref;
+    }
+    return msg;
+}
+
+gr_msg *gri_exit_signal(gri_cache *cache, gr_pid from,
+                        const gr_exit_reason *why)
+{
+    return reason_signal(cache, GRI_MSG_EXIT, from, 0, why);
+}
+
+gr_msg *gri_down_signal(gri_cache *cache, gr_pid from, uint64_t ref,
+                        const gr_exit_reason *why)
+{
+    return reason_signal(cache, GRI_MSG_DOWN, from, ref, why);
+}
+
+bool gri_read_reason(const gr_msg *msg, gr_pid *from, gr_exit_reason *why)
+{
+    gr_reader r = gr_msg_reader(msg);
+    gr_str text;
+    gr_pid pid;
+    uint64_t ref;
+    int64_t kind;
+    int64_t code;
+    if (gr_read_str(&r, &text) < 0 ||
+        (msg->kind == GRI_MSG_DOWN && gr_read_uint(&r, &ref) < 0) ||
+        gr_read_pid(&r, &pid) < 0 || gr_read_int(&r, &kind) < 0 ||
+        gr_read_int(&r, &code) < 0 || gr_read_str(&r, &text) < 0 || kind < 0 ||
+        kind > GR_EXIT_SIGNAL || code < INT32_MIN || code > INT32_MAX ||
+        text.len > GR_EXIT_TEXT_MAX) {
+        return false;
+    }
+    if (from != NULL) {
+        *from = pid;
+    }
+    if (why != NULL) {
+        *why = (gr_exit_reason){(gr_exit_kind)kind, (int)code, ""};
+        memcpy(why->text, text.ptr, text.len);
+        why->text[text.len] = '\0';
+    }
+    return true;
+}
+
+bool gr_match_exit(const gr_msg *msg, gr_pid *from, gr_exit_reason *why)
+{
+    return msg->kind == GRI_MSG_EXIT && gri_read_reason(msg, from, why);
+}
+
+bool gr_match_down(const gr_msg *msg, gr_ref *ref, gr_pid *from,
+                   gr_exit_reason *why)
+{
+    if (msg->kind != GRI_MSG_DOWN || !gri_read_reason(msg, from, why)) {
+        return false;
+    }
+    if (ref != NULL) {
+        *ref = (gr_ref){gri_msg_ref(msg)};
+    }
+    return true;
+}
+
+bool gr_match_stop(const gr_msg *msg, gr_pid *from)
+{
+    if (msg->kind != GRI_MSG_STOP) {
+        return false;
+    }
+    if (from != NULL) {
+        *from = msg->from;
+    }
+    return true;
+}
+
+bool gr_match_started(const gr_msg *msg, gr_pid *from)
+{
+    if (msg->kind != GRI_MSG_STARTED) {
+        return false;
+    }
+    if (from != NULL) {
+        *from = msg->from;
+    }
+    return true;
+}
+
+/* ---- ends of ties --------------------------------------------------------- */
+
+static int add_tie(gri_map *map, gri_key key, gr_pid pid, uint64_t ref)
+{
+    gri_watch *watch = gri_map_get(map, key);
+    if (watch != NULL) {
+        return 0; /* one link a pair */
+    }
+    watch = malloc(sizeof *watch);
+    if (watch == NULL) {
+        return GR_ENOMEM;
+    }
+    *watch = (gri_watch){pid, ref};
+    int rc = gri_map_put(map, key, watch);
+    if (rc < 0) {
+        free(watch);
+    }
+    return rc;
+}
+
+/* True if there was one. */
+static bool cut_tie(gri_map *map, gri_key key)
+{
+    gri_watch *watch = gri_map_remove(map, key);
+    free(watch);
+    return watch != NULL;
+}
+
+int gri_add_link(gr_actor *self, gr_pid pid)
+{
+    return add_tie(&self->ext->links, key_of(pid), pid, 0);
+}
+
+int gri_add_watcher(gr_actor *self, gr_pid pid, uint64_t ref)
+{
+    return add_tie(&self->ext->watchers, watcher_key(ref, pid), pid, ref);
+}
+
+int gri_add_monitor(gr_actor *self, gr_pid pid, uint64_t ref)
+{
+    return add_tie(&self->ext->monitors, (gri_key){ref, 0}, pid, ref);
+}
+
+void gri_drop_monitor(gr_actor *self, uint64_t ref)
+{
+    if (ref != 0 && self->ext != NULL) {
+        (void)cut_tie(&self->ext->monitors, (gri_key){ref, 0});
+    }
+}
+
+/* ---- what programs call --------------------------------------------------- */
+
+int gr_link(gr_actor *self, gr_pid pid)
+{
+    if (gr_pid_is_nobody(pid) || gr_pid_eq(pid, gri_pid_of(self))) {
+        return GR_EINVAL;
+    }
+    if (gri_ext_of(self) == NULL) {
+        return GR_ENOMEM;
+    }
+    GR_TRY(gri_add_link(self, pid));
+    int rc = gri_send_new_signal(self->ctx, gri_pid_of(self), pid,
+                                 GRI_MSG_LINK, 0);
+    if (rc < 0) {
+        (void)cut_tie(&self->ext->links, key_of(pid));
+    }
+    return rc;
+}
+
+int gr_unlink(gr_actor *self, gr_pid pid)
+{
+    if (self->ext == NULL || gri_map_get(&self->ext->links, key_of(pid)) ==
+                                 NULL) {
+        return 0;
+    }
+    GR_TRY(gri_send_new_signal(self->ctx, gri_pid_of(self), pid,
+                               GRI_MSG_UNLINK, 0));
+    (void)cut_tie(&self->ext->links, key_of(pid));
+    return 0;
+}
+
+void gr_trap_exit(gr_actor *self, bool on)
+{
+    self->trap_exit = on;
+    if (on) {
+        /* relaxed: gri_system_stop may see it a moment late. */
+        atomic_fetch_or_explicit(&self->traits, GRI_SLOW_END,
+                                 memory_order_relaxed);
+    }
+}
+
+int gr_monitor(gr_actor *self, gr_pid pid, gr_ref *out)
+{
+    if (gr_pid_is_nobody(pid)) {
+        return GR_EINVAL;
+    }
+    if (gri_ext_of(self) == NULL) {
+        return GR_ENOMEM;
+    }
+    uint64_t ref = gri_new_ref(self->ctx);
+    GR_TRY(gri_add_monitor(self, pid, ref));
+    int rc = gri_send_new_signal(self->ctx, gri_pid_of(self), pid,
+                                 GRI_MSG_MONITOR, ref);
+    if (rc < 0) {
+        gri_drop_monitor(self, ref);
+        return rc;
+    }
+    *out = (gr_ref){ref};
+    return 0;
+}
+
+void gr_demonitor(gr_actor *self, gr_ref ref)
+{
+    gri_watch *watch =
+        self->ext == NULL
+            ? NULL
+            : gri_map_remove(&self->ext->monitors, (gri_key){ref.id, 0});
+    if (watch == NULL) {
+        return;
+    }
+    /* Without memory the other end stays until its owner ends; its DOWN will
+     * find nothing here. */
+    (void)gri_send_new_signal(self->ctx, gri_pid_of(self), watch->pid,
+                              GRI_MSG_DEMONITOR, ref.id);
+    free(watch);
+}
+
+static int signal_to(gr_actor *self, gr_pid pid, gri_msg_kind kind)
+{
+    return gr_pid_is_nobody(pid)
+               ? GR_EINVAL
+               : gri_send_new_signal(self->ctx, gri_pid_of(self), pid, kind,
+                                     0);
+}
+
+int gr_stop(gr_actor *self, gr_pid pid)
+{
+    return signal_to(self, pid, GRI_MSG_STOP);
+}
+
+int gr_kill(gr_actor *self, gr_pid pid)
+{
+    gri_kill(self->ctx, pid);
+    return signal_to(self, pid, GRI_MSG_KILL);
+}
+
+void gri_kill(gri_ctx *ctx, gr_pid pid)
+{
+    gr_system *sys = ctx->sys;
+    gr_actor *slot = pid.node == sys->node ? gri_slot_of(sys, pid) : NULL;
+    if (slot != NULL && gri_slot_lives(slot, gri_pid_run(pid))) {
+        /* release: pairs with the acquire in turn.c. A later run of the slot
+         * is another number. */
+        atomic_store_explicit(&slot->outlet.alert, gri_pid_run(pid),
+                              memory_order_release);
+        gri_slow_release(ctx, pid);
+    }
+}
+
+/* ---- what the inbox brings ------------------------------------------------- */
+
+/* Tells the other end at once: it shall not rely on what is not there. */
+static void refuse_tie(gr_actor *self, const gr_msg *msg)
+{
+    gr_exit_reason why = {GR_EXIT_ERROR, GR_ENOMEM, "no memory for the tie"};
+    gr_pid me = gri_pid_of(self);
+    gr_msg *answer = msg->kind == GRI_MSG_LINK
+                         ? gri_exit_signal(self->ctx->cache, me, &why)
+                         : gri_down_signal(self->ctx->cache, me,
+                                           gri_msg_ref(msg), &why);
+    if (answer != NULL) {
+        gri_send_signal(self->ctx, msg->from, answer);
+    }
+}
+
+static gri_take on_exit_signal(gr_actor *self, gr_msg *msg)
+{
+    gr_exit_reason why;
+    gr_pid from;
+    if (!gri_read_reason(msg, &from, &why) || self->ext == NULL ||
+        !cut_tie(&self->ext->links, key_of(from))) {
+        return GRI_TAKE_DONE;
+    }
+    if (self->trap_exit) {
+        return GRI_TAKE_GIVE;
+    }
+    if (why.kind != GR_EXIT_NORMAL) {
+        gri_exit_set(self, &why);
+    }
+    return GRI_TAKE_DONE;
+}
+
+gri_take gri_on_link_signal(gr_actor *self, gr_msg *msg)
+{
+    gri_ext *ext = gri_ext_of(self);
+    int rc = ext == NULL ? GR_ENOMEM : 0;
+    switch ((gri_msg_kind)msg->kind) {
+    case GRI_MSG_LINK:
+        if (rc == 0) {
+            rc = gri_add_link(self, msg->from);
+        }
+        break;
+    case GRI_MSG_MONITOR:
+        if (rc == 0) {
+            rc = gri_add_watcher(self, msg->from, gri_msg_ref(msg));
+        }
+        break;
+    case GRI_MSG_UNLINK:
+        if (ext != NULL) {
+            (void)cut_tie(&ext->links, key_of(msg->from));
+        }
+        return GRI_TAKE_DONE;
+    case GRI_MSG_DEMONITOR:
+        if (ext != NULL) {
+            (void)cut_tie(&ext->watchers,
+                          watcher_key(gri_msg_ref(msg), msg->from));
+        }
+        return GRI_TAKE_DONE;
+    case GRI_MSG_EXIT:
+        return on_exit_signal(self, msg);
+    case GRI_MSG_DOWN:
+        return ext != NULL && cut_tie(&ext->monitors,
+                                      (gri_key){gri_msg_ref(msg), 0})
+                   ? GRI_TAKE_GIVE
+                   : GRI_TAKE_DONE;
+    default:
+        GR_ASSERT(false);
+    }
+    if (rc < 0) {
+        refuse_tie(self, msg);
+    }
+    return GRI_TAKE_DONE;
+}
+
+void gri_links_end(gr_actor *self, const gr_exit_reason *why)
+{
+    gri_ext *ext = self->ext;
+    gri_ctx *ctx = self->ctx;
+    gr_pid me = gri_pid_of(self);
+    bool lost = false;
+    size_t at = 0;
+    for (gri_entry *e; (e = gri_map_next(&ext->links, &at)) != NULL;) {
+        gri_watch *watch = e->value;
+        gr_msg *msg = gri_exit_signal(ctx->cache, me, why);
+        lost = lost || msg == NULL;
+        if (msg != NULL) {
+            gri_send_signal(ctx, watch->pid, msg);
+        }
+        free(watch);
+    }
+    at = 0;
+    for (gri_entry *e; (e = gri_map_next(&ext->watchers, &at)) != NULL;) {
+        gri_watch *watch = e->value;
+        gr_msg *msg = gri_down_signal(ctx->cache, me, watch->ref, why);
+        lost = lost || msg == NULL;
+        if (msg != NULL) {
+            gri_send_signal(ctx, watch->pid, msg);
+        }
+        free(watch);
+    }
+    at = 0;
+    for (gri_entry *e; (e = gri_map_next(&ext->monitors, &at)) != NULL;) {
+        gri_watch *watch = e->value;
+        (void)gri_send_new_signal(ctx, me, watch->pid, GRI_MSG_DEMONITOR,
+                                  watch->ref); /* a courtesy: saves memory */
+        free(watch);
+    }
+    if (lost) {
+        gri_log_write(&self->sys->log, GR_LOG_ERROR,
+                      "no memory to tell links and monitors of a death");
+    }
+}

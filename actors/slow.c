@@ -1,0 +1,142 @@
+/*
+ * actors/slow.c - senders wait for receivers that cannot follow.
+ *
+ * A handler actor that sent to a mailbox past its soft bound is suspended when
+ * its turn ends: it is left unscheduled, its inbox not idle, so that no push
+ * schedules it either. Before that it has put a RESUME signal into the
+ * receiver's inbox; whoever takes that out (the receiver, or who buries its
+ * mail) lets the sender go on. A kill lets it go on, too, to its end.
+ *
+ * Who waits for whom stands in sys->waits, under slow_lock. An actor waits for
+ * one other at most, so from any receiver one chain leads on; a suspension that
+ * would close it to a circle is not made. So some actor at the end of each chain
+ * is not suspended, reaches its RESUMEs, and no circle can wait for itself.
+ *
+ * A suspension has two steps, as the RESUME may be reached, or a kill come, while
+ * the sender's turn still ends: it is entered, then the signal is sent, and only
+ * if it is still entered then is it marked as parked. Whoever takes a parked
+ * entry out must schedule the sender; nobody else may.
+ */
+#include <stdlib.h>
+
+#include "actors/internal.h"
+
+enum {
+    CHAIN_MAX = 64 /* a longer chain of waits counts as a circle */
+};
+
+typedef struct wait {
+    uint64_t token;    /* tells this suspension from later ones */
+    uint64_t receiver; /* its id */
+    bool parked;
+} wait;
+
+static gri_key key_of(uint64_t id)
+{
+    return (gri_key){id, 0};
+}
+
+/* Under slow_lock. */
+static bool closes_circle(gr_system *sys, uint64_t sender, uint64_t receiver)
+{
+    for (unsigned i = 0; i < CHAIN_MAX; i++) {
+        if (receiver == sender) {
+            return true;
+        }
+        const wait *w = gri_map_get(&sys->waits, key_of(receiver));
+        if (w == NULL) {
+            return false;
+        }
+        receiver = w->receiver;
+    }
+    return true;
+}
+
+/* Step one. The token, or 0. */
+static uint64_t enter(gr_system *sys, uint64_t sender, uint64_t receiver)
+{
+    wait *w = malloc(sizeof *w);
+    if (w == NULL) {
+        return 0; /* not slowed down: the hard bound is still there */
+    }
+    uint64_t token = 0;
+    (void)pthread_mutex_lock(&sys->slow_lock);
+    if (!closes_circle(sys, sender, receiver)) {
+        *w = (wait){sys->wait_tokens + 1, receiver, false};
+        if (gri_map_put(&sys->waits, key_of(sender), w) == 0) {
+            token = ++sys->wait_tokens;
+            w = NULL;
+        }
+    }
+    (void)pthread_mutex_unlock(&sys->slow_lock);
+    free(w);
+    return token;
+}
+
+/* Step two. False: it was let go meanwhile. */
+static bool park(gr_system *sys, uint64_t sender, uint64_t token)
+{
+    (void)pthread_mutex_lock(&sys->slow_lock);
+    wait *w = gri_map_get(&sys->waits, key_of(sender));
+    bool parked = w != NULL && w->token == token;
+    if (parked) {
+        w->parked = true;
+    }
+    (void)pthread_mutex_unlock(&sys->slow_lock);
+    return parked;
+}
+
+/* Lets a sender go. token 0: whatever it waits for. */
+static void let_go(gri_ctx *ctx, uint64_t sender, uint64_t token)
+{
+    gr_system *sys = ctx->sys;
+    bool parked = false;
+    (void)pthread_mutex_lock(&sys->slow_lock);
+    wait *w = gri_map_get(&sys->waits, key_of(sender));
+    if (w != NULL && (token == 0 || w->token == token)) {
+        parked = w->parked;
+        (void)gri_map_remove(&sys->waits, key_of(sender));
+        free(w);
+    }
+    (void)pthread_mutex_unlock(&sys->slow_lock);
+    if (parked) {
+        gri_sched_submit(&sys->sched, ctx->worker,
+                         &sys->slots[(uint32_t)sender].task);
+    }
+}
+
+bool gri_slow_down(gr_actor *self)
+{
+    gri_ctx *ctx = self->ctx;
+    gr_system *sys = self->sys;
+    gr_actor *receiver = ctx->pressed;
+    /* relaxed: set before the run was published. */
+    uint32_t soft = atomic_load_explicit(&receiver->soft, memory_order_relaxed);
+    if (gri_inbox_depth(&receiver->inbox, &receiver->outlet, soft) < soft) {
+        return false; /* it has caught up */
+    }
+    uint64_t me = gri_id(self->now, self->index);
+    gr_pid to = {sys->node, gri_id(ctx->pressed_run, receiver->index)};
+    uint64_t token = enter(sys, me, to.id);
+    if (token == 0) {
+        return false;
+    }
+    if (gri_send_new_signal(ctx, gri_pid_of(self), to, GRI_MSG_RESUME,
+                            token) < 0) {
+        let_go(ctx, me, token);
+        return false;
+    }
+    GRI_TALLY(ctx, slowed);
+    /* If it is parked now, another worker may run it at once. */
+    return park(sys, me, token);
+}
+
+void gri_slow_reached(gri_ctx *ctx, gr_msg *msg)
+{
+    let_go(ctx, msg->from.id, gri_msg_ref(msg));
+}
+
+void gri_slow_release(gri_ctx *ctx, gr_pid pid)
+{
+    let_go(ctx, pid.id, 0);
+}

@@ -1,0 +1,372 @@
+/*
+ * actors/spawn.c - how a run begins.
+ *
+ * The spawner takes a slot, sets what senders look at, publishes the run, and
+ * pushes START as any message. The slot's consumer does the rest when it gets
+ * there: it may still be burying messages of the run before. So a spawn never
+ * runs the new actor's code, and needs no agreement with the old one's.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/internal.h"
+
+gri_ext *gri_ext_of(gr_actor *self)
+{
+    if (self->ext == NULL) {
+        self->ext = calloc(1, sizeof *self->ext);
+        if (self->ext != NULL) {
+            self->ext->arena_max = self->sys->opts.arena_max;
+        }
+    }
+    return self->ext;
+}
+
+static gri_start *start_of(gr_msg *msg)
+{
+    return (gri_start *)(void *)(gri_msg_trailer(msg) + 1);
+}
+
+/* The START message: arguments, trailer, gri_start. */
+static int build_start(gri_ctx *ctx, const gri_spawn *how, gr_msg **out)
+{
+    gr_any args = how->raw_args;
+    gr_msg *packed = NULL;
+    if (args.ptr == NULL) {
+        packed = gri_pack(&ctx->builder, how->args.items, how->args.n, false);
+        if (packed == NULL) {
+            return ctx->builder.rc;
+        }
+        args = (gr_any){gri_msg_data(packed), packed->len};
+    }
+    gr_msg *msg = gri_msg_new(ctx->cache,
+                              gri_with_trailer(args.len) + sizeof(gri_start));
+    if (msg != NULL) {
+        msg->kind = GRI_MSG_START;
+        msg->flags = GRI_MSG_TRAILER;
+        msg->len = args.len;
+        msg->from = how->parent;
+        memcpy(gri_msg_payload(msg), args.ptr, args.len);
+        *gri_msg_trailer(msg) = (gri_trailer){0};
+        *start_of(msg) = (gri_start){
+            .behavior = how->behavior,
+            .thread = how->thread,
+            .parent = how->parent,
+            .monitor = how->monitor,
+            .arena_max = how->behavior != NULL ? how->behavior->arena_max : 0,
+            .link = how->link,
+            .ack = how->ack,
+        };
+    }
+    if (packed != NULL) {
+        gri_msg_free(ctx->cache, packed);
+    }
+    *out = msg;
+    return msg != NULL ? 0 : GR_ENOMEM;
+}
+
+static uint32_t first_of(uint32_t a, uint32_t b, uint32_t c)
+{
+    return a != 0 ? a : b != 0 ? b : c;
+}
+
+/* What senders look at; published with the run. */
+static void set_bounds(gr_actor *slot, const gri_spawn *how)
+{
+    const gr_system_opts *opts = &slot->sys->opts;
+    gr_mailbox own = {0};
+    if (how->behavior != NULL) {
+        own = how->behavior->mailbox;
+    }
+    uint32_t hard =
+        first_of(how->mailbox.hard, own.hard, opts->mailbox_hard);
+    uint32_t soft =
+        first_of(how->mailbox.soft, own.soft, opts->mailbox_soft);
+    gr_full full = how->mailbox.full != GR_FULL_FAIL ? how->mailbox.full
+                                                     : own.full;
+    /* relaxed, all: the slot is ours, and the release of `run` publishes. A
+     * sender with a stale pid that reads them now sees its run gone next. */
+    atomic_store_explicit(&slot->hard, hard, memory_order_relaxed);
+    atomic_store_explicit(&slot->soft, soft < hard ? soft : hard,
+                          memory_order_relaxed);
+    atomic_store_explicit(&slot->full, (uint8_t)full, memory_order_relaxed);
+    atomic_store_explicit(&slot->over, 0, memory_order_relaxed);
+    unsigned traits = how->tended ? GRI_TENDED : 0;
+    if (how->behavior != NULL &&
+        (how->behavior->terminate != NULL || how->behavior->trap_exit)) {
+        traits |= GRI_SLOW_END;
+    }
+    atomic_store_explicit(&slot->traits, (uint8_t)traits,
+                          memory_order_relaxed);
+    atomic_store_explicit(
+        &slot->born,
+        atomic_fetch_add_explicit(&slot->sys->births, 1, memory_order_relaxed),
+        memory_order_relaxed);
+}
+
+int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
+{
+    gr_system *sys = ctx->sys;
+    gr_msg *start;
+    gr_actor *slot;
+    int rc = build_start(ctx, how, &start);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = how->index != 0 ? gri_slot_take_at(ctx, how->index, &slot)
+                         : gri_slot_take(ctx, &slot);
+    if (rc < 0) {
+        goto no_slot;
+    }
+    /* relaxed: only the slot's taker writes it. */
+    uint32_t run =
+        atomic_load_explicit(&slot->run, memory_order_relaxed) + 1;
+    gr_pid pid = {sys->node, gri_id(run, slot->index)};
+    gri_name *name = NULL;
+    if (how->name != NULL) {
+        rc = gri_name_reserve(sys, how->name, &name);
+        if (rc < 0) {
+            goto no_name;
+        }
+        start_of(start)->name = name;
+    }
+    set_bounds(slot, how);
+    /* release: pairs with the acquire in gri_slot_lives. seq_cst against the
+     * flag below: either gri_system_stop finds this actor, or we see it. */
+    atomic_store_explicit(&slot->run, run, memory_order_seq_cst);
+    if (atomic_load_explicit(&sys->stopping, memory_order_seq_cst) &&
+        how->thread == NULL) {
+        rc = GR_ESTOPPED;
+        /* Even again, and one further: messages may be on their way to it. */
+        atomic_store_explicit(&slot->run, run + 1, memory_order_release);
+        goto stopped;
+    }
+    if (name != NULL) {
+        gri_name_publish(sys, name, pid);
+    }
+    GRI_TALLY(ctx, spawned);
+    start->run = run;
+    if (out != NULL) {
+        *out = pid;
+    }
+    bool idle = gri_inbox_push(&slot->inbox, start, false);
+    if (wakes != NULL) {
+        *wakes = idle;
+    } else if (idle) {
+        gri_ring(ctx, slot);
+    }
+    return 0;
+
+stopped:
+    if (name != NULL) {
+        gri_name_cancel(sys, name);
+    }
+no_name:
+    gri_slot_give(slot);
+no_slot:
+    gri_msg_free(ctx->cache, start);
+    return rc;
+}
+
+static int check_spawn(const gr_behavior *b)
+{
+    bool has_name = b != NULL && b->name != NULL && b->name[0] != '\0';
+    return has_name && (b->receive != NULL || b->handlers != NULL) ? 0
+                                                                  : GR_EINVAL;
+}
+
+/* On another node: its agent does it. */
+static int spawn_far(gr_actor *self, const gr_behavior *behavior,
+                     const gr_spawn_opts *opts, gr_pid *out)
+{
+    gr_pid pid;
+    gr_value args = gr_list_of(opts->args.items, opts->args.n);
+    gr_value name = opts->name != NULL ? gr_strn(opts->name, strlen(opts->name))
+                                       : gr_nil();
+    gr_value ask[] = {gr_strn("spawn", 5),
+                      gr_strn(behavior->name, strlen(behavior->name)), name,
+                      args};
+    gr_out outs[] = {{GR_OUT_PID, 0, &pid}};
+    gr_pattern expect = {gr_strn("pid", 3), outs, 1};
+    GR_TRY(gr_callv(self, (gr_pid){opts->node.id, GRI_AGENT_ID},
+                    GRI_FAR_CALL_MS, expect, ask, 4));
+    if (out != NULL) {
+        *out = pid;
+    }
+    if (opts->link) {
+        GR_TRY(gr_link(self, pid));
+    }
+    if (opts->monitor != NULL) {
+        GR_TRY(gr_monitor(self, pid, opts->monitor));
+    }
+    return 0;
+}
+
+int gr_spawn(gr_actor *self, const gr_behavior *behavior,
+             const gr_spawn_opts *opts, gr_pid *out)
+{
+    static const gr_spawn_opts defaults = {.name = NULL};
+    opts = opts != NULL ? opts : &defaults;
+    GR_TRY(check_spawn(behavior));
+    if (opts->node.id != 0 && opts->node.id != self->sys->node) {
+        return spawn_far(self, behavior, opts, out);
+    }
+    gri_ctx *ctx = self->ctx;
+    gri_spawn how = {
+        .behavior = behavior,
+        .args = opts->args,
+        .name = opts->name,
+        .mailbox = opts->mailbox,
+        .parent = gri_pid_of(self),
+        .link = opts->link,
+        .ack = opts->ack,
+        .tended = opts->link && gri_behavior(self) != NULL && self->trap_exit,
+    };
+    /* Our own ends first: they can fail, and then nothing was started. */
+    if (opts->link || opts->monitor != NULL) {
+        if (gri_ext_of(self) == NULL) {
+            return GR_ENOMEM;
+        }
+    }
+    if (opts->monitor != NULL) {
+        how.monitor = gri_new_ref(ctx);
+        GR_TRY(gri_add_monitor(self, GR_NOBODY, how.monitor));
+    }
+    gr_pid pid;
+    int rc = gri_spawn_run(ctx, &how, &pid, NULL);
+    if (rc == 0 && opts->link) {
+        rc = gri_add_link(self, pid);
+        if (rc < 0) {
+            /* The child has its end already: it ends with this. */
+            GR_IGNORE(gr_kill(self, pid), "the link's error is the answer");
+        }
+    }
+    if (rc < 0) {
+        gri_drop_monitor(self, how.monitor);
+        return rc;
+    }
+    if (opts->monitor != NULL) {
+        gri_watch *watch = gri_map_get(&self->ext->monitors,
+                                       (gri_key){how.monitor, 0});
+        watch->pid = pid;
+        *opts->monitor = (gr_ref){how.monitor};
+    }
+    if (out != NULL) {
+        *out = pid;
+    }
+    return 0;
+}
+
+int gri_spawn_agent(gr_actor *self, const gr_behavior *behavior,
+                    gr_values args)
+{
+    gri_spawn how = {
+        .behavior = behavior,
+        .args = args,
+        .index = (uint32_t)GRI_AGENT_ID,
+        .parent = GR_NOBODY,
+        .tended = true, /* by gri_system_stop itself, last of all */
+    };
+    return gri_spawn_run(self->ctx, &how, NULL, NULL);
+}
+
+/* ---- the consumer's side -------------------------------------------------- */
+
+static int take_state(gr_actor *self, size_t size)
+{
+    self->state = NULL;
+    if (size > 0) {
+        self->state = gri_block_alloc(self->ctx->cache, size,
+                                      &self->state_class);
+        if (self->state == NULL) {
+            return GR_ENOMEM;
+        }
+        memset(self->state, 0, size);
+    }
+    return 0;
+}
+
+/* The ends that the spawner asked for. */
+static int take_ties(gr_actor *self, const gri_start *start)
+{
+    if (!start->link && start->monitor == 0 && start->arena_max == 0 &&
+        start->name == NULL) {
+        return 0;
+    }
+    gri_ext *ext = gri_ext_of(self);
+    if (ext == NULL) {
+        if (start->name != NULL) {
+            gri_name_cancel(self->sys, start->name);
+        }
+        return GR_ENOMEM;
+    }
+    gri_name_adopt(self, start->name);
+    if (start->arena_max != 0) {
+        ext->arena_max = start->arena_max;
+    }
+    if (start->link) {
+        GR_TRY(gri_add_link(self, start->parent));
+    }
+    return start->monitor == 0
+               ? 0
+               : gri_add_watcher(self, start->parent, start->monitor);
+}
+
+/* Without memory for the ties nobody would hear of the end: tell them now. */
+static void tell_untied(gr_actor *self, const gri_start *start)
+{
+    gr_exit_reason why = {GR_EXIT_ERROR, GR_ENOMEM, "no memory to start"};
+    gri_ctx *ctx = self->ctx;
+    if (start->link) {
+        gr_msg *msg = gri_exit_signal(ctx->cache, gri_pid_of(self), &why);
+        if (msg != NULL) {
+            gri_send_signal(ctx, start->parent, msg);
+        }
+    }
+    if (start->monitor != 0) {
+        gr_msg *msg = gri_down_signal(ctx->cache, gri_pid_of(self),
+                                      start->monitor, &why);
+        if (msg != NULL) {
+            gri_send_signal(ctx, start->parent, msg);
+        }
+    }
+}
+
+void gri_begin_run(gr_actor *self, gr_msg *msg)
+{
+    const gri_start *start = start_of(msg);
+    GR_DASSERT(self->now == 0);
+    self->now = msg->run;
+    gri_set_behavior(self, start->behavior);
+    self->exiting = false;
+    self->begun = false;
+    self->state = NULL;
+    self->trap_exit = false;
+    int rc = take_ties(self, start);
+    if (rc < 0) {
+        tell_untied(self, start);
+        gri_exit_error(self, rc, "start");
+        return;
+    }
+    if (start->thread != NULL) {
+        gri_thread_hand_over(start->thread, self);
+        return;
+    }
+    self->trap_exit = start->behavior->trap_exit;
+    rc = take_state(self, start->behavior->state_size);
+    if (rc == 0 && start->behavior->init != NULL) {
+        rc = start->behavior->init(self, self->state, msg);
+    }
+    if (rc < 0) {
+        gri_exit_error(self, rc, "init");
+        return;
+    }
+    self->begun = true;
+    if (start->ack && !self->exiting) {
+        rc = gri_send_new_signal(self->ctx, gri_pid_of(self), start->parent,
+                                 GRI_MSG_STARTED, 0);
+        if (rc < 0) {
+            gri_exit_error(self, rc, "start");
+        }
+    }
+}

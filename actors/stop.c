@@ -1,0 +1,254 @@
+/*
+ * actors/stop.c - the end of a system: bounded, in reverse order of start, and
+ * naming what blocked it.
+ *
+ * First the actors that nobody tends, latest first; a supervisor among them
+ * stops its own children on the way. Then whoever is left, then the agent. An
+ * actor whose end can be seen (it has a terminate, or traps exits) has ended
+ * before the next is asked. What is left at the deadline is killed; what is
+ * left even then is named, and its memory stays, as it may still be used.
+ */
+#include <stdlib.h>
+
+#include "actors/internal.h"
+#include "sched/futex.h"
+
+enum {
+    KILL_GRACE_MS = 500 /* for killed actors to see it */
+};
+
+typedef struct victim {
+    uint64_t born;
+    gr_pid pid;
+    unsigned traits;
+    bool is_thread;
+} victim;
+
+typedef struct stopper {
+    gr_system *sys;
+    int64_t deadline_ns;
+    victim *list; /* latest first */
+    size_t count;
+} stopper;
+
+static bool lives(const gr_system *sys, gr_pid pid)
+{
+    /* seq_cst: with gri_end_run, "the run ends, then the flag is looked at"
+     * against "the flag is set, then the run is looked at". */
+    return atomic_load_explicit(&sys->slots[gri_pid_index(pid)].run,
+                                memory_order_seq_cst) == gri_pid_run(pid);
+}
+
+/* False: the deadline came first. */
+static bool wait_end(gr_system *sys, gr_pid pid, int64_t deadline_ns)
+{
+    for (;;) {
+        /* seq_cst: as above. */
+        uint32_t exits =
+            atomic_load_explicit(&sys->exits, memory_order_seq_cst);
+        if (!lives(sys, pid)) {
+            return true;
+        }
+        if (sys->sched.is_sim) {
+            if (!gri_sim_step(sys, deadline_ns)) {
+                return !lives(sys, pid);
+            }
+        } else if (gri_clock_ns(&sys->clock) >= deadline_ns) {
+            return false;
+        } else {
+            gri_futex_wait(&sys->exits, exits, deadline_ns);
+        }
+    }
+}
+
+static int latest_first(const void *x, const void *y)
+{
+    const victim *a = x;
+    const victim *b = y;
+    return a->born < b->born ? 1 : a->born > b->born ? -1 : 0;
+}
+
+/* All that live now, but the agent. */
+static int collect(stopper *s)
+{
+    gr_system *sys = s->sys;
+    /* acquire: as in gri_slot_of. */
+    uint32_t n = atomic_load_explicit(&sys->slots_ready, memory_order_acquire);
+    free(s->list);
+    s->count = 0;
+    s->list = malloc((n > 0 ? n : 1) * sizeof *s->list);
+    if (s->list == NULL) {
+        return GR_ENOMEM;
+    }
+    for (uint32_t i = 1; i < n; i++) {
+        gr_actor *slot = &sys->slots[i];
+        /* seq_cst: with the publishing store in gri_spawn_run. */
+        uint32_t run = atomic_load_explicit(&slot->run, memory_order_seq_cst);
+        uint64_t id = gri_id(run, i);
+        if ((run & 1) == 0 || id == GRI_AGENT_ID) {
+            continue;
+        }
+        s->list[s->count++] = (victim){
+            .pid = {sys->node, id},
+            /* relaxed: set before the run was published, or late by a moment. */
+            .born = atomic_load_explicit(&slot->born, memory_order_relaxed),
+            .traits = atomic_load_explicit(&slot->traits, memory_order_relaxed),
+            .is_thread =
+                atomic_load_explicit(&slot->place, memory_order_relaxed) ==
+                GRI_PLACE_THREAD,
+        };
+    }
+    qsort(s->list, s->count, sizeof *s->list, latest_first);
+    return 0;
+}
+
+static void ask_to_stop(stopper *s, gr_pid pid)
+{
+    gri_ctx *ctx = &s->sys->stop_ctx;
+    if (gri_send_new_signal(ctx, GR_NOBODY, pid, GRI_MSG_STOP, 0) < 0) {
+        gri_kill(ctx, pid); /* no memory to be polite */
+    }
+}
+
+/* Asks those that `wanted` says; then waits for all of them. */
+static void stop_pass(stopper *s, bool tended)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const victim *v = &s->list[i];
+        if ((v->traits & GRI_TENDED) != 0 && !tended) {
+            continue;
+        }
+        ask_to_stop(s, v->pid);
+        if ((v->traits & GRI_SLOW_END) != 0 && !v->is_thread) {
+            (void)wait_end(s->sys, v->pid, s->deadline_ns);
+        }
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        const victim *v = &s->list[i];
+        if ((v->traits & GRI_TENDED) == 0 || tended) {
+            (void)wait_end(s->sys, v->pid, s->deadline_ns);
+        }
+    }
+}
+
+static void name_blocker(gr_system *sys, const victim *v, const char *what)
+{
+    char name[GR_NAME_MAX + 1];
+    char pid[GR_PID_TEXT_MAX];
+    const char *known = gri_name_of(sys, v->pid, name, sizeof name);
+    const gr_behavior *b = gri_behavior(&sys->slots[gri_pid_index(v->pid)]);
+    gri_log_write(&sys->log, GR_LOG_ERROR, "stop: %s %s%s%s %s",
+                  v->is_thread ? "thread actor"
+                  : b != NULL  ? b->name
+                               : "actor",
+                  known != NULL ? known : "", known != NULL ? " " : "",
+                  gr_pid_text(v->pid, pid), what);
+}
+
+/* What did not stop is killed. True: all have ended. */
+static bool kill_rest(stopper *s)
+{
+    gr_system *sys = s->sys;
+    gri_ctx *ctx = &sys->stop_ctx;
+    for (size_t i = 0; i < s->count; i++) {
+        if (lives(sys, s->list[i].pid)) {
+            name_blocker(sys, &s->list[i],
+                         "did not stop in time and is killed");
+            gri_kill(ctx, s->list[i].pid);
+            (void)gri_send_new_signal(ctx, GR_NOBODY, s->list[i].pid,
+                                      GRI_MSG_KILL, 0); /* only a wake-up */
+        }
+    }
+    int64_t grace_ns = gri_deadline(&sys->clock, KILL_GRACE_MS);
+    bool all = true;
+    for (size_t i = 0; i < s->count; i++) {
+        if (!wait_end(sys, s->list[i].pid, grace_ns)) {
+            name_blocker(sys, &s->list[i],
+                         s->list[i].is_thread
+                             ? "is still attached"
+                             : "never returned from its callback");
+            all = false;
+        }
+    }
+    return all;
+}
+
+static bool stop_actors(stopper *s)
+{
+    gr_system *sys = s->sys;
+    /* seq_cst: with gri_spawn_run and gri_end_run. */
+    atomic_store_explicit(&sys->stopping, true, memory_order_seq_cst);
+    if (collect(s) < 0) {
+        return false;
+    }
+    stop_pass(s, false);
+    if (collect(s) < 0) {
+        return false;
+    }
+    stop_pass(s, true);
+    bool all = kill_rest(s);
+    gr_pid agent = {sys->node, GRI_AGENT_ID};
+    if (gri_slot_of(sys, agent) != NULL && lives(sys, agent)) {
+        ask_to_stop(s, agent);
+        if (!wait_end(sys, agent,
+                      gri_deadline(&sys->clock, KILL_GRACE_MS))) {
+            victim v = {.pid = agent};
+            name_blocker(sys, &v, "did not stop");
+            all = false;
+        }
+    }
+    return all;
+}
+
+/* Messages that are not from the pool are freed one by one. */
+static void free_inboxes(gr_system *sys)
+{
+    uint32_t n = atomic_load_explicit(&sys->slots_ready, memory_order_acquire);
+    for (uint32_t i = 1; i < n; i++) {
+        gr_msg *msg = sys->slots[i].outlet.head;
+        while (msg != NULL) {
+            /* acquire: pairs with the last push; no thread runs any more. */
+            gr_msg *next =
+                atomic_load_explicit(&msg->next, memory_order_acquire);
+            gri_msg_free(&sys->stop_cache, msg);
+            msg = next;
+        }
+    }
+}
+
+int gr_system_stop(gr_system *sys, int64_t deadline_ms)
+{
+    stopper s = {.sys = sys};
+    s.deadline_ns = gri_deadline(&sys->clock, deadline_ms);
+    bool all = stop_actors(&s);
+    free(s.list);
+    /* acquire: pairs with gri_route_install. */
+    const gri_route *route =
+        atomic_load_explicit(&sys->route, memory_order_acquire);
+    if (route != NULL) {
+        int64_t left_ms = KILL_GRACE_MS;
+        if (s.deadline_ns != GRI_NEVER) {
+            int64_t left_ns = s.deadline_ns - gri_clock_ns(&sys->clock);
+            if (left_ns > KILL_GRACE_MS * GRI_NS_PER_MS) {
+                left_ms = left_ns / GRI_NS_PER_MS;
+            }
+        }
+        /* relaxed: stored before the route was. */
+        route->stop(atomic_load_explicit(&sys->net, memory_order_relaxed),
+                    left_ms);
+    }
+    if (!all) {
+        return GR_ETIMEOUT;
+    }
+    if (sys->sched.is_sim) {
+        (void)gr_sim_settle(sys); /* buries what the last ones left */
+    }
+    if (!gri_sched_stop(&sys->sched,
+                        gri_deadline(&(gri_clock){0}, KILL_GRACE_MS * 10))) {
+        gri_log_write(&sys->log, GR_LOG_ERROR, "stop: a worker never returned");
+        return GR_ETIMEOUT;
+    }
+    free_inboxes(sys);
+    gri_system_free(sys);
+    return 0;
+}

@@ -1,0 +1,304 @@
+/* actors/system.c - a system's start, its counters, and its plug. */
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "actors/internal.h"
+
+void gri_ctx_init(gri_ctx *ctx, gr_system *sys, gri_worker *worker,
+                  gri_cache *cache, uint64_t id)
+{
+    *ctx = (gri_ctx){.sys = sys, .worker = worker, .cache = cache};
+    ctx->builder.cache = cache;
+    ctx->builder.len_max = sys->opts.message_max;
+    ctx->refs = id << 40; /* 2^40 refs for each context */
+}
+
+void gri_counters_add(gri_counters *to, const gri_counters *from)
+{
+    /* relaxed throughout: numbers. Both structs are arrays of counters. */
+    _Atomic(uint64_t) *sum = (_Atomic(uint64_t) *)(void *)to;
+    const _Atomic(uint64_t) *add = (const _Atomic(uint64_t) *)(const void *)from;
+    for (size_t i = 0; i < sizeof *to / sizeof *sum; i++) {
+        uint64_t x = atomic_load_explicit(&add[i], memory_order_relaxed);
+        if (x != 0) {
+            atomic_fetch_add_explicit(&sum[i], x, memory_order_relaxed);
+        }
+    }
+}
+
+static unsigned processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) {
+        return 1; /* more than 1024 processors, or a strange seccomp filter */
+    }
+    int n = CPU_COUNT(&set);
+    return n < 1 ? 1 : (unsigned)n;
+}
+
+static int fill_opts(gr_system_opts *o)
+{
+    if (o->workers == 0) {
+        o->workers = processors();
+        o->workers = o->workers > GR_WORKERS_MAX ? GR_WORKERS_MAX : o->workers;
+    }
+    o->actors_max = o->actors_max != 0 ? o->actors_max : GR_ACTORS_MAX_DEFAULT;
+    o->message_max =
+        o->message_max != 0 ? o->message_max : GR_MESSAGE_MAX_DEFAULT;
+    o->mailbox_hard =
+        o->mailbox_hard != 0 ? o->mailbox_hard : GR_MAILBOX_HARD_DEFAULT;
+    if (o->mailbox_soft == 0) {
+        o->mailbox_soft = GR_MAILBOX_SOFT_DEFAULT < o->mailbox_hard
+                              ? GR_MAILBOX_SOFT_DEFAULT
+                              : o->mailbox_hard;
+    }
+    o->arena_max = o->arena_max != 0 ? o->arena_max : GR_ARENA_MAX_DEFAULT;
+    o->asks_max = o->asks_max != 0 ? o->asks_max : GR_ASKS_MAX_DEFAULT;
+    o->timers_max = o->timers_max != 0 ? o->timers_max : GR_TIMERS_MAX_DEFAULT;
+    bool good = o->workers <= GR_WORKERS_MAX &&
+                o->mailbox_soft <= o->mailbox_hard &&
+                o->mailbox_hard <= INT32_MAX && o->actors_max >= 16;
+    return good ? 0 : GR_EINVAL;
+}
+
+static void init_locks(gr_system *sys)
+{
+    /* Cannot fail on Linux with default attributes. */
+    (void)pthread_mutex_init(&sys->lock, NULL);
+    (void)pthread_mutex_init(&sys->names_lock, NULL);
+    (void)pthread_mutex_init(&sys->slow_lock, NULL);
+}
+
+static int start_workers(gr_system *sys)
+{
+    unsigned n = sys->sched.n;
+    gri_cache *caches = calloc(n, sizeof *caches);
+    void **users = calloc(n, sizeof *users);
+    sys->worker_ctx = calloc(n, sizeof *sys->worker_ctx);
+    sys->worker_caches = caches;
+    if (caches == NULL || users == NULL || sys->worker_ctx == NULL) {
+        free(users);
+        return GR_ENOMEM;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        gri_cache_init(&caches[i], &sys->depot);
+        gri_ctx_init(&sys->worker_ctx[i], sys, &sys->sched.workers[i],
+                     &caches[i], ++sys->context_ids);
+        users[i] = &sys->worker_ctx[i];
+    }
+    gri_cache_init(&sys->stop_cache, &sys->depot);
+    gri_ctx_init(&sys->stop_ctx, sys, NULL, &sys->stop_cache,
+                 ++sys->context_ids);
+    int rc = gri_sched_start(&sys->sched, users);
+    free(users);
+    return rc;
+}
+
+void gri_system_free(gr_system *sys)
+{
+    gri_names_fini(sys);
+    gri_map_fini(&sys->waits);
+    while (sys->dead_watchers != NULL) {
+        gri_listener *l = sys->dead_watchers;
+        sys->dead_watchers = l->next;
+        free(l);
+    }
+    gri_sched_fini(&sys->sched);
+    gri_table_fini(sys);
+    gri_depot_fini(&sys->depot);
+    free(sys->worker_ctx);
+    free(sys->worker_caches);
+    (void)pthread_mutex_destroy(&sys->lock); /* nobody holds them */
+    (void)pthread_mutex_destroy(&sys->names_lock);
+    (void)pthread_mutex_destroy(&sys->slow_lock);
+    free(sys);
+}
+
+static uint64_t new_node(uint64_t seed)
+{
+    gri_rng rng = {seed != 0 ? seed : gri_rng_entropy()};
+    uint64_t node;
+    do {
+        node = gri_rng_next(&rng);
+    } while (node == 0);
+    return node;
+}
+
+int gr_system_start(const gr_system_opts *opts, gr_system **out)
+{
+    gr_system *sys = calloc(1, sizeof *sys);
+    if (sys == NULL) {
+        return GR_ENOMEM;
+    }
+    if (opts != NULL) {
+        sys->opts = *opts;
+    }
+    int rc = fill_opts(&sys->opts);
+    if (rc < 0) {
+        goto no_depot;
+    }
+    sys->node = new_node(sys->opts.seed);
+    sys->clock.is_virtual = sys->opts.seed != 0;
+    gri_log_init(&sys->log, sys->opts.log, sys->opts.log_arg,
+                 sys->opts.log_level);
+    rc = gri_depot_init(&sys->depot);
+    if (rc < 0) {
+        goto no_depot;
+    }
+    rc = gri_table_init(sys);
+    if (rc < 0) {
+        goto no_table;
+    }
+    rc = gri_sched_init(&sys->sched, &gri_actor_ops, &sys->clock,
+                        sys->opts.workers, sys->opts.seed);
+    if (rc < 0) {
+        goto no_sched;
+    }
+    init_locks(sys);
+    rc = start_workers(sys);
+    if (rc < 0) {
+        gri_system_free(sys);
+        return rc;
+    }
+    *out = sys;
+    return 0;
+
+no_sched:
+    gri_table_fini(sys);
+no_table:
+    gri_depot_fini(&sys->depot);
+no_depot:
+    free(sys);
+    return rc;
+}
+
+/* ---- what is asked of it --------------------------------------------------- */
+
+gr_pid gr_self(const gr_actor *self)
+{
+    return gri_pid_of(self);
+}
+
+gr_system *gr_system_of(const gr_actor *self)
+{
+    return self->sys;
+}
+
+gr_node gr_system_node(const gr_system *sys)
+{
+    return (gr_node){sys->node};
+}
+
+const char *gr_pid_text(gr_pid pid, char buf[GR_PID_TEXT_MAX])
+{
+    (void)snprintf(buf, GR_PID_TEXT_MAX, "<%u.%u@%08x>", gri_pid_index(pid),
+                   gri_pid_run(pid), (unsigned)(pid.node >> 32));
+    return buf;
+}
+
+static uint64_t value_of(const _Atomic(uint64_t) *counter)
+{
+    /* relaxed: numbers that may be a moment old. */
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void gr_system_stats(gr_system *sys, gr_stats *out)
+{
+    gri_counters sum = {0};
+    gr_stats stats = {0};
+    for (unsigned i = 0; i < sys->sched.n; i++) {
+        const gri_worker *w = &sys->sched.workers[i];
+        gri_counters_add(&sum, &sys->worker_ctx[i].counters);
+        stats.turns += value_of(&w->turns);
+        stats.steals += value_of(&w->steals);
+        stats.parks += value_of(&w->parks);
+    }
+    (void)pthread_mutex_lock(&sys->lock);
+    for (gri_ctx *ctx = sys->contexts; ctx != NULL; ctx = ctx->next) {
+        gri_counters_add(&sum, &ctx->counters);
+    }
+    gri_counters_add(&sum, &sys->gone);
+    (void)pthread_mutex_unlock(&sys->lock);
+    gri_counters_add(&sum, &sys->foreign);
+    gri_counters_add(&sum, &sys->stop_ctx.counters);
+    stats.sent = value_of(&sum.sent);
+    stats.handled = value_of(&sum.handled);
+    stats.dead_letters = value_of(&sum.dead_letters);
+    stats.dropped = value_of(&sum.dropped);
+    stats.late_replies = value_of(&sum.late_replies);
+    stats.refused = value_of(&sum.refused);
+    stats.slowed = value_of(&sum.slowed);
+    stats.spawned = value_of(&sum.spawned);
+    stats.exited = value_of(&sum.exited);
+    stats.failed = value_of(&sum.failed);
+    *out = stats;
+}
+
+/* ---- the route ------------------------------------------------------------- */
+
+int gri_route_install(gr_system *sys, const gri_route *route, void *net)
+{
+    int rc = GR_EEXIST;
+    (void)pthread_mutex_lock(&sys->lock);
+    /* relaxed: written under the lock only. */
+    if (atomic_load_explicit(&sys->route, memory_order_relaxed) == NULL) {
+        /* relaxed: published by the route. */
+        atomic_store_explicit(&sys->net, net, memory_order_relaxed);
+        /* release: pairs with the acquires in send.c and below. */
+        atomic_store_explicit(&sys->route, route, memory_order_release);
+        rc = 0;
+    }
+    (void)pthread_mutex_unlock(&sys->lock);
+    return rc;
+}
+
+void *gri_route_net(gr_system *sys)
+{
+    /* acquire: pairs with gri_route_install. */
+    return atomic_load_explicit(&sys->route, memory_order_acquire) == NULL
+               ? NULL
+               : atomic_load_explicit(&sys->net, memory_order_relaxed);
+}
+
+void gri_deliver(gr_system *sys, gri_cache *cache, gr_pid to, gr_msg *msg)
+{
+    gri_ctx ctx;
+    gri_ctx_init(&ctx, sys, NULL, cache, 0);
+    if (msg->kind == GRI_MSG_USER) {
+        int rc = gri_send_user(&ctx, to, msg);
+        if (rc < 0) {
+            /* The sender is not here to be told: a dead letter. */
+            GRI_TALLY(&ctx, sent);
+            gri_bury(&ctx, to, msg,
+                     rc == GR_EAGAIN ? GRI_WHY_FULL : GRI_WHY_NOPROC);
+            gri_msg_free(cache, msg);
+        }
+    } else {
+        if (msg->kind == GRI_MSG_KILL) {
+            gri_kill(&ctx, to);
+        }
+        gri_send_signal(&ctx, to, msg);
+    }
+    gri_counters_add(&sys->foreign, &ctx.counters);
+}
+
+gri_depot *gri_system_depot(gr_system *sys)
+{
+    return &sys->depot;
+}
+
+const gri_clock *gri_system_clock(gr_system *sys)
+{
+    return &sys->clock;
+}
+
+const gri_log *gri_system_log(gr_system *sys)
+{
+    return &sys->log;
+}
+
+uint32_t gri_system_message_max(gr_system *sys)
+{
+    return sys->opts.message_max;
+}

@@ -1,0 +1,417 @@
+/*
+ * actors/thread.c - threads as actors: the program's own code, which waits.
+ *
+ * A thread actor is the consumer of its slot for as long as it is attached. When
+ * its inbox is empty and it waits, it marks the inbox idle and sleeps on its
+ * bell; the push that takes the mark away rings. A wait that times out takes the
+ * role back first, or, if a push was faster, waits for its ring.
+ */
+#include <sched.h>
+#include <stdlib.h>
+
+#include "actors/internal.h"
+#include "sched/futex.h"
+
+void gri_thread_hand_over(gri_thread *thread, gr_actor *self)
+{
+    if (self->ext == NULL) {
+        self->ext = thread->ext;
+        thread->ext = NULL;
+    }
+    self->ext->thread = thread;
+    /* relaxed: senders see it through the inbox's idle mark. */
+    atomic_store_explicit(&self->place, GRI_PLACE_THREAD,
+                          memory_order_relaxed);
+}
+
+void gri_thread_ring(gri_ctx *ctx, gr_actor *slot)
+{
+    gri_thread *thread = slot->ext->thread;
+    bool is_sim = ctx->sys->sched.is_sim;
+    /* release: pairs with the acquire in wait_bell; the role comes with it. */
+    atomic_store_explicit(&thread->bell, 1, memory_order_release);
+    /* Only the address is used from here on: the thread may be gone. */
+    if (!is_sim) {
+        gri_futex_wake(&thread->bell, 1);
+    }
+}
+
+/* Waits for the bell. False: the deadline, or a signal that is waited for, came
+ * first. */
+static bool wait_bell(gri_thread *thread, int64_t deadline_ns)
+{
+    gr_system *sys = thread->ctx.sys;
+    /* acquire: pairs with gri_thread_ring. */
+    uint32_t bell;
+    while (((bell = atomic_load_explicit(&thread->bell,
+                                         memory_order_acquire)) & 1) == 0) {
+        if (thread->watches_signals && gri_signal_count() != thread->signals) {
+            return false;
+        }
+        if (sys->sched.is_sim) {
+            if (!gri_sim_step(sys, deadline_ns)) {
+                return false;
+            }
+        } else {
+            if (deadline_ns != GRI_NEVER &&
+                gri_clock_ns(&sys->clock) >= deadline_ns) {
+                return false;
+            }
+            gri_futex_wait(&thread->bell, bell, deadline_ns);
+        }
+    }
+    return true;
+}
+
+/* The next message of the inbox. Errors: GR_ETIMEOUT. */
+static int next_msg(gr_actor *self, int64_t deadline_ns, gr_msg **out)
+{
+    gri_thread *thread = self->ext->thread;
+    for (;;) {
+        gri_pop pop = gri_next(self, out);
+        if (pop == GRI_POP_MSG) {
+            return 0;
+        }
+        if (pop == GRI_POP_BUSY) {
+            (void)sched_yield(); /* the pusher is between two stores */
+            continue;
+        }
+        /* relaxed: nobody rings before the idle mark is set. */
+        atomic_store_explicit(&thread->bell, 0, memory_order_relaxed);
+        if (!gri_inbox_idle(&self->inbox, &self->outlet)) {
+            continue;
+        }
+        if (!wait_bell(thread, deadline_ns)) {
+            if (gri_inbox_reclaim(&self->inbox, &self->outlet)) {
+                return GR_ETIMEOUT;
+            }
+            /* A push took the mark: its ring comes for certain, and at once. */
+            bool watches = thread->watches_signals;
+            thread->watches_signals = false;
+            bool rung = wait_bell(thread, GRI_NEVER);
+            thread->watches_signals = watches;
+            GR_ASSERT(rung);
+        }
+    }
+}
+
+/* ---- messages in hand ------------------------------------------------------ */
+
+/* What the last wait gave is over. */
+static void end_given(gr_actor *self)
+{
+    gri_thread *thread = self->ext->thread;
+    gr_msg *msg = thread->given;
+    thread->given = NULL;
+    if (msg == NULL) {
+        return;
+    }
+    if ((msg->flags & GRI_MSG_KEPT) == 0) {
+        gri_after_handler(self, msg);
+    }
+    msg->flags &= (uint16_t)~GRI_MSG_SAVED;
+    if (msg == self->outlet.head) {
+        return; /* gri_next frees it, or puts it into the kept */
+    }
+    if ((msg->flags & GRI_MSG_KEPT) != 0) {
+        gri_kept_add(self, msg);
+    } else {
+        gri_msg_free(self->ctx->cache, msg);
+    }
+}
+
+static void hold(gr_actor *self, gr_msg *msg)
+{
+    msg->flags |= GRI_MSG_SAVED;
+    self->ext->thread->given = msg;
+    if (msg->kind == GRI_MSG_USER || msg->kind == GRI_MSG_TIMER) {
+        GRI_TALLY(self->ctx, handled);
+    }
+    if (msg->kind == GRI_MSG_TIMER) {
+        gri_timer_done(self, msg);
+    }
+}
+
+/* Sets a message aside for a later gr_receive. It still counts as waiting. */
+static void save(gr_actor *self, gr_msg *msg)
+{
+    gri_thread *thread = self->ext->thread;
+    msg->flags |= GRI_MSG_SAVED;
+    if (msg->kind == GRI_MSG_USER) {
+        gri_inbox_count_saved(&self->inbox, &self->outlet, msg);
+    }
+    msg->link = NULL;
+    if (thread->saved_first == NULL) {
+        thread->saved_first = msg;
+    } else {
+        thread->saved_last->link = msg;
+    }
+    thread->saved_last = msg;
+}
+
+static gr_msg *next_saved(gr_actor *self)
+{
+    gri_thread *thread = self->ext->thread;
+    gr_msg *msg = thread->saved_first;
+    if (msg != NULL) {
+        thread->saved_first = msg->link;
+        if (msg->kind == GRI_MSG_USER) {
+            gri_inbox_take_count(&self->outlet, 1);
+        }
+    }
+    return msg;
+}
+
+/* A kill cannot take a thread: it is told to stop. */
+static void look_at_alert(gr_actor *self)
+{
+    gri_thread *thread = self->ext->thread;
+    /* acquire: pairs with gri_kill. */
+    if (!thread->killed &&
+        atomic_load_explicit(&self->outlet.alert, memory_order_acquire) ==
+            self->now) {
+        thread->killed = true;
+        gr_exit_reason why = {.kind = GR_EXIT_KILLED};
+        /* relaxed: set before the alert. */
+        if (atomic_load_explicit(&self->over, memory_order_relaxed) != 0) {
+            why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ELIMIT, "mailbox full"};
+        }
+        gri_exit_set(self, &why);
+    }
+}
+
+/*
+ * Takes messages in until one is for the program's eyes: that goes to *out.
+ * Answers (to nobody any more, or to `ref`) go to *out only if they are for
+ * `ref`. Errors: GR_ETIMEOUT, GR_ESTOPPED if `stops` and the actor is to end.
+ */
+static int take_next(gr_actor *self, int64_t deadline_ns, uint64_t ref,
+                     bool stops, gr_msg **out)
+{
+    for (;;) {
+        if (stops && self->exiting) {
+            return GR_ESTOPPED;
+        }
+        gr_msg *msg;
+        GR_TRY(next_msg(self, deadline_ns, &msg));
+        if (msg->run != self->now) {
+            gri_bury(self->ctx,
+                     (gr_pid){self->sys->node, gri_id(msg->run, self->index)},
+                     msg, GRI_WHY_NOPROC);
+            continue;
+        }
+        bool was_exiting = self->exiting;
+        gri_take take = gri_take_in(self, msg);
+        look_at_alert(self);
+        if (take == GRI_TAKE_GIVE && msg->kind == GRI_MSG_REPLY) {
+            if (ref == 0 || gri_msg_ref(msg) != ref) {
+                GRI_TALLY(self->ctx, late_replies);
+                continue;
+            }
+            GRI_TALLY(self->ctx, handled);
+        }
+        if (take == GRI_TAKE_GIVE) {
+            *out = msg;
+            return 0;
+        }
+        if (ref != 0 && self->exiting && !was_exiting) {
+            return GR_ESTOPPED; /* told once; later calls may still ask */
+        }
+    }
+}
+
+static bool is_thread(const gr_actor *self)
+{
+    return self->ext != NULL && self->ext->thread != NULL;
+}
+
+int gr_receive(gr_actor *self, int64_t timeout_ms, const gr_msg **out)
+{
+    if (!is_thread(self)) {
+        return GR_ENOTSUP;
+    }
+    end_given(self);
+    gr_msg *msg = next_saved(self);
+    if (msg == NULL) {
+        int64_t deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
+        GR_TRY(take_next(self, deadline_ns, 0, true, &msg));
+    }
+    hold(self, msg);
+    *out = msg;
+    return 0;
+}
+
+/* Lets time pass; what comes is saved. */
+static int wait_until(gr_actor *self, int64_t deadline_ns)
+{
+    for (;;) {
+        gr_msg *msg;
+        int rc = take_next(self, deadline_ns, 0, true, &msg);
+        if (rc < 0) {
+            return rc;
+        }
+        save(self, msg);
+    }
+}
+
+int gr_sleep(gr_actor *self, int64_t ms)
+{
+    if (!is_thread(self)) {
+        return GR_ENOTSUP;
+    }
+    end_given(self);
+    int rc = wait_until(self, gri_deadline(&self->sys->clock, ms));
+    return rc == GR_ETIMEOUT ? 0 : rc;
+}
+
+static int wait_answer(gr_actor *self, int64_t deadline_ns, uint64_t ref,
+                       gr_msg **out)
+{
+    for (;;) {
+        GR_TRY(take_next(self, deadline_ns, ref, false, out));
+        if ((*out)->kind == GRI_MSG_REPLY) {
+            return 0;
+        }
+        save(self, *out);
+    }
+}
+
+int gr_callv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_pattern expect,
+             const gr_value *values, uint32_t n)
+{
+    if (!is_thread(self)) {
+        return GR_ENOTSUP;
+    }
+    if (timeout_ms == 0 || timeout_ms < GR_FOREVER) {
+        return GR_EINVAL;
+    }
+    end_given(self);
+    uint64_t ref = gri_new_ref(self->ctx);
+    int64_t deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
+    GR_TRY(gri_send_ask(self, to, ref, values, n));
+    gr_msg *reply;
+    GR_TRY(wait_answer(self, deadline_ns, ref, &reply));
+    reply->flags |= GRI_MSG_SAVED;
+    self->ext->thread->given = reply;
+    int status = gr_msg_status(reply);
+    if (status < 0) {
+        return status;
+    }
+    return gr_matchv(reply, &expect.tag, expect.outs, expect.n) ? 0
+                                                                : GR_EREPLY;
+}
+
+/* ---- coming and going ------------------------------------------------------- */
+
+static gri_thread *new_thread(gr_system *sys)
+{
+    gri_thread *thread = calloc(1, sizeof *thread);
+    if (thread == NULL) {
+        return NULL;
+    }
+    thread->ext = calloc(1, sizeof *thread->ext);
+    if (thread->ext == NULL) {
+        free(thread);
+        return NULL;
+    }
+    thread->ext->arena_max = sys->opts.arena_max;
+    atomic_init(&thread->bell, 0);
+    gri_cache_init(&thread->cache, &sys->depot);
+    (void)pthread_mutex_lock(&sys->lock);
+    gri_ctx_init(&thread->ctx, sys, NULL, &thread->cache, ++sys->context_ids);
+    thread->ctx.next = sys->contexts;
+    sys->contexts = &thread->ctx;
+    (void)pthread_mutex_unlock(&sys->lock);
+    return thread;
+}
+
+static void free_thread(gri_thread *thread)
+{
+    gr_system *sys = thread->ctx.sys;
+    gri_cache_flush(&thread->cache);
+    (void)pthread_mutex_lock(&sys->lock);
+    gri_counters_add(&sys->gone, &thread->ctx.counters);
+    gri_ctx **at = &sys->contexts;
+    while (*at != &thread->ctx) {
+        at = &(*at)->next;
+    }
+    *at = thread->ctx.next;
+    (void)pthread_mutex_unlock(&sys->lock);
+    free(thread->ext);
+    free(thread);
+}
+
+/* The START found the inbox idle: this thread is its consumer from here on. */
+static void take_start(gr_actor *self)
+{
+    for (;;) {
+        gr_msg *msg;
+        if (gri_next(self, &msg) != GRI_POP_MSG) {
+            (void)sched_yield(); /* another push is between its two stores */
+            continue;
+        }
+        if (msg->kind == GRI_MSG_START) {
+            gri_begin_run(self, msg);
+            return;
+        }
+        gri_bury(self->ctx,
+                 (gr_pid){self->sys->node, gri_id(msg->run, self->index)}, msg,
+                 GRI_WHY_NOPROC);
+    }
+}
+
+int gr_thread_attach(gr_system *sys, const char *name, gr_actor **out)
+{
+    gri_thread *thread = new_thread(sys);
+    if (thread == NULL) {
+        return GR_ENOMEM;
+    }
+    int rc = GR_ESTOPPED;
+    gr_pid pid;
+    bool wakes = false;
+    gri_spawn how = {.thread = thread, .name = name};
+    /* seq_cst: as in gri_spawn_run; here a thread that is late waits at most
+     * for gri_system_stop to tell it. */
+    if (!atomic_load_explicit(&sys->stopping, memory_order_seq_cst)) {
+        rc = gri_spawn_run(&thread->ctx, &how, &pid, &wakes);
+    }
+    if (rc < 0) {
+        free_thread(thread);
+        return rc;
+    }
+    gr_actor *self = gri_slot_of(sys, pid);
+    if (wakes) {
+        gri_enter(self, &thread->ctx);
+        take_start(self);
+    } else {
+        /* A worker consumes the slot's old mail, and hands over at START. */
+        (void)wait_bell(thread, GRI_NEVER);
+    }
+    gri_enter(self, &thread->ctx);
+    *out = self;
+    return 0;
+}
+
+void gr_thread_detach(gr_actor *self, int code)
+{
+    GR_ASSERT(is_thread(self));
+    gri_thread *thread = self->ext->thread;
+    gr_system *sys = self->sys;
+    gr_pid me = gri_pid_of(self);
+    end_given(self);
+    for (gr_msg *msg; (msg = next_saved(self)) != NULL;) {
+        gri_bury(self->ctx, me, msg, GRI_WHY_NOPROC);
+        msg->flags &= (uint16_t)~GRI_MSG_SAVED;
+        if (msg != self->outlet.head) {
+            gri_msg_free(self->ctx->cache, msg);
+        }
+    }
+    gr_exit(self, code, code == 0 ? "" : "detached with an error");
+    /* relaxed: senders see it through the inbox, which is not idle now. */
+    atomic_store_explicit(&self->place, GRI_PLACE_WORKER,
+                          memory_order_relaxed);
+    gri_end_run(self);
+    free_thread(thread);
+    /* A worker buries the rest and marks the inbox idle. */
+    gri_sched_submit(&sys->sched, NULL, &self->task);
+}

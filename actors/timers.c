@@ -1,0 +1,172 @@
+/*
+ * actors/timers.c - messages to oneself at a time.
+ *
+ * An armed timer owns its message. When it fires, the message goes into the
+ * actor's inbox as a signal and the timer is not touched by the worker that
+ * fired it; the actor finds the timer by the message's ref. So a cancel, which
+ * takes the ref away, also silences a fire that is queued already.
+ */
+#include <stdlib.h>
+
+#include "actors/internal.h"
+
+typedef struct gri_alarm {
+    gri_timer timer;
+    int64_t period_ns; /* 0: once */
+} gri_alarm;
+
+int gri_arm_message(gr_actor *self, gri_timer *t, int64_t due_ns, gr_msg *msg)
+{
+    t->payload = msg;
+    t->a = gri_id(self->now, self->index);
+    int rc = gri_sched_arm(&self->sys->sched, self->ctx->worker, t, due_ns);
+    if (rc < 0) {
+        t->payload = NULL;
+        gri_msg_free(self->ctx->cache, msg);
+    }
+    return rc;
+}
+
+static int start(gr_actor *self, int64_t ms, int64_t period_ms, gr_timer *out,
+                 const gr_value *values, uint32_t n)
+{
+    gri_ctx *ctx = self->ctx;
+    gri_ext *ext = gri_ext_of(self);
+    if (ext == NULL) {
+        return GR_ENOMEM;
+    }
+    if (ext->timers.count >= self->sys->opts.timers_max) {
+        return GR_ELIMIT;
+    }
+    gr_msg *msg = gri_pack(&ctx->builder, values, n, true);
+    if (msg == NULL) {
+        return ctx->builder.rc;
+    }
+    gri_alarm *alarm = calloc(1, sizeof *alarm);
+    if (alarm == NULL) {
+        gri_msg_free(ctx->cache, msg);
+        return GR_ENOMEM;
+    }
+    uint64_t ref = gri_new_ref(ctx);
+    int rc = gri_map_put(&ext->timers, (gri_key){ref, 0}, alarm);
+    if (rc < 0) {
+        gri_msg_free(ctx->cache, msg);
+        free(alarm);
+        return rc;
+    }
+    msg->kind = GRI_MSG_TIMER;
+    msg->from = gri_pid_of(self);
+    gri_msg_trailer(msg)->ref = ref;
+    alarm->period_ns = period_ms * GRI_NS_PER_MS;
+    rc = gri_arm_message(self, &alarm->timer,
+                         gri_deadline(&self->sys->clock, ms), msg);
+    if (rc < 0) {
+        (void)gri_map_remove(&ext->timers, (gri_key){ref, 0});
+        free(alarm);
+        return rc;
+    }
+    if (out != NULL) {
+        *out = (gr_timer){ref};
+    }
+    return 0;
+}
+
+#define MS_MAX (INT64_MAX / GRI_NS_PER_MS / 2)
+
+int gr_afterv(gr_actor *self, int64_t ms, gr_timer *out,
+              const gr_value *values, uint32_t n)
+{
+    return ms < 0 || ms > MS_MAX ? GR_EINVAL
+                                 : start(self, ms, 0, out, values, n);
+}
+
+int gr_everyv(gr_actor *self, int64_t ms, gr_timer *out,
+              const gr_value *values, uint32_t n)
+{
+    return ms < 1 || ms > MS_MAX ? GR_EINVAL
+                                 : start(self, ms, ms, out, values, n);
+}
+
+static void end(gr_actor *self, gri_alarm *alarm)
+{
+    if (gri_timer_disarm(&alarm->timer)) {
+        gri_msg_free(self->ctx->cache, alarm->timer.payload);
+    }
+    free(alarm);
+}
+
+void gr_timer_cancel(gr_actor *self, gr_timer timer)
+{
+    gri_alarm *alarm =
+        self->ext == NULL
+            ? NULL
+            : gri_map_remove(&self->ext->timers, (gri_key){timer.id, 0});
+    if (alarm != NULL) {
+        end(self, alarm);
+    }
+}
+
+gri_take gri_on_timer(gr_actor *self, gr_msg *msg)
+{
+    gri_key key = {gri_msg_ref(msg), 0};
+    gri_alarm *alarm =
+        self->ext == NULL ? NULL : gri_map_get(&self->ext->timers, key);
+    if (alarm == NULL) {
+        return GRI_TAKE_DONE; /* cancelled meanwhile */
+    }
+    if (alarm->period_ns == 0) {
+        (void)gri_map_remove(&self->ext->timers, key);
+        free(alarm);
+    }
+    GRI_TALLY(self->ctx, sent);
+    return GRI_TAKE_GIVE;
+}
+
+/* The next time of a periodic timer: those that passed meanwhile are left out,
+ * and the phase is kept. */
+static int64_t next_due(const gri_alarm *alarm, int64_t now_ns)
+{
+    int64_t due_ns = alarm->timer.due_ns + alarm->period_ns;
+    if (due_ns <= now_ns) {
+        int64_t missed = (now_ns - due_ns) / alarm->period_ns + 1;
+        due_ns += missed * alarm->period_ns;
+    }
+    return due_ns;
+}
+
+void gri_timer_done(gr_actor *self, gr_msg *msg)
+{
+    gri_key key = {gri_msg_ref(msg), 0};
+    gri_alarm *alarm =
+        self->ext == NULL ? NULL : gri_map_get(&self->ext->timers, key);
+    if (alarm == NULL || self->exiting) {
+        return; /* it was for once, or its handler cancelled it */
+    }
+    /* The message in hand is still the inbox's: the next fire needs another. */
+    gr_msg *copy = gri_msg_signal(self->ctx->cache, GRI_MSG_TIMER,
+                                  gri_msg_data(msg), msg->len);
+    int rc = GR_ENOMEM;
+    if (copy != NULL) {
+        copy->from = msg->from;
+        gri_msg_trailer(copy)->ref = gri_msg_ref(msg);
+        rc = gri_arm_message(
+            self, &alarm->timer,
+            next_due(alarm, gri_clock_ns(&self->sys->clock)), copy);
+    }
+    if (rc < 0) {
+        gri_exit_error(self, rc, "timer");
+    }
+}
+
+void gri_timers_end(gr_actor *self)
+{
+    size_t at = 0;
+    for (gri_entry *e; (e = gri_map_next(&self->ext->timers, &at)) != NULL;) {
+        end(self, e->value);
+    }
+}
+
+int64_t gr_now_ms(const gr_actor *self)
+{
+    return gri_clock_ns(&self->sys->clock) / GRI_NS_PER_MS;
+}

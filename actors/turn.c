@@ -1,0 +1,222 @@
+/*
+ * actors/turn.c - one turn of an actor on a worker: messages up to a budget.
+ */
+#include <string.h>
+
+#include "actors/internal.h"
+
+enum {
+    TURN_MESSAGES = 100, /* received in a turn, so that others have theirs */
+    TURN_SENDS = 1000,   /* sent in a turn: a producer that floods gives way */
+    STUB_CLASS_MAX = 1   /* an idle inbox holds at most 128 bytes */
+};
+
+gri_pop gri_next(gr_actor *self, gr_msg **out)
+{
+    gr_msg *old;
+    gri_pop pop = gri_inbox_pop(&self->inbox, &self->outlet, out, &old);
+    if (pop == GRI_POP_MSG) {
+        unsigned held = old->flags & (GRI_MSG_KEPT | GRI_MSG_SAVED);
+        if (held == 0) {
+            gri_msg_free(self->ctx->cache, old);
+        } else if (held == GRI_MSG_KEPT) {
+            gri_kept_add(self, old);
+        }
+    }
+    return pop;
+}
+
+static gri_take on_start(gr_actor *self, gr_msg *msg)
+{
+    gri_begin_run(self, msg);
+    return GRI_TAKE_DONE;
+}
+
+static gri_take on_stop(gr_actor *self)
+{
+    if (self->trap_exit) {
+        return GRI_TAKE_GIVE;
+    }
+    gr_exit_reason why = {.kind = GR_EXIT_SHUTDOWN};
+    gri_exit_set(self, &why);
+    return GRI_TAKE_DONE;
+}
+
+gri_take gri_take_in(gr_actor *self, gr_msg *msg)
+{
+    switch ((gri_msg_kind)msg->kind) {
+    case GRI_MSG_USER:
+    case GRI_MSG_STARTED:
+        return GRI_TAKE_GIVE;
+    case GRI_MSG_REPLY:
+        return gri_on_reply(self, msg);
+    case GRI_MSG_TIMER:
+        return gri_on_timer(self, msg);
+    case GRI_MSG_ASK_TIMEOUT:
+        return gri_on_ask_timeout(self, msg);
+    case GRI_MSG_START:
+        return on_start(self, msg);
+    case GRI_MSG_STOP:
+        return on_stop(self);
+    case GRI_MSG_LINK:
+    case GRI_MSG_UNLINK:
+    case GRI_MSG_MONITOR:
+    case GRI_MSG_DEMONITOR:
+    case GRI_MSG_EXIT:
+    case GRI_MSG_DOWN:
+        return gri_on_link_signal(self, msg);
+    case GRI_MSG_RESUME:
+        gri_slow_reached(self->ctx, msg);
+        break;
+    case GRI_MSG_KILL:
+    case GRI_MSG_NOP:
+        break;
+    }
+    return GRI_TAKE_DONE;
+}
+
+static gr_receive_fn *handler_for(const gr_behavior *b, const gr_msg *msg)
+{
+    if (b->handlers != NULL) {
+        gr_reader r = gr_msg_reader(msg);
+        gr_str tag;
+        if (gr_read_str(&r, &tag) == 0) {
+            for (const gr_handler *h = b->handlers; h->tag != NULL; h++) {
+                if (strlen(h->tag) == tag.len &&
+                    memcmp(h->tag, tag.ptr, tag.len) == 0) {
+                    return h->receive;
+                }
+            }
+        }
+    }
+    return b->receive;
+}
+
+static void give(gr_actor *self, gr_msg *msg)
+{
+    const gr_behavior *b = gri_behavior(self);
+    gr_receive_fn *fn = b->receive;
+    if (b->handlers != NULL) {
+        fn = handler_for(b, msg);
+    }
+    self->current = msg;
+    if (msg->kind == GRI_MSG_USER || msg->kind == GRI_MSG_TIMER) {
+        GRI_TALLY(self->ctx, handled);
+    }
+    int rc = fn != NULL ? fn(self, self->state, msg) : gr_unhandled(self, msg);
+    if (rc < 0) {
+        gri_exit_error(self, rc, "receive");
+    } else {
+        gri_after_handler(self, msg);
+    }
+    if (msg->kind == GRI_MSG_TIMER) {
+        gri_timer_done(self, msg);
+    }
+}
+
+/* True when the alert is for this run: it is over. */
+static bool is_killed(gr_actor *self)
+{
+    /* acquire: pairs with the release of gr_kill, and of send.c's at_bound,
+     * which set `over` before. */
+    uint32_t run =
+        atomic_load_explicit(&self->outlet.alert, memory_order_acquire);
+    if (run == 0 || run != self->now) {
+        return false;
+    }
+    gr_exit_reason why = {.kind = GR_EXIT_KILLED};
+    /* relaxed: see above. */
+    if (atomic_load_explicit(&self->over, memory_order_relaxed) != 0) {
+        why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ELIMIT, "mailbox full"};
+    }
+    /* The first reason counts, but nothing outranks a kill. */
+    self->exiting = false;
+    gri_exit_set(self, &why);
+    return true;
+}
+
+/* Deals with one message. */
+static void handle(gr_actor *self, gr_msg *msg)
+{
+    if (msg->kind != GRI_MSG_START && msg->run != self->now) {
+        gri_bury(self->ctx,
+                 (gr_pid){self->sys->node, gri_id(msg->run, self->index)}, msg,
+                 GRI_WHY_NOPROC);
+        return;
+    }
+    self->current = NULL;
+    if (gri_take_in(self, msg) == GRI_TAKE_GIVE) {
+        give(self, msg);
+    }
+    if (self->exiting) {
+        gri_end_run(self);
+    } else {
+        self->current = NULL;
+    }
+}
+
+/* The inbox is empty: leaves a small block in it, not a large one. */
+static void shed_large_stub(gr_actor *self)
+{
+    gr_msg *stub = gri_msg_new(self->ctx->cache, 0);
+    if (stub != NULL) { /* else the large one stays until the next message */
+        stub->kind = GRI_MSG_NOP;
+        stub->run = self->now;
+        (void)gri_inbox_push(&self->inbox, stub, false);
+    }
+}
+
+static void run_actor(gri_worker *worker, gri_task *task)
+{
+    gr_actor *self = GRI_CONTAINER(task, gr_actor, task);
+    gri_ctx *ctx = worker->user;
+    gri_enter(self, ctx);
+    for (unsigned n = 0; n < TURN_MESSAGES && ctx->sends < TURN_SENDS; n++) {
+        gr_msg *msg;
+        gri_pop pop = gri_next(self, &msg);
+        if (pop == GRI_POP_MSG) {
+            /* START belongs to the run that it begins; all else must first see
+             * whether that run is to go on. */
+            if (msg->kind != GRI_MSG_START && self->now != 0 &&
+                is_killed(self)) {
+                gri_end_run(self);
+            }
+            handle(self, msg);
+            /* relaxed: we are the consumer, who writes it. */
+            if (atomic_load_explicit(&self->place, memory_order_relaxed) ==
+                GRI_PLACE_THREAD) {
+                gri_thread_ring(ctx, self); /* handed over: not ours now */
+                return;
+            }
+            continue;
+        }
+        if (pop == GRI_POP_BUSY) {
+            break;
+        }
+        if (ctx->pressed != NULL) {
+            break; /* even with an empty inbox the sender is slowed down */
+        }
+        if (self->outlet.head->class_ > STUB_CLASS_MAX &&
+            self->outlet.head->kind != GRI_MSG_NOP) {
+            shed_large_stub(self);
+            continue;
+        }
+        if (gri_inbox_idle(&self->inbox, &self->outlet)) {
+            return; /* whoever pushes next schedules it: not ours any more */
+        }
+    }
+    if (ctx->pressed != NULL && self->now != 0 && gri_slow_down(self)) {
+        return; /* suspended: not ours any more */
+    }
+    gri_sched_again(worker, task);
+}
+
+/* A timer's message goes to its actor, as any signal. */
+static void timer_fired(gri_worker *worker, const gri_fired *fired)
+{
+    gri_ctx *ctx = worker->user;
+    gr_pid to = {ctx->sys->node, fired->a};
+    gri_send_signal(ctx, to, fired->payload);
+}
+
+const gri_sched_ops gri_actor_ops = {.run = run_actor, .fired = timer_fired};
