@@ -14,6 +14,9 @@
  *     process to end. Whoever asks also has the launcher kill what does not.
  *   - The connection is lost: the process has ended or will soon; if not (it is
  *     stopped or hangs), it is killed, as nobody can reach it any more.
+ *
+ * The lock here may be held while the launcher's is taken, never the other way:
+ * the launcher tells of processes without a lock.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -200,20 +203,35 @@ static void on_process(void *arg, const gri_process_event *event)
     }
 }
 
+/* Has the process killed if it has not ended in grace_ms. The lock is held over
+ * the call, which takes the launcher's own: once `ended` is set, the launcher
+ * may be gone. */
+static void kill_locked(child *c, int64_t grace_ms)
+{
+    gri_launcher *launcher = c->owner->launcher;
+    if (!c->ended && c->process.id != 0) {
+        launcher->ops->end(launcher, c->process, grace_ms);
+    }
+}
+
+static void kill_process(child *c, int64_t grace_ms)
+{
+    lock(c->owner);
+    kill_locked(c, grace_ms);
+    unlock(c->owner);
+}
+
 /* Asks the process to end, and has it killed if it has not in END_MS. */
 static void end_process(child *c)
 {
-    children *all = c->owner;
     const char stop = GRI_CHILD_STOP;
-    lock(all);
+    lock(c->owner);
     if (c->control >= 0) {
         /* Whatever goes wrong: the process is killed in the end. */
         (void)send(c->control, &stop, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
-    unlock(all);
-    if (c->process.id != 0) {
-        all->launcher->ops->end(all->launcher, c->process, END_MS);
-    }
+    kill_locked(c, END_MS);
+    unlock(c->owner);
 }
 
 /* The proxy has ended, whyever. */
@@ -413,7 +431,7 @@ static int proxy_receive(gr_actor *self, void *state, const gr_msg *msg)
     }
     if (gr_match_down(msg, NULL, NULL, NULL)) {
         /* Without a polite word: there is no one to hear it. */
-        all->launcher->ops->end(all->launcher, p->child->process, END_MS);
+        kill_process(p->child, END_MS);
         return 0;
     }
     if (gr_match(msg, GRI_CHILD_UP)) {
@@ -423,7 +441,7 @@ static int proxy_receive(gr_actor *self, void *state, const gr_msg *msg)
         gri_log_write(gri_system_log(all->sys), GR_LOG_WARN,
                       "child node %s is not up after %d s: killed",
                       p->child->name, (int)(START_MS / 1000));
-        all->launcher->ops->end(all->launcher, p->child->process, 0);
+        kill_process(p->child, 0);
         return 0;
     }
     return gr_unhandled(self, msg);
@@ -448,16 +466,21 @@ static void children_free(children *all)
     free(all);
 }
 
-/* The system ends: every proxy has, so every process is told to. */
+/* The system ends: every proxy has, so every process is told to. A proxy whose
+ * callback never returned finds its process ended, and its memory. */
 static void children_stop(gri_part *part, int64_t deadline_ms)
 {
     children *all = GRI_CONTAINER(part, children, part);
     if (all->launcher != NULL) {
         all->launcher->ops->stop(all->launcher, deadline_ms);
     }
-    GR_ASSERT(all->all == NULL);
     gri_folder_fini(&all->folder);
-    children_free(all);
+    lock(all);
+    const bool unused = all->all == NULL;
+    unlock(all);
+    if (unused) {
+        children_free(all);
+    }
 }
 
 static int children_new(gr_system *sys, children **out)
