@@ -1,11 +1,12 @@
 /*
  * actors/exit.c - how a run ends: in order, and with nothing left behind.
  *
- * On the actor's own turn: terminate; the run becomes even, so that senders see
- * it gone; then its name, timers, asks and kept messages end, its links and
- * monitors are told (behind all that it ever sent), its memory is freed, and
- * the slot is given to the next. What still stands in the inbox is buried by
- * whoever consumes the slot next: its messages are of a run that is over.
+ * On the actor's own turn: terminate; its name ends and its hooks are called;
+ * its links and monitors are told (behind all that it ever sent); the run
+ * becomes even, so that senders see it gone; then its timers, asks and kept
+ * messages end, its memory is freed, and the slot is given to the next. What
+ * still stands in the inbox is buried by whoever consumes the slot next: its
+ * messages are of a run that is over.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,8 @@ void gr_exit(gr_actor *self, int code, const char *text)
         why.kind = GR_EXIT_NORMAL;
     } else if (code == GR_ELIMIT) {
         why.kind = GR_EXIT_LIMIT;
+    } else if (code == GR_ESTOPPED) {
+        why = (gr_exit_reason){.kind = GR_EXIT_SHUTDOWN};
     }
     copy_text(why.text, text);
     gri_exit_set(self, &why);
@@ -113,16 +116,22 @@ static void report(gr_actor *self, const gr_exit_reason *why)
                   message[0] != '\0' ? ", at " : "", message);
 }
 
-static void free_ext(gr_actor *self)
+/* Before anybody hears of the end: who is started in its place finds what it
+ * held outside free again. */
+static void run_hooks(gri_ext *ext)
 {
-    gri_ext *ext = self->ext;
-    self->ext = NULL;
     while (ext->hooks != NULL) {
         gri_hook *hook = ext->hooks;
         ext->hooks = hook->next;
         hook->fn(hook->arg);
         free(hook);
     }
+}
+
+static void free_ext(gr_actor *self)
+{
+    gri_ext *ext = self->ext;
+    self->ext = NULL;
     gri_arena_end(ext);
     gri_map_fini(&ext->links);
     gri_map_fini(&ext->monitors);
@@ -146,22 +155,26 @@ void gri_end_run(gr_actor *self)
         b->terminate(self, self->state, &why);
     }
     report(self, &why);
-    /* An asked message in hand dies with us. */
-    if (self->current != NULL) {
-        gri_answer_status(ctx, self->current, GR_ENOPROC);
-    }
+    /* Those who restart it hear of the end first, when its name is free and its
+     * hooks have let go of what it held: so whoever learns of the end by any
+     * other way and asks them finds that they know. */
     if (self->ext != NULL) {
         gri_names_end(self);
+        call_hooks(self->ext);
+        gri_links_end(self, &why);
     }
     /* release: who sees the run gone sees its name gone. Later sends are dead
      * letters at the sender; those on their way are buried by gri_next's
      * caller. */
     atomic_store_explicit(&self->run, self->now + 1, memory_order_release);
+    /* An asked message in hand dies with us. */
+    if (self->current != NULL) {
+        gri_answer_status(ctx, self->current, GR_ENOPROC);
+    }
     if (self->ext != NULL) {
         gri_timers_end(self);
         gri_asks_end(self);
         gri_kept_end(self);
-        gri_links_end(self, &why);
         free_ext(self);
     }
     if (self->state != NULL) {

@@ -318,44 +318,38 @@ static gri_take on_exit_signal(gr_actor *self, gr_msg *msg)
     return GRI_TAKE_DONE;
 }
 
-gri_take gri_on_link_signal(gr_actor *self, gr_msg *msg)
+static gri_take on_tie(gr_actor *self, const gr_msg *msg)
 {
-    gri_ext *ext = gri_ext_of(self);
-    int rc = ext == NULL ? GR_ENOMEM : 0;
-    switch ((gri_msg_kind)msg->kind) {
-    case GRI_MSG_LINK:
-        if (rc == 0) {
-            rc = gri_add_link(self, msg->from);
-        }
-        break;
-    case GRI_MSG_MONITOR:
-        if (rc == 0) {
-            rc = gri_add_watcher(self, msg->from, gri_msg_ref(msg));
-        }
-        break;
-    case GRI_MSG_UNLINK:
-        if (ext != NULL) {
-            (void)cut_tie(&ext->links, key_of(msg->from));
-        }
-        return GRI_TAKE_DONE;
-    case GRI_MSG_DEMONITOR:
-        if (ext != NULL) {
-            (void)cut_tie(&ext->watchers,
-                          watcher_key(gri_msg_ref(msg), msg->from));
-        }
-        return GRI_TAKE_DONE;
-    case GRI_MSG_EXIT:
-        return on_exit_signal(self, msg);
-    case GRI_MSG_DOWN:
-        return ext != NULL && cut_tie(&ext->monitors,
-                                      (gri_key){gri_msg_ref(msg), 0})
-                   ? GRI_TAKE_GIVE
-                   : GRI_TAKE_DONE;
-    default:
-        GR_ASSERT(false);
+    int rc = GR_ENOMEM;
+    if (gri_ext_of(self) != NULL) {
+        rc = msg->kind == GRI_MSG_LINK
+                 ? gri_add_link(self, msg->from)
+                 : gri_add_watcher(self, msg->from, gri_msg_ref(msg));
     }
     if (rc < 0) {
         refuse_tie(self, msg);
+    }
+    return GRI_TAKE_DONE;
+}
+
+gri_take gri_on_link_signal(gr_actor *self, gr_msg *msg)
+{
+    gri_ext *ext = self->ext;
+    if (msg->kind == GRI_MSG_LINK || msg->kind == GRI_MSG_MONITOR) {
+        return on_tie(self, msg);
+    }
+    if (ext == NULL) {
+        return GRI_TAKE_DONE; /* there is nothing to cut or to fire */
+    }
+    if (msg->kind == GRI_MSG_UNLINK) {
+        (void)cut_tie(&ext->links, key_of(msg->from));
+    } else if (msg->kind == GRI_MSG_DEMONITOR) {
+        (void)cut_tie(&ext->watchers,
+                      watcher_key(gri_msg_ref(msg), msg->from));
+    } else if (msg->kind == GRI_MSG_EXIT) {
+        return on_exit_signal(self, msg);
+    } else if (cut_tie(&ext->monitors, (gri_key){gri_msg_ref(msg), 0})) {
+        return GRI_TAKE_GIVE;
     }
     return GRI_TAKE_DONE;
 }

@@ -216,35 +216,49 @@ static void free_inboxes(gr_system *sys)
     }
 }
 
+/* What is left of the deadline for a part of the system, and a little. */
+static int64_t left_ms(const stopper *s)
+{
+    if (s->deadline_ns == GRI_NEVER) {
+        return KILL_GRACE_MS;
+    }
+    int64_t ms = (s->deadline_ns - gri_clock_ns(&s->sys->clock)) /
+                 GRI_NS_PER_MS;
+    return ms > KILL_GRACE_MS ? ms : KILL_GRACE_MS;
+}
+
+static void stop_plugs(const stopper *s)
+{
+    gr_system *sys = s->sys;
+    gri_part *part = gri_part_of(sys);
+    if (part != NULL) {
+        part->stop(part, left_ms(s));
+    }
+    /* acquire: pairs with gri_route_install. */
+    const gri_route *route =
+        atomic_load_explicit(&sys->route, memory_order_acquire);
+    if (route != NULL) {
+        /* relaxed: stored before the route was. */
+        route->stop(atomic_load_explicit(&sys->net, memory_order_relaxed),
+                    left_ms(s));
+    }
+}
+
 int gr_system_stop(gr_system *sys, int64_t deadline_ms)
 {
     stopper s = {.sys = sys};
     s.deadline_ns = gri_deadline(&sys->clock, deadline_ms);
     bool all = stop_actors(&s);
     free(s.list);
-    /* acquire: pairs with gri_route_install. */
-    const gri_route *route =
-        atomic_load_explicit(&sys->route, memory_order_acquire);
-    if (route != NULL) {
-        int64_t left_ms = KILL_GRACE_MS;
-        if (s.deadline_ns != GRI_NEVER) {
-            int64_t left_ns = s.deadline_ns - gri_clock_ns(&sys->clock);
-            if (left_ns > KILL_GRACE_MS * GRI_NS_PER_MS) {
-                left_ms = left_ns / GRI_NS_PER_MS;
-            }
-        }
-        /* relaxed: stored before the route was. */
-        route->stop(atomic_load_explicit(&sys->net, memory_order_relaxed),
-                    left_ms);
-    }
+    stop_plugs(&s);
     if (!all) {
         return GR_ETIMEOUT;
     }
     if (sys->sched.is_sim) {
         (void)gr_sim_settle(sys); /* buries what the last ones left */
     }
-    if (!gri_sched_stop(&sys->sched,
-                        gri_deadline(&(gri_clock){0}, KILL_GRACE_MS * 10))) {
+    if (!gri_sched_stop(&sys->sched, gri_deadline(&(gri_clock){0},
+                                                  KILL_GRACE_MS * 10))) {
         gri_log_write(&sys->log, GR_LOG_ERROR, "stop: a worker never returned");
         return GR_ETIMEOUT;
     }

@@ -261,6 +261,23 @@ void *gri_route_net(gr_system *sys)
                : atomic_load_explicit(&sys->net, memory_order_relaxed);
 }
 
+int gri_part_install(gr_system *sys, gri_part *part)
+{
+    gri_part *none = NULL;
+    /* release: pairs with the acquire in gri_part_of. */
+    return atomic_compare_exchange_strong_explicit(
+               &sys->part, &none, part, memory_order_release,
+               memory_order_relaxed)
+               ? 0
+               : GR_EEXIST;
+}
+
+gri_part *gri_part_of(gr_system *sys)
+{
+    /* acquire: pairs with gri_part_install. */
+    return atomic_load_explicit(&sys->part, memory_order_acquire);
+}
+
 void gri_deliver(gr_system *sys, gri_cache *cache, gr_pid to, gr_msg *msg)
 {
     gri_ctx ctx;
