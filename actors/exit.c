@@ -160,7 +160,7 @@ void gri_end_run(gr_actor *self)
      * other way and asks them finds that they know. */
     if (self->ext != NULL) {
         gri_names_end(self);
-        call_hooks(self->ext);
+        run_hooks(self->ext);
         gri_links_end(self, &why);
     }
     /* release: who sees the run gone sees its name gone. Later sends are dead

@@ -112,8 +112,9 @@ GR_API gr_pid gr_self(const gr_actor *self);
 GR_API gr_system *gr_system_of(const gr_actor *self);
 
 /* Ends this actor after the running callback. code 0: GR_EXIT_NORMAL;
- * GR_ELIMIT: GR_EXIT_LIMIT; any other: GR_EXIT_ERROR. text may be NULL; it is
- * cut at GR_EXIT_TEXT_MAX. The first call counts. A thread actor ends by
+ * GR_ESTOPPED: GR_EXIT_SHUTDOWN (for an actor that traps exits and was told to
+ * stop); GR_ELIMIT: GR_EXIT_LIMIT; any other: GR_EXIT_ERROR. text may be NULL;
+ * it is cut at GR_EXIT_TEXT_MAX. The first call counts. A thread actor ends by
  * gr_thread_detach; for it this only sets the reason. */
 GR_API void gr_exit(gr_actor *self, int code, const char *text);
 
