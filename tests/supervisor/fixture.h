@@ -4,9 +4,9 @@
  *
  * A part is a child with a letter for its name. The journal tells the story:
  *
- *   +a  init of a returned 0        *a  init of a failed
- *   .a  init of a ended normally    !a  a ended with an error
- *   -a  a ended in another way      (a killed part writes nothing)
+ *   +a  init of a returned 0        !a  a ended with an error
+ *   *a  init of a failed            -a  a ended in another way
+ *   .a  init of a ended normally        (a killed part writes nothing)
  *
  * Deterministic systems run on the test's own thread, so plain variables do.
  */
@@ -189,7 +189,7 @@ static inline void on_each_seed(scenario_fn *run)
 /* Lets all happen that can happen without time passing. */
 static inline void settle(gr_actor *self)
 {
-    (void)gr_sim_settle(gr_system_of(self));
+    gr_sim_advance(gr_system_of(self), 0);
 }
 
 static inline gr_pid pid_of(gr_actor *self, gr_pid supervisor, const char *id)

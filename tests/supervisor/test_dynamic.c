@@ -122,7 +122,7 @@ static void not_started(gr_actor *self)
     init_failures['x'] = 0;
     (void)add(self, sup, 2);
 
-    EXPECT(".x+x");
+    EXPECT(".x-x+x");
     stop(self, sup);
 }
 

@@ -382,7 +382,7 @@ static void died_meanwhile(gr_actor *self)
                                  PART("c"),
                                  {0}};
     gr_supervisor spec = {
-        .strategy = GR_REST_FOR_ONE, .restarts_max = 2, .children = children};
+        .strategy = GR_REST_FOR_ONE, .restarts_max = 3, .children = children};
 
     gr_pid sup = supervise(self, &spec);
     gr_pid a = pid_of(self, sup, "a");

@@ -98,11 +98,11 @@ static void nothing_to_do(gr_actor *self)
     init_failures['b'] = -1;
     gr_pid sup = supervise(self, &spec);
 
-    EXPECT("+a.b+c");
+    EXPECT("+a.b-b+c");
     CHECK_RC(gr_child_pid(self, sup, "b", &pid), GR_ENOPROC);
     /* With the others it is tried again, and again has nothing to do. */
     crash(self, sup, "a");
-    EXPECT("!a-c+a.b+c");
+    EXPECT("!a-c+a.b-b+c");
     stop(self, sup);
     EXPECT("-c-a");
 }
