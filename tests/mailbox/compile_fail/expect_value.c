@@ -1,0 +1,15 @@
+/* WANT: cannot_match_into_this */
+#include <greenroom/greenroom.h>
+
+int f(gr_actor *self, gr_pid to, const gr_msg *msg);
+int f(gr_actor *self, gr_pid to, const gr_msg *msg)
+{
+    (void)self, (void)to, (void)msg;
+#ifdef RIGHT
+    int n = 0;
+    return gr_call(self, to, 5, gr_expect("x", &n), "get");
+#else
+    int n = 0;
+    return gr_call(self, to, 5, gr_expect("x", n), "get");
+#endif
+}

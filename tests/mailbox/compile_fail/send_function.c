@@ -1,0 +1,13 @@
+/* WANT: cannot_send_this_type */
+#include <greenroom/greenroom.h>
+
+int f(gr_actor *self, gr_pid to, const gr_msg *msg);
+int f(gr_actor *self, gr_pid to, const gr_msg *msg)
+{
+    (void)self, (void)to, (void)msg;
+#ifdef RIGHT
+    return gr_send(self, to, "x", gr_sender(msg));
+#else
+    return gr_send(self, to, "x", f);
+#endif
+}

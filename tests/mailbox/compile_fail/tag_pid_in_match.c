@@ -1,0 +1,13 @@
+/* WANT: a_tag_is_text_or_an_integer */
+#include <greenroom/greenroom.h>
+
+int f(gr_actor *self, gr_pid to, const gr_msg *msg);
+int f(gr_actor *self, gr_pid to, const gr_msg *msg)
+{
+    (void)self, (void)to, (void)msg;
+#ifdef RIGHT
+    return gr_match(msg, "to", &to);
+#else
+    return gr_match(msg, to);
+#endif
+}
