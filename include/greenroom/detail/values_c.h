@@ -103,17 +103,20 @@
  * The ten standard integer types by their own names, so that every typedef hits
  * exactly one. Plain char is refused, as it may be meant as a number or as
  * text, and so is void *, the commonest mistake. The functions named gr_error
- * exist nowhere: their odd parameter makes the compiler name the hint, the type
- * and the argument.
+ * exist nowhere: the name of the function (gcc) or of its odd parameter's type
+ * (clang) makes the compiler say the hint, the type and the argument.
  */
-struct gri_hint {
-    int unused;
-};
-gr_value
-    gr_error__cannot_send_this_type__see_gr_bin_gr_list_gr_nil(struct gri_hint);
-gr_value gr_error__plain_char__cast_it_to_int_or_use_gr_strn(struct gri_hint);
-gr_value gr_error__a_tag_is_text_or_an_integer(struct gri_hint);
-gr_out gr_error__cannot_match_into_this__see_gr_match(struct gri_hint);
+#define GRI_ERROR_FUNCTION(result, name)                                       \
+    struct name {                                                              \
+        int unused;                                                            \
+    };                                                                         \
+    result name(struct name)
+GRI_ERROR_FUNCTION(gr_value,
+                   gr_error__cannot_send_this_type__see_gr_bin_gr_list_gr_nil);
+GRI_ERROR_FUNCTION(gr_value,
+                   gr_error__plain_char__cast_it_to_int_or_use_gr_strn);
+GRI_ERROR_FUNCTION(gr_value, gr_error__a_tag_is_text_or_an_integer);
+GRI_ERROR_FUNCTION(gr_out, gr_error__cannot_match_into_this__see_gr_match);
 
 /* clang-format off */
 #define GRI_INTEGER_CASES                                                      \
