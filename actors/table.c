@@ -73,7 +73,9 @@ static int add_slots(gri_ctx *ctx)
 /* A slot's first use gives its inbox the node that it needs. */
 static int prepare(gri_ctx *ctx, gr_actor *slot, uint32_t index)
 {
-    if (slot->outlet.head != NULL) {
+    /* Not outlet.head: the consumer may still be burying what the run before
+     * has left, and moves it. */
+    if (slot->sys != NULL) {
         return 0;
     }
     gr_msg *stub = gri_msg_new(ctx->cache, 0);
