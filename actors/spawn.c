@@ -342,14 +342,15 @@ void gri_begin_run(gr_actor *self, gr_msg *msg)
     self->begun = false;
     self->state = NULL;
     self->trap_exit = false;
+    if (start->thread != NULL) {
+        gri_thread_hand_over(start->thread, self); /* brings its own ext */
+        gri_name_adopt(self, start->name);
+        return;
+    }
     int rc = take_ties(self, start);
     if (rc < 0) {
         tell_untied(self, start);
         gri_exit_error(self, rc, "start");
-        return;
-    }
-    if (start->thread != NULL) {
-        gri_thread_hand_over(start->thread, self);
         return;
     }
     self->trap_exit = start->behavior->trap_exit;
