@@ -53,6 +53,7 @@ struct gri_worker {
 
     /* Any thread. */
     _Atomic(uint32_t) permit; /* futex: 1 wakes */
+    _Atomic(uint32_t) left;   /* futex: 1 once the thread is about to return */
     gri_runq queue;
     gri_timers timers;
 };
