@@ -236,7 +236,8 @@ GRI_INLINE gri_writer gri_add(gr_actor *self, gri_writer w, gr_value v)
         return gri_put_int(self, w.p, v.as.u, v.kind);
     }
     if (v.kind == GR_KIND_STR && __builtin_constant_p(v.len) &&
-        v.len <= GRI_FIXSTR_MAX && (size_t)(w.end - w.p) > v.len) {
+        v.len <= GRI_FIXSTR_MAX &&
+        __builtin_expect((size_t)(w.end - w.p) > v.len, 1)) {
         *w.p = (uint8_t)(GRI_FIXSTR | v.len);
         memcpy(w.p + 1, v.as.p, v.len);
         w.p += 1 + v.len;
@@ -264,7 +265,8 @@ GRI_INLINE GR_MUST_CHECK bool gri_match(const gr_msg *msg, gr_value tag,
                                         const gr_out *outs, uint32_t n)
 {
     const uint8_t *p = (const uint8_t *)(const void *)msg + GRI_PAYLOAD_AT;
-    bool usual = (uint8_t)(p[0] - (GRI_FIXARRAY + 1)) < 15 && p[1] < 0xc0;
+    bool usual = __builtin_expect(
+        (uint8_t)(p[0] - (GRI_FIXARRAY + 1)) < 15 && p[1] < 0xc0, 1);
     if (usual && tag.kind == GR_KIND_STR && __builtin_constant_p(tag.len) &&
         tag.len <= GRI_FIXSTR_MAX) {
         if (p[1] != (GRI_FIXSTR | tag.len) ||
