@@ -168,6 +168,11 @@ static void *worker_main(void *arg)
     while (!atomic_load_explicit(&s->stopping, memory_order_acquire)) {
         gri_task *task = next_task(w);
         if (task != NULL) {
+            /* Found without a search, right after it was woken: others must
+             * not rely on us while we run it. */
+            if (w->searching) {
+                gri_sched_stop_searching(w, true);
+            }
             run(w, task);
         } else {
             gri_sched_park(w);
