@@ -15,6 +15,7 @@ flags=$(sed -n 's/^CMAKE_C_FLAGS:[A-Z]*=//p' "$GREENROOM_BUILD/CMakeCache.txt")
     -L "$GREENROOM_BUILD" -Wl,-rpath,"$GREENROOM_BUILD" -lgreenroom \
     -o "$work/counter"
 printed=$("$work/counter")
+# shellcheck disable=SC2016 # the backquotes are those of the text
 said=$(sed -n 's/^It prints `\(.*\)`\..*/\1/p' "$GREENROOM_SOURCE/README.md")
 if [ "$printed" != "$said" ]; then
     echo "the README says '$said', the program printed '$printed'"
