@@ -11,7 +11,7 @@
 
 /* What the queue of files ahead may take, in bytes of records. Some thousands
  * of paths: a walk that goes on while the workers count never starves them. */
-#define AHEAD_MAX (256u << 10)
+#define AHEAD_MAX (1u << 20)
 /* Files that a chunk needs are looked for in steps of this many. */
 #define LOOK_STEP 64u
 /* What opening and closing a file takes, in bytes that are scanned meanwhile:
@@ -19,12 +19,13 @@
 #define FILE_COST (4u << 10)
 /* Bounds of a guided chunk, in bytes. Below the lower one a message costs more
  * than it balances; above the upper one nothing is saved any more. */
-#define CHUNK_MIN         ((uint64_t)256 << 10)
+#define CHUNK_MIN         ((uint64_t)512 << 10)
+#define CHUNK_MIN_EARLY   ((uint64_t)2 << 20) /* while more may be found */
 #define CHUNK_MAX_DEFAULT ((uint64_t)8 << 20)
 /* Each worker gets about this many chunks of what is left. */
-#define SHARES 3u
+#define SHARES 2u
 /* Paths of one chunk, in bytes, so that its message stays small. */
-#define SEGMENTS_MAX (64u << 10)
+#define SEGMENTS_MAX (128u << 10)
 
 void wc_chunks_init(wc_chunks *chunks, const wc_chunks_opts *opts)
 {
@@ -132,8 +133,9 @@ static uint64_t target(const wc_chunks *chunks)
     }
     const uint64_t share =
         chunks->ahead_cost / ((uint64_t)SHARES * chunks->opts.workers);
-    const uint64_t least = share < CHUNK_MIN ? CHUNK_MIN : share;
-    return least < chunks->opts.chunk_max ? least : chunks->opts.chunk_max;
+    const uint64_t min = chunks->walked ? CHUNK_MIN : CHUNK_MIN_EARLY;
+    const uint64_t wanted = share < min ? min : share;
+    return wanted < chunks->opts.chunk_max ? wanted : chunks->opts.chunk_max;
 }
 
 static int append_segment(wc_chunk *chunk, size_t *room, const wc_segment *seg)
