@@ -19,7 +19,7 @@ static const char label[] = "greenroom proof 1";
 
 enum {
     HELLO_PREFIX = GRI_FRAME_HEAD + 12, /* magic and two versions: for ever */
-    HELLO_FIXED = HELLO_PREFIX + 2 + 8 + 8 + 4 + GRI_NONCE_BYTES
+    HELLO_FIXED = HELLO_PREFIX + 2 + 8 + 8 + 4 + 4 + GRI_NONCE_BYTES
 };
 
 _Static_assert(GRI_KEY_BYTES == crypto_auth_hmacsha256_KEYBYTES,
@@ -79,6 +79,7 @@ static void write_hello(gri_handshake *hs)
     p = gri_put64(p, hs->self.node);
     p = gri_put64(p, hs->self.features);
     p = gri_put32(p, hs->self.frame_max);
+    p = gri_put32(p, hs->self.silence_ms);
     memcpy(p, hs->nonce, GRI_NONCE_BYTES);
     p += GRI_NONCE_BYTES;
     memcpy(p, hs->self.name, name_len);
@@ -183,12 +184,13 @@ static int take_hello(gri_handshake *hs, const uint8_t *frame, size_t n,
         return fail(hs, GR_EFORMAT, "hello is malformed", fault);
     }
     size_t name_len = p[1];
-    const uint8_t *nonce = p + 22;
+    const uint8_t *nonce = p + 26;
     const char *name = (const char *)nonce + GRI_NONCE_BYTES;
     gri_identity *other = &hs->other;
     other->node = gri_get64(p + 2);
     other->features = gri_get64(p + 10);
     other->frame_max = gri_get32(p + 18);
+    other->silence_ms = gri_get32(p + 22);
     /* Bytes behind the name are a later version's: proven, not read. */
     if (name_len > n - HELLO_FIXED || !gri_node_name_ok(name, name_len) ||
         other->node == 0) {

@@ -27,7 +27,7 @@ enum {
     GRI_KEY_BYTES = 32,
     GRI_NONCE_BYTES = 32,
     GRI_PROOF_BYTES = 32,
-    /* A whole frame before the proof. Ours have at most 134 bytes; the rest is
+    /* A whole frame before the proof. Ours have at most 138 bytes; the rest is
      * for what later versions append to their hellos. */
     GRI_HANDSHAKE_MAX = 512
 };
@@ -36,9 +36,10 @@ typedef enum gri_role { GRI_DIALER = 1, GRI_LISTENER = 2 } gri_role;
 
 /* What a node says of itself. */
 typedef struct gri_identity {
-    uint64_t node;      /* its incarnation, not 0 */
-    uint64_t features;  /* bits; none are given out yet */
-    uint32_t frame_max; /* bytes of the longest frame that it accepts */
+    uint64_t node;       /* its incarnation, not 0 */
+    uint64_t features;   /* bits; none are given out yet */
+    uint32_t frame_max;  /* bytes of the longest frame that it accepts */
+    uint32_t silence_ms; /* without a byte for so long, it gives us up */
     char name[GR_NODE_NAME_MAX + 1];
 } gri_identity;
 

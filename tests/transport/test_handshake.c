@@ -28,6 +28,7 @@ static const gri_identity alice = {
 static const gri_identity bob = {.node = UINT64_C(0xb0b0000000000002),
                                  .features = 5,
                                  .frame_max = 2000,
+                                 .silence_ms = 500,
                                  .name = "bob"};
 
 typedef struct pair {
@@ -78,6 +79,7 @@ static void same_secret_makes_both_believe(void **state)
     assert_int_equal(p.dialer.other.node, bob.node);
     assert_int_equal(p.dialer.other.features, 5);
     assert_int_equal(p.dialer.other.frame_max, 2000);
+    assert_int_equal(p.dialer.other.silence_ms, 500);
     assert_int_equal(p.dialer.version, GRI_PROTOCOL);
     gri_handshake_prove(&p.dialer, &p.d);
     assert_int_equal(to_listener(&p), GRI_STEP_PROVEN);

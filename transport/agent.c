@@ -1,0 +1,349 @@
+/* transport/agent.c - see agent.h. */
+#include "transport/agent.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mailbox/pack.h"
+#include "transport/translate.h"
+
+enum {
+    SPAWN_ARGS_MAX = 1024, /* arguments that another node may spawn with */
+    EVENT_MAX = 256        /* bytes of a message to a watcher */
+};
+
+/* ---- watchers ------------------------------------------------------------ */
+
+static gr_node node_of(const gri_peer *peer)
+{
+    return (gr_node){peer->hs.other.node};
+}
+
+/* Not gr_tell: that could not set the mark. */
+static void tell(gri_agent *agent, gr_actor *self, uint64_t watcher,
+                 const gri_peer *peer, bool up)
+{
+    gri_net *net = agent->net;
+    const char *name = peer->hs.other.name;
+    const gr_value values[] = {
+        gr_strn("gr.node", 7),
+        gr_bool(up),
+        {.kind = GR_KIND_UINT, .as.u = node_of(peer).id},
+        gr_strn(name, strlen(name)),
+        {.kind = GR_KIND_INT, .as.i = up ? 0 : peer->reason},
+    };
+    (void)pthread_mutex_lock(&net->cache_lock);
+    gri_builder b = {.cache = &net->cache, .len_max = EVENT_MAX};
+    gr_msg *msg = gri_pack(&b, values, 5, true);
+    if (msg != NULL) {
+        msg->from = gr_self(self);
+        gri_msg_trailer(msg)->extra = GRI_NODE_EVENT;
+        gri_deliver(net->sys, &net->cache, (gr_pid){net->self.node, watcher},
+                    msg);
+    }
+    (void)pthread_mutex_unlock(&net->cache_lock);
+    if (msg == NULL) {
+        gri_log_write(net->log, GR_LOG_ERROR,
+                      "no memory to tell a watcher of node %s", name);
+    }
+}
+
+static void tell_all(gri_agent *agent, gr_actor *self, const gri_peer *peer,
+                     bool up)
+{
+    size_t at = 0;
+    for (gri_entry *e; (e = gri_map_next(&agent->watchers, &at)) != NULL;) {
+        tell(agent, self, e->key.a, peer, up);
+    }
+}
+
+void gri_agent_greet(gri_agent *agent, gr_actor *self, gri_peer *peer)
+{
+    peer->greeted = true;
+    agent->up++;
+    gri_log_write(agent->net->log, GR_LOG_INFO, "node %s: %s is up",
+                  agent->net->self.name, peer->hs.other.name);
+    tell_all(agent, self, peer, true);
+}
+
+static int watch(gri_agent *agent, gr_actor *self, const gr_msg *msg, bool on)
+{
+    gr_pid who = gr_sender(msg);
+    gri_key key = {who.id, 0};
+    if (!on) {
+        (void)gri_map_remove(&agent->watchers, key);
+        return 0;
+    }
+    if (gri_map_get(&agent->watchers, key) != NULL) {
+        return 0;
+    }
+    gr_ref ref;
+    int rc = gr_monitor(self, who, &ref); /* to forget it with its end */
+    if (rc == 0) {
+        rc = gri_map_put(&agent->watchers, key, agent);
+    }
+    if (rc < 0) {
+        gri_log_write(agent->net->log, GR_LOG_ERROR,
+                      "no memory for one more watcher of nodes");
+        return 0;
+    }
+    uint32_t used = gri_net_used(agent->net);
+    for (uint32_t i = 0; i < used; i++) {
+        const gri_peer *peer = gri_net_peer(agent->net, i);
+        if (peer->greeted) {
+            tell(agent, self, who.id, peer, true);
+        }
+    }
+    return 0;
+}
+
+/* ---- the end of a peer ----------------------------------------------------
+ */
+
+typedef struct loss {
+    gri_net *net;
+    gri_peer *peer;
+} loss;
+
+static void on_lost_tie(void *arg, const gri_frame *f)
+{
+    const loss *l = arg;
+    gr_msg *msg = gri_msg_of_frame(&l->peer->cache, l->peer->hs.other.node, f);
+    if (msg == NULL) {
+        gri_log_write(l->net->log, GR_LOG_ERROR,
+                      "no memory to tell an actor of the loss of node %s",
+                      l->peer->hs.other.name);
+        return;
+    }
+    gri_deliver(l->net->sys, &l->peer->cache,
+                (gr_pid){l->net->self.node, f->to}, msg);
+}
+
+static void on_closed(gri_agent *agent, gr_actor *self, gri_peer *peer)
+{
+    gri_net *net = agent->net;
+    if (peer->greeted) {
+        /* Nobody but us knows the tables any more: the link is closed, and
+         * senders see that it is not UP. */
+        (void)pthread_mutex_lock(&peer->lock);
+        gri_crossing lost = peer->crossing;
+        peer->crossing = (gri_crossing){.asks = {.count = 0}};
+        (void)pthread_mutex_unlock(&peer->lock);
+        gri_crossing_lose(&lost, on_lost_tie, &(loss){net, peer});
+        agent->up--;
+        peer->greeted = false;
+        gri_log_write(net->log, GR_LOG_INFO, "node %s: %s is down: %s",
+                      net->self.name, peer->hs.other.name,
+                      peer->fault != NULL ? peer->fault
+                      : peer->reason == 0 ? "goodbye"
+                                          : gr_strerror(peer->reason));
+        if (peer->reason < 0 && peer->fault != NULL) {
+            gri_net_fault(net, peer->hs.other.name, peer->fault);
+        }
+        tell_all(agent, self, peer, false);
+    }
+    gri_meet_closed(agent, self, peer);
+}
+
+static void look(gri_agent *agent, gr_actor *self)
+{
+    gri_peer *peer;
+    unsigned events = 0;
+    while ((peer = gri_net_next(agent->net, &events)) != NULL) {
+        if ((events & GRI_EVENT_OPENED) != 0) {
+            gri_meet_opened(agent, self, peer);
+        }
+        if ((events & GRI_EVENT_BYTES) != 0) {
+            gri_meet_bytes(agent, self, peer);
+        }
+        if ((events & GRI_EVENT_PONG) != 0) {
+            gri_meet_pong(agent, self, peer);
+        }
+        if ((events & GRI_EVENT_LATE) != 0) {
+            gri_meet_late(agent, self, peer);
+        }
+        if ((events & GRI_EVENT_CLOSED) != 0) {
+            on_closed(agent, self, peer);
+        }
+    }
+}
+
+/* ---- what it does for other nodes ---------------------------------------- */
+
+static int whereis(gr_actor *self, const gr_msg *msg, gr_str name)
+{
+    char text[GR_NAME_MAX + 1];
+    gr_pid pid = GR_NOBODY;
+    if (name.len > GR_NAME_MAX) {
+        return gr_reply_error(self, msg, GR_ENOENT, "no such name");
+    }
+    memcpy(text, name.ptr, name.len);
+    text[name.len] = '\0';
+    int rc = gr_whereis(self, GR_HERE, text, &pid);
+    return rc < 0 ? gr_reply_error(self, msg, rc, "no such name")
+                  : gr_reply(self, msg, "pid", pid);
+}
+
+static const gr_behavior *find_spawnable(const gri_net *net, gr_str name)
+{
+    for (size_t i = 0; net->spawnable[i] != NULL; i++) {
+        const char *known = net->spawnable[i]->name;
+        if (strlen(known) == name.len &&
+            memcmp(known, name.ptr, name.len) == 0) {
+            return net->spawnable[i];
+        }
+    }
+    return NULL;
+}
+
+/* The arguments as they came, not decoded. */
+static int collect(gr_reader list, gr_value **out, uint32_t *n)
+{
+    if (list.left > SPAWN_ARGS_MAX) {
+        return GR_ELIMIT;
+    }
+    gr_value *values = malloc((list.left + 1) * sizeof *values);
+    if (values == NULL) {
+        return GR_ENOMEM;
+    }
+    *n = 0;
+    gr_any any;
+    while (gr_read_any(&list, &any) == 0) {
+        values[(*n)++] =
+            (gr_value){.kind = GR_KIND_ANY, .len = any.len, .as.p = any.ptr};
+    }
+    *out = values;
+    return 0;
+}
+
+static int spawn(gri_agent *agent, gr_actor *self, const gr_msg *msg,
+                 gr_reader what)
+{
+    gr_str behavior_name;
+    gr_str name = {"", 0};
+    gr_reader list;
+    if (gr_read_str(&what, &behavior_name) < 0 ||
+        (gr_read_str(&what, &name) < 0 && gr_read_nil(&what) < 0) ||
+        gr_read_list(&what, &list) < 0 || what.left != 0) {
+        return gr_unhandled(self, msg);
+    }
+    const gr_behavior *behavior = find_spawnable(agent->net, behavior_name);
+    if (behavior == NULL) {
+        return gr_reply_error(self, msg, GR_EDENIED, "not spawnable from afar");
+    }
+    char text[GR_NAME_MAX + 1] = "";
+    if (name.len > GR_NAME_MAX) {
+        return gr_reply_error(self, msg, GR_EINVAL, "name too long");
+    }
+    memcpy(text, name.ptr, name.len);
+    gr_value *args = NULL;
+    uint32_t n = 0;
+    gr_pid pid = GR_NOBODY;
+    int rc = collect(list, &args, &n);
+    if (rc == 0) {
+        const gr_spawn_opts opts = {.args = {args, n},
+                                    .name = name.len > 0 ? text : NULL};
+        rc = gr_spawn(self, behavior, &opts, &pid);
+    }
+    free(args);
+    return rc < 0 ? gr_reply_error(self, msg, rc, NULL)
+                  : gr_reply(self, msg, "pid", pid);
+}
+
+/* ---- its life as an actor ------------------------------------------------ */
+
+static void on_end(void *arg)
+{
+    gri_agent *agent = arg;
+    gri_net_agent(agent->net, false);
+    gri_map_fini(&agent->watchers);
+}
+
+/* The net is installed after the agent has started. */
+static bool has_net(gri_agent *agent, gr_actor *self)
+{
+    if (agent->net == NULL) {
+        gri_net *net = gri_route_net(gr_system_of(self));
+        if (net == NULL || gr_on_exit(self, on_end, agent) < 0) {
+            return false;
+        }
+        agent->net = net;
+    }
+    return true;
+}
+
+static void on_down(gri_agent *agent, gr_pid who)
+{
+    (void)gri_map_remove(&agent->watchers, (gri_key){who.id, 0});
+}
+
+/* Requests of this node's own actors; see node.c. */
+static int on_local(gri_agent *agent, gr_actor *self, const gr_msg *msg)
+{
+    gr_str address;
+    int64_t timeout_ms;
+    bool on;
+    if (gr_match(msg, "gr.watch", &on)) {
+        return watch(agent, self, msg, on);
+    }
+    if (gr_match(msg, "gr.connect", &address, &timeout_ms)) {
+        return gri_meet_connect(agent, self, msg, address, timeout_ms);
+    }
+    return gr_unhandled(self, msg);
+}
+
+static int receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    gri_agent *agent = state;
+    gr_str name;
+    gr_reader rest;
+    gr_pid who;
+    if (gr_match_exit(msg, NULL, NULL)) {
+        return 0; /* who links to the agent does so for its own sake */
+    }
+    if (gr_match_stop(msg, &who)) {
+        if (gr_pid_is_nobody(who)) {
+            gr_exit(self, 0, "the system stops");
+        }
+        return 0; /* nobody else ends it */
+    }
+    if (!has_net(agent, self)) {
+        return gr_unhandled(self, msg);
+    }
+    if (gr_match_down(msg, NULL, &who, NULL)) {
+        on_down(agent, who);
+        return 0;
+    }
+    /* A failure to answer (no memory, no connection) must not end the node. */
+    int rc;
+    if (gr_match(msg, "gr.wake")) {
+        look(agent, self); /* whoever sent it: there is something, or not */
+        return 0;
+    }
+    if (gr_match(msg, "ping")) {
+        rc = gr_msg_asked(msg) ? gr_reply(self, msg, "pong") : 0;
+    } else if (gr_match(msg, "whereis", &name)) {
+        rc = gr_msg_asked(msg) ? whereis(self, msg, name) : 0;
+    } else if (gr_match(msg, "spawn", &rest)) {
+        rc = gr_msg_asked(msg) ? spawn(agent, self, msg, rest) : 0;
+    } else {
+        bool local = gr_sender(msg).node == agent->net->self.node;
+        rc = local ? on_local(agent, self, msg) : gr_unhandled(self, msg);
+    }
+    if (rc < 0) {
+        gri_log_write(agent->net->log, GR_LOG_WARN,
+                      "node %s: a request could not be answered: %s",
+                      agent->net->self.name, gr_strerror(rc));
+    }
+    return 0;
+}
+
+const gr_behavior gri_agent_behavior = {
+    .name = "gr.agent",
+    .state_size = sizeof(gri_agent),
+    .receive = receive,
+    /* Events come as messages: they must not be refused because others sent
+     * too many. */
+    .mailbox = {.soft = UINT32_MAX, .hard = UINT32_MAX},
+    .trap_exit = true,
+};

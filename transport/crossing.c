@@ -1,0 +1,173 @@
+/* transport/crossing.c - see crossing.h. */
+#include "transport/crossing.h"
+
+#include <stdlib.h>
+
+/* The value of entries whose key says all. */
+static const uint8_t present;
+
+static void *mark(void)
+{
+    return (void *)(uintptr_t)&present; /* never written, never freed */
+}
+
+/* A monitor's other end. */
+typedef struct tie {
+    uint64_t id;
+} tie;
+
+static int add_mark(gri_map *map, gri_key key)
+{
+    if (map->count >= GRI_CROSSINGS_MAX) {
+        return GR_ELIMIT;
+    }
+    return gri_map_put(map, key, mark());
+}
+
+static int add_tie(gri_map *map, gri_key key, uint64_t id)
+{
+    tie *t = gri_map_get(map, key);
+    if (t != NULL) {
+        t->id = id; /* the same ref again: the later one counts */
+        return 0;
+    }
+    if (map->count >= GRI_CROSSINGS_MAX) {
+        return GR_ELIMIT;
+    }
+    t = malloc(sizeof *t);
+    if (t == NULL) {
+        return GR_ENOMEM;
+    }
+    t->id = id;
+    int rc = gri_map_put(map, key, t);
+    if (rc < 0) {
+        free(t);
+    }
+    return rc;
+}
+
+static void cut_tie(gri_map *map, gri_key key)
+{
+    free(gri_map_remove(map, key));
+}
+
+static void free_ties(gri_map *map)
+{
+    size_t at = 0;
+    for (gri_entry *e; (e = gri_map_next(map, &at)) != NULL;) {
+        free(e->value);
+    }
+    gri_map_fini(map);
+}
+
+void gri_crossing_fini(gri_crossing *c)
+{
+    gri_map_fini(&c->asks);
+    free_ties(&c->watching);
+    free_ties(&c->watched);
+    gri_map_fini(&c->links);
+}
+
+int gri_crossing_out(gri_crossing *c, const gri_frame *f)
+{
+    switch ((int)f->type) {
+    case GRI_FRAME_ASK:
+        return add_mark(&c->asks, (gri_key){f->from, f->ref});
+    case GRI_FRAME_MONITOR:
+        return add_tie(&c->watching, (gri_key){f->from, f->ref}, f->to);
+    case GRI_FRAME_DEMONITOR:
+        cut_tie(&c->watching, (gri_key){f->from, f->ref});
+        return 0;
+    case GRI_FRAME_DOWN:
+        cut_tie(&c->watched, (gri_key){f->to, f->ref});
+        return 0;
+    case GRI_FRAME_LINK:
+        return add_mark(&c->links, (gri_key){f->from, f->to});
+    case GRI_FRAME_UNLINK:
+    case GRI_FRAME_EXIT:
+        (void)gri_map_remove(&c->links, (gri_key){f->from, f->to});
+        return 0;
+    default:
+        break; /* ties nothing */
+    }
+    return 0;
+}
+
+/* A DOWN that ends a monitor of exactly that actor. */
+static int take_down(gri_crossing *c, const gri_frame *f)
+{
+    gri_key key = {f->to, f->ref};
+    const tie *t = gri_map_get(&c->watching, key);
+    if (t == NULL || t->id != f->from) {
+        return 0;
+    }
+    cut_tie(&c->watching, key);
+    return 1;
+}
+
+int gri_crossing_in(gri_crossing *c, const gri_frame *f)
+{
+    int rc = 0;
+    switch ((int)f->type) {
+    case GRI_FRAME_REPLY:
+        return gri_map_remove(&c->asks, (gri_key){f->to, f->ref}) != NULL;
+    case GRI_FRAME_MONITOR:
+        rc = add_tie(&c->watched, (gri_key){f->from, f->ref}, f->to);
+        break;
+    case GRI_FRAME_DEMONITOR:
+        cut_tie(&c->watched, (gri_key){f->from, f->ref});
+        break;
+    case GRI_FRAME_DOWN:
+        return take_down(c, f);
+    case GRI_FRAME_LINK:
+        rc = add_mark(&c->links, (gri_key){f->to, f->from});
+        break;
+    case GRI_FRAME_UNLINK:
+    case GRI_FRAME_EXIT:
+        /* Without a link it is a stale one; the receiver knows better. */
+        (void)gri_map_remove(&c->links, (gri_key){f->to, f->from});
+        break;
+    default:
+        break; /* ties nothing */
+    }
+    return rc < 0 ? rc : 1;
+}
+
+void gri_crossing_lose(gri_crossing *c, gri_crossing_fn *fn, void *arg)
+{
+    gri_frame f = {.why = {.kind = GR_EXIT_NOCONNECTION}};
+    size_t at = 0;
+    for (gri_entry *e; (e = gri_map_next(&c->asks, &at)) != NULL;) {
+        f.type = GRI_FRAME_REPLY;
+        f.status = GR_ENOCONN;
+        f.to = e->key.a;
+        f.from = 0;
+        f.ref = e->key.b;
+        fn(arg, &f);
+    }
+    at = 0;
+    for (gri_entry *e; (e = gri_map_next(&c->watching, &at)) != NULL;) {
+        f.type = GRI_FRAME_DOWN;
+        f.to = e->key.a;
+        f.from = ((const tie *)e->value)->id;
+        f.ref = e->key.b;
+        fn(arg, &f);
+    }
+    at = 0;
+    for (gri_entry *e; (e = gri_map_next(&c->links, &at)) != NULL;) {
+        f.type = GRI_FRAME_EXIT;
+        f.to = e->key.a;
+        f.from = e->key.b;
+        f.ref = 0;
+        fn(arg, &f);
+    }
+    at = 0;
+    for (gri_entry *e; (e = gri_map_next(&c->watched, &at)) != NULL;) {
+        f.type = GRI_FRAME_DEMONITOR;
+        f.to = ((const tie *)e->value)->id;
+        f.from = e->key.a;
+        f.ref = e->key.b;
+        fn(arg, &f);
+    }
+    gri_crossing_fini(c);
+}

@@ -1,0 +1,546 @@
+/*
+ * transport/meeting.c - who becomes a peer: the agent's decisions from the
+ * first byte of a connection until it is UP.
+ *
+ * One connection joins two nodes. When both dial at the same time, the one that
+ * the node with the lower number dialed stays: each side can tell alone. The
+ * other is refused with ALREADY, and its dialer waits for the one that stays.
+ * This holds in any order of events, because a dialer sends its proof only
+ * while it knows of no other connection with that node; so of two listeners at
+ * least one knows of both.
+ *
+ * A name belongs to one node at a time. A proven newcomer with the name of a
+ * known node is most likely that node started again, of whose end we have not
+ * heard yet: the known one is asked to show that it lives, and gives way if it
+ * does not. Nothing of a newcomer is delivered before all that the loss of its
+ * predecessor means has been: it is parked until then.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "transport/agent.h"
+
+enum {
+    REST_MIN_MS = 50, /* before it is dialed again; doubles */
+    REST_MAX_MS = 5000,
+    REFUSE_MS = 1000 /* for a refusal to go out */
+};
+
+static int64_t after_ms(const gri_agent *agent, int64_t ms)
+{
+    return gri_deadline(agent->net->clock, ms);
+}
+
+/* ---- who waits for a dial ------------------------------------------------ */
+
+static void answer(gr_actor *self, gri_peer *peer, int rc, uint64_t node)
+{
+    while (peer->requests != NULL) {
+        gri_request *r = peer->requests;
+        peer->requests = r->next;
+        /* Who asked has gone, or there is no memory: its own deadline is what
+         * is left. */
+        if (rc < 0) {
+            GR_IGNORE(gr_reply_error(self, r->msg, rc, NULL), "see above");
+        } else {
+            GR_IGNORE(gr_reply(self, r->msg, "node", (gr_node){node}),
+                      "see above");
+        }
+        gr_release(self, r->msg);
+        free(r);
+    }
+}
+
+static int add_request(gr_actor *self, gri_peer *peer, const gr_msg *msg)
+{
+    gri_request *r = malloc(sizeof *r);
+    if (r == NULL) {
+        return GR_ENOMEM;
+    }
+    r->msg = gr_keep(self, msg);
+    if (r->msg == NULL) {
+        free(r);
+        return GR_ENOMEM;
+    }
+    r->next = peer->requests;
+    peer->requests = r;
+    return 0;
+}
+
+static void move_requests(gri_peer *from, gri_peer *to)
+{
+    gri_request **last = &to->requests;
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = from->requests;
+    from->requests = NULL;
+    to->give_up = to->give_up > from->give_up ? to->give_up : from->give_up;
+}
+
+/* ---- decisions ----------------------------------------------------------- */
+
+typedef enum verdict {
+    GO,
+    ALREADY, /* that node is connected, or will be by a better dial */
+    MERGE,   /* we dial it already by another address */
+    TAKEN,   /* its name is */
+    WAIT,    /* until its predecessor is tidied up */
+    FULL
+} verdict;
+
+/* What a peer's link is like at this moment. */
+static bool is_up(gri_peer *peer)
+{
+    (void)pthread_mutex_lock(&peer->lock);
+    bool up = peer->state == GRI_PEER_UP && !peer->closing;
+    (void)pthread_mutex_unlock(&peer->lock);
+    return up;
+}
+
+static bool is_shaking(gri_peer *peer)
+{
+    (void)pthread_mutex_lock(&peer->lock);
+    bool shaking =
+        (peer->state == GRI_PEER_SHAKING || peer->state == GRI_PEER_DIALING) &&
+        !peer->closing && !peer->draining;
+    (void)pthread_mutex_unlock(&peer->lock);
+    return shaking;
+}
+
+/* A dial of ours that has heard who is at its other end. */
+static bool is_dial_to(gri_peer *q, uint64_t node)
+{
+    return q->role == GRI_DIALER && !q->greeted && q->hs.other.node == node &&
+           (q->hs.state == GRI_EXPECTS_DECISION ||
+            q->hs.state == GRI_EXPECTS_WELCOME) &&
+           is_shaking(q);
+}
+
+/* What q means for peer; GO: nothing. */
+static verdict compare(const gri_agent *agent, const gri_peer *peer,
+                       gri_peer *q)
+{
+    const gri_identity *other = &peer->hs.other;
+    bool same_node = q->hs.other.node == other->node;
+    if (q->greeted) {
+        if (!same_node && strcmp(q->hs.other.name, other->name) != 0) {
+            return GO;
+        }
+        if (!is_up(q)) {
+            return WAIT;
+        }
+        return same_node ? ALREADY : TAKEN;
+    }
+    if (!is_dial_to(q, other->node)) {
+        return GO;
+    }
+    if (peer->role == GRI_DIALER) {
+        return MERGE;
+    }
+    return agent->net->self.node < other->node ? ALREADY : GO;
+}
+
+static verdict judge(const gri_agent *agent, const gri_peer *peer,
+                     gri_peer **rival)
+{
+    gri_net *net = agent->net;
+    *rival = NULL;
+    if (strcmp(peer->hs.other.name, net->self.name) == 0) {
+        return TAKEN;
+    }
+    uint32_t used = gri_net_used(net);
+    for (uint32_t i = 0; i < used; i++) {
+        gri_peer *q = gri_net_peer(net, i);
+        verdict v = q == peer ? GO : compare(agent, peer, q);
+        if (v != GO) {
+            *rival = q;
+            return v;
+        }
+    }
+    return agent->up >= net->peers_max ? FULL : GO;
+}
+
+static void refuse(gri_agent *agent, gri_peer *peer, gri_refusal why, int rc,
+                   const char *fault)
+{
+    gri_note note;
+    peer->parked = false;
+    peer->rival = NULL;
+    if (peer->role == GRI_DIALER && peer->proven) {
+        gri_peer_signal(peer, GRI_FRAME_BYE); /* it believes that it is UP */
+    } else {
+        gri_handshake_refuse(&peer->hs, why, &note);
+        gri_peer_note(peer, &note);
+    }
+    gri_peer_finish(peer, rc, fault, after_ms(agent, REFUSE_MS));
+}
+
+/* Everybody who wanted that node has it. */
+static void settle(gri_agent *agent, gr_actor *self, uint64_t node)
+{
+    uint32_t used = gri_net_used(agent->net);
+    for (uint32_t i = 0; i < used; i++) {
+        gri_peer *q = gri_net_peer(agent->net, i);
+        bool there = q->greeted && q->hs.other.node == node;
+        if (q->requests != NULL &&
+            (there || q->awaited == node || is_dial_to(q, node))) {
+            answer(self, q, 0, node);
+        }
+    }
+}
+
+static void go_up(gri_agent *agent, gr_actor *self, gri_peer *peer,
+                  const gri_note *last)
+{
+    peer->parked = false;
+    peer->rival = NULL;
+    if (!gri_peer_up(peer, last)) {
+        return; /* it was closed meanwhile; that event follows */
+    }
+    gri_agent_greet(agent, self, peer);
+    settle(agent, self, peer->hs.other.node);
+    /* What came behind the handshake, then the rest. */
+    if (gri_peer_read(peer)) {
+        gri_peer_receive(peer);
+    }
+}
+
+static void go_on(gri_agent *agent, gr_actor *self, gri_peer *peer)
+{
+    gri_note note;
+    if (peer->hs.state == GRI_EXPECTS_NOTHING) {
+        go_up(agent, self, peer, NULL); /* a dialer that was welcomed */
+    } else if (peer->role == GRI_LISTENER) {
+        gri_handshake_welcome(&peer->hs, &note);
+        go_up(agent, self, peer, &note);
+    } else {
+        peer->parked = false;
+        gri_handshake_prove(&peer->hs, &note);
+        gri_peer_note(peer, &note);
+        gri_peer_receive(peer);
+    }
+}
+
+/* Somebody else has its name. A proven newcomer may outlive that one. */
+static void contest(gri_agent *agent, gri_peer *peer, gri_peer *rival)
+{
+    if (rival == NULL || peer->role == GRI_DIALER) {
+        refuse(agent, peer, GRI_REFUSE_NAME, GR_EEXIST, "its name is taken");
+        return;
+    }
+    peer->parked = true;
+    peer->rival = rival;
+    gri_peer_signal(rival, GRI_FRAME_PING);
+    gri_peer_set_deadline(peer, after_ms(agent, GRI_PROBE_MS));
+}
+
+/* The other end is known (a dialer's: claimed): what now? */
+static void decide(gri_agent *agent, gr_actor *self, gri_peer *peer)
+{
+    gri_peer *rival;
+    switch (judge(agent, peer, &rival)) {
+    case GO:
+        go_on(agent, self, peer);
+        break;
+    case ALREADY:
+        if (rival->greeted) {
+            answer(self, peer, 0, peer->hs.other.node);
+            /* Should that connection be dead, this finds it out. */
+            gri_peer_signal(rival, GRI_FRAME_PING);
+        }
+        refuse(agent, peer, GRI_REFUSE_ALREADY, GR_ENOCONN, NULL);
+        break;
+    case MERGE:
+        move_requests(peer, rival);
+        refuse(agent, peer, GRI_REFUSE_ALREADY, GR_ENOCONN, NULL);
+        break;
+    case TAKEN:
+        contest(agent, peer, rival);
+        break;
+    case WAIT:
+        peer->parked = true;
+        peer->rival = NULL;
+        break;
+    case FULL:
+        refuse(agent, peer, GRI_REFUSE_FULL, GR_ELIMIT, "peers_max is reached");
+        break;
+    }
+}
+
+/* ---- events -------------------------------------------------------------- */
+
+static bool is_stranger(gri_peer *peer)
+{
+    return peer->role == GRI_LISTENER && !peer->proven && is_shaking(peer);
+}
+
+/* Silent connections must not keep honest ones out. */
+static void make_room(gri_agent *agent)
+{
+    gri_peer *oldest = NULL;
+    unsigned strangers = 0;
+    uint32_t used = gri_net_used(agent->net);
+    for (uint32_t i = 0; i < used; i++) {
+        gri_peer *q = gri_net_peer(agent->net, i);
+        if (is_stranger(q)) {
+            strangers++;
+            if (oldest == NULL || q->born < oldest->born) {
+                oldest = q;
+            }
+        }
+    }
+    if (strangers > GRI_STRANGERS_MAX) {
+        gri_peer_close(oldest, GR_ELIMIT, "too many unproven connections");
+    }
+}
+
+void gri_meet_opened(gri_agent *agent, gr_actor *self, gri_peer *peer)
+{
+    gri_net *net = agent->net;
+    uint8_t nonce[GRI_NONCE_BYTES];
+    (void)self;
+    if (peer->opened_rc < 0) {
+        gri_peer_close(peer, peer->opened_rc, NULL);
+        return;
+    }
+    randombytes_buf(nonce, sizeof nonce);
+    gri_handshake_init(&peer->hs, peer->role, &net->self, net->key, nonce);
+    int64_t deadline = after_ms(agent, GRI_HANDSHAKE_MS);
+    if (peer->role == GRI_DIALER) {
+        gri_note hello;
+        gri_handshake_open(&peer->hs, &hello);
+        (void)pthread_mutex_lock(&peer->lock);
+        peer->state = peer->closing ? peer->state : GRI_PEER_SHAKING;
+        (void)pthread_mutex_unlock(&peer->lock);
+        gri_peer_note(peer, &hello);
+        deadline = peer->give_up < deadline ? peer->give_up : deadline;
+    } else {
+        make_room(agent);
+    }
+    gri_peer_set_deadline(peer, deadline);
+    gri_peer_receive(peer);
+}
+
+/* The other end says that we are connected. If so, whoever asked has what it
+ * wanted; if not yet, it waits. */
+static void on_already(gri_agent *agent, gr_actor *self, gri_peer *peer)
+{
+    uint64_t node = peer->hs.other.node;
+    gri_peer *q = gri_net_find(agent->net, node);
+    if (q != NULL && q->greeted && q->hs.other.node == node) {
+        answer(self, peer, 0, node);
+    } else {
+        int64_t rest = peer->rest_ms == 0 ? REST_MIN_MS : peer->rest_ms * 2;
+        peer->rest_ms = rest < REST_MAX_MS ? rest : REST_MAX_MS;
+        peer->awaited = node;
+    }
+    gri_peer_close(peer, GR_ENOCONN, NULL);
+}
+
+/* One frame; returns whether the next may be looked at. */
+static bool on_frame(gri_agent *agent, gr_actor *self, gri_peer *peer, size_t n)
+{
+    gri_note note;
+    const char *fault = NULL;
+    int step = gri_handshake_read(&peer->hs, peer->in.data, n, &note, &fault);
+    gri_buffer_drop(&peer->in, n);
+    if (note.len > 0) {
+        gri_peer_note(peer, &note);
+    }
+    if (step < 0) {
+        gri_peer_finish(peer, step, fault, after_ms(agent, REFUSE_MS));
+        return false;
+    }
+    switch ((gri_step)step) {
+    case GRI_STEP_WAIT:
+        return true;
+    case GRI_STEP_PROVEN:
+    case GRI_STEP_DONE:
+        peer->proven = true;
+        break;
+    case GRI_STEP_NAMED:
+        break;
+    case GRI_STEP_ALREADY:
+        on_already(agent, self, peer);
+        return false;
+    }
+    decide(agent, self, peer);
+    return false;
+}
+
+void gri_meet_bytes(gri_agent *agent, gr_actor *self, gri_peer *peer)
+{
+    size_t need = 0;
+    while (is_shaking(peer)) {
+        int64_t n = gri_frame_split(peer->in.data, peer->in.len,
+                                    GRI_HANDSHAKE_MAX, &need);
+        if (n < 0) {
+            gri_peer_close(peer, GR_EFORMAT, "not the greenroom protocol");
+            return;
+        }
+        if (n == 0) {
+            gri_peer_receive(peer);
+            return;
+        }
+        if (!on_frame(agent, self, peer, (size_t)n)) {
+            return;
+        }
+    }
+}
+
+/* An idle peer is not needed any more. */
+static void give_back(gri_agent *agent, gr_actor *self, gri_peer *peer, int rc)
+{
+    answer(self, peer, rc, 0);
+    gri_peer_reset(peer);
+    free(peer->address);
+    peer->address = NULL;
+    peer->rest_ms = 0;
+    peer->awaited = 0;
+    gri_net_give(agent->net, peer);
+}
+
+/* Dials a peer that is idle. It answers who waits if that cannot be. */
+static void dial(gri_agent *agent, gr_actor *self, gri_peer *peer)
+{
+    int64_t left_ms = GR_FOREVER;
+    if (peer->give_up != GRI_NEVER) {
+        int64_t left = peer->give_up - gri_clock_ns(agent->net->clock);
+        left_ms = left <= 0 ? 0 : left / GRI_NS_PER_MS + 1;
+    }
+    peer->awaited = 0;
+    int rc = left_ms == 0 ? GR_ETIMEOUT : gri_peer_dial(peer, left_ms);
+    if (rc < 0) {
+        give_back(agent, self, peer, rc);
+        return;
+    }
+    gri_peer_set_deadline(peer, peer->give_up);
+}
+
+static bool is_idle(gri_peer *peer)
+{
+    (void)pthread_mutex_lock(&peer->lock);
+    bool idle = peer->state == GRI_PEER_IDLE;
+    (void)pthread_mutex_unlock(&peer->lock);
+    return idle;
+}
+
+void gri_meet_late(gri_agent *agent, gr_actor *self, gri_peer *peer)
+{
+    if (is_idle(peer) && peer->awaited != 0) {
+        if (peer->requests == NULL) {
+            give_back(agent, self, peer, GR_ENOCONN);
+        } else {
+            dial(agent, self, peer);
+        }
+    } else if (!is_shaking(peer)) {
+        return; /* it has gone on meanwhile */
+    } else if (peer->rival != NULL) {
+        gri_peer_close(peer->rival, GR_ETIMEOUT,
+                       "silent when a node of its name came");
+        peer->rival = NULL;
+        gri_peer_set_deadline(peer, after_ms(agent, GRI_HANDSHAKE_MS));
+    } else if (peer->role == GRI_LISTENER &&
+               peer->hs.state == GRI_EXPECTS_HELLO) {
+        gri_peer_close(peer, GR_ETIMEOUT, "it said nothing in time");
+    } else if (peer->role == GRI_DIALER &&
+               peer->hs.state == GRI_EXPECTS_HELLO) {
+        gri_peer_close(peer, GR_ETIMEOUT, NULL);
+    } else {
+        refuse(agent, peer, GRI_REFUSE_LATE, GR_ETIMEOUT,
+               "its handshake took too long");
+    }
+}
+
+void gri_meet_pong(gri_agent *agent, gr_actor *self, gri_peer *peer)
+{
+    (void)self;
+    uint32_t used = gri_net_used(agent->net);
+    for (uint32_t i = 0; i < used; i++) {
+        gri_peer *q = gri_net_peer(agent->net, i);
+        if (q->parked && q->rival == peer) {
+            refuse(agent, q, GRI_REFUSE_NAME, GR_EEXIST, "its name is taken");
+        }
+    }
+}
+
+void gri_meet_closed(gri_agent *agent, gr_actor *self, gri_peer *peer)
+{
+    gri_net *net = agent->net;
+    peer->parked = false;
+    if (peer->role == GRI_LISTENER && peer->fault != NULL && peer->node == 0) {
+        gri_net_fault(net, peer->proven ? peer->hs.other.name : "a stranger",
+                      peer->fault);
+    }
+    int rc = peer->reason == 0 ? GR_ENOCONN : peer->reason;
+    gri_peer_reset(peer);
+    /* Those that waited for this end. A peer that goes UP over it may have
+     * what who waits for this one wanted. */
+    uint32_t used = gri_net_used(net);
+    for (uint32_t i = 0; i < used; i++) {
+        gri_peer *q = gri_net_peer(net, i);
+        if (q->parked && (q->rival == NULL || q->rival == peer)) {
+            q->rival = NULL;
+            decide(agent, self, q);
+        }
+    }
+    if (peer->requests != NULL && peer->awaited != 0) {
+        int64_t at = after_ms(agent, peer->rest_ms);
+        at = at < peer->give_up ? at : peer->give_up;
+        gri_peer_set_deadline(peer, at);
+        return;
+    }
+    give_back(agent, self, peer, rc);
+}
+
+/* A dial under way to that address. */
+static gri_peer *find_dial(gri_net *net, gr_str address, unsigned *dials)
+{
+    uint32_t used = gri_net_used(net);
+    for (uint32_t i = 0; i < used; i++) {
+        gri_peer *q = gri_net_peer(net, i);
+        if (q->requests == NULL || q->address == NULL) {
+            continue;
+        }
+        ++*dials;
+        if (strlen(q->address) == address.len &&
+            memcmp(q->address, address.ptr, address.len) == 0) {
+            return q;
+        }
+    }
+    return NULL;
+}
+
+int gri_meet_connect(gri_agent *agent, gr_actor *self, const gr_msg *msg,
+                     gr_str address, int64_t timeout_ms)
+{
+    gri_net *net = agent->net;
+    unsigned dials = 0;
+    if (!gr_msg_asked(msg)) {
+        return gr_unhandled(self, msg);
+    }
+    int64_t give_up = after_ms(agent, timeout_ms);
+    gri_peer *peer = find_dial(net, address, &dials);
+    if (peer != NULL) {
+        GR_TRY(add_request(self, peer, msg));
+        peer->give_up = peer->give_up > give_up ? peer->give_up : give_up;
+        return 0;
+    }
+    peer = dials < GRI_DIALS_MAX ? gri_net_take(net) : NULL;
+    if (peer == NULL) {
+        return gr_reply_error(self, msg, GR_ELIMIT, "too many dials at once");
+    }
+    peer->give_up = give_up;
+    peer->address = strndup(address.ptr, address.len);
+    if (peer->address == NULL || add_request(self, peer, msg) < 0) {
+        free(peer->address);
+        peer->address = NULL;
+        gri_net_give(net, peer);
+        return gr_reply_error(self, msg, GR_ENOMEM, NULL);
+    }
+    dial(agent, self, peer);
+    return 0;
+}

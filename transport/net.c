@@ -1,0 +1,390 @@
+/* transport/net.c - see net.h. */
+#include "transport/net.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "transport/translate.h"
+
+/* ---- peers --------------------------------------------------------------- */
+
+gri_peer *gri_net_find(const gri_net *net, uint64_t node)
+{
+    /* A walk over a few words. With hundreds of nodes in use a table might be
+     * faster, but no table is as simple to read without a lock. */
+    uint32_t used = gri_net_used(net);
+    for (uint32_t i = 0; i < used; i++) {
+        /* relaxed: a hint; the peer's lock protects the truth. */
+        if (atomic_load_explicit(&net->nodes[i], memory_order_relaxed) ==
+            node) {
+            return gri_net_peer(net, i);
+        }
+    }
+    return NULL;
+}
+
+/* A peer that was never used. Under lock. */
+static gri_peer *new_peer(gri_net *net)
+{
+    /* relaxed: written under the lock that is held. */
+    uint32_t i = atomic_load_explicit(&net->used, memory_order_relaxed);
+    gri_peer *peer = i < net->room ? malloc(sizeof *peer) : NULL;
+    if (peer == NULL) {
+        return NULL;
+    }
+    if (gri_peer_init(peer, net, i) < 0) {
+        free(peer);
+        return NULL;
+    }
+    /* release, both: pair with the acquire in gri_net_peer and gri_net_used,
+     * so that whoever counts it finds it initialised. */
+    atomic_store_explicit(&net->peers[i], peer, memory_order_release);
+    atomic_store_explicit(&net->used, i + 1, memory_order_release);
+    return peer;
+}
+
+gri_peer *gri_net_take(gri_net *net)
+{
+    (void)pthread_mutex_lock(&net->lock);
+    gri_peer *peer = net->idle;
+    if (peer != NULL) {
+        net->idle = peer->next;
+        peer->next = NULL;
+    } else {
+        peer = new_peer(net);
+    }
+    if (peer != NULL) {
+        peer->born = ++net->arrivals;
+    }
+    (void)pthread_mutex_unlock(&net->lock);
+    return peer;
+}
+
+void gri_net_give(gri_net *net, gri_peer *peer)
+{
+    (void)pthread_mutex_lock(&net->lock);
+    peer->next = net->idle;
+    net->idle = peer;
+    (void)pthread_mutex_unlock(&net->lock);
+}
+
+void gri_net_accepted(void *arg, gri_link *link)
+{
+    gri_net *net = arg;
+    gri_peer *peer = gri_net_take(net);
+    if (peer == NULL) {
+        link->ops->close(link);
+        gri_net_fault(net, "somebody", "too many connections at once");
+        return;
+    }
+    gri_peer_accept(peer, link);
+}
+
+void gri_net_opening(gri_net *net)
+{
+    (void)pthread_mutex_lock(&net->lock);
+    net->open++;
+    (void)pthread_mutex_unlock(&net->lock);
+}
+
+void gri_net_closed(gri_net *net)
+{
+    (void)pthread_mutex_lock(&net->lock);
+    net->open--;
+    if (net->open == 0) {
+        (void)pthread_cond_broadcast(&net->quiet);
+    }
+    (void)pthread_mutex_unlock(&net->lock);
+}
+
+void gri_net_fault(gri_net *net, const char *who, const char *fault)
+{
+    (void)pthread_mutex_lock(&net->lock);
+    uint64_t n = ++net->faults;
+    (void)pthread_mutex_unlock(&net->lock);
+    if ((n & (n - 1)) == 0) {
+        gri_log_write(net->log, GR_LOG_WARN,
+                      "node %s: cut %s: %s (%llu such cases so far)",
+                      net->self.name, who, fault, (unsigned long long)n);
+    }
+}
+
+/* ---- events -------------------------------------------------------------- */
+
+/* A message without a meaning of its own: it only makes the agent look. So it
+ * does not matter that any actor can send one. */
+static void wake_agent(gri_net *net)
+{
+    static const uint8_t wake[] = {0x91, 0xa7, 'g', 'r', '.',
+                                   'w',  'a',  'k', 'e'};
+    (void)pthread_mutex_lock(&net->cache_lock);
+    gr_msg *msg = gri_msg_new(&net->cache, sizeof wake);
+    if (msg != NULL) {
+        msg->flags |= GRI_MSG_NO_REPORT;
+        msg->len = sizeof wake;
+        memcpy(gri_msg_payload(msg), wake, sizeof wake);
+        gri_deliver(net->sys, &net->cache,
+                    (gr_pid){net->self.node, GRI_AGENT_ID}, msg);
+    }
+    (void)pthread_mutex_unlock(&net->cache_lock);
+    if (msg == NULL) {
+        /* The keeper tries again. */
+        (void)pthread_mutex_lock(&net->lock);
+        net->awake = false;
+        (void)pthread_mutex_unlock(&net->lock);
+        gri_keeper_tick_at(&net->keeper,
+                           gri_deadline(net->clock, GRI_PROBE_MS));
+    }
+}
+
+/* Whether the agent must be woken now. Under lock. */
+static bool must_wake(gri_net *net)
+{
+    bool wake = net->agent_lives && !net->awake && net->first_event != NULL;
+    net->awake = net->awake || wake;
+    return wake;
+}
+
+void gri_net_post(gri_net *net, gri_peer *peer, unsigned event)
+{
+    (void)pthread_mutex_lock(&net->lock);
+    peer->events |= event;
+    if (!peer->queued) {
+        peer->queued = true;
+        peer->next = NULL;
+        *net->last_event = peer;
+        net->last_event = &peer->next;
+    }
+    bool wake = must_wake(net);
+    (void)pthread_mutex_unlock(&net->lock);
+    if (wake) {
+        wake_agent(net);
+    }
+}
+
+gri_peer *gri_net_next(gri_net *net, unsigned *events)
+{
+    (void)pthread_mutex_lock(&net->lock);
+    gri_peer *peer = net->first_event;
+    if (peer == NULL) {
+        net->awake = false;
+    } else {
+        net->first_event = peer->next;
+        if (peer->next == NULL) {
+            net->last_event = &net->first_event;
+        }
+        peer->next = NULL;
+        peer->queued = false;
+        *events = peer->events;
+        peer->events = 0;
+    }
+    (void)pthread_mutex_unlock(&net->lock);
+    return peer;
+}
+
+void gri_net_agent(gri_net *net, bool lives)
+{
+    (void)pthread_mutex_lock(&net->lock);
+    net->agent_lives = lives;
+    bool wake = must_wake(net);
+    (void)pthread_mutex_unlock(&net->lock);
+    if (wake) {
+        wake_agent(net);
+    }
+}
+
+/* ---- the clock ----------------------------------------------------------- */
+
+/* The keeper's. Heartbeats and silence do not wait for an actor's turn: a node
+ * whose workers are all busy is not a lost one. */
+static int64_t tick(void *arg)
+{
+    gri_net *net = arg;
+    int64_t now = gri_clock_ns(net->clock);
+    bool beat = now >= net->beat_at;
+    if (beat) {
+        /* relaxed: a number on its own. */
+        net->beat_at = now + atomic_load_explicit(&net->heartbeat_ns,
+                                                  memory_order_relaxed);
+    }
+    int64_t next = GRI_NEVER;
+    bool any_up = false;
+    uint32_t used = gri_net_used(net);
+    for (uint32_t i = 0; i < used; i++) {
+        gri_peer *peer = gri_net_peer(net, i);
+        int64_t at = gri_peer_tick(peer, now, beat);
+        next = at < next ? at : next;
+        /* relaxed: at worst a heartbeat comes one tick later. */
+        any_up = any_up || atomic_load_explicit(&net->nodes[i],
+                                                memory_order_relaxed) != 0;
+    }
+    (void)pthread_mutex_lock(&net->lock);
+    bool wake = must_wake(net);
+    (void)pthread_mutex_unlock(&net->lock);
+    if (wake) {
+        wake_agent(net);
+    }
+    return any_up && net->beat_at < next ? net->beat_at : next;
+}
+
+void gri_net_beat(gri_net *net, uint32_t silence_ms)
+{
+    int64_t wanted = silence_ms / GRI_BEATS_A_SILENCE * GRI_NS_PER_MS;
+    if (wanted < GRI_HEARTBEAT_MIN_MS * GRI_NS_PER_MS) {
+        wanted = GRI_HEARTBEAT_MIN_MS * GRI_NS_PER_MS;
+    }
+    /* relaxed: a number on its own; peers come up in the agent's turns, one
+     * after another. */
+    if (wanted <
+        atomic_load_explicit(&net->heartbeat_ns, memory_order_relaxed)) {
+        atomic_store_explicit(&net->heartbeat_ns, wanted, memory_order_relaxed);
+    }
+    gri_keeper_tick_at(&net->keeper, 0);
+}
+
+/* ---- the route ----------------------------------------------------------- */
+
+static int deliver(void *arg, gr_pid to, const gr_msg *msg)
+{
+    gri_net *net = arg;
+    gri_frame frame;
+    gri_peer *peer = to.node == 0 ? NULL : gri_net_find(net, to.node);
+    if (peer == NULL) {
+        return GR_ENOCONN;
+    }
+    GR_TRY(gri_frame_of_msg(&frame, net->self.node, to, msg));
+    return gri_peer_deliver(peer, to.node, &frame);
+}
+
+/* Waits until no link is open, or the deadline; returns whether none is. */
+static bool wait_quiet(gri_net *net, int64_t deadline)
+{
+    const struct timespec t = {.tv_sec = (time_t)(deadline / 1000000000),
+                               .tv_nsec = (long)(deadline % 1000000000)};
+    int timed_out = 0;
+    (void)pthread_mutex_lock(&net->lock);
+    while (net->open > 0 && timed_out == 0) {
+        timed_out = pthread_cond_timedwait(&net->quiet, &net->lock, &t);
+    }
+    bool quiet = net->open == 0;
+    (void)pthread_mutex_unlock(&net->lock);
+    return quiet;
+}
+
+static void stop(void *arg, int64_t deadline_ms)
+{
+    gri_net *net = arg;
+    int64_t patience =
+        deadline_ms < 0 || deadline_ms > GRI_BYE_MS ? GRI_BYE_MS : deadline_ms;
+    int64_t deadline = gri_deadline(net->clock, patience);
+    if (net->port != NULL) {
+        net->links->unlisten(net->port);
+        net->port = NULL;
+    }
+    uint32_t used = gri_net_used(net);
+    for (uint32_t i = 0; i < used; i++) {
+        gri_peer *peer = gri_net_peer(net, i);
+        (void)pthread_mutex_lock(&peer->lock);
+        bool leaving = peer->state == GRI_PEER_LEAVING;
+        (void)pthread_mutex_unlock(&peer->lock);
+        if (!gri_peer_bye(peer, 0, deadline) && !leaving) {
+            gri_peer_close(peer, 0, NULL);
+        }
+    }
+    if (!wait_quiet(net, deadline)) {
+        for (uint32_t i = 0; i < used; i++) {
+            gri_peer_close(gri_net_peer(net, i), 0, NULL);
+        }
+    }
+    /* Runs what is left to be closed: that takes no longer than callbacks do,
+     * which only copy and enqueue. */
+    gri_keeper_stop(&net->keeper);
+    gri_net_free(net);
+}
+
+const gri_route gri_net_route = {.deliver = deliver, .stop = stop};
+
+/* ---- life ---------------------------------------------------------------- */
+
+static int init_sync(gri_net *net)
+{
+    pthread_condattr_t attr;
+    if (pthread_condattr_init(&attr) != 0) {
+        return GR_ENOMEM;
+    }
+    /* The clock that gri_clock_ns reads; known to every Linux. */
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    int failed = pthread_cond_init(&net->quiet, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    if (failed != 0) {
+        return GR_ENOMEM;
+    }
+    if (pthread_mutex_init(&net->lock, NULL) != 0) {
+        (void)pthread_cond_destroy(&net->quiet);
+        return GR_ENOMEM;
+    }
+    if (pthread_mutex_init(&net->cache_lock, NULL) != 0) {
+        (void)pthread_mutex_destroy(&net->lock);
+        (void)pthread_cond_destroy(&net->quiet);
+        return GR_ENOMEM;
+    }
+    return 0;
+}
+
+static void free_memory(gri_net *net)
+{
+    free(net->spawnable);
+    free(net->peers);
+    free(net->nodes);
+    /* The key is in it. */
+    explicit_bzero(net, sizeof *net);
+    free(net);
+}
+
+int gri_net_new(gr_system *sys, uint32_t peers_max, gri_net **out)
+{
+    gri_net *net = calloc(1, sizeof *net);
+    if (net == NULL) {
+        return GR_ENOMEM;
+    }
+    net->sys = sys;
+    net->clock = gri_system_clock(sys);
+    net->log = gri_system_log(sys);
+    net->links = &gri_link_nng;
+    net->peers_max = peers_max;
+    net->room =
+        peers_max + GRI_STRANGERS_MAX + GRI_DIALS_MAX + GRI_LEFTOVERS_MAX;
+    net->last_event = &net->first_event;
+    gri_cache_init(&net->cache, gri_system_depot(sys));
+    net->peers = calloc(net->room, sizeof *net->peers);
+    net->nodes = calloc(net->room, sizeof *net->nodes);
+    if (net->peers == NULL || net->nodes == NULL || init_sync(net) < 0) {
+        free_memory(net);
+        return GR_ENOMEM;
+    }
+    int rc = gri_keeper_start(&net->keeper, net->clock, tick, net);
+    if (rc < 0) {
+        (void)pthread_mutex_destroy(&net->cache_lock);
+        (void)pthread_mutex_destroy(&net->lock);
+        (void)pthread_cond_destroy(&net->quiet);
+        free_memory(net);
+        return rc;
+    }
+    *out = net;
+    return 0;
+}
+
+void gri_net_free(gri_net *net)
+{
+    uint32_t used = gri_net_used(net);
+    for (uint32_t i = 0; i < used; i++) {
+        gri_peer *peer = gri_net_peer(net, i);
+        gri_peer_fini(peer);
+        free(peer);
+    }
+    gri_cache_flush(&net->cache);
+    (void)pthread_mutex_destroy(&net->cache_lock);
+    (void)pthread_mutex_destroy(&net->lock);
+    (void)pthread_cond_destroy(&net->quiet);
+    free_memory(net);
+}

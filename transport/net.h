@@ -1,0 +1,120 @@
+/*
+ * transport/net.h - what makes a system a node: its peers, its clockwork, and
+ * the queue of events for its agent.
+ */
+#ifndef GRI_TRANSPORT_NET_H
+#define GRI_TRANSPORT_NET_H
+
+#include "actors/route.h"
+#include "transport/peer.h"
+
+enum {
+    /* Connections that have proven nothing yet. When there are more, the oldest
+     * goes: honest ones need milliseconds. */
+    GRI_STRANGERS_MAX = 64,
+    GRI_DIALS_MAX = 64, /* by which many this node dials at once */
+    /* Closed, but not tidied up yet. */
+    GRI_LEFTOVERS_MAX = 64,
+    GRI_HANDSHAKE_MS = 5000,   /* for all of a handshake */
+    GRI_BYE_MS = 2000,         /* until a goodbye is answered */
+    GRI_BEATS_A_SILENCE = 4,   /* heartbeats in what a peer calls silence: some
+                                  may be late */
+    GRI_HEARTBEAT_MIN_MS = 20, /* however little patience a peer has */
+    GRI_PROBE_MS = 1000,       /* until an old peer shows that it lives */
+    GRI_ADDRESS_MAX = 300,     /* bytes, with the ending zero */
+    /* Buffers grow to this with the traffic, and return to it. */
+    GRI_BUFFER_BUSY = 256 * 1024,
+    /* What controls actors is never refused, so the outbox may grow beyond
+     * outbox_max: by this factor, then the peer is cut. */
+    GRI_OUTBOX_HARD = 8
+};
+
+struct gri_net {
+    /* constant once it is installed */
+    gr_system *sys;
+    const gri_clock *clock;
+    const gri_log *log;
+    const gri_link_ops *links;
+    gri_identity self;
+    uint8_t key[GRI_KEY_BYTES];
+    const gr_behavior **spawnable; /* ends at NULL */
+    int64_t silence_ns;
+    uint32_t peers_max;
+    uint32_t outbox_max;
+    gri_port *port; /* NULL: not listening */
+    char address[GRI_ADDRESS_MAX];
+    gri_keeper keeper;
+    uint32_t room; /* in peers and nodes */
+
+    /* any thread, atomic; peers never go and never move */
+    _Atomic(gri_peer *) *peers;
+    _Atomic(uint64_t) *nodes;      /* of those that are UP; else 0 */
+    _Atomic(uint32_t) used;        /* how many of peers there are */
+    _Atomic(int64_t) heartbeat_ns; /* as often as the least patient peer needs
+                                      it */
+
+    /* the keeper's */
+    int64_t beat_at; /* ns: the next heartbeat */
+
+    pthread_mutex_t lock;
+    pthread_cond_t quiet; /* links is 0 */
+    /* under lock */
+    gri_peer *idle;
+    gri_peer *first_event, **last_event;
+    bool awake;       /* the agent is told of events */
+    bool agent_lives; /* else nobody is told */
+    uint32_t open;    /* links that are not closed yet */
+    uint64_t arrivals;
+    uint64_t faults; /* strangers that failed and peers that were cut */
+
+    pthread_mutex_t cache_lock;
+    gri_cache cache; /* under cache_lock: for messages of the net's own */
+};
+
+/* Makes a net with no peers; node.c fills in the rest. Errors: GR_ENOMEM. */
+int gri_net_new(gr_system *sys, uint32_t peers_max, gri_net **out);
+/* Its keeper has ended. */
+void gri_net_free(gri_net *net);
+
+/* The route. */
+extern const gri_route gri_net_route;
+/* gri_accept_fn. */
+void gri_net_accepted(void *net, gri_link *link);
+
+/* An idle peer, or NULL: too many, or no memory. Any thread. */
+gri_peer *gri_net_take(gri_net *net);
+/* Gives it back. The agent, after gri_peer_reset. */
+void gri_net_give(gri_net *net, gri_peer *peer);
+/* The UP peer with that number, or NULL; may be another's by now. */
+gri_peer *gri_net_find(const gri_net *net, uint64_t node);
+/* The i-th of the peers there are; i below net->used. */
+static inline gri_peer *gri_net_peer(const gri_net *net, uint32_t i)
+{
+    /* acquire: pairs with the release in gri_net_take. */
+    return atomic_load_explicit(&net->peers[i], memory_order_acquire);
+}
+static inline uint32_t gri_net_used(const gri_net *net)
+{
+    /* acquire: pairs with the release in gri_net_take. */
+    return atomic_load_explicit(&net->used, memory_order_acquire);
+}
+
+/* A peer with so little patience is UP. The agent. */
+void gri_net_beat(gri_net *net, uint32_t silence_ms);
+
+/* Tells the agent. Any thread. */
+void gri_net_post(gri_net *net, gri_peer *peer, unsigned event);
+/* The next peer with events, and which; NULL: no more, and the agent will be
+ * told of the next. The agent. */
+gri_peer *gri_net_next(gri_net *net, unsigned *events);
+/* The agent begins, or ends: from now on it is told, or not. */
+void gri_net_agent(gri_net *net, bool lives);
+
+/* A link of this net is about to be; one was closed, or did not come to be. */
+void gri_net_opening(gri_net *net);
+void gri_net_closed(gri_net *net);
+/* Logs what somebody at the other end did wrong; the first, and then at each
+ * doubling of their number. */
+void gri_net_fault(gri_net *net, const char *who, const char *fault);
+
+#endif /* GRI_TRANSPORT_NET_H */

@@ -1,0 +1,268 @@
+/* transport/node.c - what programs call: greenroom/node.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "transport/agent.h"
+#include "transport/secret.h"
+
+#define PEERS_MAX_MAX 65536u /* each has a descriptor, and more memory */
+
+static gri_net *net_of(const gr_actor *self)
+{
+    return gri_route_net(gr_system_of(self));
+}
+
+static gr_pid agent_of(const gri_net *net)
+{
+    return (gr_pid){net->self.node, GRI_AGENT_ID};
+}
+
+/* ---- becoming a node ----------------------------------------------------- */
+
+static int check(const gr_node_opts *opts)
+{
+    if (opts == NULL || opts->name == NULL ||
+        !gri_node_name_ok(opts->name,
+                          strnlen(opts->name, GR_NODE_NAME_MAX + 1)) ||
+        opts->heartbeat_ms < 0 || opts->silence_ms < 0 ||
+        opts->silence_ms > INT32_MAX || opts->peers_max > PEERS_MAX_MAX) {
+        return GR_EINVAL;
+    }
+    return opts->listen != NULL ? gri_address_check(opts->listen, true) : 0;
+}
+
+static int copy_spawnable(gri_net *net, const gr_behavior *const *list)
+{
+    size_t n = 0;
+    while (list != NULL && list[n] != NULL) {
+        n++;
+    }
+    net->spawnable = calloc(n + 1, sizeof(const gr_behavior *));
+    if (net->spawnable == NULL) {
+        return GR_ENOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        net->spawnable[i] = list[i];
+    }
+    return 0;
+}
+
+static void configure(gri_net *net, const gr_node_opts *opts)
+{
+    int64_t silence_ms =
+        opts->silence_ms > 0 ? opts->silence_ms : GR_SILENCE_MS_DEFAULT;
+    int64_t heartbeat_ms =
+        opts->heartbeat_ms > 0 ? opts->heartbeat_ms : GR_HEARTBEAT_MS_DEFAULT;
+    uint32_t message_max = gri_system_message_max(net->sys);
+    net->silence_ns = silence_ms * GRI_NS_PER_MS;
+    /* relaxed: nobody else knows the net yet. */
+    atomic_store_explicit(&net->heartbeat_ns,
+                          heartbeat_ms < INT32_MAX
+                              ? heartbeat_ms * GRI_NS_PER_MS
+                              : INT32_MAX * GRI_NS_PER_MS,
+                          memory_order_relaxed);
+    net->outbox_max =
+        opts->outbox_max > 0 ? opts->outbox_max : GR_OUTBOX_MAX_DEFAULT;
+    net->self.node = gr_system_node(net->sys).id;
+    net->self.silence_ms = (uint32_t)silence_ms;
+    net->self.frame_max = message_max < UINT32_MAX - GRI_FRAME_EXTRA
+                              ? message_max + GRI_FRAME_EXTRA
+                              : UINT32_MAX;
+    memcpy(net->self.name, opts->name, strlen(opts->name));
+}
+
+static int listen_at(gri_net *net, const char *address)
+{
+    if (address == NULL) {
+        return 0;
+    }
+    GR_TRY(net->links->listen(&net->keeper, address, gri_net_accepted, net,
+                              &net->port));
+    return net->links->address(net->port, net->address, sizeof net->address);
+}
+
+/* Makes the net known to the system, and gives it its agent. */
+static int install(gr_actor *self, gri_net *net)
+{
+    int rc = gri_spawn_agent(self, &gri_agent_behavior, (gr_values){NULL, 0});
+    if (rc < 0) {
+        return rc == GR_EEXIST ? GR_EINVAL : rc;
+    }
+    rc = gri_route_install(net->sys, &gri_net_route, net);
+    if (rc < 0) {
+        GR_IGNORE(gr_kill(self, agent_of(net)), "the first error counts");
+        return rc == GR_EEXIST ? GR_EINVAL : rc;
+    }
+    gri_net_agent(net, true);
+    return 0;
+}
+
+int gr_node_start(gr_actor *self, const gr_node_opts *opts)
+{
+    gr_system *sys = gr_system_of(self);
+    gri_net *net = NULL;
+    uint8_t key[GRI_KEY_BYTES];
+    GR_TRY(check(opts));
+    if (gri_route_net(sys) != NULL) {
+        return GR_EINVAL;
+    }
+    if (sodium_init() < 0) {
+        return GR_EIO; /* no random numbers */
+    }
+    GR_TRY(gri_secret_key(key, opts->secret_file, opts->secret));
+    int rc = gri_net_new(
+        sys, opts->peers_max > 0 ? opts->peers_max : GR_PEERS_MAX_DEFAULT,
+        &net);
+    if (rc == 0) {
+        memcpy(net->key, key, sizeof key);
+        configure(net, opts);
+        rc = copy_spawnable(net, opts->spawnable);
+    }
+    sodium_memzero(key, sizeof key);
+    if (rc == 0) {
+        rc = listen_at(net, opts->listen);
+    }
+    if (rc == 0) {
+        rc = install(self, net);
+    }
+    if (rc < 0 && net != NULL) {
+        gri_net_route.stop(net, 0);
+    }
+    return rc;
+}
+
+int gr_node_address(gr_actor *self, char *buf, size_t size)
+{
+    const gri_net *net = net_of(self);
+    if (net == NULL || net->port == NULL) {
+        return GR_ENOENT;
+    }
+    size_t n = strlen(net->address);
+    if (n >= size) {
+        return GR_ETOOBIG;
+    }
+    memcpy(buf, net->address, n + 1);
+    return 0;
+}
+
+/* ---- other nodes --------------------------------------------------------- */
+
+int gr_node_connect(gr_actor *self, const char *address, int64_t timeout_ms,
+                    gr_node *out)
+{
+    const gri_net *net = net_of(self);
+    gr_node node;
+    if (net == NULL || timeout_ms < GR_FOREVER) {
+        return GR_EINVAL;
+    }
+    GR_TRY(gri_address_check(address, false));
+    if (timeout_ms == 0) {
+        return GR_ETIMEOUT;
+    }
+    GR_TRY(gr_call(self, agent_of(net), timeout_ms, gr_expect("node", &node),
+                   "gr.connect", address, timeout_ms));
+    *out = node;
+    return 0;
+}
+
+int gr_node_disconnect(gr_actor *self, gr_node node)
+{
+    gri_net *net = net_of(self);
+    gri_peer *peer =
+        net == NULL || node.id == 0 ? NULL : gri_net_find(net, node.id);
+    int64_t deadline = net == NULL ? 0 : gri_deadline(net->clock, GRI_BYE_MS);
+    return peer != NULL && gri_peer_bye(peer, node.id, deadline) ? 0
+                                                                 : GR_ENOCONN;
+}
+
+int gr_node_find(gr_actor *self, const char *name, gr_node *out)
+{
+    gri_net *net = net_of(self);
+    uint32_t used = net == NULL || name == NULL ? 0 : gri_net_used(net);
+    for (uint32_t i = 0; i < used; i++) {
+        gri_peer *peer = gri_net_peer(net, i);
+        (void)pthread_mutex_lock(&peer->lock);
+        bool found = peer->state == GRI_PEER_UP && !peer->closing &&
+                     strcmp(peer->name, name) == 0;
+        gr_node node = {peer->node};
+        (void)pthread_mutex_unlock(&peer->lock);
+        if (found) {
+            *out = node;
+            return 0;
+        }
+    }
+    return GR_ENOENT;
+}
+
+static int copy_name(const char *name, char *buf, size_t size)
+{
+    size_t n = strlen(name);
+    if (n >= size) {
+        return GR_ETOOBIG;
+    }
+    memcpy(buf, name, n + 1);
+    return 0;
+}
+
+int gr_node_name(gr_actor *self, gr_node node, char *buf, size_t size)
+{
+    gri_net *net = net_of(self);
+    if (net == NULL) {
+        return GR_ENOCONN;
+    }
+    if (node.id == 0 || node.id == net->self.node) {
+        return copy_name(net->self.name, buf, size);
+    }
+    gri_peer *peer = gri_net_find(net, node.id);
+    if (peer == NULL) {
+        return GR_ENOCONN;
+    }
+    (void)pthread_mutex_lock(&peer->lock);
+    int rc = GR_ENOCONN;
+    if (peer->node == node.id && peer->state == GRI_PEER_UP) {
+        rc = copy_name(peer->name, buf, size);
+    }
+    (void)pthread_mutex_unlock(&peer->lock);
+    return rc;
+}
+
+gr_pid gr_node_agent(gr_node node)
+{
+    return (gr_pid){node.id, GRI_AGENT_ID};
+}
+
+int gr_watch_nodes(gr_actor *self, bool on)
+{
+    const gri_net *net = net_of(self);
+    return net == NULL ? GR_EINVAL
+                       : gr_send(self, agent_of(net), "gr.watch", on);
+}
+
+bool gr_match_node(const gr_msg *msg, bool *up, gr_node *node, gr_str *name,
+                   int *reason)
+{
+    bool is_up;
+    gr_node which;
+    gr_str called;
+    int why;
+    if (msg->kind != GRI_MSG_USER || (msg->flags & GRI_MSG_TRAILER) == 0 ||
+        gri_msg_trail(msg)->extra != GRI_NODE_EVENT ||
+        !gr_match(msg, "gr.node", &is_up, &which, &called, &why)) {
+        return false;
+    }
+    if (up != NULL) {
+        *up = is_up;
+    }
+    if (node != NULL) {
+        *node = which;
+    }
+    if (name != NULL) {
+        *name = called;
+    }
+    if (reason != NULL) {
+        *reason = why;
+    }
+    return true;
+}

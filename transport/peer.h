@@ -1,0 +1,165 @@
+/*
+ * transport/peer.h - one connection to another node, from the first dial or
+ * accept until its link is closed.
+ *
+ *   IDLE --dial--> DIALING --opened--> SHAKING --proven--> UP --bye--> LEAVING
+ *     |                                  ^                              |
+ *     '------------- accept -------------'    (any) --close--> CLOSED --'
+ *
+ * Three parties work on it. Whoever sends (any thread) appends to the outbox
+ * under `lock`; the link's callbacks empty the outbox and read what comes; the
+ * agent (agent.h), an actor, decides in its turns. What comes before the peer
+ * is UP is the agent's, one receive at a time; from then on the link's callback
+ * gives it to the actors by itself.
+ *
+ * A peer's memory is used again for later connections and freed with the net
+ * only, so that a sender that holds a stale pointer finds a lock and a state.
+ *
+ * Locks: a peer's lock is held for a few instructions, never over a call out,
+ * and no other lock is taken under it but the keeper's and a link's own.
+ */
+#ifndef GRI_TRANSPORT_PEER_H
+#define GRI_TRANSPORT_PEER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "mailbox/pool.h"
+#include "transport/buffer.h"
+#include "transport/crossing.h"
+#include "transport/handshake.h"
+#include "transport/link.h"
+
+typedef struct gri_net gri_net;
+typedef struct gri_peer gri_peer;
+
+/* Who waits for a dial. */
+typedef struct gri_request gri_request;
+struct gri_request {
+    gri_request *next;
+    const gr_msg *msg; /* kept by the agent: asked ["gr.connect", ...] */
+};
+
+typedef enum gri_peer_state {
+    GRI_PEER_IDLE = 0, /* no link */
+    GRI_PEER_DIALING,
+    GRI_PEER_SHAKING, /* a stranger yet */
+    GRI_PEER_UP,
+    GRI_PEER_LEAVING, /* one of us said goodbye */
+    GRI_PEER_CLOSED   /* its link is gone; the agent has to tidy up */
+} gri_peer_state;
+
+/* What the agent is to look at; bits. */
+enum {
+    GRI_EVENT_OPENED = 1, /* accepted, or a dial ended: peer->opened_rc */
+    GRI_EVENT_BYTES = 2,  /* peer->in has more; only before it is UP */
+    GRI_EVENT_PONG = 4,
+    GRI_EVENT_LATE = 8, /* peer->deadline has passed */
+    GRI_EVENT_CLOSED = 16
+};
+
+struct gri_peer {
+    /* constant */
+    gri_net *net;
+    uint32_t index; /* in net->peers */
+
+    pthread_mutex_t lock;
+    /* under lock */
+    gri_peer_state state;
+    bool closing;  /* the link is told to close */
+    bool draining; /* close it as soon as the outbox is empty */
+    bool said_bye, got_bye;
+    bool wrote;        /* since the last heartbeat was due */
+    int reason;        /* why it ended: as for gr_match_node */
+    const char *fault; /* the same in words, constant; or NULL */
+    gri_link *link;
+    uint64_t node; /* who it is, once UP */
+    char name[GR_NODE_NAME_MAX + 1];
+    uint32_t frame_max; /* bytes; what the other end accepts */
+    gri_buffer out;     /* what waits */
+    gri_buffer fly;     /* what the link is sending, if flying: the link's */
+    size_t fly_at;      /* how much of it went */
+    bool flying;
+    gri_crossing crossing;
+    int64_t deadline; /* ns; when the agent (or the keeper) must look */
+
+    /* any thread: when something came, in ns; relaxed, as it is only compared
+     * with the clock */
+    _Atomic(int64_t) heard;
+
+    /* The receiving side: the link's callback while a receive is in flight,
+     * else the agent. */
+    gri_buffer in;
+    gri_cache cache;
+
+    /* the agent's */
+    gri_role role;
+    gri_handshake hs;
+    int opened_rc; /* written before GRI_EVENT_OPENED */
+    uint64_t born; /* counts arrivals: which stranger is the oldest */
+    bool proven;
+    bool parked;     /* waits for another peer's end to be decided on */
+    gri_peer *rival; /* parked: who has its name; being asked if it lives */
+    bool greeted;    /* watchers know of it */
+    char *address;   /* dialed; else NULL */
+    gri_request *requests; /* who waits for this dial */
+    int64_t give_up;       /* ns: when a dial must be through */
+    int64_t rest_ms;       /* the pause before it is dialed again; 0: not */
+    uint64_t awaited; /* the node that is said to be connected, but is not UP
+                         here yet; else 0 */
+
+    /* under net->lock */
+    unsigned events;
+    bool queued;
+    gri_peer *next; /* in the queue of events, or of idle peers */
+};
+
+/* Errors: GR_ENOMEM. */
+int gri_peer_init(gri_peer *peer, gri_net *net, uint32_t index);
+/* Its link is closed, or it has none. */
+void gri_peer_fini(gri_peer *peer);
+/* Makes a CLOSED peer IDLE: frees what its connection left. The agent. */
+void gri_peer_reset(gri_peer *peer);
+
+/* Gives an idle peer its link. */
+void gri_peer_accept(gri_peer *peer, gri_link *link);
+/* Begins to dial peer->address. Errors: as the link's dial; it stays idle. */
+int gri_peer_dial(gri_peer *peer, int64_t timeout_ms);
+
+/* Begins to receive more into `in`. The agent, or the link's callback. */
+void gri_peer_receive(gri_peer *peer);
+/* Appends bytes that are whole frames to the outbox, before it is UP. */
+void gri_peer_note(gri_peer *peer, const gri_note *note);
+/* A frame without fields, at any time. */
+void gri_peer_signal(gri_peer *peer, gri_frame_type type);
+/* Makes it UP; `last` is the last frame of the handshake that we send, may be
+ * NULL. False: it is closing. The agent. */
+bool gri_peer_up(gri_peer *peer, const gri_note *last);
+/*
+ * Sends a frame to an actor of `node`. Any thread; never blocks.
+ * Errors: GR_ENOCONN (it is not UP, or it is another node's by now), GR_EAGAIN
+ * (SEND, ASK: outbox_max), GR_ETOOBIG, GR_ENOMEM.
+ */
+int gri_peer_deliver(gri_peer *peer, uint64_t node, const gri_frame *frame);
+
+/* Reads all whole frames of `in` while it is UP or LEAVING, and gives them to
+ * their receivers; false: it was closed over one (inbound.c). */
+bool gri_peer_read(gri_peer *peer);
+
+/* Says goodbye, then closes when the other end has agreed or at the deadline.
+ * Nothing if it is not UP, or not of that node (0: whichever). Returns whether
+ * it was. Any thread. */
+bool gri_peer_bye(gri_peer *peer, uint64_t node, int64_t deadline);
+/* Closes it: the first reason counts. Any thread. */
+void gri_peer_close(gri_peer *peer, int reason, const char *fault);
+/* The same once what is in the outbox went, or at the deadline. */
+void gri_peer_finish(gri_peer *peer, int reason, const char *fault,
+                     int64_t deadline);
+
+/* Sets when the agent is to look again. */
+void gri_peer_set_deadline(gri_peer *peer, int64_t deadline);
+/* The keeper looks at it: silence, deadlines, and, if one is due, a heartbeat.
+ * Returns when to look again, in ns. */
+int64_t gri_peer_tick(gri_peer *peer, int64_t now, bool beat);
+
+#endif /* GRI_TRANSPORT_PEER_H */
