@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "mailbox/pack.h"
 
 /* size bytes (1, 2, 4 or 8), big-endian. */
@@ -15,8 +16,10 @@ static uint64_t load(const uint8_t *p, size_t size)
     return x;
 }
 
+/* x has size bytes, 1 to 8. */
 static uint64_t sign_extend(uint64_t x, size_t size)
 {
+    GR_DASSERT(size > 0);
     uint64_t sign = UINT64_C(1) << (8 * size - 1);
     return (x ^ sign) - sign;
 }
@@ -74,7 +77,8 @@ const uint8_t *gri_decode_long(const uint8_t *p, const uint8_t *end,
     if (first == 0xc1) { /* never used */
         return NULL;
     }
-    const struct form *form = &forms[first - 0xc0];
+    GR_DASSERT(first > 0xbf);
+    const struct form *form = &forms[first & 0x1fu];
     if ((size_t)(end - p) < form->bytes) {
         return NULL;
     }

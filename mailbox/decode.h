@@ -28,7 +28,7 @@ typedef struct gri_head {
     uint64_t x;
 } gri_head;
 
-/* The forms of two and more bytes. As gri_decode. */
+/* As gri_decode, for what is neither fixint nor fixstr; p < end. */
 const uint8_t *gri_decode_long(const uint8_t *p, const uint8_t *end,
                                gri_head *h);
 
@@ -62,7 +62,7 @@ static inline const uint8_t *gri_decode(const uint8_t *p, const uint8_t *end,
 const uint8_t *gri_skip(const uint8_t *p, const uint8_t *end);
 
 /* gr_validate with exactly this depth: 0 allows no list and no map. */
-int gri_check(const void *p, size_t n, unsigned depth);
+int gri_check(const void *bytes, size_t n, unsigned depth);
 
 /* What a head can be read as; false: it cannot. */
 bool gri_as_bool(const gri_head *h, bool *out);

@@ -291,6 +291,13 @@ static int write_values(sink *s, const gr_value *values, uint32_t n,
 /* The message is one level itself. */
 enum { DEPTH_IN_MESSAGE = GR_DEPTH_MAX - 1 };
 
+static inline sink sink_at(gri_builder *b, uint8_t *p)
+{
+    sink s = {.end = b->end, .b = b};
+    s.p = p;
+    return s;
+}
+
 static gri_writer fail(gri_builder *b, int rc)
 {
     if (b->msg != NULL) {
@@ -316,7 +323,7 @@ gri_writer gri_builder_begin(gri_builder *b, uint32_t n, bool trailer)
     if (b->msg == NULL) {
         return fail(b, GR_ENOMEM);
     }
-    sink s = {gri_msg_payload(b->msg), b->end, b};
+    sink s = sink_at(b, gri_msg_payload(b->msg));
     gr_value head = {.kind = GR_KIND_LIST, .len = n};
     return result(b, &s, write_head(&s, &head));
 }
@@ -326,7 +333,7 @@ gri_writer gri_builder_put(gri_builder *b, uint8_t *p, const gr_value *v)
     if (p == NULL) {
         return (gri_writer){NULL, NULL};
     }
-    sink s = {p, b->end, b};
+    sink s = sink_at(b, p);
     int rc = write_one(&s, v, DEPTH_IN_MESSAGE);
     if (rc > 0) {
         rc = write_values(&s, v->as.items, v->len, DEPTH_IN_MESSAGE - 1);
@@ -340,7 +347,7 @@ gri_writer gri_builder_put_int(gri_builder *b, uint8_t *p, uint64_t x,
     if (p == NULL) {
         return (gri_writer){NULL, NULL};
     }
-    sink s = {p, b->end, b};
+    sink s = sink_at(b, p);
     gr_value v = {.kind = kind, .as.u = x};
     return result(b, &s, write_head(&s, &v));
 }
@@ -352,8 +359,9 @@ gr_msg *gri_builder_end(gri_builder *b, uint8_t *p)
         GR_DASSERT(msg == NULL);
         return NULL;
     }
+    sink s = sink_at(b, p);
     b->msg = NULL;
-    msg->len = (uint32_t)(p - gri_msg_payload(msg));
+    msg->len = (uint32_t)(s.p - gri_msg_payload(msg));
     if (b->trailer) {
         msg->flags = GRI_MSG_TRAILER;
         *gri_msg_trailer(msg) = (gri_trailer){0};
@@ -368,14 +376,15 @@ gr_msg *gri_pack(gri_builder *b, const gr_value *values, uint32_t n,
     if (w.p == NULL) {
         return NULL;
     }
-    sink s = {w.p, w.end, b};
+    sink s = sink_at(b, w.p);
     int rc = write_values(&s, values, n, DEPTH_IN_MESSAGE);
     return gri_builder_end(b, result(b, &s, rc).p);
 }
 
 int64_t gri_pack_value(const gr_value *v, uint8_t *buf, size_t size)
 {
-    sink s = {buf, buf + size, NULL};
+    sink s = {.end = buf + size};
+    s.p = buf;
     int rc = write_values(&s, v, 1, GR_DEPTH_MAX);
     return rc < 0 ? rc : (int64_t)(s.p - buf);
 }

@@ -9,6 +9,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mailbox/decode.h"
@@ -152,9 +153,8 @@ static void put_double(text *t, const gri_head *h)
     int digits = h->type == GRI_TYPE_FLOAT ? 9 : 17;
     for (int i = 1; i <= digits; i++) {
         (void)snprintf(buf, sizeof buf, "%.*g", i, d);
-        double back;
-        if (sscanf(buf, "%lf", &back) == 1 &&
-            (h->type == GRI_TYPE_FLOAT ? (float)back == (float)d : back == d)) {
+        double back = strtod(buf, NULL);
+        if ((h->type == GRI_TYPE_FLOAT ? (float)back == (float)d : back == d)) {
             break;
         }
     }
@@ -262,7 +262,8 @@ size_t gr_any_print(gr_any any, char *buf, size_t size)
     if (size == 0) {
         return 0;
     }
-    text t = {buf, 0, size - 1, false};
+    text t = {.max = size - 1};
+    t.buf = buf;
     const uint8_t *p = any.ptr;
     if (any.len == 0) {
         put_text(&t, "<malformed>");

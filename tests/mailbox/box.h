@@ -101,7 +101,8 @@ static inline uint64_t random_bits(source *s)
     return next_random(s) >> (next_random(s) % 64);
 }
 
-/* One value, with at most `depth` levels of lists and maps. */
+/* One value, with at most `depth` levels of lists and maps, which is why it may
+ * recur. NOLINTNEXTLINE(misc-no-recursion) */
 static inline gr_value random_value(source *s, unsigned depth)
 {
     switch (next_random(s) % (depth > 0 ? 12 : 10)) {
@@ -160,6 +161,7 @@ static inline void reference_pid(msgpack_packer *pk, gr_pid pid)
     msgpack_pack_ext_body(pk, body, sizeof body);
 }
 
+/* Its depth has a limit. NOLINTNEXTLINE(misc-no-recursion) */
 static inline void reference_pack(msgpack_packer *pk, const gr_value *v)
 {
     switch ((gr_kind)v->kind) {

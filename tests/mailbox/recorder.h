@@ -30,8 +30,8 @@ const recorded *recorder_last(const gr_actor *self);
 /* What gr_call answers with: a message to match, or NULL for a timeout. */
 void recorder_answer(gr_actor *self, const gr_msg *msg);
 /* A message of the recorder's memory, ended by recorder_forget. */
-const gr_msg *recorder_keep(gr_actor *self);
-void recorder_forget(gr_actor *self, const gr_msg *msg);
+gr_msg *recorder_keep(gr_actor *self);
+void recorder_forget(gr_actor *self, gr_msg *msg);
 /* The last message as text; good until the next call. */
 const char *recorder_text(gr_actor *self);
 

@@ -41,7 +41,6 @@ for file in *.c; do
 done
 for file in *.cpp; do
     try "$file" "$CXX" -std=c++17
-    try "$file" "$CXX" -std=c++20
 done
 
 echo "$checked compilations"

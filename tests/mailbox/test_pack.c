@@ -142,10 +142,10 @@ static void strings_lists_and_maps_at_every_edge(void **state)
                                    31,   32,    33,    255,   256,   4095,
                                    4096, 65535, 65536, 65537, 300000};
     static char bytes[300000];
-    gr_value *items = calloc(2 * 65537, sizeof *items);
+    gr_value *items = calloc((size_t)2 * 65537, sizeof *items);
     assert_non_null(items);
     memset(bytes, 'x', sizeof bytes);
-    for (size_t i = 0; i < 2 * 65537; i++) {
+    for (size_t i = 0; i < (size_t)2 * 65537; i++) {
         items[i] = gri_v_u64(i % 300);
     }
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {

@@ -157,6 +157,7 @@ static void no_pid_without_node_or_number(void **state)
 
 /* ---- walking trees ------------------------------------------------------ */
 
+/* Its depth has a limit. NOLINTNEXTLINE(misc-no-recursion) */
 static void walk(gr_reader *r, const gr_value *v)
 {
     gr_reader inner;
@@ -250,7 +251,8 @@ static void trees_come_back_as_they_were(void **state)
 
 /* ---- bytes that nobody checked ------------------------------------------ */
 
-/* Reads all that can be read, however wrong, and enters what it can. */
+/* Reads all that can be read, however wrong, and enters what it can, down to
+ * a limit. NOLINTNEXTLINE(misc-no-recursion) */
 static void read_all(gr_reader r, unsigned depth)
 {
     gr_any any;

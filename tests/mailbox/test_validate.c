@@ -131,9 +131,9 @@ static void depth_is_counted_exactly(void **state)
         memset(nested, 0x91, sizeof nested); /* lists of one */
         nested[levels] = 0x05;
         for (unsigned max = 1; max <= GR_DEPTH_MAX + 9; max++) {
-            unsigned limit = max < GR_DEPTH_MAX ? max : GR_DEPTH_MAX;
+            bool fits = levels <= max && levels <= GR_DEPTH_MAX;
             assert_int_equal(validate_exact(nested, levels + 1, max),
-                             levels <= limit ? 0 : GR_ELIMIT);
+                             fits ? 0 : GR_ELIMIT);
         }
         assert_int_equal(validate_exact(nested, levels + 1, 0),
                          levels <= GR_DEPTH_MAX ? 0 : GR_ELIMIT);

@@ -52,7 +52,7 @@ void recorder_answer(gr_actor *self, const gr_msg *msg)
     self->answer = msg;
 }
 
-const gr_msg *recorder_keep(gr_actor *self)
+gr_msg *recorder_keep(gr_actor *self)
 {
     gr_msg *msg = self->msg;
     self->msg = NULL;
@@ -60,9 +60,9 @@ const gr_msg *recorder_keep(gr_actor *self)
     return msg;
 }
 
-void recorder_forget(gr_actor *self, const gr_msg *msg)
+void recorder_forget(gr_actor *self, gr_msg *msg)
 {
-    gri_msg_free(&self->cache, (gr_msg *)(uintptr_t)msg);
+    gri_msg_free(&self->cache, msg);
 }
 
 const char *recorder_text(gr_actor *self)
