@@ -250,7 +250,8 @@ static int on_done(run *r, const gr_msg *msg, const result *done)
     wc_work *work = counter->work;
     counter->work = NULL;
     r->counted += work->chunk.bytes;
-    r->summary.bytes += done->bytes;
+    /* What came as bytes has others between its files. */
+    r->summary.bytes += r->options->bytes ? work->chunk.bytes : done->bytes;
     wc_plan_done(&r->plan, work);
     name_problems(r, done->problems, done->failed);
     /* The counter goes on while this actor merges. */
@@ -542,6 +543,7 @@ static int run_all(run *r)
         GR_TRY(gr_every(r->self, WC_PROGRESS_MS, NULL, "draw"));
     }
     GR_TRY(count_all(r));
+    r->summary.bytes += r->payload.bytes_here;
     /* They end while the answer is sorted. */
     if (!gr_pid_is_nobody(r->nodes)) {
         GR_TRY(gr_stop(r->self, r->nodes));

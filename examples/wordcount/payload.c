@@ -102,6 +102,7 @@ static int count_here(wc_payload *payload, int fd, const wc_segment *segment)
     int os_error;
     const int rc = wc_scan_file(&payload->scan, fd, segment->offset,
                                 segment->len, &got, &os_error);
+    payload->bytes_here += got;
     if (rc == GR_EIO) {
         payload->problem(payload->problem_arg, segment->path, wc_why(os_error));
         return 0;
@@ -147,7 +148,9 @@ int wc_payload_read(wc_payload *payload, wc_chunk *chunk)
         if (rc < 0) {
             return rc;
         }
-        if (rc > 0) {
+        if (rc == 0) {
+            chunk->bytes -= segment.len != WC_TO_END ? segment.len : 0;
+        } else {
             memmove(to, from, (size_t)(at - from));
             to += at - from;
         }

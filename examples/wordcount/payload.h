@@ -19,8 +19,9 @@
 #define WC_PAYLOAD_MAX ((size_t)2 << 20)
 
 typedef struct wc_payload {
-    wc_buffer text; /* what wc_payload_read read */
-    wc_scan scan;   /* for what is counted here */
+    wc_buffer text;      /* what wc_payload_read read */
+    wc_scan scan;        /* for what is counted here */
+    uint64_t bytes_here; /* counted here */
     wc_problem_fn *problem;
     void *problem_arg;
 } wc_payload;
@@ -34,7 +35,7 @@ void wc_payload_fini(wc_payload *payload);
 /*
  * Reads the chunk into payload->text. Segments that cannot be read, or that
  * were counted here, are taken out of the chunk, so that it may be read again
- * later without doing that twice.
+ * later without doing that twice; chunk->bytes says what is left of it.
  * Errors: GR_ENOMEM, and those of the table.
  */
 int wc_payload_read(wc_payload *payload, wc_chunk *chunk);
