@@ -211,9 +211,6 @@ static int ended(gr_actor *self, gri_supervisor *s, gri_child *child,
         rc = not_started(self, s, child, why);
         return rc == GO_ON ? go_on(self, s) : rc;
     case GRI_CHILD_UP:
-        if (s->ending) {
-            return 0;
-        }
         child->state = GRI_CHILD_ENDED;
         child->why = *why;
         child->retry = false;

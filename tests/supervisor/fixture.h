@@ -138,6 +138,9 @@ static inline int part_receive(gr_actor *self, void *state, const gr_msg *msg)
     if (gr_match(msg, "crash")) {
         return ERROR_CRASH;
     }
+    if (gr_match(msg, "crash later")) {
+        return gr_after(self, STOP_MS / 2, NULL, "crash");
+    }
     if (gr_match(msg, "who")) {
         return gr_reply(self, msg, "who", gr_strn(&p->letter, 1), p->extra);
     }

@@ -348,6 +348,36 @@ static void asks_for_a_child_that_restarts_wait_for_its_new_run(void **state)
     on_each_seed(asked_meanwhile);
 }
 
+static void asked_between_tries(gr_actor *self)
+{
+    const gr_child children[] = {PART("a"), {0}};
+    gr_supervisor spec = {.restarts_max = 3, .children = children};
+    gr_pid ask, child;
+
+    gr_pid sup = supervise(self, &spec);
+    CHECK_RC(gr_spawn(self, &asker, NULL, &ask), 0);
+    CHECK_RC(gr_send(self, pid_of(self, sup, "a"), "crash"), 0);
+    init_failures['a'] = 1;
+    /* Timers stand still: the next try is waited for. */
+    (void)gr_sim_settle(gr_system_of(self));
+    EXPECT("+a!a*a");
+    CHECK_RC(gr_send(self, ask, "ask", sup, "a"), 0);
+    (void)gr_sim_settle(gr_system_of(self));
+    EXPECT("");
+    settle(self);
+
+    EXPECT("+a");
+    CHECK(answer_of(self, &child) == 0);
+    CHECK(gr_pid_eq(child, pid_of(self, sup, "a")));
+    stop(self, sup);
+}
+
+static void asks_wait_from_one_try_of_a_restart_to_the_next(void **state)
+{
+    (void)state;
+    on_each_seed(asked_between_tries);
+}
+
 static void asked_and_stopped(gr_actor *self)
 {
     const gr_child children[] = {
@@ -411,6 +441,109 @@ static void deaths_during_a_restart_are_dealt_with_once(void **state)
     on_each_seed(died_meanwhile);
 }
 
+static void overtaken(gr_actor *self)
+{
+    const gr_child children[] = {PART("a"), PART("b"), PART("c"), {0}};
+    gr_supervisor spec = {
+        .strategy = GR_REST_FOR_ONE, .restarts_max = 2, .children = children};
+
+    gr_pid sup = supervise(self, &spec);
+    gr_pid a = pid_of(self, sup, "a");
+    CHECK_RC(gr_send(self, pid_of(self, sup, "b"), "crash"), 0);
+    init_failures['b'] = 1;
+    (void)gr_sim_settle(gr_system_of(self));
+    EXPECT("+a+b+c!b-c*b");
+    /* b waits for its next try; that of a makes it unnecessary. */
+    CHECK_RC(gr_send(self, a, "crash"), 0);
+    (void)gr_sim_settle(gr_system_of(self));
+    EXPECT("!a+a+b+c");
+    gr_pid b = pid_of(self, sup, "b");
+    gr_sim_advance(gr_system_of(self), 1000);
+
+    EXPECT("");
+    CHECK(gr_pid_eq(pid_of(self, sup, "b"), b));
+    stop(self, sup);
+}
+
+static void a_waiting_try_is_overtaken_by_a_restart_of_its_group(void **state)
+{
+    (void)state;
+    on_each_seed(overtaken);
+}
+
+/* How often a letter stands behind that sign. */
+static int count_of(char sign, char letter)
+{
+    int n = 0;
+
+    for (const char *at = journal; *at != '\0'; at += 2) {
+        n += at[0] == sign && at[1] == letter;
+    }
+    return n;
+}
+
+static void stopped_at_any_moment(gr_actor *self)
+{
+    const gr_child children[] = {PART("a"),
+                                 PART_AS(PART_SLOW, "b", .stop_max_ms = 1000),
+                                 PART("c"),
+                                 PART_AS(PART_SLOW, "d", .stop_max_ms = 1000),
+                                 {0}};
+    gr_supervisor spec = {.strategy = (gr_strategy)(seed_now % 3),
+                          .restarts_max = 50,
+                          .children = children};
+
+    gr_pid sup = supervise(self, &spec);
+    gr_pid c = pid_of(self, sup, "c");
+    init_failures['a'] = (int)(seed_now / 3 % 3);
+    init_failures['c'] = (int)(seed_now / 9 % 3);
+    CHECK_RC(gr_send(self, pid_of(self, sup, "a"), "crash"), 0);
+    CHECK_RC(gr_send(self, c, "crash"), 0);
+    for (uint64_t steps = seed_now * 7 % 23; steps > 0; steps--) {
+        (void)gr_sim_step(gr_system_of(self));
+    }
+    stop(self, sup);
+
+    for (char letter = 'a'; letter <= 'd'; letter++) {
+        CHECK(count_of('+', letter) ==
+              count_of('-', letter) + count_of('!', letter));
+    }
+    gr_stats stats;
+    gr_system_stats(gr_system_of(self), &stats);
+    CHECK(stats.spawned == stats.exited + 1); /* we are left */
+}
+
+static void a_stop_at_any_moment_leaves_nobody(void **state)
+{
+    (void)state;
+    on_each_seed(stopped_at_any_moment);
+}
+
+static void defaults(gr_actor *self)
+{
+    const gr_child children[] = {PART("a"), {0}};
+    gr_supervisor spec = {.children = children};
+
+    gr_pid sup = supervise(self, &spec);
+    crash(self, sup, "a");
+    gr_sim_advance(gr_system_of(self), GR_PERIOD_MS_DEFAULT + 1);
+    crash(self, sup, "a");
+    EXPECT("+a!a+a!a+a");
+    gr_sim_advance(gr_system_of(self), GR_PERIOD_MS_DEFAULT);
+    crash(self, sup, "a");
+
+    CHECK(end_of(self, sup).kind == GR_EXIT_LIMIT);
+    EXPECT("!a");
+}
+
+static void one_restart_within_five_seconds_is_the_default(void **state)
+{
+    (void)state;
+    assert_int_equal(GR_RESTARTS_MAX_DEFAULT, 1);
+    assert_int_equal(GR_PERIOD_MS_DEFAULT, 5000);
+    on_each_seed(defaults);
+}
+
 static void loose(gr_actor *self)
 {
     const gr_child children[] = {
@@ -448,7 +581,11 @@ int main(void)
         cmocka_unit_test(restarts_count_for_one_period),
         cmocka_unit_test(restarts_none_ends_it_at_the_first),
         cmocka_unit_test(asks_for_a_child_that_restarts_wait_for_its_new_run),
+        cmocka_unit_test(asks_wait_from_one_try_of_a_restart_to_the_next),
         cmocka_unit_test(a_stop_during_a_restart_ends_it),
+        cmocka_unit_test(a_stop_at_any_moment_leaves_nobody),
+        cmocka_unit_test(a_waiting_try_is_overtaken_by_a_restart_of_its_group),
+        cmocka_unit_test(one_restart_within_five_seconds_is_the_default),
         cmocka_unit_test(deaths_during_a_restart_are_dealt_with_once),
         cmocka_unit_test(a_child_that_undoes_its_link_is_still_looked_after),
     };

@@ -185,6 +185,70 @@ static void a_spec_for_a_branch_is_copied_whole(void **state)
     on_each_seed(values_of_every_kind);
 }
 
+static void overwritten(gr_actor *self)
+{
+    char id[] = "id", name[] = "the name", letter[] = "a", inner[] = "inner";
+    gr_child leaf[] = {
+        {.id = id, .behavior = &part, .name = name, .args = gr_args(letter)},
+        {0}};
+    gr_supervisor spec = {.children = leaf, .name = inner};
+    gr_values args;
+    gr_pid sup, pid;
+
+    CHECK_RC(gr_supervisor_args(self, &spec, &args), 0);
+    id[0] = name[0] = letter[0] = inner[0] = '?';
+    leaf[0] = (gr_child){0};
+    CHECK_RC(gr_spawn(self, &gr_supervisor_behavior,
+                      &(gr_spawn_opts){.args = args, .link = true}, &sup),
+             0);
+
+    CHECK(gr_pid_eq(pid_of(self, sup, "id"), pid_of(self, sup, "id")));
+    CHECK_RC(gr_whereis(self, GR_HERE, "the name", &pid), 0);
+    CHECK_RC(gr_whereis(self, GR_HERE, "inner", &pid), 0);
+    EXPECT("+a");
+    stop(self, sup);
+}
+
+static void a_spec_for_a_branch_outlives_what_it_was_made_from(void **state)
+{
+    (void)state;
+    on_each_seed(overwritten);
+}
+
+static void from_another_node(gr_actor *self)
+{
+    const gr_child children[] = {PART("a"), {0}};
+    gr_supervisor spec = {.children = children};
+    gr_system *other;
+    gr_actor *there;
+    gr_values args;
+    gr_exit_reason why;
+    const gr_msg *msg;
+    gr_ref ref;
+
+    CHECK_RC(gr_supervisor_args(self, &spec, &args), 0);
+    CHECK_RC(gr_system_start(&(gr_system_opts){.seed = seed_now + 1}, &other),
+             0);
+    CHECK_RC(gr_thread_attach(other, NULL, &there), 0);
+    CHECK_RC(gr_spawn(there, &gr_supervisor_behavior,
+                      &(gr_spawn_opts){.args = args, .monitor = &ref}, NULL),
+             0);
+    CHECK_RC(gr_receive(there, ASK_MS, &msg), 0);
+
+    CHECK(gr_match_down(msg, NULL, NULL, &why));
+    CHECK(why.kind == GR_EXIT_ERROR);
+    CHECK_RC(why.code, GR_EINVAL);
+    gr_thread_detach(there, 0);
+    CHECK_RC(gr_system_stop(other, 1000), 0);
+    EXPECT("");
+}
+
+static void a_spec_of_another_node_is_refused(void **state)
+{
+    (void)state;
+    on_each_seed(from_another_node);
+}
+
 static void wrong_arguments(gr_actor *self)
 {
     const gr_child children[] = {PART("a"), {0}};
@@ -230,6 +294,8 @@ int main(void)
         cmocka_unit_test(a_spec_holds_as_many_children_as_promised),
         cmocka_unit_test(a_handler_actor_cannot_wait_for_a_child),
         cmocka_unit_test(a_spec_for_a_branch_is_copied_whole),
+        cmocka_unit_test(a_spec_for_a_branch_outlives_what_it_was_made_from),
+        cmocka_unit_test(a_spec_of_another_node_is_refused),
         cmocka_unit_test(arguments_that_are_no_spec_end_the_supervisor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,6 +192,35 @@ static void it_ends_with_its_starter_and_as_its_starter(void **state)
     on_each_seed(starter_ends);
 }
 
+static void starter_ends_later(gr_actor *self)
+{
+    gr_pid first, sup, down;
+    gr_ref ref;
+    gr_exit_reason why;
+    const gr_msg *msg;
+
+    CHECK_RC(gr_spawn(self, &starter, NULL, &first), 0);
+    CHECK_RC(gr_call(self, first, ASK_MS, gr_expect("begun", &sup), "begin"),
+             0);
+    CHECK_RC(gr_monitor(self, sup, &ref), 0);
+    settle(self);
+    CHECK_RC(gr_stop(self, sup), 0);
+    CHECK_RC(gr_send(self, first, "end", GR_EUSER), 0);
+
+    CHECK_RC(gr_receive(self, ASK_MS, &msg), 0);
+    CHECK(gr_match_down(msg, NULL, &down, &why));
+    /* Either may come first; the other then changes nothing. */
+    CHECK(why.kind == GR_EXIT_SHUTDOWN ||
+          (why.kind == GR_EXIT_ERROR && why.code == GR_EUSER));
+    EXPECT("+a+b-b-a");
+}
+
+static void the_first_reason_to_stop_counts(void **state)
+{
+    (void)state;
+    on_each_seed(starter_ends_later);
+}
+
 static void killed(gr_actor *self)
 {
     const gr_child children[] = {PART("a"), PART("b"), {0}};
@@ -289,6 +318,65 @@ static void the_end_of_a_system_stops_children_in_order(void **state)
     assert_string_equal(journal, "-b-a");
 }
 
+/* Starts a supervisor and notes how it ended. */
+static int observer_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    const gr_child children[] = {PART("a"), PART("b"), {0}};
+    gr_supervisor spec = {.restarts_max = 3, .children = children};
+    gr_exit_reason why;
+    gr_pid sup, child;
+    gr_ref ref;
+
+    (void)state;
+    if (gr_match(msg, "begin")) {
+        GR_TRY(gr_supervise(self, &spec, &sup));
+        GR_TRY(gr_monitor(self, sup, &ref));
+        return gr_reply(self, msg, "begun", sup);
+    }
+    if (gr_match(msg, "fuse", &child)) {
+        return gr_send(self, child, "crash later");
+    }
+    if (gr_match_down(msg, NULL, NULL, &why)) {
+        note(why.kind == GR_EXIT_SHUTDOWN ? '-' : '!', 'S');
+        return 0;
+    }
+    if (gr_match_exit(msg, NULL, NULL)) {
+        return 0;
+    }
+    if (gr_match_stop(msg, NULL)) {
+        gr_exit(self, GR_ESTOPPED, NULL);
+        return 0;
+    }
+    return gr_unhandled(self, msg);
+}
+
+static const gr_behavior observer = {
+    .name = "observer", .receive = observer_receive, .trap_exit = true};
+
+static void crash_while_the_system_stops(gr_actor *self)
+{
+    gr_spawn_opts slow = {.args = gr_args("x", (uint32_t)PART_SLOW)};
+    gr_pid pid, sup;
+
+    CHECK_RC(gr_spawn(self, &observer, NULL, &pid), 0);
+    CHECK_RC(gr_call(self, pid, ASK_MS, gr_expect("begun", &sup), "begin"), 0);
+    /* x is younger, so it is stopped first, and takes its time. Meanwhile a
+     * crashes, and cannot be started again any more. */
+    CHECK_RC(gr_send(self, pid, "fuse", pid_of(self, sup, "a")), 0);
+    settle(self);
+    CHECK_RC(gr_spawn(self, &part, &slow, NULL), 0);
+    settle(self);
+    EXPECT("+a+b+x");
+}
+
+static void a_crash_while_the_system_stops_is_no_reason_to_give_up(void **state)
+{
+    (void)state;
+    on_each_seed(crash_while_the_system_stops);
+    /* Of the last seed: */
+    assert_string_equal(journal, "!a-b-S-x");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,9 +386,12 @@ int main(void)
         cmocka_unit_test(a_second_stop_changes_nothing),
         cmocka_unit_test(nobody_is_restarted_any_more_when_it_stops),
         cmocka_unit_test(it_ends_with_its_starter_and_as_its_starter),
+        cmocka_unit_test(the_first_reason_to_stop_counts),
         cmocka_unit_test(a_killed_supervisor_takes_its_children_with_it),
         cmocka_unit_test(strangers_and_unknown_messages_do_not_matter),
         cmocka_unit_test(the_end_of_a_system_stops_children_in_order),
+        cmocka_unit_test(
+            a_crash_while_the_system_stops_is_no_reason_to_give_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
