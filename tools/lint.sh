@@ -57,7 +57,7 @@ cpp_check() {
     cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -j "$(nproc)" \
         --enable=warning,style,performance,portability \
         --suppressions-list=tools/cppcheck.suppressions \
-        -D_GNU_SOURCE -D__linux__ -D__x86_64__ -I . -I include \
+        -D_GNU_SOURCE -D__linux__ -D__x86_64__ -I . -I tools/cppcheck -I include \
         $(git ls-files '*.c' | grep -v -e '^tests/package/' -e '/compile_fail/')
 }
 
