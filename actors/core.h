@@ -105,7 +105,7 @@ struct gr_actor {
     uint8_t state_class;
     bool trap_exit;
     bool exiting; /* ext->why says why */
-    bool begun;   /* init has returned 0 */
+    bool begun;   /* init has returned 0, and terminate is to be called */
     void *state;
     _Atomic(const gr_behavior *) behavior; /* NULL: a thread actor, or nobody;
                                               atomic, for the logs of others */
@@ -203,6 +203,7 @@ struct gr_system {
     pthread_mutex_t lock;
     uint32_t *free_slots; /* a stack */
     uint32_t free_count, live;
+    bool agent_taken; /* the agent's slot is, or was */
     gri_ctx *contexts;        /* of thread actors */
     gri_counters gone;        /* of those that detached */
     uint64_t context_ids;

@@ -42,8 +42,8 @@ static int add_slots(gri_ctx *ctx)
 {
     gr_system *sys = ctx->sys;
     /* relaxed: written under the lock only. */
-    uint32_t from = atomic_load_explicit(&sys->slots_ready,
-                                         memory_order_relaxed);
+    uint32_t from =
+        atomic_load_explicit(&sys->slots_ready, memory_order_relaxed);
     uint32_t to = from + STEP;
     if (to > sys->opts.actors_max) {
         to = sys->opts.actors_max;
@@ -61,7 +61,9 @@ static int add_slots(gri_ctx *ctx)
         return GR_ENOMEM;
     }
     for (uint32_t i = to; i > from; i--) {
-        if (i - 1 > 0) { /* slot 0 stays unused: a pid of zero is nobody */
+        /* Slot 0 stays unused: a pid of zero is nobody. The agent's waits for
+         * gri_slot_take_at, whoever starts first. */
+        if (i - 1 > 0 && i - 1 != (uint32_t)GRI_AGENT_ID) {
             stack[sys->free_count++] = i - 1;
         }
     }
@@ -112,18 +114,20 @@ int gri_slot_take(gri_ctx *ctx, gr_actor **out)
 int gri_slot_take_at(gri_ctx *ctx, uint32_t index, gr_actor **out)
 {
     gr_system *sys = ctx->sys;
-    int rc = GR_EEXIST;
     (void)pthread_mutex_lock(&sys->lock);
-    for (uint32_t i = 0; i < sys->free_count; i++) {
-        if (sys->free_slots[i] == index) {
-            rc = prepare(ctx, &sys->slots[index], index);
-            if (rc == 0) {
-                sys->free_slots[i] = sys->free_slots[--sys->free_count];
-                sys->live++;
-                *out = &sys->slots[index];
-            }
-            break;
-        }
+    int rc = sys->agent_taken ? GR_EEXIST : 0;
+    /* relaxed: written under the lock only. */
+    if (rc == 0 &&
+        atomic_load_explicit(&sys->slots_ready, memory_order_relaxed) == 0) {
+        rc = add_slots(ctx);
+    }
+    if (rc == 0) {
+        rc = prepare(ctx, &sys->slots[index], index);
+    }
+    if (rc == 0) {
+        sys->agent_taken = true;
+        sys->live++;
+        *out = &sys->slots[index];
     }
     (void)pthread_mutex_unlock(&sys->lock);
     return rc;
@@ -136,7 +140,10 @@ void gri_slot_give(gr_actor *slot)
     uint32_t run = atomic_load_explicit(&slot->run, memory_order_relaxed);
     (void)pthread_mutex_lock(&sys->lock);
     sys->live--;
-    if (run < UINT32_MAX - 2) { /* else its runs are used up: it is retired */
+    if (slot->index == (uint32_t)GRI_AGENT_ID) {
+        sys->agent_taken = run != 0; /* once; unless it never began */
+    } else if (run <
+               UINT32_MAX - 2) { /* else its runs are used up: it is retired */
         sys->free_slots[sys->free_count++] = slot->index;
     }
     (void)pthread_mutex_unlock(&sys->lock);
