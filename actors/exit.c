@@ -150,8 +150,7 @@ void gri_end_run(gr_actor *self)
     if (self->ext != NULL) {
         why = self->ext->why;
     }
-    if (self->begun && b != NULL && b->terminate != NULL &&
-        why.kind != GR_EXIT_KILLED) {
+    if (self->begun && b != NULL && b->terminate != NULL) {
         b->terminate(self, self->state, &why);
     }
     report(self, &why);

@@ -129,6 +129,9 @@ static bool is_killed(gr_actor *self)
     if (atomic_load_explicit(&self->over, memory_order_relaxed) != 0) {
         why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ELIMIT, "mailbox full"};
     }
+    /* Only what was killed itself ends without terminate: not what is linked to
+     * it, and hears of it as of any other end. */
+    self->begun = self->begun && why.kind != GR_EXIT_KILLED;
     /* The first reason counts, but nothing outranks a kill. */
     self->exiting = false;
     gri_exit_set(self, &why);
