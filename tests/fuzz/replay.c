@@ -9,6 +9,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,19 +32,20 @@ static uint64_t next_random(uint64_t *state)
     return x * UINT64_C(2685821657736338717);
 }
 
-static void run(const uint8_t *data, size_t size)
+static bool run(const uint8_t *data, size_t size)
 {
     uint8_t *exact = malloc(size > 0 ? size : 1);
     if (exact == NULL) {
         perror("replay");
-        exit(EXIT_FAILURE);
+        return false;
     }
     memcpy(exact, data, size);
     (void)LLVMFuzzerTestOneInput(exact, size); /* always 0, says libFuzzer */
     free(exact);
+    return true;
 }
 
-static void mutate(const uint8_t *data, size_t size)
+static bool mutate(const uint8_t *data, size_t size)
 {
     static uint8_t work[INPUT_MAX];
     uint64_t state = UINT64_C(88172645463325252);
@@ -55,34 +57,56 @@ static void mutate(const uint8_t *data, size_t size)
             size_t at = (size_t)(next_random(&state) % size);
             work[at] = (uint8_t)next_random(&state);
         }
-        run(work, size);
+        if (!run(work, size)) {
+            return false;
+        }
     }
+    return true;
 }
 
-static size_t read_file(const char *path, uint8_t *into)
+static bool read_file(const char *path, uint8_t *into, size_t *size)
 {
     FILE *file = fopen(path, "rb");
     if (file == NULL) {
         perror(path);
-        exit(EXIT_FAILURE);
+        return false;
     }
-    size_t size = fread(into, 1, INPUT_MAX, file);
-    if (ferror(file) || !feof(file)) {
-        fprintf(stderr, "%s: cannot be read, or longer than %d\n", path,
-                INPUT_MAX);
-        exit(EXIT_FAILURE);
+    *size = fread(into, 1, INPUT_MAX, file);
+    bool whole = !ferror(file) && feof(file);
+    if (!whole) {
+        (void)fprintf(stderr, "%s: cannot be read, or longer than %d\n", path,
+                      INPUT_MAX - 1);
     }
-    fclose(file);
-    return size;
+    (void)fclose(file); /* only read from */
+    return whole;
+}
+
+static bool replay(const char *folder, const char *name)
+{
+    static uint8_t data[INPUT_MAX];
+    char path[4096];
+    size_t size;
+
+    int length = snprintf(path, sizeof(path), "%s/%s", folder, name);
+    if (length < 0 || (size_t)length >= sizeof(path) ||
+        !read_file(path, data, &size)) {
+        return false;
+    }
+    for (size_t end = 0; end < size && end < PREFIXES_MAX; end++) {
+        if (!run(data, end)) {
+            return false;
+        }
+    }
+    return run(data, size) && mutate(data, size);
 }
 
 int main(int argc, char **argv)
 {
-    static uint8_t data[INPUT_MAX];
     unsigned files = 0;
+    bool failed = false;
 
     if (argc != 2) {
-        fprintf(stderr, "usage: %s CORPUS_FOLDER\n", argv[0]);
+        (void)fprintf(stderr, "usage: %s CORPUS_FOLDER\n", argv[0]);
         return EXIT_FAILURE;
     }
     struct dirent **entries = NULL;
@@ -93,19 +117,12 @@ int main(int argc, char **argv)
     }
     for (int i = 0; i < n; i++) {
         if (entries[i]->d_name[0] != '.') {
-            char path[4096];
-            snprintf(path, sizeof(path), "%s/%s", argv[1], entries[i]->d_name);
-            size_t size = read_file(path, data);
-            for (size_t end = 0; end < size && end < PREFIXES_MAX; end++) {
-                run(data, end);
-            }
-            run(data, size);
-            mutate(data, size);
+            failed |= !replay(argv[1], entries[i]->d_name);
             files++;
         }
         free(entries[i]);
     }
     free(entries);
-    printf("%u corpus files\n", files);
-    return files > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    (void)printf("%u corpus files\n", files);
+    return files > 0 && !failed ? EXIT_SUCCESS : EXIT_FAILURE;
 }
