@@ -223,6 +223,10 @@ uint32_t gri_signal_count(void);
  * thread's, as soon as gri_thread_ring tells it. */
 void gri_thread_hand_over(gri_thread *thread, gr_actor *self);
 void gri_thread_ring(gri_ctx *ctx, gr_actor *slot);
+/* Drops what a wait of self's set aside and the program wants no more: the
+ * signal of that kind with that ref; ref 0: the one from `from`. */
+void gri_thread_forget(gr_actor *self, gri_msg_kind kind, gr_pid from,
+                       uint64_t ref);
 
 /* ---- sim.c ---------------------------------------------------------------- */
 

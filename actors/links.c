@@ -197,6 +197,7 @@ int gr_link(gr_actor *self, gr_pid pid)
 
 int gr_unlink(gr_actor *self, gr_pid pid)
 {
+    gri_thread_forget(self, GRI_MSG_EXIT, pid, 0);
     if (self->ext == NULL || gri_map_get(&self->ext->links, key_of(pid)) ==
                                  NULL) {
         return 0;
@@ -239,6 +240,7 @@ int gr_monitor(gr_actor *self, gr_pid pid, gr_ref *out)
 
 void gr_demonitor(gr_actor *self, gr_ref ref)
 {
+    gri_thread_forget(self, GRI_MSG_DOWN, GR_NOBODY, ref.id);
     gri_watch *watch =
         self->ext == NULL
             ? NULL

@@ -128,6 +128,7 @@ static void hold(gr_actor *self, gr_msg *msg)
         GRI_TALLY(self->ctx, handled);
     }
     if (msg->kind == GRI_MSG_TIMER) {
+        GRI_TALLY(self->ctx, sent);
         gri_timer_done(self, msg);
     }
 }
@@ -160,6 +161,31 @@ static gr_msg *next_saved(gr_actor *self)
         }
     }
     return msg;
+}
+
+void gri_thread_forget(gr_actor *self, gri_msg_kind kind, gr_pid from,
+                       uint64_t ref)
+{
+    gri_thread *thread = self->ext != NULL ? self->ext->thread : NULL;
+    gr_msg **at = thread != NULL ? &thread->saved_first : NULL;
+    gr_msg *before = NULL;
+    while (at != NULL && *at != NULL) {
+        gr_msg *msg = *at;
+        if (msg->kind != kind || gri_msg_ref(msg) != ref ||
+            (ref == 0 && !gr_pid_eq(msg->from, from))) {
+            before = msg;
+            at = &msg->link;
+            continue;
+        }
+        *at = msg->link;
+        if (thread->saved_last == msg) {
+            thread->saved_last = before;
+        }
+        msg->flags &= (uint16_t)~GRI_MSG_SAVED;
+        if (msg != self->outlet.head) { /* else gri_next frees it */
+            gri_msg_free(self->ctx->cache, msg);
+        }
+    }
 }
 
 /* A kill cannot take a thread: it is told to stop. */

@@ -104,6 +104,7 @@ void gr_timer_cancel(gr_actor *self, gr_timer timer)
     if (alarm != NULL) {
         end(self, alarm);
     }
+    gri_thread_forget(self, GRI_MSG_TIMER, GR_NOBODY, timer.id);
 }
 
 gri_take gri_on_timer(gr_actor *self, gr_msg *msg)
@@ -118,7 +119,6 @@ gri_take gri_on_timer(gr_actor *self, gr_msg *msg)
         (void)gri_map_remove(&self->ext->timers, key);
         free(alarm);
     }
-    GRI_TALLY(self->ctx, sent);
     return GRI_TAKE_GIVE;
 }
 

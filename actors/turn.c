@@ -103,6 +103,9 @@ static void give(gr_actor *self, gr_msg *msg)
     if (msg->kind == GRI_MSG_USER || msg->kind == GRI_MSG_TIMER) {
         GRI_TALLY(self->ctx, handled);
     }
+    if (msg->kind == GRI_MSG_TIMER) { /* it becomes a message only now */
+        GRI_TALLY(self->ctx, sent);
+    }
     int rc = fn != NULL ? fn(self, self->state, msg) : gr_unhandled(self, msg);
     if (rc < 0) {
         gri_exit_error(self, rc, "receive");
