@@ -229,6 +229,9 @@ int gr_forward(gr_actor *self, gr_pid to, const gr_msg *msg)
 {
     gri_ctx *ctx = self->ctx;
     bool asked = gr_msg_asked(msg);
+    if (!asked && msg->kind == GRI_MSG_USER && gri_msg_ref(msg) != 0) {
+        return GR_EINVAL; /* it has a ref, so it was asked once */
+    }
     gr_msg *copy =
         gri_msg_signal(ctx->cache, GRI_MSG_USER, gri_msg_data(msg), msg->len);
     if (copy == NULL) {
