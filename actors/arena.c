@@ -35,7 +35,9 @@ static gri_chunk *add_chunk(gri_ext *ext, size_t size)
 void *gr_alloc(gr_actor *self, size_t size)
 {
     gri_ext *ext = gri_ext_of(self);
-    if (ext == NULL || size > ext->arena_max) {
+    /* No block is nearly this large, even without a cap; so the sums below
+     * do not wrap. */
+    if (ext == NULL || size > ext->arena_max || size > PTRDIFF_MAX / 2) {
         return NULL;
     }
     size = gri_round_up(size == 0 ? 1 : size, alignof(max_align_t));
