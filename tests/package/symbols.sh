@@ -8,14 +8,16 @@ set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A declaration may go over several lines; its name stands before the first
-# parenthesis that follows a gr_ word.
+# A declaration may go over several lines. A function's name stands before the
+# first parenthesis that follows a gr_ (or, for what inline functions call, a
+# gri_) word, a variable's before the semicolon.
 find "$GREENROOM_SOURCE/include/greenroom" -name '*.h' -exec cat {} + | awk '
     /^GR_API / { text = ""; open = 1 }
     open { text = text " " $0 }
     open && /[;{]/ {
         open = 0
-        if (match(text, /gr_[a-z0-9_]+\(/))
+        if (match(text, /gri?_[a-z0-9_]+\(/) ||
+            match(text, /gri?_[a-z0-9_]+;/))
             print substr(text, RSTART, RLENGTH - 1)
     }' | LC_ALL=C sort -u >"$work/declared"
 nm -D --defined-only "$GREENROOM_BUILD/libgreenroom.so" | awk '{ print $3 }' |
