@@ -1,19 +1,31 @@
 /* mailbox/decode.c - heads of msgpack values, and what they can be read as. */
 #include "mailbox/decode.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "mailbox/pack.h"
 
 /* size bytes (1, 2, 4 or 8), big-endian. */
-static uint64_t load(const uint8_t *p, size_t size)
+static inline uint64_t load(const uint8_t *p, size_t size)
 {
-    uint64_t x = 0;
-    for (size_t i = 0; i < size; i++) {
-        x = x << 8 | p[i];
+    uint16_t x16;
+    uint32_t x32;
+    uint64_t x64;
+    switch (size) {
+    case 1:
+        return *p;
+    case 2:
+        memcpy(&x16, p, 2);
+        return be16toh(x16);
+    case 4:
+        memcpy(&x32, p, 4);
+        return be32toh(x32);
+    default:
+        memcpy(&x64, p, 8);
+        return be64toh(x64);
     }
-    return x;
 }
 
 /* x has size bytes, 1 to 8. */
@@ -65,8 +77,8 @@ const uint8_t *gri_decode_long(const uint8_t *p, const uint8_t *end,
                                gri_head *h)
 {
     uint8_t first = *p++;
-    if (first < 0xa0) { /* fixmap, fixarray */
-        h->type = first < 0x90 ? GRI_TYPE_MAP : GRI_TYPE_ARRAY;
+    if (first < 0x90) { /* fixmap */
+        h->type = GRI_TYPE_MAP;
         return with_body(p, end, h, first & 0x0fu);
     }
     if (first >= 0xe0) {
@@ -98,7 +110,7 @@ const uint8_t *gri_decode_long(const uint8_t *p, const uint8_t *end,
     return p;
 }
 
-const uint8_t *gri_skip(const uint8_t *p, const uint8_t *end)
+const uint8_t *gri_skip_items(const uint8_t *p, const uint8_t *end)
 {
     uint64_t left =
         1; /* values; each is at least one byte, so it stays small */

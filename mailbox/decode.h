@@ -28,7 +28,7 @@ typedef struct gri_head {
     uint64_t x;
 } gri_head;
 
-/* As gri_decode, for what is neither fixint nor fixstr; p < end. */
+/* As gri_decode, for all but fixint, fixarray and fixstr; p < end. */
 const uint8_t *gri_decode_long(const uint8_t *p, const uint8_t *end,
                                gri_head *h);
 
@@ -49,17 +49,32 @@ static inline const uint8_t *gri_decode(const uint8_t *p, const uint8_t *end,
         h->type = GRI_TYPE_UINT;
         return p + 1;
     }
-    if (*p >= 0xa0 && *p < 0xc0) {
-        h->type = GRI_TYPE_STR;
-        h->n = *p & 0x1fu;
+    if (*p >= 0x90 && *p < 0xc0) {
+        /* A body's bytes, or at least a byte for each element. */
+        h->type = *p < 0xa0 ? GRI_TYPE_ARRAY : GRI_TYPE_STR;
+        h->n = *p & (*p < 0xa0 ? 0x0fu : 0x1fu);
         p++;
         return h->n <= (size_t)(end - p) ? p : NULL;
     }
     return gri_decode_long(p, end, h);
 }
 
+/* As gri_skip, where that finds a list or a map. */
+const uint8_t *gri_skip_items(const uint8_t *p, const uint8_t *end);
+
 /* Steps over one value with all that is in it. NULL: it is not valid. */
-const uint8_t *gri_skip(const uint8_t *p, const uint8_t *end);
+static inline const uint8_t *gri_skip(const uint8_t *p, const uint8_t *end)
+{
+    gri_head h;
+    const uint8_t *body = gri_decode(p, end, &h);
+    if (body == NULL) {
+        return NULL;
+    }
+    if (h.type == GRI_TYPE_ARRAY || h.type == GRI_TYPE_MAP) {
+        return gri_skip_items(p, end);
+    }
+    return body + h.n;
+}
 
 /* gr_validate with exactly this depth: 0 allows no list and no map. */
 int gri_check(const void *bytes, size_t n, unsigned depth);

@@ -15,6 +15,37 @@
 
 /* ---- one output --------------------------------------------------------- */
 
+/* The low bytes of x into an integer of 1, 2, 4 or 8 bytes: signed or not, they
+ * are the same. */
+static inline void store_bits(void *out, uint64_t x, size_t size)
+{
+    uint8_t x8 = (uint8_t)x;
+    uint16_t x16 = (uint16_t)x;
+    uint32_t x32 = (uint32_t)x;
+    switch (size) {
+    case 1:
+        memcpy(out, &x8, 1);
+        break;
+    case 2:
+        memcpy(out, &x16, 2);
+        break;
+    case 4:
+        memcpy(out, &x32, 4);
+        break;
+    default:
+        memcpy(out, &x, 8);
+        break;
+    }
+}
+
+_Static_assert(GR_OUT_I8 % 4 == 1 && GR_OUT_U8 % 4 == 1, "see int_size");
+
+/* The bytes of an integer output. */
+static inline size_t int_size(uint32_t kind)
+{
+    return (size_t)1 << ((kind - GR_OUT_I8) & 3);
+}
+
 static bool store_signed(const gri_head *h, void *out, size_t size)
 {
     int64_t x;
@@ -25,14 +56,7 @@ static bool store_signed(const gri_head *h, void *out, size_t size)
                      x < -(INT64_C(1) << (8 * size - 1)))) {
         return false;
     }
-    int8_t x8 = (int8_t)x;
-    int16_t x16 = (int16_t)x;
-    int32_t x32 = (int32_t)x;
-    const void *from = size == 1   ? (const void *)&x8
-                       : size == 2 ? (const void *)&x16
-                       : size == 4 ? (const void *)&x32
-                                   : (const void *)&x;
-    memcpy(out, from, size);
+    store_bits(out, (uint64_t)x, size);
     return true;
 }
 
@@ -42,14 +66,7 @@ static bool store_unsigned(const gri_head *h, void *out, size_t size)
     if (!gri_as_u64(h, &x) || (size < 8 && x >> (8 * size) != 0)) {
         return false;
     }
-    uint8_t x8 = (uint8_t)x;
-    uint16_t x16 = (uint16_t)x;
-    uint32_t x32 = (uint32_t)x;
-    const void *from = size == 1   ? (const void *)&x8
-                       : size == 2 ? (const void *)&x16
-                       : size == 4 ? (const void *)&x32
-                                   : (const void *)&x;
-    memcpy(out, from, size);
+    store_bits(out, x, size);
     return true;
 }
 
@@ -82,12 +99,12 @@ static bool store_head(const gri_head *h, const uint8_t *body,
     case GR_OUT_I16:
     case GR_OUT_I32:
     case GR_OUT_I64:
-        return store_signed(h, out->p, (size_t)1 << (out->kind - GR_OUT_I8));
+        return store_signed(h, out->p, int_size(out->kind));
     case GR_OUT_U8:
     case GR_OUT_U16:
     case GR_OUT_U32:
     case GR_OUT_U64:
-        return store_unsigned(h, out->p, (size_t)1 << (out->kind - GR_OUT_U8));
+        return store_unsigned(h, out->p, int_size(out->kind));
     case GR_OUT_REF:
     case GR_OUT_NODE: /* structs of one uint64_t */
         return store_unsigned(h, out->p, sizeof(uint64_t));
@@ -227,6 +244,12 @@ static const uint8_t *match_one(const uint8_t *p, const uint8_t *end,
                                 const gr_out *out)
 {
     gri_head h;
+    if (p < end && *p <= GRI_FIXINT_MAX && out->kind >= GR_OUT_I8 &&
+        out->kind <= GR_OUT_U64) {
+        /* The commonest: a small number fits every integer. */
+        store_bits(out->p, *p, int_size(out->kind));
+        return p + 1;
+    }
     const uint8_t *body = gri_decode(p, end, &h);
     if (body == NULL) {
         return NULL;
@@ -285,16 +308,16 @@ static const uint8_t *open_message(const gr_msg *msg, const uint8_t **end,
     return p;
 }
 
+/* The inline test has seen 1 to 15 elements, of which the first is the tag, in
+ * one byte or a short text. */
 bool gri_match_args(const gr_msg *msg, const gr_out *outs, uint32_t n)
 {
-    const uint8_t *end;
-    uint32_t left;
-    const uint8_t *p = open_message(msg, &end, &left);
-    if (p == NULL || left == 0) {
-        return false;
-    }
-    p = gri_skip(p, end);
-    return p != NULL && match_elements(p, end, left - 1, outs, n);
+    const uint8_t *p = gri_msg_data(msg);
+    const uint8_t *end = p + msg->len;
+    uint32_t left = (*p & 0x0fu) - 1;
+    p++;
+    p += *p <= GRI_FIXINT_MAX ? 1 : 1 + (*p & GRI_FIXSTR_MAX);
+    return p <= end && match_elements(p, end, left, outs, n);
 }
 
 bool gr_matchv(const gr_msg *msg, const gr_value *tag, const gr_out *outs,

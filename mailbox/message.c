@@ -3,26 +3,8 @@
 
 #include <string.h>
 
-gr_msg *gri_msg_new(gri_cache *cache, size_t cap)
-{
-    uint8_t class_;
-    gr_msg *msg = gri_block_alloc(cache, sizeof *msg + cap, &class_);
-    if (msg == NULL) {
-        return NULL;
-    }
-    /* relaxed: nobody else knows the block yet. */
-    atomic_store_explicit(&msg->next, NULL, memory_order_relaxed);
-    msg->from = GR_NOBODY;
-    msg->run = 0;
-    msg->len = 0;
-    msg->kind = GRI_MSG_USER;
-    msg->class_ = class_;
-    msg->flags = 0;
-    return msg;
-}
-
-gr_msg *gri_msg_signal(gri_cache *cache, gri_msg_kind kind,
-                       const void *payload, size_t len)
+gr_msg *gri_msg_signal(gri_cache *cache, gri_msg_kind kind, const void *payload,
+                       size_t len)
 {
     gr_msg *msg = gri_msg_new(cache, gri_with_trailer(len));
     if (msg == NULL) {

@@ -39,7 +39,7 @@ typedef enum gri_msg_kind {
 enum {
     GRI_MSG_TRAILER = 1, /* flag: has a gri_trailer */
     GRI_MSG_ASKED = 2,   /* flag: trailer.ref waits for an answer */
-    GRI_MSG_KEPT = 4,    /* flag: somebody holds it; the inbox must not free it */
+    GRI_MSG_KEPT = 4, /* flag: somebody holds it; the inbox must not free it */
     GRI_MSG_NO_REPORT = 8, /* flag: about a dead letter; never one itself */
     GRI_MSG_COUNTED = 16,  /* flag: found the inbox busy, see inbox.h */
     GRI_MSG_SAVED = 32     /* flag: a thread actor's, to be given later */
@@ -104,10 +104,27 @@ static inline size_t gri_with_trailer(size_t len)
  * A message with room for `cap` bytes of payload and trailer together; all but
  * that room is zero. NULL: no memory.
  */
-gr_msg *gri_msg_new(gri_cache *cache, size_t cap);
+static inline gr_msg *gri_msg_new(gri_cache *cache, size_t cap)
+{
+    uint8_t class_;
+    gr_msg *msg = gri_block_alloc(cache, sizeof *msg + cap, &class_);
+    if (msg == NULL) {
+        return NULL;
+    }
+    /* relaxed: nobody else knows the block yet. */
+    atomic_store_explicit(&msg->next, NULL, memory_order_relaxed);
+    msg->from = GR_NOBODY;
+    msg->run = 0;
+    msg->len = 0;
+    msg->kind = GRI_MSG_USER;
+    msg->class_ = class_;
+    msg->flags = 0;
+    return msg;
+}
+
 /* The same with that payload copied in and a zeroed trailer in place. */
-gr_msg *gri_msg_signal(gri_cache *cache, gri_msg_kind kind,
-                       const void *payload, size_t len);
+gr_msg *gri_msg_signal(gri_cache *cache, gri_msg_kind kind, const void *payload,
+                       size_t len);
 static inline void gri_msg_free(gri_cache *cache, gr_msg *msg)
 {
     gri_block_free(cache, msg, msg->class_);

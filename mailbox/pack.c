@@ -5,6 +5,7 @@
  */
 #include "mailbox/pack.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include <msgpack.h>
@@ -25,6 +26,9 @@ static const uint8_t head_max[] = {
     [GR_KIND_STR] = 5,  [GR_KIND_BIN] = 5,   [GR_KIND_ANY] = 0,
     [GR_KIND_LIST] = 5, [GR_KIND_MAP] = 5,   [GR_KIND_PID] = HEAD_MAX,
 };
+
+_Static_assert((TRAILED_BLOCK - sizeof(gri_trailer)) % 8 == 0,
+               "a trailer stands on a multiple of 8");
 
 /* Where bytes go. Without a builder it cannot grow. */
 typedef struct sink {
@@ -97,22 +101,14 @@ static inline int append(void *data, const char *bytes, size_t n)
     return 0;
 }
 
-static inline void store_be64(uint8_t *p, uint64_t x)
-{
-    for (unsigned i = 0; i < 8; i++) {
-        p[i] = (uint8_t)(x >> (56 - 8 * i));
-    }
-}
-
 static inline void encode_pid(msgpack_packer *packer, gr_pid pid)
 {
-    uint8_t body[GRI_PID_BYTES];
+    const uint64_t body[] = {htobe64(pid.node), htobe64(pid.id)};
+    _Static_assert(sizeof body == GRI_PID_BYTES, "node and id");
     if (pid.id == 0) {
         (void)msgpack_pack_nil(packer);
         return;
     }
-    store_be64(body, pid.node);
-    store_be64(body + 8, pid.id);
     (void)msgpack_pack_ext(packer, sizeof body, GRI_EXT_PID);
     (void)msgpack_pack_ext_body(packer, body, sizeof body);
 }
@@ -239,10 +235,54 @@ static int write_pid(sink *s, const gr_value *v)
     return write_head(s, &full);
 }
 
+/* n bytes, at most GRI_FIXSTR_MAX: fewer instructions than a call of memcpy. */
+static inline void copy_short(uint8_t *to, const uint8_t *from, size_t n)
+{
+    if (n >= 16) {
+        /* The first and the last 16, which overlap; likewise below. */
+        memcpy(to, from, 16);
+        memcpy(to + n - 16, from + n - 16, 16);
+    } else if (n >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + n - 8, from + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + n - 4, from + n - 4, 4);
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            to[i] = from[i];
+        }
+    }
+}
+
+/* The forms of one byte of head that most values have, as gri_add in the public
+ * header writes them. False: it is another, or there is no room. */
+static inline bool write_short(sink *s, const gr_value *v)
+{
+    if (v->kind == GR_KIND_INT || v->kind == GR_KIND_UINT) {
+        if (v->as.u > GRI_FIXINT_MAX || s->p == s->end) {
+            return false;
+        }
+        *s->p++ = (uint8_t)v->as.u;
+        return true;
+    }
+    if (v->kind != GR_KIND_STR || v->len > GRI_FIXSTR_MAX ||
+        (size_t)(s->end - s->p) <= v->len || v->as.p == NULL) {
+        return false;
+    }
+    *s->p = (uint8_t)(GRI_FIXSTR | v->len);
+    copy_short(s->p + 1, v->as.p, v->len);
+    s->p += 1 + v->len;
+    return true;
+}
+
 /* 1 for a list or map, whose items are still to be written; else 0, or an
  * error. */
 static inline int write_one(sink *s, const gr_value *v, unsigned depth)
 {
+    if (write_short(s, v)) {
+        return 0;
+    }
     GR_TRY(check(v, depth));
     if (v->kind == GR_KIND_PID) {
         return write_pid(s, v);
@@ -313,19 +353,35 @@ static inline gri_writer result(gri_builder *b, const sink *s, int rc)
     return rc < 0 ? fail(b, rc) : (gri_writer){s->p, s->end};
 }
 
+/* The head of 16 elements and more, or where there is no room for one byte. */
+static __attribute__((noinline)) gri_writer begin_long(gri_builder *b,
+                                                       uint32_t n)
+{
+    sink s = sink_at(b, gri_msg_payload(b->msg));
+    gr_value head = {.kind = GR_KIND_LIST, .len = n};
+    return result(b, &s, write_head(&s, &head));
+}
+
 gri_writer gri_builder_begin(gri_builder *b, uint32_t n, bool trailer)
 {
     GR_DASSERT(b->msg == NULL);
     b->rc = 0;
     b->trailer = trailer;
-    size_t len = trailer ? TRAILED_BLOCK - sizeof(gri_trailer) : SMALL_BLOCK;
-    b->msg = new_block(b, len, &b->end);
+    /* Exactly a block, and so exactly this room. Two calls, so that the
+     * compiler finds the class of each. */
+    size_t room = trailer ? TRAILED_BLOCK - sizeof(gri_trailer) : SMALL_BLOCK;
+    b->msg = trailer ? gri_msg_new(b->cache, TRAILED_BLOCK)
+                     : gri_msg_new(b->cache, SMALL_BLOCK);
     if (b->msg == NULL) {
         return fail(b, GR_ENOMEM);
     }
-    sink s = sink_at(b, gri_msg_payload(b->msg));
-    gr_value head = {.kind = GR_KIND_LIST, .len = n};
-    return result(b, &s, write_head(&s, &head));
+    uint8_t *p = gri_msg_payload(b->msg);
+    b->end = p + (room < b->len_max ? room : b->len_max);
+    if (n >= 16 || p == b->end) {
+        return begin_long(b, n);
+    }
+    *p = (uint8_t)(GRI_FIXARRAY | n);
+    return (gri_writer){p + 1, b->end};
 }
 
 gri_writer gri_builder_put(gri_builder *b, uint8_t *p, const gr_value *v)

@@ -137,41 +137,28 @@ void gri_cache_flush(gri_cache *cache)
     }
 }
 
-static unsigned class_of(size_t size)
+void *gri_block_alloc_slow(gri_cache *cache, size_t size, uint8_t *class_out)
 {
-    if (size <= (size_t)1 << GRI_CLASS_FIRST) {
-        return 0;
-    }
-    /* The position of the highest bit of size - 1 is log2 rounded up. */
-    return (unsigned)(64 - __builtin_clzll(size - 1)) - GRI_CLASS_FIRST;
-}
-
-void *gri_block_alloc(gri_cache *cache, size_t size, uint8_t *class_out)
-{
-    unsigned class_ = class_of(size);
+    unsigned class_ = gri_class_of(size);
     if (class_ >= GRI_CLASSES) {
         *class_out = GRI_CLASS_HEAP;
         return malloc(size);
     }
+    refill(cache, class_);
     if (cache->count[class_] == 0) {
-        refill(cache, class_);
-        if (cache->count[class_] == 0) {
-            return NULL;
-        }
+        return NULL;
     }
     *class_out = (uint8_t)class_;
     return cache->block[class_][--cache->count[class_]];
 }
 
-void gri_block_free(gri_cache *cache, void *block, uint8_t class_)
+void gri_block_free_slow(gri_cache *cache, void *block, uint8_t class_)
 {
-    if (class_ == GRI_CLASS_HEAP) {
+    if (class_ >= GRI_CLASSES) {
+        GR_DASSERT(class_ == GRI_CLASS_HEAP);
         free(block);
         return;
     }
-    GR_DASSERT(class_ < GRI_CLASSES);
-    if (cache->count[class_] == 2 * (uint32_t)GRI_MAGAZINE) {
-        spill(cache, class_, GRI_MAGAZINE);
-    }
+    spill(cache, class_, GRI_MAGAZINE);
     cache->block[class_][cache->count[class_]++] = block;
 }

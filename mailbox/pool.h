@@ -5,7 +5,8 @@
  * that runs empty takes a magazine (a full array of blocks) from the depot that
  * the system's threads share; one that runs over gives a magazine back. So
  * blocks travel freely between threads at the price of one lock for each
- * GRI_MAGAZINE blocks. The idea is Bonwick and Adams' magazine allocator (2001).
+ * GRI_MAGAZINE blocks. The idea is Bonwick and Adams' magazine allocator
+ * (2001).
  */
 #ifndef GRI_MAILBOX_POOL_H
 #define GRI_MAILBOX_POOL_H
@@ -48,13 +49,45 @@ void gri_cache_init(gri_cache *cache, gri_depot *depot);
 /* Gives every block back to the depot. */
 void gri_cache_flush(gri_cache *cache);
 
+/* The class of blocks of at least `size` bytes; from GRI_CLASSES on: none. */
+static inline unsigned gri_class_of(size_t size)
+{
+    if (size <= (size_t)1 << GRI_CLASS_FIRST) {
+        return 0;
+    }
+    /* The position of the highest bit of size - 1 is log2 rounded up. */
+    return (unsigned)(64 - __builtin_clzll(size - 1)) - GRI_CLASS_FIRST;
+}
+
+/* What the two functions below do where the cache cannot help. */
+void *gri_block_alloc_slow(gri_cache *cache, size_t size, uint8_t *class_out);
+void gri_block_free_slow(gri_cache *cache, void *block, uint8_t class_);
+
 /*
  * A block of at least `size` bytes, or NULL when there is no memory; *class_out
  * is what gri_block_free wants to know. The block's real size is
- * gri_class_size(class, size).
+ * gri_class_size(class, size). Inline, as every message is one of each.
  */
-void *gri_block_alloc(gri_cache *cache, size_t size, uint8_t *class_out);
-void gri_block_free(gri_cache *cache, void *block, uint8_t class_);
+static inline void *gri_block_alloc(gri_cache *cache, size_t size,
+                                    uint8_t *class_out)
+{
+    unsigned class_ = gri_class_of(size);
+    if (class_ < GRI_CLASSES && cache->count[class_] > 0) {
+        *class_out = (uint8_t)class_;
+        return cache->block[class_][--cache->count[class_]];
+    }
+    return gri_block_alloc_slow(cache, size, class_out);
+}
+
+static inline void gri_block_free(gri_cache *cache, void *block, uint8_t class_)
+{
+    if (class_ < GRI_CLASSES &&
+        cache->count[class_] < 2 * (uint32_t)GRI_MAGAZINE) {
+        cache->block[class_][cache->count[class_]++] = block;
+        return;
+    }
+    gri_block_free_slow(cache, block, class_);
+}
 
 /* The bytes that a request of `size` really gets. */
 static inline size_t gri_class_size(uint8_t class_, size_t size)

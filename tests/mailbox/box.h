@@ -55,7 +55,9 @@ static inline int box_fini(void **state)
 static inline gr_msg *box_message(box *b, const void *bytes, size_t n)
 {
     gr_msg *msg = gri_msg_new(&b->cache, n);
-    assert_non_null(msg);
+    if (msg == NULL) {
+        abort(); /* gcc does not know that cmocka's fail() never returns */
+    }
     memcpy(gri_msg_payload(msg), bytes, n);
     msg->len = (uint32_t)n;
     return msg;

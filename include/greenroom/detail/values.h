@@ -250,7 +250,7 @@ GRI_INLINE gri_writer gri_add(gr_actor *self, gri_writer w, gr_value v)
 
 /* ---- matching ----------------------------------------------------------- */
 
-/* The elements behind the tag, which has matched, and their number. */
+/* The elements behind the tag, which gri_match has found, and their number. */
 GR_API GR_MUST_CHECK bool gri_match_args(const gr_msg *msg, const gr_out *outs,
                                          uint32_t n);
 
