@@ -214,9 +214,11 @@ static void look_at_alert(gr_actor *self)
 static int take_next(gr_actor *self, int64_t deadline_ns, uint64_t ref,
                      bool stops, gr_msg **out)
 {
+    bool was_exiting = self->exiting;
     for (;;) {
-        if (stops && self->exiting) {
-            return GR_ESTOPPED;
+        look_at_alert(self); /* a kill comes before the next message */
+        if (self->exiting && (stops || !was_exiting)) {
+            return GR_ESTOPPED; /* to a call once: later ones may still ask */
         }
         gr_msg *msg;
         GR_TRY(next_msg(self, deadline_ns, &msg));
@@ -226,9 +228,7 @@ static int take_next(gr_actor *self, int64_t deadline_ns, uint64_t ref,
                      msg, GRI_WHY_NOPROC);
             continue;
         }
-        bool was_exiting = self->exiting;
         gri_take take = gri_take_in(self, msg);
-        look_at_alert(self);
         if (take == GRI_TAKE_GIVE && msg->kind == GRI_MSG_REPLY) {
             if (ref == 0 || gri_msg_ref(msg) != ref) {
                 GRI_TALLY(self->ctx, late_replies);
@@ -239,9 +239,6 @@ static int take_next(gr_actor *self, int64_t deadline_ns, uint64_t ref,
         if (take == GRI_TAKE_GIVE) {
             *out = msg;
             return 0;
-        }
-        if (ref != 0 && self->exiting && !was_exiting) {
-            return GR_ESTOPPED; /* told once; later calls may still ask */
         }
     }
 }
@@ -257,7 +254,8 @@ int gr_receive(gr_actor *self, int64_t timeout_ms, const gr_msg **out)
         return GR_ENOTSUP;
     }
     end_given(self);
-    gr_msg *msg = next_saved(self);
+    look_at_alert(self);
+    gr_msg *msg = self->ext->thread->killed ? NULL : next_saved(self);
     if (msg == NULL) {
         int64_t deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
         GR_TRY(take_next(self, deadline_ns, 0, true, &msg));
