@@ -76,8 +76,10 @@ static int next_msg(gr_actor *self, int64_t deadline_ns, gr_msg **out)
             (void)sched_yield(); /* the pusher is between two stores */
             continue;
         }
-        /* relaxed: nobody rings before the idle mark is set. */
-        atomic_store_explicit(&thread->bell, 0, memory_order_relaxed);
+        /* Nobody rings before the idle mark is set, but a signal handler may
+         * have touched it. acquire: pairs with on_signal's release; what this
+         * wipes away is seen in the count of signals instead. */
+        (void)atomic_exchange_explicit(&thread->bell, 0, memory_order_acquire);
         if (!gri_inbox_idle(&self->inbox, &self->outlet)) {
             continue;
         }
