@@ -32,11 +32,13 @@ typedef struct gri_route {
     int (*deliver)(void *net, gr_pid to, const gr_msg *msg);
     /*
      * Ends it: what is queued is sent, peers are told, threads are joined,
-     * within the deadline; then its memory is freed. gr_system_stop calls it
-     * once, after the last actor has ended. gri_deliver must not be called
-     * after it returns.
+     * within the deadline. gr_system_stop calls it once, after the last actor
+     * has ended. gri_deliver must not be called after it returns; deliver may
+     * be, by workers that bury what the dead have left: GR_ENOCONN.
      */
     void (*stop)(void *net, int64_t deadline_ms);
+    /* Frees its memory: the workers have ended, too. */
+    void (*free)(void *net);
 } gri_route;
 
 /* Plugs it in for the rest of the system's life. GR_EEXIST: there is one. Any

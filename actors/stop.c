@@ -244,6 +244,17 @@ static void stop_plugs(const stopper *s)
     }
 }
 
+/* No thread can ask it to deliver any more. */
+static void free_route(gr_system *sys)
+{
+    /* acquire, then relaxed: as in stop_plugs. */
+    const gri_route *route =
+        atomic_load_explicit(&sys->route, memory_order_acquire);
+    if (route != NULL) {
+        route->free(atomic_load_explicit(&sys->net, memory_order_relaxed));
+    }
+}
+
 int gr_system_stop(gr_system *sys, int64_t deadline_ms)
 {
     stopper s = {.sys = sys};
@@ -262,6 +273,7 @@ int gr_system_stop(gr_system *sys, int64_t deadline_ms)
         gri_log_write(&sys->log, GR_LOG_ERROR, "stop: a worker never returned");
         return GR_ETIMEOUT;
     }
+    free_route(sys);
     free_inboxes(sys);
     gri_system_free(sys);
     return 0;

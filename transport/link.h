@@ -61,7 +61,7 @@ typedef struct gri_dial {
 struct gri_link_ops {
     /*
      * Begins to accept links. Owns: gives *out, which ends with unlisten; keeps
-     * keeper. Errors: GR_EADDRESS, GR_EDENIED, GR_ENOMEM, GR_EIO.
+     * keeper. Errors: GR_EADDRESS, GR_ENOMEM, GR_EIO.
      */
     int (*listen)(gri_keeper *keeper, const char *address,
                   gri_accept_fn *accepted, void *arg, gri_port **out);

@@ -407,6 +407,8 @@ static int nng_link_listen(gri_keeper *keeper, const char *address,
         (void)nng_stream_listener_set_int(port->listener,
                                           NNG_OPT_IPC_PERMISSIONS, IPC_MODE);
         rc = error_of(nng_stream_listener_listen(port->listener));
+        /* No such folder, no right, in use: nobody can listen there. */
+        rc = rc == 0 || rc == GR_ENOMEM ? rc : GR_EADDRESS;
     }
     if (rc == 0) {
         rc = find_address(port, address);

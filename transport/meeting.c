@@ -152,6 +152,7 @@ static verdict judge(const gri_agent *agent, const gri_peer *peer,
         return TAKEN;
     }
     uint32_t used = gri_net_used(net);
+    uint32_t up = 0;
     for (uint32_t i = 0; i < used; i++) {
         gri_peer *q = gri_net_peer(net, i);
         verdict v = q == peer ? GO : compare(agent, peer, q);
@@ -159,8 +160,12 @@ static verdict judge(const gri_agent *agent, const gri_peer *peer,
             *rival = q;
             return v;
         }
+        up += q->greeted && is_up(q);
     }
-    return agent->up >= net->peers_max ? FULL : GO;
+    if (agent->up < net->peers_max) {
+        return GO;
+    }
+    return up < net->peers_max ? WAIT : FULL; /* one is just leaving */
 }
 
 static void refuse(gri_agent *agent, gri_peer *peer, gri_refusal why, int rc,

@@ -299,10 +299,15 @@ static void stop(void *arg, int64_t deadline_ms)
     /* Runs what is left to be closed: that takes no longer than callbacks do,
      * which only copy and enqueue. */
     gri_keeper_stop(&net->keeper);
+}
+
+static void free_net(void *net)
+{
     gri_net_free(net);
 }
 
-const gri_route gri_net_route = {.deliver = deliver, .stop = stop};
+const gri_route gri_net_route = {
+    .deliver = deliver, .stop = stop, .free = free_net};
 
 /* ---- life ---------------------------------------------------------------- */
 

@@ -129,6 +129,7 @@ int gr_node_start(gr_actor *self, const gr_node_opts *opts)
     }
     if (rc < 0 && net != NULL) {
         gri_net_route.stop(net, 0);
+        gri_net_free(net);
     }
     return rc;
 }

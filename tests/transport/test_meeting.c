@@ -1,0 +1,668 @@
+/*
+ * Goal:   nodes become peers as node.h promises: one connection a pair, one
+ *         name a node, every refusal with its own error; and what is lost is
+ *         lost once, for everybody, before anything new comes.
+ * Method: systems in this process, joined by sockets; every wait is for a
+ *         message.
+ */
+#include "tests/transport/nodes.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+static int sink_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)state;
+    gr_pid pid;
+    if (gr_match(msg, "link", &pid)) {
+        GR_TRY(gr_link(self, pid));
+        return gr_reply(self, msg, "ok");
+    }
+    if (gr_match(msg, "ping")) {
+        return gr_reply(self, msg, "pong");
+    }
+    if (gr_match(msg, "hold")) {
+        return gr_keep(self, msg) != NULL ? 0 : GR_ENOMEM;
+    }
+    return 0;
+}
+
+static const gr_behavior sink = {.name = "sink", .receive = sink_receive};
+
+static gr_pid spawn_sink(nodes *n, int i)
+{
+    gr_pid pid;
+    assert_int_equal(gr_spawn(n->self[i], &sink, NULL, &pid), 0);
+    return pid;
+}
+
+static void assert_serves(nodes *n, int from, gr_pid pid)
+{
+    assert_int_equal(
+        gr_call(n->self[from], pid, LONG_MS, gr_expect("pong"), "ping"), 0);
+}
+
+/* ---- starting ------------------------------------------------------------ */
+
+static void start_checks_what_it_is_given(void **state)
+{
+    nodes *n = *state;
+    gr_actor *self = start_system(n, 0);
+    char long_name[GR_NODE_NAME_MAX + 2];
+    memset(long_name, 'n', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    const gr_bytes secret = bytes_of(SECRET);
+    const struct {
+        gr_node_opts opts;
+        int rc;
+    } rows[] = {
+        {{.secret = secret}, GR_EINVAL},
+        {{.name = "", .secret = secret}, GR_EINVAL},
+        {{.name = long_name, .secret = secret}, GR_EINVAL},
+        {{.name = "two\nlines", .secret = secret}, GR_EINVAL},
+        {{.name = "x"}, GR_EINVAL},
+        {{.name = "x", .secret = bytes_of("fifteen bytes..")}, GR_EINVAL},
+        {{.name = "x", .secret = secret, .secret_file = "/dev/null"},
+         GR_EINVAL},
+        {{.name = "x", .secret = secret, .heartbeat_ms = -1}, GR_EINVAL},
+        {{.name = "x", .secret = secret, .silence_ms = -1}, GR_EINVAL},
+        {{.name = "x", .secret = secret, .listen = "nonsense"}, GR_EADDRESS},
+        {{.name = "x", .secret = secret, .listen = "tcp://192.0.2.1:0"},
+         GR_EADDRESS}, /* not an address of this host */
+        {{.name = "x", .secret = secret, .listen = "ipc:///no/such/folder/s"},
+         GR_EADDRESS},
+        {{.name = "x", .secret_file = "/no/such/file"}, GR_ENOENT},
+        {{.name = "x", .secret_file = "/tmp"}, GR_EDENIED},
+    };
+    assert_int_equal(gr_node_start(self, NULL), GR_EINVAL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int rc = gr_node_start(self, &rows[i].opts);
+        if (rc != rows[i].rc) {
+            fail_msg("row %zu: %s", i, gr_errname(rc));
+        }
+    }
+    /* After all those failures it can still become one, once. */
+    const gr_node_opts good = {.name = "x", .secret = secret};
+    assert_int_equal(gr_node_start(self, &good), 0);
+    assert_int_equal(gr_node_start(self, &good), GR_EINVAL);
+}
+
+static void secret_file_is_its_owners_alone(void **state)
+{
+    nodes *n = *state;
+    gr_actor *self = start_system(n, 0);
+    char path[128];
+    snprintf(path, sizeof path, "%s/secret", n->folder);
+    const gr_node_opts opts = {.name = "x", .secret_file = path};
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "0123456789abcde\n", 16), 16);
+
+    assert_int_equal(gr_node_start(self, &opts), GR_EINVAL); /* 15 bytes */
+    assert_int_equal(write(fd, "f\n", 2), 2);
+    assert_int_equal(fchmod(fd, 0640), 0);
+    assert_int_equal(gr_node_start(self, &opts), GR_EDENIED);
+    assert_int_equal(fchmod(fd, 0604), 0);
+    assert_int_equal(gr_node_start(self, &opts), GR_EDENIED);
+    assert_int_equal(fchmod(fd, 0600), 0);
+    assert_int_equal(gr_node_start(self, &opts), 0);
+
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void file_and_memory_hold_the_same_secret(void **state)
+{
+    nodes *n = *state;
+    gr_node node;
+    char path[128];
+    snprintf(path, sizeof path, "%s/secret", n->folder);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, SECRET "\n", strlen(SECRET) + 1),
+                     strlen(SECRET) + 1);
+    close(fd);
+    start_node(n, 0, "memory");
+    start_system(n, 1);
+    assert_int_equal(
+        gr_node_start(n->self[1],
+                      &(gr_node_opts){.name = "file", .secret_file = path}),
+        0);
+    assert_int_equal(unlink(path), 0);
+
+    assert_int_equal(gr_node_connect(n->self[1], n->address[0], LONG_MS, &node),
+                     0);
+}
+
+static void what_needs_a_node_says_so(void **state)
+{
+    nodes *n = *state;
+    gr_actor *self = start_system(n, 0);
+    gr_node node;
+    char buf[8];
+    assert_int_equal(gr_node_connect(self, "tcp://127.0.0.1:1", 1, &node),
+                     GR_EINVAL);
+    assert_int_equal(gr_watch_nodes(self, true), GR_EINVAL);
+    assert_int_equal(gr_node_find(self, "x", &node), GR_ENOENT);
+    assert_int_equal(gr_node_address(self, buf, sizeof buf), GR_ENOENT);
+    assert_int_equal(gr_node_disconnect(self, (gr_node){1}), GR_ENOCONN);
+    assert_int_equal(gr_node_name(self, (gr_node){1}, buf, sizeof buf),
+                     GR_ENOCONN);
+}
+
+static void node_without_a_place_does_not_listen(void **state)
+{
+    nodes *n = *state;
+    char buf[8];
+    gr_actor *self = start_system(n, 0);
+    assert_int_equal(
+        gr_node_start(
+            self, &(gr_node_opts){.name = "quiet", .secret = bytes_of(SECRET)}),
+        0);
+    assert_int_equal(gr_node_address(self, buf, sizeof buf), GR_ENOENT);
+}
+
+/* ---- connecting ---------------------------------------------------------- */
+
+static void connected_nodes_know_each_other(void **state)
+{
+    nodes *n = *state;
+    gr_node node;
+    char buf[64], small[3];
+    start_node(n, 0, "one");
+    start_node(n, 1, "two");
+    gr_node two = join(n, 0, 1);
+
+    assert_int_equal(gr_node_find(n->self[0], "two", &node), 0);
+    assert_int_equal(node.id, two.id);
+    assert_int_equal(gr_node_find(n->self[1], "one", &node), 0);
+    assert_int_equal(node.id, gr_system_node(n->sys[0]).id);
+    assert_int_equal(gr_node_name(n->self[0], two, buf, sizeof buf), 0);
+    assert_string_equal(buf, "two");
+    assert_int_equal(gr_node_name(n->self[0], two, small, sizeof small),
+                     GR_ETOOBIG);
+    assert_int_equal(gr_node_name(n->self[0], GR_HERE, buf, sizeof buf), 0);
+    assert_string_equal(buf, "one");
+    assert_int_equal(gr_node_find(n->self[0], "three", &node), GR_ENOENT);
+    assert_int_equal(
+        gr_node_name(n->self[0], (gr_node){two.id + 1}, buf, sizeof buf),
+        GR_ENOCONN);
+}
+
+static void connecting_again_gives_the_same_node(void **state)
+{
+    nodes *n = *state;
+    start_node(n, 0, "one");
+    start_node(n, 1, "two");
+    gr_pid pid = spawn_sink(n, 1);
+    gr_ref ref;
+    (void)join(n, 0, 1);
+    assert_int_equal(gr_monitor(n->self[0], pid, &ref), 0);
+    assert_int_equal(gr_watch_nodes(n->self[0], true), 0);
+    assert_int_equal(expect_node(n->self[0], "two", true), 0);
+
+    (void)join(n, 0, 1);
+    (void)join(n, 1, 0);
+
+    /* and nothing was lost over it */
+    assert_serves(n, 0, pid);
+    const gr_msg *msg;
+    assert_int_equal(gr_receive(n->self[0], 0, &msg), GR_ETIMEOUT);
+}
+
+static void failures_to_connect_have_their_errors(void **state)
+{
+    nodes *n = *state;
+    gr_node node;
+    start_node(n, 0, "one");
+    start_node_with(n, 1, "two",
+                    &(gr_node_opts){.secret = bytes_of("another secret!!")});
+    start_node(n, 2, "one"); /* the name of node 0 */
+    gr_actor *self = n->self[0];
+
+    assert_int_equal(gr_node_connect(self, "nonsense", LONG_MS, &node),
+                     GR_EADDRESS);
+    assert_int_equal(gr_node_connect(self, NULL, LONG_MS, &node), GR_EADDRESS);
+    assert_int_equal(
+        gr_node_connect(self, "ipc:///no/such/socket", LONG_MS, &node),
+        GR_ENOCONN);
+    assert_int_equal(gr_node_connect(self, n->address[0], LONG_MS, &node),
+                     GR_EEXIST); /* itself */
+    assert_int_equal(gr_node_connect(self, n->address[1], LONG_MS, &node),
+                     GR_EDENIED);
+    assert_int_equal(gr_node_connect(n->self[1], n->address[0], LONG_MS, &node),
+                     GR_EDENIED);
+    assert_int_equal(gr_node_connect(self, n->address[2], LONG_MS, &node),
+                     GR_EEXIST);
+    assert_int_equal(gr_node_connect(self, n->address[2], -7, &node),
+                     GR_EINVAL);
+    stop_node(n, 1);
+    assert_int_equal(gr_node_connect(self, n->address[1], LONG_MS, &node),
+                     GR_ENOCONN);
+}
+
+static void nobody_who_answers_is_a_timeout(void **state)
+{
+    nodes *n = *state;
+    gr_node node;
+    int fd = -1;
+    start_node(n, 0, "one");
+    /* A socket that is listened on, but never accepted from. */
+    char path[100];
+    snprintf(path, sizeof path, "%s/deaf", n->folder);
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    memcpy(sa.sun_path, path, strlen(path) + 1);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&sa, sizeof sa), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    char address[160];
+    snprintf(address, sizeof address, "ipc://%s", path);
+
+    assert_int_equal(gr_node_connect(n->self[0], address, 50, &node),
+                     GR_ETIMEOUT);
+    assert_int_equal(gr_node_connect(n->self[0], address, 0, &node),
+                     GR_ETIMEOUT);
+
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void name_is_one_nodes_at_a_time(void **state)
+{
+    nodes *n = *state;
+    gr_node node;
+    start_node(n, 0, "hub");
+    start_node(n, 1, "twin");
+    start_node(n, 2, "twin");
+    gr_pid pid = spawn_sink(n, 1);
+    (void)join(n, 1, 0);
+
+    /* The first lives, and shows it. */
+    assert_int_equal(gr_node_connect(n->self[2], n->address[0], LONG_MS, &node),
+                     GR_EEXIST);
+    assert_int_equal(gr_node_connect(n->self[0], n->address[2], LONG_MS, &node),
+                     GR_EEXIST);
+
+    assert_serves(n, 0, pid);
+    stop_node(n, 1);
+    (void)join(n, 2, 0);
+}
+
+static void peers_have_a_limit(void **state)
+{
+    nodes *n = *state;
+    gr_node node;
+    start_node_with(n, 0, "hub", &(gr_node_opts){.peers_max = 1});
+    start_node(n, 1, "a");
+    start_node(n, 2, "b");
+    (void)join(n, 1, 0);
+
+    assert_int_equal(gr_node_connect(n->self[2], n->address[0], LONG_MS, &node),
+                     GR_ELIMIT);
+    assert_int_equal(gr_node_connect(n->self[0], n->address[2], LONG_MS, &node),
+                     GR_ELIMIT);
+    (void)join(n, 1, 0); /* is one of them */
+    stop_node(n, 1);
+    (void)join(n, 2, 0);
+}
+
+static int handler_connects(gr_actor *self, void *state, const gr_msg *msg)
+{
+    gr_node node;
+    (void)state;
+    return gr_reply(self, msg, "rc",
+                    gr_node_connect(self, "tcp://127.0.0.1:1", 1, &node));
+}
+
+static void handlers_do_not_wait_for_a_connection(void **state)
+{
+    static const gr_behavior impatient = {.name = "impatient",
+                                          .receive = handler_connects};
+    nodes *n = *state;
+    gr_pid pid;
+    int rc = 0;
+    start_node(n, 0, "one");
+    assert_int_equal(gr_spawn(n->self[0], &impatient, NULL, &pid), 0);
+    assert_int_equal(
+        gr_call(n->self[0], pid, LONG_MS, gr_expect("rc", &rc), "go"), 0);
+    assert_int_equal(rc, GR_ENOTSUP);
+}
+
+/* Dials from a thread of its own. */
+typedef struct dialer {
+    gr_system *sys;
+    const char *address;
+    int rc;
+    gr_node node;
+} dialer;
+
+static void *run_dialer(void *arg)
+{
+    dialer *d = arg;
+    gr_actor *self = NULL;
+    d->rc = gr_thread_attach(d->sys, NULL, &self);
+    if (d->rc == 0) {
+        d->rc = gr_node_connect(self, d->address, LONG_MS, &d->node);
+        gr_thread_detach(self, 0);
+    }
+    return NULL;
+}
+
+static void simultaneous_dials_make_one_connection(void **state)
+{
+    enum { ROUNDS = 30, EACH = 3 };
+    nodes *n = *state;
+    for (int round = 0; round < ROUNDS; round++) {
+        pthread_t thread[2 * EACH];
+        dialer d[2 * EACH];
+        start_node(n, 0, "one");
+        start_node(n, 1, "two");
+        assert_int_equal(gr_watch_nodes(n->self[0], true), 0);
+        assert_int_equal(gr_watch_nodes(n->self[1], true), 0);
+
+        for (int i = 0; i < 2 * EACH; i++) {
+            d[i] = (dialer){.sys = n->sys[i % 2],
+                            .address = n->address[1 - i % 2]};
+            assert_int_equal(
+                pthread_create(&thread[i], NULL, run_dialer, &d[i]), 0);
+        }
+        for (int i = 0; i < 2 * EACH; i++) {
+            assert_int_equal(pthread_join(thread[i], NULL), 0);
+            if (d[i].rc != 0) {
+                fail_msg("round %d: %s", round, gr_errname(d[i].rc));
+            }
+            assert_int_equal(d[i].node.id,
+                             gr_system_node(n->sys[1 - i % 2]).id);
+        }
+
+        /* Each side saw one node come, and none go. */
+        const gr_msg *msg;
+        assert_int_equal(expect_node(n->self[0], "two", true), 0);
+        assert_int_equal(expect_node(n->self[1], "one", true), 0);
+        assert_serves(n, 0, spawn_sink(n, 1));
+        assert_serves(n, 1, spawn_sink(n, 0));
+        assert_int_equal(gr_receive(n->self[0], 0, &msg), GR_ETIMEOUT);
+        assert_int_equal(gr_receive(n->self[1], 0, &msg), GR_ETIMEOUT);
+        stop_node(n, 0);
+        stop_node(n, 1);
+    }
+}
+
+/* ---- watching ------------------------------------------------------------ */
+
+static void watchers_hear_of_who_is_here_and_who_comes_and_goes(void **state)
+{
+    nodes *n = *state;
+    const gr_msg *msg;
+    start_node(n, 0, "hub");
+    start_node(n, 1, "a");
+    start_node(n, 2, "b");
+    (void)join(n, 1, 0);
+
+    assert_int_equal(gr_watch_nodes(n->self[0], true), 0);
+    assert_int_equal(expect_node(n->self[0], "a", true), 0);
+    (void)join(n, 2, 0);
+    assert_int_equal(expect_node(n->self[0], "b", true), 0);
+    stop_node(n, 1);
+    assert_int_equal(expect_node(n->self[0], "a", false), 0); /* goodbye */
+
+    assert_int_equal(gr_watch_nodes(n->self[0], false), 0);
+    /* The agent has heard that before it answers this. */
+    assert_int_equal(gr_call(n->self[0],
+                             gr_node_agent(gr_system_node(n->sys[0])), LONG_MS,
+                             gr_expect("pong"), "ping"),
+                     0);
+    stop_node(n, 2);
+    gr_node none;
+    while (gr_node_find(n->self[0], "b", &none) == 0) {
+        assert_int_equal(gr_sleep(n->self[0], 1), 0);
+    }
+    assert_int_equal(gr_receive(n->self[0], 0, &msg), GR_ETIMEOUT);
+}
+
+static void nobody_else_can_make_such_a_message(void **state)
+{
+    nodes *n = *state;
+    start_node(n, 0, "one");
+    start_node(n, 1, "two");
+    (void)join(n, 0, 1);
+    gr_node fake = {7};
+    assert_int_equal(gr_send(n->self[0], gr_self(n->self[0]), "gr.node",
+                             gr_bool(true), fake, "fake", 0),
+                     0);
+    assert_false(gr_match_node(next(n->self[0]), NULL, NULL, NULL, NULL));
+    assert_int_equal(gr_send(n->self[1], gr_self(n->self[0]), "gr.node",
+                             gr_bool(true), fake, "fake", 0),
+                     0);
+    assert_false(gr_match_node(next(n->self[0]), NULL, NULL, NULL, NULL));
+}
+
+/* ---- losing -------------------------------------------------------------- */
+
+static void loss_fires_every_tie_once(void **state)
+{
+    nodes *n = *state;
+    gr_ref ref[3];
+    gr_exit_reason why;
+    const gr_msg *msg;
+    start_node(n, 0, "one");
+    start_node(n, 1, "two");
+    (void)join(n, 0, 1);
+    gr_pid far = spawn_sink(n, 1), near = spawn_sink(n, 0);
+    gr_trap_exit(n->self[0], true);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(gr_monitor(n->self[0], far, &ref[i]), 0);
+    }
+    assert_int_equal(gr_link(n->self[0], far), 0);
+    /* a link that the other end made */
+    assert_int_equal(
+        gr_call(n->self[1], far, LONG_MS, gr_expect("ok"), "link", near), 0);
+    gr_ref near_ref;
+    assert_int_equal(gr_monitor(n->self[0], near, &near_ref), 0);
+    assert_serves(n, 0, far); /* all of that has arrived */
+
+    stop_node(n, 1);
+
+    unsigned downs = 0, exits = 0, ends = 0;
+    while (downs < 3 || exits < 1 || ends < 1) {
+        gr_ref told;
+        gr_pid who;
+        msg = next(n->self[0]);
+        if (gr_match_exit(msg, &who, &why)) {
+            assert_true(gr_pid_eq(who, far));
+            exits++;
+        } else {
+            assert_true(gr_match_down(msg, &told, &who, &why));
+            if (told.id == near_ref.id) {
+                ends++;
+            } else {
+                assert_true(gr_pid_eq(who, far));
+                downs++;
+            }
+        }
+        /* The far actor was stopped before its node went, so either may be the
+         * reason; what matters is that it is told once. */
+        if (why.kind != GR_EXIT_SHUTDOWN && why.kind != GR_EXIT_NOCONNECTION) {
+            fail_msg("reason: %s", gr_exit_kind_name(why.kind));
+        }
+    }
+    assert_int_equal(gr_receive(n->self[0], 0, &msg), GR_ETIMEOUT);
+}
+
+static void disconnect_fires_ties_and_ends_asks(void **state)
+{
+    nodes *n = *state;
+    gr_ref ref;
+    gr_exit_reason why;
+    gr_pid who;
+    start_node(n, 0, "one");
+    start_node(n, 1, "two");
+    gr_node two = join(n, 0, 1);
+    gr_pid far = spawn_sink(n, 1);
+    assert_int_equal(gr_watch_nodes(n->self[0], true), 0);
+    assert_int_equal(expect_node(n->self[0], "two", true), 0);
+    assert_int_equal(gr_watch_nodes(n->self[1], true), 0);
+    assert_int_equal(expect_node(n->self[1], "one", true), 0);
+    assert_int_equal(gr_monitor(n->self[0], far, &ref), 0);
+    assert_int_equal(gr_monitor(n->self[1], gr_self(n->self[0]), &ref), 0);
+    assert_serves(n, 0, far);
+
+    assert_int_equal(gr_node_disconnect(n->self[0], two), 0);
+
+    assert_int_equal(gr_send(n->self[0], far, "x"), GR_ENOCONN);
+    assert_int_equal(gr_node_disconnect(n->self[0], two), GR_ENOCONN);
+    assert_true(gr_match_down(next(n->self[0]), NULL, &who, &why));
+    assert_true(gr_pid_eq(who, far));
+    assert_int_equal(why.kind, GR_EXIT_NOCONNECTION);
+    assert_int_equal(expect_node(n->self[0], "two", false), 0);
+    assert_true(gr_match_down(next(n->self[1]), NULL, &who, &why));
+    assert_int_equal(why.kind, GR_EXIT_NOCONNECTION);
+    assert_int_equal(expect_node(n->self[1], "one", false), 0);
+
+    /* and it can be connected again, with nothing left of before */
+    (void)join(n, 1, 0);
+    assert_int_equal(expect_node(n->self[0], "two", true), 0);
+    assert_serves(n, 0, far);
+}
+
+/* Asks, and is told. */
+typedef struct asker {
+    gr_system *sys;
+    gr_pid to;
+    int rc;
+} asker;
+
+static void *run_asker(void *arg)
+{
+    asker *a = arg;
+    gr_actor *self = NULL;
+    gr_any any;
+    a->rc = gr_thread_attach(a->sys, NULL, &self);
+    if (a->rc == 0) {
+        a->rc = gr_call(self, a->to, GR_FOREVER, gr_expect("x", &any), "hold");
+        gr_thread_detach(self, 0);
+    }
+    return NULL;
+}
+
+static void open_asks_end_with_the_connection(void **state)
+{
+    nodes *n = *state;
+    pthread_t thread;
+    start_node(n, 0, "one");
+    start_node(n, 1, "two");
+    gr_node two = join(n, 0, 1);
+    gr_pid far = spawn_sink(n, 1);
+    asker a = {.sys = n->sys[0], .to = far};
+    gr_stats before, now;
+    gr_system_stats(n->sys[1], &before);
+    assert_int_equal(pthread_create(&thread, NULL, run_asker, &a), 0);
+    do { /* until the question is there */
+        assert_int_equal(gr_sleep(n->self[0], 1), 0);
+        gr_system_stats(n->sys[1], &now);
+    } while (now.handled == before.handled);
+
+    assert_int_equal(gr_node_disconnect(n->self[0], two), 0);
+
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(a.rc, GR_ENOCONN);
+}
+
+static void stale_pids_name_nobody_on_the_next_incarnation(void **state)
+{
+    nodes *n = *state;
+    gr_pid before, after;
+    gr_ref ref;
+    gr_exit_reason why;
+    start_node(n, 0, "one");
+    start_node(n, 1, "two");
+    gr_node first = join(n, 1, 0);
+    (void)first;
+    before = spawn_sink(n, 1);
+    assert_serves(n, 0, before);
+    stop_node(n, 1);
+    start_node(n, 1, "two");
+    (void)join(n, 1, 0);
+    after = spawn_sink(n, 1);
+
+    assert_int_not_equal(before.node, after.node);
+    assert_int_equal(gr_send(n->self[0], before, "x"), GR_ENOCONN);
+    assert_int_equal(gr_monitor(n->self[0], before, &ref), 0);
+    assert_true(gr_match_down(next(n->self[0]), NULL, NULL, &why));
+    assert_int_equal(why.kind, GR_EXIT_NOCONNECTION);
+    assert_serves(n, 0, after);
+}
+
+static void nodes_come_and_go_many_times(void **state)
+{
+    nodes *n = *state;
+    start_node(n, 0, "hub");
+    assert_int_equal(gr_watch_nodes(n->self[0], true), 0);
+    for (int i = 0; i < 30; i++) {
+        gr_ref ref;
+        start_node(n, 1, "guest");
+        if (i % 2 == 0) {
+            (void)join(n, 1, 0);
+        } else {
+            (void)join(n, 0, 1);
+        }
+        assert_int_equal(expect_node(n->self[0], "guest", true), 0);
+        gr_pid pid = spawn_sink(n, 1);
+        assert_int_equal(gr_monitor(n->self[0], pid, &ref), 0);
+        stop_node(n, 1);
+        assert_true(gr_match_down(next(n->self[0]), NULL, NULL, NULL));
+        assert_int_equal(expect_node(n->self[0], "guest", false), 0);
+    }
+}
+
+static void stopping_delivers_what_was_accepted(void **state)
+{
+    enum { MANY = 20000 };
+    nodes *n = *state;
+    start_node(n, 0, "one");
+    start_node(n, 1, "two");
+    (void)join(n, 0, 1);
+    for (int64_t i = 0; i < MANY; i++) {
+        assert_int_equal(gr_send(n->self[0], gr_self(n->self[1]), "n", i), 0);
+    }
+
+    stop_node(n, 0);
+
+    for (int64_t i = 0; i < MANY; i++) {
+        int64_t got = -1;
+        assert_true(gr_match(next(n->self[1]), "n", &got));
+        assert_int_equal(got, i);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_BOTH(start_checks_what_it_is_given),
+        ON_IPC(secret_file_is_its_owners_alone),
+        ON_IPC(file_and_memory_hold_the_same_secret),
+        ON_IPC(what_needs_a_node_says_so),
+        ON_IPC(node_without_a_place_does_not_listen),
+        ON_BOTH(connected_nodes_know_each_other),
+        ON_BOTH(connecting_again_gives_the_same_node),
+        ON_BOTH(failures_to_connect_have_their_errors),
+        ON_IPC(nobody_who_answers_is_a_timeout),
+        ON_BOTH(name_is_one_nodes_at_a_time),
+        ON_BOTH(peers_have_a_limit),
+        ON_IPC(handlers_do_not_wait_for_a_connection),
+        ON_BOTH(simultaneous_dials_make_one_connection),
+        ON_BOTH(watchers_hear_of_who_is_here_and_who_comes_and_goes),
+        ON_IPC(nobody_else_can_make_such_a_message),
+        ON_BOTH(loss_fires_every_tie_once),
+        ON_BOTH(disconnect_fires_ties_and_ends_asks),
+        ON_BOTH(open_asks_end_with_the_connection),
+        ON_BOTH(stale_pids_name_nobody_on_the_next_incarnation),
+        ON_BOTH(nodes_come_and_go_many_times),
+        ON_BOTH(stopping_delivers_what_was_accepted),
+    };
+    return cmocka_run_group_tests_name("transport/meeting", tests, NULL, NULL);
+}
