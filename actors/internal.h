@@ -58,6 +58,20 @@ static inline bool gri_slot_lives(const gr_actor *slot, uint32_t run)
            (run & 1) != 0;
 }
 
+/* That run of the slot is to end before its next message. */
+static inline void gri_set_alert(gr_actor *slot, uint32_t run)
+{
+    /* relaxed: only compared. A later run's alert stays: runs only grow, and
+     * whoever comes late with an old pid must not take it away. */
+    uint32_t old =
+        atomic_load_explicit(&slot->outlet.alert, memory_order_relaxed);
+    /* release: pairs with the acquires in turn.c and thread.c. */
+    while (old < run && !atomic_compare_exchange_weak_explicit(
+                            &slot->outlet.alert, &old, run,
+                            memory_order_release, memory_order_relaxed)) {
+    }
+}
+
 /* ---- send.c -------------------------------------------------------------- */
 
 static inline uint64_t gri_new_ref(gri_ctx *ctx)
@@ -223,6 +237,8 @@ uint32_t gri_signal_count(void);
  * thread's, as soon as gri_thread_ring tells it. */
 void gri_thread_hand_over(gri_thread *thread, gr_actor *self);
 void gri_thread_ring(gri_ctx *ctx, gr_actor *slot);
+/* Whether no thread is attached any more, or still on its way out. */
+bool gri_threads_gone(gr_system *sys);
 /* Drops what a wait of self's set aside and the program wants no more: the
  * signal of that kind with that ref; ref 0: the one from `from`. */
 void gri_thread_forget(gr_actor *self, gri_msg_kind kind, gr_pid from,

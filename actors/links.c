@@ -279,10 +279,7 @@ void gri_kill(gri_ctx *ctx, gr_pid pid)
     gr_system *sys = ctx->sys;
     gr_actor *slot = pid.node == sys->node ? gri_slot_of(sys, pid) : NULL;
     if (slot != NULL && gri_slot_lives(slot, gri_pid_run(pid))) {
-        /* release: pairs with the acquire in turn.c. A later run of the slot
-         * is another number. */
-        atomic_store_explicit(&slot->outlet.alert, gri_pid_run(pid),
-                              memory_order_release);
+        gri_set_alert(slot, gri_pid_run(pid));
         gri_slow_release(ctx, pid);
     }
 }

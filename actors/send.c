@@ -46,10 +46,8 @@ static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
         gri_msg_free(ctx->cache, msg);
         /* relaxed: published by the alert. */
         atomic_store_explicit(&slot->over, 1, memory_order_relaxed);
-        /* release: pairs with the acquire in turn.c. It has messages, so it
-         * runs and will look. */
-        atomic_store_explicit(&slot->outlet.alert, gri_pid_run(to),
-                              memory_order_release);
+        /* It has messages, so it runs and will look. */
+        gri_set_alert(slot, gri_pid_run(to));
         gri_slow_release(ctx, to);
         return 0;
     case GR_FULL_FAIL:
