@@ -13,6 +13,14 @@
  * wakes the next if there is more (gri_sched_stop_searching). It is woken as a
  * searcher: who clears a worker's bit counts it in `searching`, be it a waker
  * or, after a timeout or a second look, the worker itself.
+ *
+ * Timers are a worker's own, but it may be busy when one is due; so, while some
+ * worker sleeps, one of the sleepers is to get up for it in time, a little
+ * later than the owner would. It is the same protocol: who arms publishes the
+ * time, then looks when the sleepers get up (`up_ns`), and wakes one if none
+ * does early enough; who parks lets everybody see that it may sleep for ever,
+ * then looks at all the times, then says when it will get up. A sleeper that
+ * begins to run tasks gets up for nobody any more: it looks for another one.
  */
 #include <stddef.h>
 
@@ -84,6 +92,45 @@ void gri_sched_notify(gri_sched *s)
     }
 }
 
+/* The first time that a timer of a worker is due for which no bit is set. */
+static int64_t first_due(gri_sched *s, uint64_t without)
+{
+    int64_t first = GRI_NEVER;
+    for (unsigned i = 0; i < s->n; i++) {
+        if ((without >> i & 1) == 0) {
+            int64_t due_ns = gri_timers_next(&s->workers[i].timers);
+            first = due_ns < first ? due_ns : first;
+        }
+    }
+    return first;
+}
+
+/* When a sleeper gets up for a timer that is not its own. */
+static int64_t with_grace(int64_t due_ns)
+{
+    return due_ns < GRI_NEVER - GRACE_NS ? due_ns + GRACE_NS : GRI_NEVER;
+}
+
+void gri_sched_watch(gri_worker *w, int64_t due_ns)
+{
+    gri_sched *s = w->sched;
+    /* seq_cst, both: the armer's look, see the head of this file. A bit that is
+     * seen was set after the worker's up_ns said "for ever". */
+    uint64_t parked = atomic_load_explicit(&s->parked, memory_order_seq_cst) &
+                      ~(UINT64_C(1) << w->index);
+    for (uint64_t left = parked; left != 0; left &= left - 1) {
+        gri_worker *sleeper = &s->workers[__builtin_ctzll(left)];
+        if (atomic_load_explicit(&sleeper->up_ns, memory_order_seq_cst) <=
+            with_grace(due_ns)) {
+            return;
+        }
+    }
+    if (parked != 0) {
+        /* If its bit is gone by now it is awake, and looks before it parks. */
+        (void)gri_sched_wake(s, (unsigned)__builtin_ctzll(parked));
+    }
+}
+
 void gri_sched_stop_searching(gri_worker *w, bool found)
 {
     gri_sched *s = w->sched;
@@ -96,6 +143,15 @@ void gri_sched_stop_searching(gri_worker *w, bool found)
     if (found && before <= 1 && gri_sched_has_work(s)) {
         gri_sched_notify(s);
     }
+    if (found) {
+        /* seq_cst: as in gri_sched_watch. */
+        uint64_t parked =
+            atomic_load_explicit(&s->parked, memory_order_seq_cst);
+        int64_t due_ns = parked == 0 ? GRI_NEVER : first_due(s, parked);
+        if (due_ns != GRI_NEVER) {
+            gri_sched_watch(w, due_ns);
+        }
+    }
 }
 
 /* When this worker must get up: for its own timers in time, for those of one
@@ -103,20 +159,12 @@ void gri_sched_stop_searching(gri_worker *w, bool found)
 static int64_t wake_time(gri_worker *w)
 {
     gri_sched *s = w->sched;
-    /* relaxed: a worker that parks or wakes just now changes only how late a
-     * timer may be that is not ours. */
+    /* relaxed: one that parks just now has its timers looked at in vain; one
+     * that wakes just now sees our bit, and looks for somebody itself. */
     uint64_t parked = atomic_load_explicit(&s->parked, memory_order_relaxed);
-    int64_t first = gri_timers_next(&w->timers);
-    for (unsigned i = 0; i < s->n; i++) {
-        if (i == w->index || (parked >> i & 1) != 0) {
-            continue;
-        }
-        int64_t due = gri_timers_next(&s->workers[i].timers);
-        if (due != GRI_NEVER && due + GRACE_NS < first) {
-            first = due + GRACE_NS;
-        }
-    }
-    return first;
+    int64_t own = gri_timers_next(&w->timers);
+    int64_t others = with_grace(first_due(s, parked));
+    return own < others ? own : others;
 }
 
 void gri_sched_park(gri_worker *w)
@@ -126,7 +174,8 @@ void gri_sched_park(gri_worker *w)
     /* relaxed: published by the bit below; a waker writes it only after that.
      * A waker of an earlier sleep may write late: then we wake for nothing. */
     atomic_store_explicit(&w->permit, 0, memory_order_relaxed);
-    /* seq_cst, both, and in this order: announce, then look (see above). */
+    /* seq_cst, all, and in this order: announce, then look (see above). */
+    atomic_store_explicit(&w->up_ns, GRI_NEVER, memory_order_seq_cst);
     atomic_fetch_or_explicit(&s->parked, bit, memory_order_seq_cst);
     if (w->searching) {
         gri_sched_stop_searching(w, false);
@@ -139,7 +188,10 @@ void gri_sched_park(gri_worker *w)
     /* seq_cst: with the store in gri_sched_stop, the same protocol. */
     if (!gri_sched_has_work(s) &&
         !atomic_load_explicit(&s->stopping, memory_order_seq_cst)) {
-        gri_futex_wait(&w->permit, 0, wake_time(w));
+        int64_t up_ns = wake_time(w);
+        /* seq_cst: the timers' part of the protocol. */
+        atomic_store_explicit(&w->up_ns, up_ns, memory_order_seq_cst);
+        gri_futex_wait(&w->permit, 0, up_ns);
     }
     /* acquire: pairs with the release in gri_sched_wake. */
     (void)atomic_load_explicit(&w->permit, memory_order_acquire);

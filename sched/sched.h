@@ -53,6 +53,7 @@ struct gri_worker {
 
     /* Any thread. */
     _Atomic(uint32_t) permit; /* futex: 1 wakes */
+    _Atomic(int64_t) up_ns;   /* asleep: when it gets up by itself */
     _Atomic(uint32_t) left;   /* futex: 1 once the thread is about to return */
     gri_runq queue;
     gri_timers timers;
@@ -110,6 +111,9 @@ bool gri_sched_sim_fire(gri_sched *s);
 /* park.c. Any thread, after it made a task visible: wakes a worker if one
  * sleeps and none searches. */
 void gri_sched_notify(gri_sched *s);
+/* Worker w has a timer for due_ns and is awake: if any worker sleeps, one is to
+ * get up for it. */
+void gri_sched_watch(gri_worker *w, int64_t due_ns);
 /* A worker that found nothing sleeps until there may be something. */
 void gri_sched_park(gri_worker *w);
 /* A searching worker found something, or gives up being one. */

@@ -237,9 +237,12 @@ int gri_sched_arm(gri_sched *s, gri_worker *worker, gri_timer *t,
     gri_worker *w = worker != NULL ? worker : &s->workers[0];
     bool earliest = false;
     int rc = gri_timers_arm(&w->timers, t, due_ns, &earliest);
-    if (rc == 0 && worker == NULL && earliest && !s->is_sim) {
-        /* It may sleep past this: then it wakes and looks at the clock. */
-        (void)gri_sched_wake(s, 0);
+    if (rc == 0 && earliest && !s->is_sim) {
+        /* The first worker may sleep past this: then it wakes and looks at the
+         * clock. Awake, any worker may be busy when the time comes. */
+        if (worker != NULL || !gri_sched_wake(s, 0)) {
+            gri_sched_watch(w, due_ns);
+        }
     }
     return rc;
 }
