@@ -122,7 +122,8 @@ static inline gr_msg *gri_msg_new(gri_cache *cache, size_t cap)
     return msg;
 }
 
-/* The same with that payload copied in and a zeroed trailer in place. */
+/* The same with that payload copied in and a zeroed trailer in place. len 0: an
+ * empty list, as a program that is given the message may look for a tag. */
 gr_msg *gri_msg_signal(gri_cache *cache, gri_msg_kind kind, const void *payload,
                        size_t len);
 static inline void gri_msg_free(gri_cache *cache, gr_msg *msg)

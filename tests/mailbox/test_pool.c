@@ -242,6 +242,20 @@ static void signals_fail_likewise(void **state)
     gri_msg_free(&b->cache, msg);
 }
 
+/* A program may look for a tag in whatever it is given; without a payload it
+ * would look at the trailer. */
+static void a_signal_without_payload_is_an_empty_list(void **state)
+{
+    box *b = *state;
+    gr_msg *msg = gri_msg_signal(&b->cache, GRI_MSG_STOP, NULL, 0);
+    assert_non_null(msg);
+    gri_msg_trailer(msg)->ref = UINT64_C(0xa091a091a091a091);
+    assert_int_equal(gr_validate(gri_msg_data(msg), msg->len, 0), 0);
+    assert_false(gri_match(msg, gri_v_cstr(""), NULL, 0));
+    assert_int_equal(gr_msg_reader(msg).left, 0);
+    gri_msg_free(&b->cache, msg);
+}
+
 /* Giving blocks back needs memory for a magazine's shell; without it they wait
  * for the depot's end. */
 static void freeing_without_memory_is_safe(void **state)
@@ -276,6 +290,7 @@ int main(void)
         TEST(blocks_travel_between_threads),
         TEST(without_memory_messages_fail_and_nothing_leaks),
         TEST(signals_fail_likewise),
+        TEST(a_signal_without_payload_is_an_empty_list),
         TEST(freeing_without_memory_is_safe),
     };
     return cmocka_run_group_tests_name("mailbox/pool", tests, NULL, NULL);
