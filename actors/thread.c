@@ -362,6 +362,12 @@ static void free_thread(gri_thread *thread)
         at = &(*at)->next;
     }
     *at = thread->ctx.next;
+    /* Inside the lock, which gri_threads_gone takes: the system stays until we
+     * have left it. seq_cst, both: as in gri_end_run. */
+    atomic_fetch_add_explicit(&sys->exits, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&sys->stopping, memory_order_seq_cst)) {
+        gri_futex_wake(&sys->exits, 1);
+    }
     (void)pthread_mutex_unlock(&sys->lock);
     free(thread->ext);
     free(thread);
@@ -437,7 +443,15 @@ void gr_thread_detach(gr_actor *self, int code)
     atomic_store_explicit(&self->place, GRI_PLACE_WORKER,
                           memory_order_relaxed);
     gri_end_run(self);
-    free_thread(thread);
     /* A worker buries the rest and marks the inbox idle. */
     gri_sched_submit(&sys->sched, NULL, &self->task);
+    free_thread(thread); /* last: then the system may end */
+}
+
+bool gri_threads_gone(gr_system *sys)
+{
+    (void)pthread_mutex_lock(&sys->lock);
+    bool gone = sys->contexts == NULL;
+    (void)pthread_mutex_unlock(&sys->lock);
+    return gone;
 }
