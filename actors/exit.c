@@ -88,6 +88,9 @@ int gr_on_exit(gr_actor *self, void (*fn)(void *arg), void *arg)
     }
     *hook = (gri_hook){ext->hooks, fn, arg};
     ext->hooks = hook;
+    /* relaxed: gri_system_stop may see it a moment late. */
+    atomic_fetch_or_explicit(&self->traits, GRI_SLOW_END,
+                             memory_order_relaxed);
     return 0;
 }
 

@@ -14,7 +14,8 @@
 #include "sched/futex.h"
 
 enum {
-    KILL_GRACE_MS = 500 /* for killed actors to see it */
+    KILL_GRACE_MS = 500,    /* for killed actors to see it */
+    THREAD_GRACE_MS = 5000 /* for threads to end their last call, or loop */
 };
 
 typedef struct victim {
@@ -22,6 +23,7 @@ typedef struct victim {
     gr_pid pid;
     unsigned traits;
     bool is_thread;
+    bool stuck; /* it was waited for up to the deadline */
 } victim;
 
 typedef struct stopper {
@@ -110,24 +112,60 @@ static void ask_to_stop(stopper *s, gr_pid pid)
     }
 }
 
-/* Asks those that `wanted` says; then waits for all of them. */
+/* Whom this pass asks: the tended, once those who tend them are gone, and all
+ * others before. Threads twice: one may have come late. */
+static bool is_asked(const victim *v, bool tended)
+{
+    return ((v->traits & GRI_TENDED) != 0) == tended || v->is_thread;
+}
+
+/* Asks them, latest first; then waits for all of them. Those behind one that
+ * took all the time there was have not deserved to be killed: they get a little
+ * more. */
 static void stop_pass(stopper *s, bool tended)
 {
+    gr_system *sys = s->sys;
+    int64_t deadline_ns = s->deadline_ns;
     for (size_t i = 0; i < s->count; i++) {
-        const victim *v = &s->list[i];
-        if ((v->traits & GRI_TENDED) != 0 && !tended) {
+        victim *v = &s->list[i];
+        if (!is_asked(v, tended)) {
             continue;
+        }
+        if (deadline_ns == s->deadline_ns && /* once for all of them */
+            gri_clock_ns(&sys->clock) >= deadline_ns) {
+            deadline_ns = gri_deadline(&sys->clock, KILL_GRACE_MS);
         }
         ask_to_stop(s, v->pid);
         if ((v->traits & GRI_SLOW_END) != 0 && !v->is_thread) {
-            (void)wait_end(s->sys, v->pid, s->deadline_ns);
+            v->stuck = !wait_end(sys, v->pid, deadline_ns);
         }
     }
     for (size_t i = 0; i < s->count; i++) {
         const victim *v = &s->list[i];
-        if ((v->traits & GRI_TENDED) == 0 || tended) {
-            (void)wait_end(s->sys, v->pid, s->deadline_ns);
+        if (is_asked(v, tended) && !v->stuck) {
+            (void)wait_end(sys, v->pid, deadline_ns);
         }
+    }
+}
+
+/* A thread's actor has ended before the thread has left. False: it did not, in
+ * time. */
+static bool wait_threads(gr_system *sys)
+{
+    int64_t deadline_ns = gri_deadline(&sys->clock, THREAD_GRACE_MS);
+    for (;;) {
+        /* seq_cst: as in wait_end. */
+        uint32_t exits =
+            atomic_load_explicit(&sys->exits, memory_order_seq_cst);
+        if (gri_threads_gone(sys)) {
+            return true;
+        }
+        if (sys->sched.is_sim || gri_clock_ns(&sys->clock) >= deadline_ns) {
+            gri_log_write(&sys->log, GR_LOG_ERROR,
+                          "stop: a thread never left gr_thread_detach");
+            return false;
+        }
+        gri_futex_wait(&sys->exits, exits, deadline_ns);
     }
 }
 
@@ -259,7 +297,7 @@ int gr_system_stop(gr_system *sys, int64_t deadline_ms)
 {
     stopper s = {.sys = sys};
     s.deadline_ns = gri_deadline(&sys->clock, deadline_ms);
-    bool all = stop_actors(&s);
+    bool all = stop_actors(&s) && wait_threads(sys);
     free(s.list);
     stop_plugs(&s);
     if (!all) {
@@ -269,7 +307,7 @@ int gr_system_stop(gr_system *sys, int64_t deadline_ms)
         (void)gr_sim_settle(sys); /* buries what the last ones left */
     }
     if (!gri_sched_stop(&sys->sched, gri_deadline(&(gri_clock){0},
-                                                  KILL_GRACE_MS * 10))) {
+                                                  THREAD_GRACE_MS))) {
         gri_log_write(&sys->log, GR_LOG_ERROR, "stop: a worker never returned");
         return GR_ETIMEOUT;
     }

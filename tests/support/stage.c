@@ -144,6 +144,7 @@ void stage_end(stage *s)
 {
     if (s->self != NULL) {
         gr_thread_detach(s->self, 0);
+        s->self = NULL;
     }
     if (s->seed != 0) {
         (void)gr_sim_settle(s->sys);
