@@ -31,10 +31,10 @@ typedef enum gr_kind {
     GR_KIND_DOUBLE,
     GR_KIND_STR,  /* as.p, len bytes */
     GR_KIND_BIN,  /* as.p, len bytes */
-    GR_KIND_ANY,  /* as.p, len bytes of one valid msgpack value */
+    GR_KIND_ANY,  /* as.p, len bytes of one msgpack value; checked */
     GR_KIND_LIST, /* as.items, len values */
     GR_KIND_MAP,  /* as.items, len values: key, value, key, value ... */
-    GR_KIND_PID,  /* as.pid */
+    GR_KIND_PID,  /* as.pid; GR_NOBODY travels as nil, and nil is read as it */
     GR_KIND_BAD   /* made from an argument that cannot be sent (too long) */
 } gr_kind;
 
@@ -83,7 +83,8 @@ typedef enum gr_out_kind {
     GR_OUT_IS    /* p is a const gr_value *: an equal value */
 } gr_out_kind;
 
-#define GR_OUT_OPTIONAL UINT32_C(1) /* flag: absent or nil leaves *p as it was */
+#define GR_OUT_OPTIONAL                                                        \
+    UINT32_C(1) /* flag: absent or nil leaves *p as it was */
 
 typedef struct gr_out {
     uint32_t kind;
@@ -156,14 +157,16 @@ GR_API GR_MUST_CHECK int gr_read_any(gr_reader *r, gr_any *out);
 GR_API GR_MUST_CHECK int gr_read_list(gr_reader *r, gr_reader *inner);
 GR_API GR_MUST_CHECK int gr_read_map(gr_reader *r, gr_reader *inner);
 
-/* Limits of bytes that come from outside this process. */
-#define GR_DEPTH_MAX 32u /* nested lists and maps; msgpack-c's own limit */
+/* Nested lists and maps, the message itself counted: of what is sent (beyond:
+ * GR_ELIMIT), and of bytes that come from outside. msgpack-c's own limit. */
+#define GR_DEPTH_MAX 32u
 
 /*
  * Checks that [p, p + n) is exactly one msgpack value: no truncation, no
- * trailing bytes, depth at most depth_max (0: GR_DEPTH_MAX), no declared count
- * larger than the bytes that are left. Reads only, allocates nothing, time
- * linear in n. Errors: GR_EFORMAT, GR_ELIMIT (too deep). Threads: any.
+ * trailing bytes, depth at most depth_max (0, and what is above it:
+ * GR_DEPTH_MAX), no declared count larger than the bytes that are left. Reads
+ * only, allocates nothing, time linear in n.
+ * Errors: GR_EFORMAT, GR_ELIMIT (too deep). Threads: any.
  */
 GR_API GR_MUST_CHECK int gr_validate(const void *p, size_t n,
                                      unsigned depth_max);
