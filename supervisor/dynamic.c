@@ -68,9 +68,15 @@ static void child_free(gri_supervisor *s, gri_child *child)
 
 void gri_dynamic_free(gri_supervisor *s)
 {
-    while (s->first != NULL) {
-        child_free(s, s->first);
+    gri_child *child = s->first;
+
+    while (child != NULL) {
+        gri_child *next = child->next;
+        free(child);
+        child = next;
     }
+    s->first = NULL;
+    s->last = NULL;
 }
 
 /* ---- starting and restarting -------------------------------------------- */

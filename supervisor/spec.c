@@ -168,14 +168,11 @@ static int read_text(gr_reader *r, const char **out)
 static int read_child(gr_reader *children, gri_child_spec *out, gr_reader *args)
 {
     gr_reader r;
-    const char *id;
+    const char *id = NULL;
     uint64_t behavior, restart;
-    int rc = gr_read_list(children, &r);
 
-    if (rc == 0) {
-        rc = read_text(&r, &id);
-    }
-    if (rc < 0 || id == NULL || gr_read_uint(&r, &behavior) < 0 ||
+    if (gr_read_list(children, &r) < 0 || read_text(&r, &id) < 0 ||
+        id == NULL || gr_read_uint(&r, &behavior) < 0 ||
         gr_read_uint(&r, &restart) < 0 ||
         gr_read_int(&r, &out->stop_max_ms) < 0 ||
         read_text(&r, &out->name) < 0 || gr_read_list(&r, args) < 0) {

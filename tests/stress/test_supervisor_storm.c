@@ -20,8 +20,8 @@ enum {
     SUPERVISORS = 8,
     CHILDREN = 4,
     LOADERS = 8,
-    ROUNDS = 400, /* of each loader */
-    BURST = 20,   /* messages to one child in a round */
+    ROUNDS = 10000, /* of each loader */
+    BURST = 20,     /* messages to one child in a round */
     /* No message handled, no actor ended for so long: it hangs. Generous, as
      * a sanitizer on a busy machine is slow. */
     WATCHDOG_MS = 20000,
@@ -245,12 +245,12 @@ static bool is_conserved(const gr_stats *s)
  * hears of it, so the sum is looked at until it holds, or nothing moves. */
 static void assert_conserved(gr_actor *self)
 {
-    gr_stats now, before;
+    gr_stats now;
 
     gr_system_stats(gr_system_of(self), &now);
     while (!is_conserved(&now)) {
         const gr_msg *msg;
-        before = now;
+        gr_stats before = now;
         assert_int_equal(gr_receive(self, WATCHDOG_MS / 20, &msg), GR_ETIMEOUT);
         gr_system_stats(gr_system_of(self), &now);
         if (now.handled == before.handled &&

@@ -27,11 +27,13 @@
 
 enum {
     SEEDS = 64,     /* for each test */
-    STOP_MS = 100,  /* that a slow part takes to stop */
     ASK_MS = 60000, /* virtual */
     ERROR_INIT = GR_EUSER - 1,
     ERROR_CRASH = GR_EUSER - 2
 };
+
+/* What a slow part takes to stop. */
+#define STOP_MS INT64_C(100)
 
 static uint64_t seed_now;
 static char journal[4096];
@@ -254,16 +256,17 @@ static inline int64_t now_ms(gr_actor *self)
 /* Rows of a list of children, which ends at {0}. */
 #define PART(letter)                                                           \
     {                                                                          \
-        .id = letter, .behavior = &part, .args = gr_args(letter)               \
+        .id = (letter), .behavior = &part, .args = gr_args((letter))           \
     }
 #define PART_WITH(letter, ...)                                                 \
     {                                                                          \
-        .id = letter, .behavior = &part, .args = gr_args(letter), __VA_ARGS__  \
+        .id = (letter), .behavior = &part, .args = gr_args((letter)),          \
+        __VA_ARGS__                                                            \
     }
 #define PART_AS(mode, letter, ...)                                             \
     {                                                                          \
-        .id = letter, .behavior = &part,                                       \
-        .args = gr_args(letter, (uint32_t)(mode)), __VA_ARGS__                 \
+        .id = (letter), .behavior = &part,                                     \
+        .args = gr_args((letter), (uint32_t)(mode)), __VA_ARGS__               \
     }
 
 #endif /* TESTS_SUPERVISOR_FIXTURE_H */

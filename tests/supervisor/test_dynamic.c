@@ -347,9 +347,9 @@ static void come_and_go(gr_actor *self)
 {
     gr_pid sup = family(self, GR_TEMPORARY, PART_PLAIN);
 
-    generations(self, sup, 500);
+    generations(self, sup, 100);
     size_t before = mallinfo2().uordblks;
-    generations(self, sup, 2000);
+    generations(self, sup, 400);
 
     /* (A sanitizer's allocator says 0 twice.) */
     CHECK(mallinfo2().uordblks <= before + 1024);

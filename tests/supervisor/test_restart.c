@@ -319,7 +319,7 @@ static void asked_meanwhile(gr_actor *self)
                                  PART("d"),
                                  {0}};
     gr_supervisor spec = {.strategy = GR_REST_FOR_ONE, .children = children};
-    gr_pid ask, child, old;
+    gr_pid ask, old, child = GR_NOBODY;
 
     gr_pid sup = supervise(self, &spec);
     CHECK_RC(gr_spawn(self, &asker, NULL, &ask), 0);
@@ -352,7 +352,7 @@ static void asked_between_tries(gr_actor *self)
 {
     const gr_child children[] = {PART("a"), {0}};
     gr_supervisor spec = {.restarts_max = 3, .children = children};
-    gr_pid ask, child;
+    gr_pid ask, child = GR_NOBODY;
 
     gr_pid sup = supervise(self, &spec);
     CHECK_RC(gr_spawn(self, &asker, NULL, &ask), 0);
@@ -383,7 +383,7 @@ static void asked_and_stopped(gr_actor *self)
     const gr_child children[] = {
         PART("a"), PART_AS(PART_SLOW, "b", .stop_max_ms = 1000), {0}};
     gr_supervisor spec = {.strategy = GR_ONE_FOR_ALL, .children = children};
-    gr_pid ask, child;
+    gr_pid ask, child = GR_NOBODY;
 
     gr_pid sup = supervise(self, &spec);
     CHECK_RC(gr_spawn(self, &asker, NULL, &ask), 0);
@@ -504,9 +504,8 @@ static void stopped_at_any_moment(gr_actor *self)
     }
     stop(self, sup);
 
-    for (char letter = 'a'; letter <= 'd'; letter++) {
-        CHECK(count_of('+', letter) ==
-              count_of('-', letter) + count_of('!', letter));
+    for (const char *at = "abcd"; *at != '\0'; at++) {
+        CHECK(count_of('+', *at) == count_of('-', *at) + count_of('!', *at));
     }
     gr_stats stats;
     gr_system_stats(gr_system_of(self), &stats);
