@@ -57,7 +57,8 @@ static bool enter(_Atomic(uint32_t) *word, unsigned *place)
     if (found && waiting++ == 0) {
         struct sigaction action = {.sa_handler = on_signal};
         (void)sigemptyset(&action.sa_mask);
-        action.sa_flags = SA_RESTART;
+        /* Not SA_RESTART: thread sanitizer runs the handler behind the system
+         * call that it interrupts, which must therefore return. */
         /* Cannot fail: the numbers are right. */
         (void)sigaction(SIGTERM, &action, &old_term);
         (void)sigaction(SIGINT, &action, &old_int);
