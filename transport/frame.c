@@ -118,6 +118,9 @@ static const char *read_reason(rest *r, gr_exit_reason *why)
     if (len > GR_EXIT_TEXT_MAX || len > r->n) {
         return "text of an exit too long";
     }
+    if (memchr(r->p, 0, len) != NULL) {
+        return "zero byte in the text of an exit";
+    }
     why->kind = (gr_exit_kind)kind;
     why->code = code;
     memcpy(why->text, r->p, len);

@@ -349,6 +349,10 @@ static void bad_reasons_are_refused(void **state)
     buf[kind_at] = GR_EXIT_SIGNAL + 1;
     assert_read_fails(buf, n, GR_EFORMAT, "unknown kind of exit");
     buf[kind_at] = 0;
+    buf[kind_at + 6] = 0;
+    assert_read_fails(buf, n, GR_EFORMAT, "zero byte in the text of an exit");
+    buf[kind_at + 6] = 'x';
+    buf[kind_at] = 0;
     buf[kind_at + 5] = 2; /* of one byte of text */
     assert_read_fails(buf, n, GR_EFORMAT, "text of an exit too long");
     buf[kind_at + 5] = 0; /* and one too many */
