@@ -151,7 +151,6 @@ void stage_end(stage *s)
         stage_check_conserved(s);
     }
     CHECK_RC(gr_system_stop(s->sys, STAGE_STOP_MS), 0);
-    (void)pthread_mutex_destroy(&s->lock);
 }
 
 void stage_each_seed(void (*scene)(stage *s), const gr_system_opts *opts)
