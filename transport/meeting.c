@@ -307,6 +307,9 @@ void gri_meet_opened(gri_agent *agent, gr_actor *self, gri_peer *peer)
     gri_net *net = agent->net;
     uint8_t nonce[GRI_NONCE_BYTES];
     (void)self;
+    if (peer->role != GRI_DIALER) {
+        peer->role = GRI_LISTENER;
+    }
     if (peer->opened_rc < 0) {
         gri_peer_close(peer, peer->opened_rc, NULL);
         return;

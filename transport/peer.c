@@ -291,6 +291,7 @@ void gri_peer_reset(gri_peer *peer)
     gri_buffer_fini(&peer->in);
     gri_handshake_fini(&peer->hs);
     peer->opened_rc = 0;
+    peer->role = (gri_role)0;
     peer->proven = peer->parked = peer->greeted = false;
     peer->rival = NULL;
 }
@@ -311,7 +312,6 @@ void gri_peer_fini(gri_peer *peer)
 void gri_peer_accept(gri_peer *peer, gri_link *link)
 {
     gri_net_opening(peer->net);
-    peer->role = GRI_LISTENER;
     hear(peer);
     gri_link_attach(link, &events, peer);
     lock(peer);

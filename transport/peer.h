@@ -92,11 +92,9 @@ struct gri_peer {
     gri_buffer in;
     gri_cache cache;
 
-    /* the agent's */
-    gri_role role;
+    /* the agent's; it looks at those of all peers, so nobody else writes */
+    gri_role role; /* 0: idle, or accepted and not looked at yet */
     gri_handshake hs;
-    int opened_rc; /* written before GRI_EVENT_OPENED */
-    uint64_t born; /* counts arrivals: which stranger is the oldest */
     bool proven;
     bool parked;     /* waits for another peer's end to be decided on */
     gri_peer *rival; /* parked: who has its name; being asked if it lives */
@@ -107,6 +105,10 @@ struct gri_peer {
     int64_t rest_ms;       /* the pause before it is dialed again; 0: not */
     uint64_t awaited; /* the node that is said to be connected, but is not UP
                          here yet; else 0 */
+
+    /* written before GRI_EVENT_OPENED, the agent's from then on */
+    int opened_rc;
+    uint64_t born; /* counts arrivals: which stranger is the oldest */
 
     /* under net->lock */
     unsigned events;

@@ -293,12 +293,6 @@ static void proven_peers_that_break_rules_are_cut(void **state)
     static const uint8_t short_send[] = {0, 0, 0, 3, 16, 1, 2};
     static const uint8_t hello[] = {0, 0, 0, 1, GRI_FRAME_HELLO};
     static const uint8_t bye_ack[] = {0, 0, 0, 1, GRI_FRAME_BYE_ACK};
-    static const uint8_t after_bye[] = {0, 0, 0, 1,  GRI_FRAME_BYE,
-                                        0, 0, 0, 17, GRI_FRAME_STOP,
-                                        0, 0, 0, 0,  0,
-                                        0, 0, 9, 0,  0,
-                                        0, 0, 0, 0,  0,
-                                        9};
     static uint8_t deep[4000];
     static const uint8_t bomb[] = {0xdd, 0xff, 0xff, 0xff, 0xff};
     scene c;
@@ -495,6 +489,30 @@ static void goodbye_is_agreed_to(void **state)
     assert_unharmed(&c);
 }
 
+static void goodbye_is_the_last_word(void **state)
+{
+    static const uint8_t hi[] = {0x91, 0xa2, 'h', 'i'};
+    scene c;
+    const gr_msg *msg;
+    begin(&c, state);
+    gr_actor *self = c.n->self[NODE];
+    stranger_join(&c.s, port_of(&c), "ghost");
+    const gri_frame f = {.type = GRI_FRAME_SEND,
+                         .to = gr_self(self).id,
+                         .payload = hi,
+                         .len = sizeof hi};
+    stranger_frame(&c.s, &f);
+    stranger_frame(&c.s, &(gri_frame){.type = GRI_FRAME_BYE});
+    stranger_frame(&c.s, &f);
+
+    stranger_await_end(&c.s);
+
+    assert_true(gr_match(next(self), "hi"));
+    assert_int_equal(gr_receive(self, 0, &msg), GR_ETIMEOUT);
+    stranger_close(&c.s);
+    assert_unharmed(&c);
+}
+
 static void nodes_of_one_name_replace_a_silent_one(void **state)
 {
     scene c;
@@ -598,6 +616,7 @@ int main(void)
         ON_BOTH(silent_peer_is_lost),
         ON_BOTH(heartbeats_come_unasked),
         ON_BOTH(goodbye_is_agreed_to),
+        ON_BOTH(goodbye_is_the_last_word),
         ON_BOTH(nodes_of_one_name_replace_a_silent_one),
         ON_BOTH(who_does_not_read_has_a_bounded_queue),
         ON_BOTH(who_asks_and_does_not_read_is_cut),

@@ -429,6 +429,11 @@ static void far_actors_are_stopped_and_killed(void **state)
 
     assert_int_equal(gr_spawn(n->self[1], &echo, NULL, &pid), 0);
     assert_int_equal(gr_monitor(n->self[0], pid, &ref), 0);
+    /* A kill overtakes; so wait until the monitor is there. */
+    gr_pid me, you;
+    assert_int_equal(
+        gr_call(n->self[0], pid, LONG_MS, gr_expect("me", &me, &you), "who"),
+        0);
     assert_int_equal(gr_kill(n->self[0], pid), 0);
     assert_true(gr_match_down(next(n->self[0]), NULL, NULL, &why));
     assert_int_equal(why.kind, GR_EXIT_KILLED);
