@@ -19,13 +19,13 @@
 #define FILE_COST (4u << 10)
 /* Bounds of a guided chunk, in bytes. Below the lower one a message costs more
  * than it balances; above the upper one nothing is saved any more. */
-#define CHUNK_MIN         ((uint64_t)512 << 10)
+#define CHUNK_MIN         ((uint64_t)1 << 20)
 #define CHUNK_MIN_EARLY   ((uint64_t)2 << 20) /* while more may be found */
-#define CHUNK_MAX_DEFAULT ((uint64_t)8 << 20)
+#define CHUNK_MAX_DEFAULT ((uint64_t)16 << 20)
 /* Each worker gets about this many chunks of what is left. */
 #define SHARES 2u
 /* Paths of one chunk, in bytes, so that its message stays small. */
-#define SEGMENTS_MAX (128u << 10)
+#define SEGMENTS_MAX (512u << 10)
 
 void wc_chunks_init(wc_chunks *chunks, const wc_chunks_opts *opts)
 {

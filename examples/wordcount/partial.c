@@ -7,6 +7,7 @@
 #include "varint.h"
 
 #define BUFFER_FIRST (64u << 10) /* bytes */
+#define USUAL_RECORD 16u         /* bytes of a word with its length and count */
 
 int wc_buffer_reserve(wc_buffer *buffer, size_t n)
 {
@@ -16,7 +17,8 @@ int wc_buffer_reserve(wc_buffer *buffer, size_t n)
     if (n > SIZE_MAX / 2 - buffer->size - BUFFER_FIRST) {
         return GR_ENOMEM;
     }
-    const size_t room = 2 * (buffer->size + n) + BUFFER_FIRST;
+    /* More by half, so that n appends copy some 3 n bytes at most. */
+    const size_t room = (buffer->size + n) / 2 * 3 + BUFFER_FIRST;
     uint8_t *bytes = realloc(buffer->bytes, room);
     if (bytes == NULL) {
         return GR_ENOMEM;
@@ -46,9 +48,13 @@ int wc_partial_write(const wc_table *table, wc_buffer *out)
 {
     wc_cursor cursor = {0};
     wc_word word;
+    /* Once, and nearly always enough. */
+    int rc = wc_buffer_reserve(out, wc_table_words(table) * USUAL_RECORD);
+    if (rc < 0) {
+        return rc;
+    }
     while (wc_table_next(table, &cursor, &word)) {
-        const int rc =
-            wc_buffer_reserve(out, word.len + (size_t)2 * WC_VARINT_MAX);
+        rc = wc_buffer_reserve(out, word.len + (size_t)2 * WC_VARINT_MAX);
         if (rc < 0) {
             return rc;
         }

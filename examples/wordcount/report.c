@@ -126,16 +126,14 @@ static entry *sort(entry *entries, entry *other, size_t n)
 static size_t collect(const wc_table *table, entry *entries)
 {
     size_t n = 0;
-    for (size_t i = 0; i <= table->mask; i++) {
-        const wc_slot *slot = &table->slots[i];
-        if (slot->lo != 0) {
-            uint8_t bytes[WC_SHORT_MAX];
-            memcpy(bytes, &slot->lo, 8);
-            memcpy(bytes + 8, &slot->hi, 8);
-            entries[n++] = (entry){.count = slot->count,
-                                   .first = big_endian(bytes),
-                                   .second = big_endian(bytes + 8)};
-        }
+    for (; n < table->short_words; n++) {
+        const wc_slot *slot = &table->slots[table->used[n]];
+        uint8_t bytes[WC_SHORT_MAX];
+        memcpy(bytes, &slot->lo, 8);
+        memcpy(bytes + 8, &slot->hi, 8);
+        entries[n] = (entry){.count = slot->count,
+                             .first = big_endian(bytes),
+                             .second = big_endian(bytes + 8)};
     }
     for (size_t i = 0; i <= table->long_mask; i++) {
         const wc_long_slot *slot = &table->long_slots[i];
@@ -243,8 +241,8 @@ static void put_json(output *out, const wc_report_opts *opts,
 uint64_t wc_report_total(const wc_table *table)
 {
     uint64_t total = 0;
-    for (size_t i = 0; i <= table->mask; i++) {
-        total += table->slots[i].count;
+    for (size_t i = 0; i < table->short_words; i++) {
+        total += table->slots[table->used[i]].count;
     }
     for (size_t i = 0; i <= table->long_mask; i++) {
         total += table->long_slots[i].count;

@@ -6,8 +6,10 @@
 
 #include "error.h"
 
-#define SLOTS_FIRST      4096u /* slots of a new table: 96 KiB */
-#define LONG_SLOTS_FIRST 256u  /* 8 KiB */
+/* Slots of a new table. Pages that no word falls on are never touched, and
+ * those of a table that grew and was left behind cost more than these. */
+#define SLOTS_FIRST      65536u /* 1.5 MiB */
+#define LONG_SLOTS_FIRST 4096u  /* 128 KiB */
 #define ARENA_BLOCK                                                            \
     (64u << 10) /* bytes of text taken from the heap at once                   \
                  */
@@ -66,6 +68,24 @@ static uint8_t *arena_take(wc_table *table, size_t len)
     return text;
 }
 
+/* Slots, all free, and room to name those that are used: at most half. */
+static int take_slots(size_t n, wc_slot **slots, uint32_t **used)
+{
+    if (n > UINT32_MAX) {
+        return GR_ENOMEM;
+    }
+    *slots = calloc(n, sizeof(**slots));
+    *used = malloc(n / 2 * sizeof(**used));
+    if (*slots == NULL || *used == NULL) {
+        free(*slots);
+        free(*used);
+        *slots = NULL;
+        *used = NULL;
+        return GR_ENOMEM;
+    }
+    return 0;
+}
+
 int wc_table_init(wc_table *table, size_t words_max)
 {
     *table = (wc_table){.words_max = words_max,
@@ -73,17 +93,17 @@ int wc_table_init(wc_table *table, size_t words_max)
                         .long_mask = LONG_SLOTS_FIRST - 1};
     draw_factors(table);
     table->shift = 64 - (unsigned)__builtin_ctzll(SLOTS_FIRST);
-    table->slots = calloc(SLOTS_FIRST, sizeof(*table->slots));
     table->long_slots = calloc(LONG_SLOTS_FIRST, sizeof(*table->long_slots));
-    if (table->slots == NULL || table->long_slots == NULL) {
-        table->error = GR_ENOMEM;
+    if (table->long_slots == NULL) {
+        return GR_ENOMEM;
     }
-    return table->error;
+    return take_slots(SLOTS_FIRST, &table->slots, &table->used);
 }
 
 void wc_table_fini(wc_table *table)
 {
     free(table->slots);
+    free(table->used);
     free(table->long_slots);
     arena_free(table->arena);
     *table = (wc_table){0};
@@ -91,8 +111,8 @@ void wc_table_fini(wc_table *table)
 
 void wc_table_clear(wc_table *table)
 {
-    if (table->short_words > 0) {
-        memset(table->slots, 0, (table->mask + 1) * sizeof(*table->slots));
+    for (size_t i = 0; i < table->short_words; i++) {
+        table->slots[table->used[i]] = (wc_slot){0};
     }
     if (table->long_words > 0) {
         memset(table->long_slots, 0,
@@ -136,23 +156,32 @@ static wc_slot *find_short(const wc_table *table, uint64_t lo, uint64_t hi)
     }
 }
 
+static uint32_t index_of(const wc_table *table, const wc_slot *slot)
+{
+    return (uint32_t)(slot - table->slots);
+}
+
 static int grow_short(wc_table *table)
 {
     const size_t size = table->mask + 1;
     wc_slot *old = table->slots;
-    wc_slot *slots = calloc(size, 2 * sizeof(*slots));
-    if (slots == NULL) {
-        return GR_ENOMEM;
+    uint32_t *old_used = table->used;
+    const int rc = take_slots(2 * size, &table->slots, &table->used);
+    if (rc < 0) {
+        table->slots = old;
+        table->used = old_used;
+        return rc;
     }
-    table->slots = slots;
     table->mask = 2 * size - 1;
     table->shift--;
-    for (size_t i = 0; i < size; i++) {
-        if (old[i].lo != 0) {
-            *find_short(table, old[i].lo, old[i].hi) = old[i];
-        }
+    for (size_t i = 0; i < table->short_words; i++) {
+        const wc_slot *from = &old[old_used[i]];
+        wc_slot *to = find_short(table, from->lo, from->hi);
+        *to = *from;
+        table->used[i] = index_of(table, to);
     }
     free(old);
+    free(old_used);
     return 0;
 }
 
@@ -175,7 +204,7 @@ void wc_table_add_slow(wc_table *table, uint64_t lo, uint64_t hi,
         slot = find_short(table, lo, hi);
     }
     *slot = (wc_slot){.lo = lo, .hi = hi, .count = count};
-    table->short_words++;
+    table->used[table->short_words++] = index_of(table, slot);
 }
 
 /* ---- long words --------------------------------------------------------- */
@@ -288,16 +317,14 @@ void wc_table_add(wc_table *table, const uint8_t *word, size_t len,
 
 int wc_table_next(const wc_table *table, wc_cursor *cursor, wc_word *out)
 {
-    while (cursor->slot <= table->mask) {
-        const wc_slot *slot = &table->slots[cursor->slot++];
-        if (slot->lo != 0) {
-            memcpy(out->short_text, &slot->lo, 8);
-            memcpy(out->short_text + 8, &slot->hi, 8);
-            out->text = out->short_text;
-            out->len = strnlen((const char *)out->short_text, WC_SHORT_MAX);
-            out->count = slot->count;
-            return 1;
-        }
+    if (cursor->used < table->short_words) {
+        const wc_slot *slot = &table->slots[table->used[cursor->used++]];
+        memcpy(out->short_text, &slot->lo, 8);
+        memcpy(out->short_text + 8, &slot->hi, 8);
+        out->text = out->short_text;
+        out->len = strnlen((const char *)out->short_text, WC_SHORT_MAX);
+        out->count = slot->count;
+        return 1;
     }
     while (cursor->long_slot <= table->long_mask) {
         const wc_long_slot *slot = &table->long_slots[cursor->long_slot++];

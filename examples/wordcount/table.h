@@ -35,7 +35,8 @@ typedef struct wc_arena_block wc_arena_block;
 
 typedef struct wc_table {
     wc_slot *slots;
-    size_t mask; /* number of slots, a power of two, less one */
+    uint32_t *used; /* the slots that are not free, in the order of coming */
+    size_t mask;    /* number of slots, a power of two, less one */
     unsigned shift;
     uint64_t factor_lo, factor_hi;  /* odd, random */
     size_t short_words, long_words; /* distinct */
@@ -57,7 +58,7 @@ typedef struct wc_word {
 
 /* Where wc_table_next stands; all zero at first. */
 typedef struct wc_cursor {
-    size_t slot, long_slot;
+    size_t used, long_slot;
 } wc_cursor;
 
 /*
