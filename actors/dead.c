@@ -47,18 +47,27 @@ static bool is_doubling(uint64_t n)
     return (n & (n - 1)) == 0;
 }
 
+/* The i-th of the watchers that live. */
+static bool watcher_at(gr_system *sys, unsigned i, gr_pid *out)
+{
+    bool found = false;
+    (void)pthread_mutex_lock(&sys->lock);
+    for (gri_listener *l = sys->dead_watchers; l != NULL && !found;
+         l = l->next) {
+        if (gri_slot_lives(&sys->slots[gri_pid_index(l->pid)],
+                           gri_pid_run(l->pid)) &&
+            i-- == 0) {
+            *out = l->pid;
+            found = true;
+        }
+    }
+    (void)pthread_mutex_unlock(&sys->lock);
+    return found;
+}
+
 static void tell_watchers(gri_ctx *ctx, gr_pid to, const gr_msg *msg,
                           gri_why why, const char *text)
 {
-    gr_system *sys = ctx->sys;
-    gr_pid watcher[8];
-    unsigned n = 0;
-    (void)pthread_mutex_lock(&sys->lock);
-    for (gri_listener *l = sys->dead_watchers; l != NULL && n < 8;
-         l = l->next) {
-        watcher[n++] = l->pid;
-    }
-    (void)pthread_mutex_unlock(&sys->lock);
     gr_value report[] = {
         gr_strn("gr.dead_letter", 14),
         {.kind = GR_KIND_PID, .as.pid = msg->from},
@@ -69,13 +78,14 @@ static void tell_watchers(gri_ctx *ctx, gr_pid to, const gr_msg *msg,
     if (gr_pid_is_nobody(msg->from)) {
         report[1] = gr_nil();
     }
-    for (unsigned i = 0; i < n; i++) {
+    gr_pid watcher;
+    for (unsigned i = 0; watcher_at(ctx->sys, i, &watcher); i++) {
         gr_msg *m = gri_pack(&ctx->builder, report, 5, false);
         if (m == NULL) {
             return; /* a best effort; the counter has it */
         }
         m->flags |= GRI_MSG_NO_REPORT;
-        if (gri_send_user(ctx, watcher[i], m) < 0) {
+        if (gri_send_user(ctx, watcher, m) < 0) {
             gri_msg_free(ctx->cache, m);
         }
     }
@@ -171,6 +181,13 @@ void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
         dead_letter(ctx, to, msg, why);
         gri_answer_status(ctx, msg, why_status(why));
         break;
+    case GRI_MSG_TIMER:
+        /* A fire that nobody receives is nothing; one that was given is a
+         * message as any other. */
+        if (why == GRI_WHY_UNHANDLED) {
+            dead_letter(ctx, to, msg, why);
+        }
+        break;
     case GRI_MSG_REPLY:
         GRI_TALLY(ctx, late_replies);
         break;
@@ -181,7 +198,6 @@ void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
     case GRI_MSG_RESUME:
         gri_slow_reached(ctx, msg);
         break;
-    case GRI_MSG_TIMER:
     case GRI_MSG_ASK_TIMEOUT:
     case GRI_MSG_START:
     case GRI_MSG_STARTED:
@@ -199,7 +215,7 @@ void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
 int gr_unhandled(gr_actor *self, const gr_msg *msg)
 {
     gr_msg *m = (gr_msg *)(uintptr_t)msg; /* the runtime's own block */
-    if (m->kind == GRI_MSG_USER) {
+    if (m->kind == GRI_MSG_USER || m->kind == GRI_MSG_TIMER) {
         /* It was counted as handled when it was given; it was not. */
         GRI_UNTALLY(self->ctx, handled);
         gri_bury(self->ctx, gri_pid_of(self), m, GRI_WHY_UNHANDLED);
