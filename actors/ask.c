@@ -38,13 +38,16 @@ static gr_msg *mutable_msg(const gr_msg *msg)
     return (gr_msg *)(uintptr_t)msg;
 }
 
-static void send_reply(gr_actor *self, const gr_msg *msg, gr_msg *reply)
+static int send_reply(gr_actor *self, const gr_msg *msg, gr_msg *reply)
 {
     reply->kind = GRI_MSG_REPLY;
     reply->from = gri_pid_of(self);
     gri_msg_trailer(reply)->ref = gri_msg_ref(msg);
     mutable_msg(msg)->flags &= (uint16_t)~GRI_MSG_ASKED;
-    gri_send_signal(self->ctx, msg->from, reply);
+    int rc = gri_send_signal(self->ctx, msg->from, reply);
+    /* An asker whose node is lost is as one that has ended: the answer is late,
+     * and whoever gave it has done nothing wrong. */
+    return rc == GR_ENOCONN ? 0 : rc;
 }
 
 int gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
@@ -57,8 +60,7 @@ int gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
     if (reply == NULL) {
         return self->ctx->builder.rc;
     }
-    send_reply(self, msg, reply);
-    return 0;
+    return send_reply(self, msg, reply);
 }
 
 int gr_reply_error(gr_actor *self, const gr_msg *msg, int code,
@@ -77,8 +79,7 @@ int gr_reply_error(gr_actor *self, const gr_msg *msg, int code,
         return self->ctx->builder.rc;
     }
     gri_msg_trailer(reply)->extra = code;
-    send_reply(self, msg, reply);
-    return 0;
+    return send_reply(self, msg, reply);
 }
 
 void gri_after_handler(gr_actor *self, gr_msg *msg)

@@ -84,8 +84,10 @@ void gri_push(gri_ctx *ctx, gr_actor *slot, gr_msg *msg, bool count);
 /* Sends a USER message: bounds, far nodes, dead receivers. Takes msg on 0 only.
  * Errors: as gr_send. */
 int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg);
-/* Sends a signal or an answer: never refused. Takes msg. */
-void gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg);
+/* Sends a signal or an answer: never refused. Takes msg. What the route does
+ * not take is buried, and its error is the result: most callers need it not, as
+ * whoever waits for something has been answered. */
+int gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg);
 /* An empty signal from `from`. Errors: GR_ENOMEM. */
 int gri_send_new_signal(gri_ctx *ctx, gr_pid from, gr_pid to,
                         gri_msg_kind kind, uint64_t ref);

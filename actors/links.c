@@ -257,10 +257,15 @@ void gr_demonitor(gr_actor *self, gr_ref ref)
 
 static int signal_to(gr_actor *self, gr_pid pid, gri_msg_kind kind)
 {
-    return gr_pid_is_nobody(pid)
-               ? GR_EINVAL
-               : gri_send_new_signal(self->ctx, gri_pid_of(self), pid, kind,
-                                     0);
+    if (gr_pid_is_nobody(pid)) {
+        return GR_EINVAL;
+    }
+    gr_msg *msg = gri_msg_signal(self->ctx->cache, kind, NULL, 0);
+    if (msg == NULL) {
+        return GR_ENOMEM;
+    }
+    msg->from = gri_pid_of(self);
+    return gri_send_signal(self->ctx, pid, msg);
 }
 
 int gr_stop(gr_actor *self, gr_pid pid)

@@ -126,26 +126,28 @@ static void count_reply(gri_ctx *ctx, const gr_msg *msg)
     }
 }
 
-void gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg)
+int gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg)
 {
     gr_system *sys = ctx->sys;
     if (to.node != sys->node) {
-        if (gr_pid_is_nobody(to) || send_far(ctx, to, msg) != 0) {
+        int rc = gr_pid_is_nobody(to) ? GR_EINVAL : send_far(ctx, to, msg);
+        if (rc < 0) {
             count_reply(ctx, msg);
             gri_bury(ctx, to, msg, GRI_WHY_NOCONNECTION);
             gri_msg_free(ctx->cache, msg);
         }
-        return;
+        return rc;
     }
     count_reply(ctx, msg);
     gr_actor *slot = gri_slot_of(sys, to);
     if (slot == NULL || !gri_slot_lives(slot, gri_pid_run(to))) {
         gri_bury(ctx, to, msg, GRI_WHY_NOPROC);
         gri_msg_free(ctx->cache, msg);
-        return;
+        return 0;
     }
     msg->run = gri_pid_run(to);
     gri_push(ctx, slot, msg, false);
+    return 0;
 }
 
 int gri_send_new_signal(gri_ctx *ctx, gr_pid from, gr_pid to,

@@ -235,9 +235,10 @@ GR_API void gr_release(gr_actor *self, const gr_msg *kept);
 /* ---- asking ------------------------------------------------------------- */
 
 /*
- * gr_reply(self, msg, tag, values...): answers an asked message, once.
+ * gr_reply(self, msg, tag, values...): answers an asked message, once. An asker
+ * that has ended, or whose node is lost, is no error: the answer is a late one.
  * Errors: GR_EINVAL (not asked, or answered already), GR_ENOMEM, GR_ETOOBIG (the
- * duty stays), GR_ENOCONN.
+ * duty stays).
  */
 GR_API GR_MUST_CHECK int gr_replyv(gr_actor *self, const gr_msg *msg,
                                    const gr_value *values, uint32_t n);
