@@ -27,7 +27,7 @@ static const uint8_t head_max[] = {
     [GR_KIND_LIST] = 5, [GR_KIND_MAP] = 5,   [GR_KIND_PID] = HEAD_MAX,
 };
 
-_Static_assert((TRAILED_BLOCK - sizeof(gri_trailer)) % 8 == 0,
+_Static_assert(sizeof(gr_msg) % 8 == 0 && sizeof(gri_trailer) % 8 == 0,
                "a trailer stands on a multiple of 8");
 
 /* Where bytes go. Without a builder it cannot grow. */
@@ -49,8 +49,7 @@ static gr_msg *new_block(gri_builder *b, size_t len, uint8_t **end)
     size_t room =
         gri_class_size(msg->class_, sizeof *msg + asked) - sizeof *msg;
     if (b->trailer) {
-        /* Down to a multiple of 8, as the trailer stands on one. */
-        room = (room - sizeof(gri_trailer)) & ~(size_t)7;
+        room -= sizeof(gri_trailer); /* and still a multiple of 8 */
     }
     *end = gri_msg_payload(msg) + (room < b->len_max ? room : b->len_max);
     return msg;
@@ -335,6 +334,7 @@ static inline sink sink_at(gri_builder *b, uint8_t *p)
 {
     sink s = {.end = b->end, .b = b};
     s.p = p;
+    GR_DASSERT(p <= b->end);
     return s;
 }
 

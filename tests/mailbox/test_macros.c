@@ -206,6 +206,17 @@ static void the_inline_path_writes_the_same_bytes(void **state)
             recorder_forget(self, one);
         }
     }
+    /* Literals around the room of the first block, which is 24 bytes: two are
+     * for the heads. */
+    assert_int_equal(gr_send(self, peer, "0123456789012345678901"), 0);
+    assert_int_equal(recorder_last(self)->msg->len, 24);
+    check_last(self, "inline", "[\"0123456789012345678901\"]");
+    assert_int_equal(gr_send(self, peer, "01234567890123456789012"), 0);
+    assert_int_equal(recorder_last(self)->msg->len, 25);
+    check_last(self, "inline", "[\"01234567890123456789012\"]");
+    assert_int_equal(gr_send(self, peer, "0123456789012345678901", 1), 0);
+    assert_int_equal(recorder_last(self)->msg->len, 25);
+    check_last(self, "inline", "[\"0123456789012345678901\", 1]");
     /* A literal that does not fit in what is left of the first block. */
     assert_int_equal(gr_send(self, peer, "a literal of 22 bytes.",
                              "and another of 26 bytes...", 5,

@@ -77,6 +77,10 @@ const char *recorder_text(gr_actor *self)
 static int record(gr_actor *self, const char *verb, gr_msg *msg)
 {
     unsigned calls = self->last.calls + 1;
+    if (msg != NULL && msg->class_ != GRI_CLASS_HEAP &&
+        sizeof *msg + msg->len > gri_class_size(msg->class_, 0)) {
+        abort(); /* written beyond its block */
+    }
     if (self->msg != NULL) {
         gri_msg_free(&self->cache, self->msg);
     }
