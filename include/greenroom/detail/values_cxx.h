@@ -12,6 +12,7 @@
 #ifdef __cplusplus
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
