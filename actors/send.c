@@ -199,6 +199,9 @@ int gri_commit(gr_actor *self, gr_pid to, uint8_t *p)
 
 int gr_sendv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
 {
+    if (n == 0) {
+        return GR_EINVAL; /* a message has a tag */
+    }
     gr_msg *msg = gri_pack(&self->ctx->builder, values, n, false);
     return msg == NULL ? self->ctx->builder.rc : send_built(self, to, msg);
 }

@@ -107,8 +107,8 @@ static void set_bounds(gr_actor *slot, const gri_spawn *how)
 int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
 {
     gr_system *sys = ctx->sys;
-    gr_msg *start;
-    gr_actor *slot;
+    gr_msg *start = NULL;
+    gr_actor *slot = NULL;
     int rc = build_start(ctx, how, &start);
     if (rc < 0) {
         return rc;

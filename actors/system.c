@@ -11,6 +11,7 @@ void gri_ctx_init(gri_ctx *ctx, gr_system *sys, gri_worker *worker,
     *ctx = (gri_ctx){.sys = sys, .worker = worker, .cache = cache};
     ctx->builder.cache = cache;
     ctx->builder.len_max = sys->opts.message_max;
+    ctx->builder.node = sys->node;
     ctx->refs = id << 40; /* 2^40 refs for each context */
 }
 
