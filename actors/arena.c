@@ -1,4 +1,5 @@
-/* actors/arena.c - an actor's private memory: given out in order, freed whole. */
+/* actors/arena.c - an actor's private memory: given out in order, freed whole.
+ */
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,8 +7,8 @@
 #include "actors/internal.h"
 
 enum {
-    CHUNK_FIRST = 1024,      /* bytes of the first chunk; the next is twice it */
-    CHUNK_MAX = 64 * 1024    /* and so on up to this */
+    CHUNK_FIRST = 1024,   /* bytes of the first chunk; the next is twice it */
+    CHUNK_MAX = 64 * 1024 /* and so on up to this */
 };
 
 struct gri_chunk {

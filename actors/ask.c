@@ -21,8 +21,7 @@ gr_msg *gri_status_reply(gri_cache *cache, uint64_t ref, int status)
 {
     /* A payload of [nil], so that every answer is an array with a tag. */
     static const uint8_t nothing[] = {0x91, 0xc0};
-    gr_msg *msg =
-        gri_msg_signal(cache, GRI_MSG_REPLY, nothing, sizeof nothing);
+    gr_msg *msg = gri_msg_signal(cache, GRI_MSG_REPLY, nothing, sizeof nothing);
     if (msg != NULL) {
         gri_msg_trailer(msg)->ref = ref;
         gri_msg_trailer(msg)->extra = status;
@@ -30,7 +29,8 @@ gr_msg *gri_status_reply(gri_cache *cache, uint64_t ref, int status)
     return msg;
 }
 
-/* ---- answering ------------------------------------------------------------ */
+/* ---- answering ------------------------------------------------------------
+ */
 
 static gr_msg *mutable_msg(const gr_msg *msg)
 {
@@ -53,7 +53,7 @@ static int send_reply(gr_actor *self, const gr_msg *msg, gr_msg *reply)
 int gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
               uint32_t n)
 {
-    if (!gr_msg_asked(msg)) {
+    if (!gr_msg_asked(msg) || n == 0) {
         return GR_EINVAL;
     }
     gr_msg *reply = gri_pack(&self->ctx->builder, values, n, true);
@@ -89,7 +89,8 @@ void gri_after_handler(gr_actor *self, gr_msg *msg)
     }
 }
 
-/* ---- keeping --------------------------------------------------------------- */
+/* ---- keeping ---------------------------------------------------------------
+ */
 
 /* Off the inbox, a kept message stands in a doubly linked list: `link` leads to
  * the next, `next` (whose work in the inbox is done) to the one before. */
@@ -173,13 +174,17 @@ void gri_kept_end(gr_actor *self)
     }
 }
 
-/* ---- asking ---------------------------------------------------------------- */
+/* ---- asking ----------------------------------------------------------------
+ */
 
 /* Sends the question. On an error nothing was sent. */
 int gri_send_ask(gr_actor *self, gr_pid to, uint64_t ref,
                  const gr_value *values, uint32_t n)
 {
     gri_ctx *ctx = self->ctx;
+    if (n == 0) {
+        return GR_EINVAL;
+    }
     gr_msg *msg = gri_pack(&ctx->builder, values, n, true);
     if (msg == NULL) {
         return ctx->builder.rc;
@@ -215,18 +220,17 @@ static int arm_deadline(gr_actor *self, gri_ask *ask, uint64_t ref,
 /* Takes an ask out of the map and ends its deadline. */
 static gri_ask *take_ask(gr_actor *self, uint64_t ref)
 {
-    gri_ask *ask =
-        self->ext == NULL
-            ? NULL
-            : gri_map_remove(&self->ext->asks, (gri_key){ref, 0});
+    gri_ask *ask = self->ext == NULL
+                       ? NULL
+                       : gri_map_remove(&self->ext->asks, (gri_key){ref, 0});
     if (ask != NULL && gri_timer_disarm(&ask->timer)) {
         gri_msg_free(self->ctx->cache, ask->timer.payload);
     }
     return ask;
 }
 
-int gr_askv(gr_actor *self, gr_pid to, int64_t timeout_ms,
-            gr_continuation then, const gr_value *values, uint32_t n)
+int gr_askv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_continuation then,
+            const gr_value *values, uint32_t n)
 {
     if (then.fn == NULL || timeout_ms == 0 || timeout_ms < GR_FOREVER) {
         return GR_EINVAL;

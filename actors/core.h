@@ -65,10 +65,10 @@ struct gri_ctx {
     gri_builder builder;
     gri_counters counters;
     uint64_t refs;  /* the last ref given out; high bits tell contexts apart */
-    uint32_t sends;    /* in this turn */
+    uint32_t sends; /* in this turn */
     gr_actor *pressed; /* a receiver past its soft bound, seen this turn */
     uint32_t pressed_run;
-    gri_ctx *next;  /* in sys->contexts, under sys->lock */
+    gri_ctx *next; /* in sys->contexts, under sys->lock */
 };
 
 typedef enum gri_place {
@@ -78,7 +78,7 @@ typedef enum gri_place {
 
 /* What gri_system_stop wants to know of an actor. */
 typedef enum gri_traits {
-    GRI_TENDED = 1, /* its spawner, a supervisor, stops it */
+    GRI_TENDED = 1,  /* its spawner, a supervisor, stops it */
     GRI_SLOW_END = 2 /* its end can be seen: wait for it before the next */
 } gri_traits;
 
@@ -90,10 +90,10 @@ struct gr_actor {
     _Atomic(uint8_t) full;        /* gr_full; set by the spawner */
     _Atomic(uint8_t) place;       /* gri_place; written by the consumer */
     _Atomic(uint8_t) traits;      /* gri_traits; set by the spawner, mostly */
-    _Atomic(uint8_t) over;   /* alert means GR_EXIT_LIMIT */
-    uint32_t index;          /* constant */
-    gr_system *sys;          /* constant */
-    _Atomic(uint64_t) born;  /* order of spawn; set by the spawner */
+    _Atomic(uint8_t) over;        /* alert means GR_EXIT_LIMIT */
+    uint32_t index;               /* constant */
+    gr_system *sys;               /* constant */
+    _Atomic(uint64_t) born;       /* order of spawn; set by the spawner */
 
     /* The scheduler's while submitted. */
     gri_task task;
@@ -203,9 +203,9 @@ struct gr_system {
     pthread_mutex_t lock;
     uint32_t *free_slots; /* a stack */
     uint32_t free_count, live;
-    bool agent_taken; /* the agent's slot is, or was */
-    gri_ctx *contexts;        /* of thread actors */
-    gri_counters gone;        /* of those that detached */
+    bool agent_taken;  /* the agent's slot is, or was */
+    gri_ctx *contexts; /* of thread actors */
+    gri_counters gone; /* of those that detached */
     uint64_t context_ids;
     gri_listener *dead_watchers;
 

@@ -91,8 +91,7 @@ static void tell_watchers(gri_ctx *ctx, gr_pid to, const gr_msg *msg,
     }
 }
 
-static void dead_letter(gri_ctx *ctx, gr_pid to, const gr_msg *msg,
-                        gri_why why)
+static void dead_letter(gri_ctx *ctx, gr_pid to, const gr_msg *msg, gri_why why)
 {
     gr_system *sys = ctx->sys;
     GRI_TALLY(ctx, dead_letters);

@@ -89,8 +89,7 @@ int gr_on_exit(gr_actor *self, void (*fn)(void *arg), void *arg)
     *hook = (gri_hook){ext->hooks, fn, arg};
     ext->hooks = hook;
     /* relaxed: gri_system_stop may see it a moment late. */
-    atomic_fetch_or_explicit(&self->traits, GRI_SLOW_END,
-                             memory_order_relaxed);
+    atomic_fetch_or_explicit(&self->traits, GRI_SLOW_END, memory_order_relaxed);
     return 0;
 }
 
@@ -110,13 +109,13 @@ static void report(gr_actor *self, const gr_exit_reason *why)
     if (self->current != NULL && self->current->kind == GRI_MSG_USER) {
         (void)gr_msg_print(self->current, message, sizeof message);
     }
-    gri_log_write(&sys->log, GR_LOG_INFO, "%s %s ended: %s %s%s%s%s%s",
-                  gri_behavior(self) != NULL ? gri_behavior(self)->name : "thread",
-                  gr_pid_text(gri_pid_of(self), pid),
-                  gr_exit_kind_name(why->kind),
-                  why->kind == GR_EXIT_ERROR ? gr_errname(why->code) : "",
-                  why->text[0] != '\0' ? ", " : "", why->text,
-                  message[0] != '\0' ? ", at " : "", message);
+    gri_log_write(
+        &sys->log, GR_LOG_INFO, "%s %s ended: %s %s%s%s%s%s",
+        gri_behavior(self) != NULL ? gri_behavior(self)->name : "thread",
+        gr_pid_text(gri_pid_of(self), pid), gr_exit_kind_name(why->kind),
+        why->kind == GR_EXIT_ERROR ? gr_errname(why->code) : "",
+        why->text[0] != '\0' ? ", " : "", why->text,
+        message[0] != '\0' ? ", at " : "", message);
 }
 
 /* Before anybody hears of the end: who is started in its place finds what it

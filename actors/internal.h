@@ -89,8 +89,8 @@ int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg);
  * whoever waits for something has been answered. */
 int gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg);
 /* An empty signal from `from`. Errors: GR_ENOMEM. */
-int gri_send_new_signal(gri_ctx *ctx, gr_pid from, gr_pid to,
-                        gri_msg_kind kind, uint64_t ref);
+int gri_send_new_signal(gri_ctx *ctx, gr_pid from, gr_pid to, gri_msg_kind kind,
+                        uint64_t ref);
 /* The waiting or idle consumer of a slot is to run. */
 void gri_ring(gri_ctx *ctx, gr_actor *slot);
 
@@ -163,10 +163,10 @@ typedef struct gri_spawn {
 
 /* Starts an actor. *wakes: the START found the inbox idle, and nobody was
  * scheduled for it: the caller consumes (threads only). */
-int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out,
-                  bool *wakes);
+int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes);
 
-/* ---- links.c, ask.c, timers.c, names.c, arena.c, slow.c ------------------- */
+/* ---- links.c, ask.c, timers.c, names.c, arena.c, slow.c -------------------
+ */
 
 gri_take gri_on_link_signal(gr_actor *self, gr_msg *msg);
 void gri_links_end(gr_actor *self, const gr_exit_reason *why);
@@ -224,10 +224,10 @@ struct gri_thread {
     gri_ctx ctx;
     gri_cache cache;
     _Atomic(uint32_t) bell; /* futex: 1 after a push that found it idle */
-    gri_ext *ext; /* for its run, unless that has one */
-    bool killed;  /* looked at once: the alert stays */
+    gri_ext *ext;           /* for its run, unless that has one */
+    bool killed;            /* looked at once: the alert stays */
     gr_msg *saved_first, *saved_last; /* by link: received, not given yet */
-    gr_msg *given; /* by the last wait; ends with the next */
+    gr_msg *given;                    /* by the last wait; ends with the next */
     bool watches_signals; /* gr_wait_stop: wakes when the count is not... */
     uint32_t signals;     /* ... this any more */
 };
@@ -246,7 +246,8 @@ bool gri_threads_gone(gr_system *sys);
 void gri_thread_forget(gr_actor *self, gri_msg_kind kind, gr_pid from,
                        uint64_t ref);
 
-/* ---- sim.c ---------------------------------------------------------------- */
+/* ---- sim.c ----------------------------------------------------------------
+ */
 
 /* Deterministic mode: one turn, or the clock moves to the next timer, but not
  * past until_ns. False: there is nothing to do before that. */

@@ -22,7 +22,8 @@ static gri_key watcher_key(uint64_t ref, gr_pid pid)
     return (gri_key){ref, pid.node};
 }
 
-/* ---- the signals' payload ------------------------------------------------- */
+/* ---- the signals' payload -------------------------------------------------
+ */
 
 static gr_msg *reason_signal(gri_cache *cache, gri_msg_kind kind, gr_pid from,
                              uint64_t ref, const gr_exit_reason *why)
@@ -126,7 +127,8 @@ bool gr_match_started(const gr_msg *msg, gr_pid *from)
     return true;
 }
 
-/* ---- ends of ties --------------------------------------------------------- */
+/* ---- ends of ties ---------------------------------------------------------
+ */
 
 static int add_tie(gri_map *map, gri_key key, gr_pid pid, uint64_t ref)
 {
@@ -176,7 +178,8 @@ void gri_drop_monitor(gr_actor *self, uint64_t ref)
     }
 }
 
-/* ---- what programs call --------------------------------------------------- */
+/* ---- what programs call ---------------------------------------------------
+ */
 
 int gr_link(gr_actor *self, gr_pid pid)
 {
@@ -187,8 +190,8 @@ int gr_link(gr_actor *self, gr_pid pid)
         return GR_ENOMEM;
     }
     GR_TRY(gri_add_link(self, pid));
-    int rc = gri_send_new_signal(self->ctx, gri_pid_of(self), pid,
-                                 GRI_MSG_LINK, 0);
+    int rc =
+        gri_send_new_signal(self->ctx, gri_pid_of(self), pid, GRI_MSG_LINK, 0);
     if (rc < 0) {
         (void)cut_tie(&self->ext->links, key_of(pid));
     }
@@ -198,12 +201,12 @@ int gr_link(gr_actor *self, gr_pid pid)
 int gr_unlink(gr_actor *self, gr_pid pid)
 {
     gri_thread_forget(self, GRI_MSG_EXIT, pid, 0);
-    if (self->ext == NULL || gri_map_get(&self->ext->links, key_of(pid)) ==
-                                 NULL) {
+    if (self->ext == NULL ||
+        gri_map_get(&self->ext->links, key_of(pid)) == NULL) {
         return 0;
     }
-    GR_TRY(gri_send_new_signal(self->ctx, gri_pid_of(self), pid,
-                               GRI_MSG_UNLINK, 0));
+    GR_TRY(gri_send_new_signal(self->ctx, gri_pid_of(self), pid, GRI_MSG_UNLINK,
+                               0));
     (void)cut_tie(&self->ext->links, key_of(pid));
     return 0;
 }
@@ -241,10 +244,9 @@ int gr_monitor(gr_actor *self, gr_pid pid, gr_ref *out)
 void gr_demonitor(gr_actor *self, gr_ref ref)
 {
     gri_thread_forget(self, GRI_MSG_DOWN, GR_NOBODY, ref.id);
-    gri_watch *watch =
-        self->ext == NULL
-            ? NULL
-            : gri_map_remove(&self->ext->monitors, (gri_key){ref.id, 0});
+    gri_watch *watch = self->ext == NULL ? NULL
+                                         : gri_map_remove(&self->ext->monitors,
+                                                          (gri_key){ref.id, 0});
     if (watch == NULL) {
         return;
     }
@@ -289,17 +291,18 @@ void gri_kill(gri_ctx *ctx, gr_pid pid)
     }
 }
 
-/* ---- what the inbox brings ------------------------------------------------- */
+/* ---- what the inbox brings -------------------------------------------------
+ */
 
 /* Tells the other end at once: it shall not rely on what is not there. */
 static void refuse_tie(gr_actor *self, const gr_msg *msg)
 {
     gr_exit_reason why = {GR_EXIT_ERROR, GR_ENOMEM, "no memory for the tie"};
     gr_pid me = gri_pid_of(self);
-    gr_msg *answer = msg->kind == GRI_MSG_LINK
-                         ? gri_exit_signal(self->ctx->cache, me, &why)
-                         : gri_down_signal(self->ctx->cache, me,
-                                           gri_msg_ref(msg), &why);
+    gr_msg *answer =
+        msg->kind == GRI_MSG_LINK
+            ? gri_exit_signal(self->ctx->cache, me, &why)
+            : gri_down_signal(self->ctx->cache, me, gri_msg_ref(msg), &why);
     if (answer != NULL) {
         gri_send_signal(self->ctx, msg->from, answer);
     }
@@ -348,8 +351,7 @@ gri_take gri_on_link_signal(gr_actor *self, gr_msg *msg)
     if (msg->kind == GRI_MSG_UNLINK) {
         (void)cut_tie(&ext->links, key_of(msg->from));
     } else if (msg->kind == GRI_MSG_DEMONITOR) {
-        (void)cut_tie(&ext->watchers,
-                      watcher_key(gri_msg_ref(msg), msg->from));
+        (void)cut_tie(&ext->watchers, watcher_key(gri_msg_ref(msg), msg->from));
     } else if (msg->kind == GRI_MSG_EXIT) {
         return on_exit_signal(self, msg);
     } else if (cut_tie(&ext->monitors, (gri_key){gri_msg_ref(msg), 0})) {

@@ -150,8 +150,8 @@ int gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     return 0;
 }
 
-int gri_send_new_signal(gri_ctx *ctx, gr_pid from, gr_pid to,
-                        gri_msg_kind kind, uint64_t ref)
+int gri_send_new_signal(gri_ctx *ctx, gr_pid from, gr_pid to, gri_msg_kind kind,
+                        uint64_t ref)
 {
     gr_msg *msg = gri_msg_signal(ctx->cache, kind, NULL, 0);
     if (msg == NULL) {
@@ -209,7 +209,7 @@ int gr_sendv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
 void gr_tellv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
 {
     gri_ctx *ctx = self->ctx;
-    gr_msg *msg = gri_pack(&ctx->builder, values, n, false);
+    gr_msg *msg = n == 0 ? NULL : gri_pack(&ctx->builder, values, n, false);
     if (msg == NULL) {
         /* Nothing to show: it is counted all the same. */
         GRI_TALLY(ctx, sent);

@@ -9,13 +9,14 @@
  *
  * Who waits for whom stands in sys->waits, under slow_lock. An actor waits for
  * one other at most, so from any receiver one chain leads on; a suspension that
- * would close it to a circle is not made. So some actor at the end of each chain
- * is not suspended, reaches its RESUMEs, and no circle can wait for itself.
+ * would close it to a circle is not made. So some actor at the end of each
+ * chain is not suspended, reaches its RESUMEs, and no circle can wait for
+ * itself.
  *
- * A suspension has two steps, as the RESUME may be reached, or a kill come, while
- * the sender's turn still ends: it is entered, then the signal is sent, and only
- * if it is still entered then is it marked as parked. Whoever takes a parked
- * entry out must schedule the sender; nobody else may.
+ * A suspension has two steps, as the RESUME may be reached, or a kill come,
+ * while the sender's turn still ends: it is entered, then the signal is sent,
+ * and only if it is still entered then is it marked as parked. Whoever takes a
+ * parked entry out must schedule the sender; nobody else may.
  */
 #include <stdlib.h>
 
@@ -121,8 +122,8 @@ bool gri_slow_down(gr_actor *self)
     if (token == 0) {
         return false;
     }
-    if (gri_send_new_signal(ctx, gri_pid_of(self), to, GRI_MSG_RESUME,
-                            token) < 0) {
+    if (gri_send_new_signal(ctx, gri_pid_of(self), to, GRI_MSG_RESUME, token) <
+        0) {
         let_go(ctx, me, token);
         return false;
     }

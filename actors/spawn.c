@@ -39,8 +39,8 @@ static int build_start(gri_ctx *ctx, const gri_spawn *how, gr_msg **out)
         }
         args = (gr_any){gri_msg_data(packed), packed->len};
     }
-    gr_msg *msg = gri_msg_new(ctx->cache,
-                              gri_with_trailer(args.len) + sizeof(gri_start));
+    gr_msg *msg =
+        gri_msg_new(ctx->cache, gri_with_trailer(args.len) + sizeof(gri_start));
     if (msg != NULL) {
         msg->kind = GRI_MSG_START;
         msg->flags = GRI_MSG_TRAILER;
@@ -78,12 +78,10 @@ static void set_bounds(gr_actor *slot, const gri_spawn *how)
     if (how->behavior != NULL) {
         own = how->behavior->mailbox;
     }
-    uint32_t hard =
-        first_of(how->mailbox.hard, own.hard, opts->mailbox_hard);
-    uint32_t soft =
-        first_of(how->mailbox.soft, own.soft, opts->mailbox_soft);
-    gr_full full = how->mailbox.full != GR_FULL_FAIL ? how->mailbox.full
-                                                     : own.full;
+    uint32_t hard = first_of(how->mailbox.hard, own.hard, opts->mailbox_hard);
+    uint32_t soft = first_of(how->mailbox.soft, own.soft, opts->mailbox_soft);
+    gr_full full =
+        how->mailbox.full != GR_FULL_FAIL ? how->mailbox.full : own.full;
     /* relaxed, all: the slot is ours, and the release of `run` publishes. A
      * sender with a stale pid that reads them now sees its run gone next. */
     atomic_store_explicit(&slot->hard, hard, memory_order_relaxed);
@@ -96,8 +94,7 @@ static void set_bounds(gr_actor *slot, const gri_spawn *how)
         (how->behavior->terminate != NULL || how->behavior->trap_exit)) {
         traits |= GRI_SLOW_END;
     }
-    atomic_store_explicit(&slot->traits, (uint8_t)traits,
-                          memory_order_relaxed);
+    atomic_store_explicit(&slot->traits, (uint8_t)traits, memory_order_relaxed);
     atomic_store_explicit(
         &slot->born,
         atomic_fetch_add_explicit(&slot->sys->births, 1, memory_order_relaxed),
@@ -119,8 +116,7 @@ int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
         goto no_slot;
     }
     /* relaxed: only the slot's taker writes it. */
-    uint32_t run =
-        atomic_load_explicit(&slot->run, memory_order_relaxed) + 1;
+    uint32_t run = atomic_load_explicit(&slot->run, memory_order_relaxed) + 1;
     gr_pid pid = {sys->node, gri_id(run, slot->index)};
     gri_name *name = NULL;
     if (how->name != NULL) {
@@ -172,7 +168,7 @@ static int check_spawn(const gr_behavior *b)
 {
     bool has_name = b != NULL && b->name != NULL && b->name[0] != '\0';
     return has_name && (b->receive != NULL || b->handlers != NULL) ? 0
-                                                                  : GR_EINVAL;
+                                                                   : GR_EINVAL;
 }
 
 /* On another node: its agent does it. */
@@ -181,8 +177,8 @@ static int spawn_far(gr_actor *self, const gr_behavior *behavior,
 {
     gr_pid pid;
     gr_value args = gr_list_of(opts->args.items, opts->args.n);
-    gr_value name = opts->name != NULL ? gr_strn(opts->name, strlen(opts->name))
-                                       : gr_nil();
+    gr_value name =
+        opts->name != NULL ? gr_strn(opts->name, strlen(opts->name)) : gr_nil();
     gr_value ask[] = {gr_strn("spawn", 5),
                       gr_strn(behavior->name, strlen(behavior->name)), name,
                       args};
@@ -246,8 +242,8 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
         return rc;
     }
     if (opts->monitor != NULL) {
-        gri_watch *watch = gri_map_get(&self->ext->monitors,
-                                       (gri_key){how.monitor, 0});
+        gri_watch *watch =
+            gri_map_get(&self->ext->monitors, (gri_key){how.monitor, 0});
         watch->pid = pid;
         *opts->monitor = (gr_ref){how.monitor};
     }
@@ -257,8 +253,7 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
     return 0;
 }
 
-int gri_spawn_agent(gr_actor *self, const gr_behavior *behavior,
-                    gr_values args)
+int gri_spawn_agent(gr_actor *self, const gr_behavior *behavior, gr_values args)
 {
     gri_spawn how = {
         .behavior = behavior,
@@ -270,14 +265,15 @@ int gri_spawn_agent(gr_actor *self, const gr_behavior *behavior,
     return gri_spawn_run(self->ctx, &how, NULL, NULL);
 }
 
-/* ---- the consumer's side -------------------------------------------------- */
+/* ---- the consumer's side --------------------------------------------------
+ */
 
 static int take_state(gr_actor *self, size_t size)
 {
     self->state = NULL;
     if (size > 0) {
-        self->state = gri_block_alloc(self->ctx->cache, size,
-                                      &self->state_class);
+        self->state =
+            gri_block_alloc(self->ctx->cache, size, &self->state_class);
         if (self->state == NULL) {
             return GR_ENOMEM;
         }
@@ -324,8 +320,8 @@ static void tell_untied(gr_actor *self, const gri_start *start)
         }
     }
     if (start->monitor != 0) {
-        gr_msg *msg = gri_down_signal(ctx->cache, gri_pid_of(self),
-                                      start->monitor, &why);
+        gr_msg *msg =
+            gri_down_signal(ctx->cache, gri_pid_of(self), start->monitor, &why);
         if (msg != NULL) {
             gri_send_signal(ctx, start->parent, msg);
         }

@@ -14,7 +14,7 @@
 #include "sched/futex.h"
 
 enum {
-    KILL_GRACE_MS = 500,    /* for killed actors to see it */
+    KILL_GRACE_MS = 500,   /* for killed actors to see it */
     THREAD_GRACE_MS = 5000 /* for threads to end their last call, or loop */
 };
 
@@ -92,7 +92,8 @@ static int collect(stopper *s)
         }
         s->list[s->count++] = (victim){
             .pid = {sys->node, id},
-            /* relaxed: set before the run was published, or late by a moment. */
+            /* relaxed: set before the run was published, or late by a moment.
+             */
             .born = atomic_load_explicit(&slot->born, memory_order_relaxed),
             .traits = atomic_load_explicit(&slot->traits, memory_order_relaxed),
             .is_thread =
@@ -228,8 +229,7 @@ static bool stop_actors(stopper *s)
     gr_pid agent = {sys->node, GRI_AGENT_ID};
     if (gri_slot_of(sys, agent) != NULL && lives(sys, agent)) {
         ask_to_stop(s, agent);
-        if (!wait_end(sys, agent,
-                      gri_deadline(&sys->clock, KILL_GRACE_MS))) {
+        if (!wait_end(sys, agent, gri_deadline(&sys->clock, KILL_GRACE_MS))) {
             victim v = {.pid = agent};
             name_blocker(sys, &v, "did not stop");
             all = false;
@@ -260,8 +260,8 @@ static int64_t left_ms(const stopper *s)
     if (s->deadline_ns == GRI_NEVER) {
         return KILL_GRACE_MS;
     }
-    int64_t ms = (s->deadline_ns - gri_clock_ns(&s->sys->clock)) /
-                 GRI_NS_PER_MS;
+    int64_t ms =
+        (s->deadline_ns - gri_clock_ns(&s->sys->clock)) / GRI_NS_PER_MS;
     return ms > KILL_GRACE_MS ? ms : KILL_GRACE_MS;
 }
 
@@ -306,8 +306,8 @@ int gr_system_stop(gr_system *sys, int64_t deadline_ms)
     if (sys->sched.is_sim) {
         (void)gr_sim_settle(sys); /* buries what the last ones left */
     }
-    if (!gri_sched_stop(&sys->sched, gri_deadline(&(gri_clock){0},
-                                                  THREAD_GRACE_MS))) {
+    if (!gri_sched_stop(&sys->sched,
+                        gri_deadline(&(gri_clock){0}, THREAD_GRACE_MS))) {
         gri_log_write(&sys->log, GR_LOG_ERROR, "stop: a worker never returned");
         return GR_ETIMEOUT;
     }

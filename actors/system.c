@@ -19,7 +19,8 @@ void gri_counters_add(gri_counters *to, const gri_counters *from)
 {
     /* relaxed throughout: numbers. Both structs are arrays of counters. */
     _Atomic(uint64_t) *sum = (_Atomic(uint64_t) *)(void *)to;
-    const _Atomic(uint64_t) *add = (const _Atomic(uint64_t) *)(const void *)from;
+    const _Atomic(uint64_t) *add =
+        (const _Atomic(uint64_t) *)(const void *)from;
     for (size_t i = 0; i < sizeof *to / sizeof *sum; i++) {
         uint64_t x = atomic_load_explicit(&add[i], memory_order_relaxed);
         if (x != 0) {
@@ -174,7 +175,8 @@ no_depot:
     return rc;
 }
 
-/* ---- what is asked of it --------------------------------------------------- */
+/* ---- what is asked of it ---------------------------------------------------
+ */
 
 gr_pid gr_self(const gr_actor *self)
 {
@@ -236,7 +238,8 @@ void gr_system_stats(gr_system *sys, gr_stats *out)
     *out = stats;
 }
 
-/* ---- the route ------------------------------------------------------------- */
+/* ---- the route -------------------------------------------------------------
+ */
 
 int gri_route_install(gr_system *sys, const gri_route *route, void *net)
 {
@@ -266,9 +269,9 @@ int gri_part_install(gr_system *sys, gri_part *part)
 {
     gri_part *none = NULL;
     /* release: pairs with the acquire in gri_part_of. */
-    return atomic_compare_exchange_strong_explicit(
-               &sys->part, &none, part, memory_order_release,
-               memory_order_relaxed)
+    return atomic_compare_exchange_strong_explicit(&sys->part, &none, part,
+                                                   memory_order_release,
+                                                   memory_order_relaxed)
                ? 0
                : GR_EEXIST;
 }

@@ -1,10 +1,10 @@
 /*
  * actors/thread.c - threads as actors: the program's own code, which waits.
  *
- * A thread actor is the consumer of its slot for as long as it is attached. When
- * its inbox is empty and it waits, it marks the inbox idle and sleeps on its
- * bell; the push that takes the mark away rings. A wait that times out takes the
- * role back first, or, if a push was faster, waits for its ring.
+ * A thread actor is the consumer of its slot for as long as it is attached.
+ * When its inbox is empty and it waits, it marks the inbox idle and sleeps on
+ * its bell; the push that takes the mark away rings. A wait that times out
+ * takes the role back first, or, if a push was faster, waits for its ring.
  */
 #include <sched.h>
 #include <stdlib.h>
@@ -20,8 +20,7 @@ void gri_thread_hand_over(gri_thread *thread, gr_actor *self)
     }
     self->ext->thread = thread;
     /* relaxed: senders see it through the inbox's idle mark. */
-    atomic_store_explicit(&self->place, GRI_PLACE_THREAD,
-                          memory_order_relaxed);
+    atomic_store_explicit(&self->place, GRI_PLACE_THREAD, memory_order_relaxed);
 }
 
 void gri_thread_ring(gri_ctx *ctx, gr_actor *slot)
@@ -43,8 +42,8 @@ static bool wait_bell(gri_thread *thread, int64_t deadline_ns)
     gr_system *sys = thread->ctx.sys;
     /* acquire: pairs with gri_thread_ring. */
     uint32_t bell;
-    while (((bell = atomic_load_explicit(&thread->bell,
-                                         memory_order_acquire)) & 1) == 0) {
+    while (((bell = atomic_load_explicit(&thread->bell, memory_order_acquire)) &
+            1) == 0) {
         if (thread->watches_signals && gri_signal_count() != thread->signals) {
             return false;
         }
@@ -97,7 +96,8 @@ static int next_msg(gr_actor *self, int64_t deadline_ns, gr_msg **out)
     }
 }
 
-/* ---- messages in hand ------------------------------------------------------ */
+/* ---- messages in hand ------------------------------------------------------
+ */
 
 /* What the last wait gave is over. */
 static void end_given(gr_actor *self)
@@ -323,11 +323,11 @@ int gr_callv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_pattern expect,
     if (status < 0) {
         return status;
     }
-    return gr_matchv(reply, &expect.tag, expect.outs, expect.n) ? 0
-                                                                : GR_EREPLY;
+    return gr_matchv(reply, &expect.tag, expect.outs, expect.n) ? 0 : GR_EREPLY;
 }
 
-/* ---- coming and going ------------------------------------------------------- */
+/* ---- coming and going -------------------------------------------------------
+ */
 
 static gri_thread *new_thread(gr_system *sys)
 {
@@ -440,8 +440,7 @@ void gr_thread_detach(gr_actor *self, int code)
     }
     gr_exit(self, code, code == 0 ? "" : "detached with an error");
     /* relaxed: senders see it through the inbox, which is not idle now. */
-    atomic_store_explicit(&self->place, GRI_PLACE_WORKER,
-                          memory_order_relaxed);
+    atomic_store_explicit(&self->place, GRI_PLACE_WORKER, memory_order_relaxed);
     gri_end_run(self);
     /* A worker buries the rest and marks the inbox idle. */
     gri_sched_submit(&sys->sched, NULL, &self->task);

@@ -73,18 +73,19 @@ static int start(gr_actor *self, int64_t ms, int64_t period_ms, gr_timer *out,
 
 #define MS_MAX (INT64_MAX / GRI_NS_PER_MS / 2)
 
-int gr_afterv(gr_actor *self, int64_t ms, gr_timer *out,
-              const gr_value *values, uint32_t n)
+int gr_afterv(gr_actor *self, int64_t ms, gr_timer *out, const gr_value *values,
+              uint32_t n)
 {
-    return ms < 0 || ms > MS_MAX ? GR_EINVAL
-                                 : start(self, ms, 0, out, values, n);
+    return ms < 0 || ms > MS_MAX || n == 0 ? GR_EINVAL
+                                           : start(self, ms, 0, out, values, n);
 }
 
-int gr_everyv(gr_actor *self, int64_t ms, gr_timer *out,
-              const gr_value *values, uint32_t n)
+int gr_everyv(gr_actor *self, int64_t ms, gr_timer *out, const gr_value *values,
+              uint32_t n)
 {
-    return ms < 1 || ms > MS_MAX ? GR_EINVAL
-                                 : start(self, ms, ms, out, values, n);
+    return ms < 1 || ms > MS_MAX || n == 0
+               ? GR_EINVAL
+               : start(self, ms, ms, out, values, n);
 }
 
 static void end(gr_actor *self, gri_alarm *alarm)
@@ -149,9 +150,9 @@ void gri_timer_done(gr_actor *self, gr_msg *msg)
     if (copy != NULL) {
         copy->from = msg->from;
         gri_msg_trailer(copy)->ref = gri_msg_ref(msg);
-        rc = gri_arm_message(
-            self, &alarm->timer,
-            next_due(alarm, gri_clock_ns(&self->sys->clock)), copy);
+        rc = gri_arm_message(self, &alarm->timer,
+                             next_due(alarm, gri_clock_ns(&self->sys->clock)),
+                             copy);
     }
     if (rc < 0) {
         gri_exit_error(self, rc, "timer");

@@ -15,7 +15,7 @@
 enum { WAITERS_MAX = 16 /* threads that wait at the same time */ };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned waiting; /* under lock */
+static unsigned waiting;                   /* under lock */
 static struct sigaction old_term, old_int; /* under lock */
 
 /* Read by the handler. */

@@ -9,8 +9,7 @@ _Noreturn void gri_assert_failed(const char *condition, const char *file,
 
 /* Cheap, always on. */
 #define GR_ASSERT(condition)                                                   \
-    ((condition) ? (void)0                                                     \
-                 : gri_assert_failed(#condition, __FILE__, __LINE__))
+    ((condition) ? (void)0 : gri_assert_failed(#condition, __FILE__, __LINE__))
 
 /* For what costs: in debug builds only. */
 #ifdef NDEBUG

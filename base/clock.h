@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define GRI_NS_PER_MS INT64_C(1000000)
-#define GRI_NEVER INT64_MAX
+#define GRI_NEVER     INT64_MAX
 
 typedef struct gri_clock {
     bool is_virtual;

@@ -27,5 +27,6 @@ void gri_log_write(const gri_log *log, gr_log_level level, const char *format,
     va_start(args, format);
     int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    log->fn(log->arg, level, n < 0 ? "(a line that cannot be formatted)" : line);
+    log->fn(log->arg, level,
+            n < 0 ? "(a line that cannot be formatted)" : line);
 }

@@ -104,8 +104,8 @@ static int app(gr_actor *self, int argc, char **argv)
     int64_t before = cpu_us();
     GR_TRY(gr_sleep(self, seconds * 1000));
     int64_t after = cpu_us();
-    GR_TRY(gr_call(self, far_meter, WAIT_MS, gr_expect("cpu", &far_after),
-                   "cpu"));
+    GR_TRY(
+        gr_call(self, far_meter, WAIT_MS, gr_expect("cpu", &far_after), "cpu"));
     double here_ms = (double)(after - before) / 1000;
     double far_ms = (double)(far_after - far_before) / 1000;
     double max_ms = CPU_MS_MAX * (double)seconds / SECONDS;
