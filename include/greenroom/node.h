@@ -6,6 +6,12 @@
  * other node work in gr_send, gr_ask, gr_call, gr_link, gr_monitor, gr_stop and
  * gr_kill like local ones. Losing a node fires every monitor and link across it
  * with GR_EXIT_NOCONNECTION and ends every open ask with GR_ENOCONN.
+ *
+ * The secret keeps strangers out; it does not hide what is said. Between hosts
+ * use a network that nobody else can read or write (or a tunnel). All nodes
+ * with the secret trust each other. What an actor of a third node has sent
+ * cannot be forwarded (gr_forward: GR_ENOTSUP): a node speaks for its own
+ * actors only. docs/protocol.md has the bytes.
  */
 #ifndef GREENROOM_NODE_H
 #define GREENROOM_NODE_H
@@ -55,8 +61,9 @@ GR_API GR_MUST_CHECK int gr_node_address(gr_actor *self, char *buf,
  * both sides. *out names it. Connecting twice gives the same node.
  * Errors: GR_EADDRESS, GR_ENOCONN (nobody there), GR_ETIMEOUT, GR_EDENIED (the
  *         secret differs), GR_EVERSION, GR_EEXIST (name taken, or itself),
- *         GR_ELIMIT (peers_max), GR_ENOTSUP (not a thread actor), GR_EINVAL
- *         (not a node).
+ *         GR_ELIMIT (peers_max; too many dials at once), GR_EFORMAT (what
+ *         listens there is no node), GR_ENOMEM, GR_EIO, GR_ENOTSUP (not a
+ *         thread actor), GR_EINVAL (not a node).
  */
 GR_API GR_MUST_CHECK int gr_node_connect(gr_actor *self, const char *address,
                                          int64_t timeout_ms, gr_node *out);
@@ -80,7 +87,8 @@ GR_API gr_pid gr_node_agent(gr_node node);
 GR_API GR_MUST_CHECK int gr_watch_nodes(gr_actor *self, bool on);
 /* True for such a message: *up says which; *reason (of a loss) is an error
  * code: 0 said goodbye, GR_ENOCONN closed, GR_ETIMEOUT silent, GR_EFORMAT
- * broke the protocol. name borrows from the message. Outputs may be NULL. */
+ * broke the protocol, GR_ELIMIT did not read what it was sent, GR_ENOMEM here.
+ * name borrows from the message. Outputs may be NULL. */
 GR_API bool gr_match_node(const gr_msg *msg, bool *up, gr_node *node,
                           gr_str *name, int *reason);
 

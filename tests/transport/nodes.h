@@ -160,4 +160,38 @@ static inline int expect_node(gr_actor *self, const char *name, bool up)
     return reason;
 }
 
+/* ---- an actor that answers ----------------------------------------------- */
+
+static inline int sink_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)state;
+    gr_pid pid;
+    if (gr_match(msg, "link", &pid)) {
+        GR_TRY(gr_link(self, pid));
+        return gr_reply(self, msg, "ok");
+    }
+    if (gr_match(msg, "ping")) {
+        return gr_reply(self, msg, "pong");
+    }
+    if (gr_match(msg, "hold")) {
+        return gr_keep(self, msg) != NULL ? 0 : GR_ENOMEM;
+    }
+    return 0;
+}
+
+static const gr_behavior sink = {.name = "sink", .receive = sink_receive};
+
+static inline gr_pid spawn_sink(nodes *n, int i)
+{
+    gr_pid pid;
+    assert_int_equal(gr_spawn(n->self[i], &sink, NULL, &pid), 0);
+    return pid;
+}
+
+static inline void assert_serves(nodes *n, int from, gr_pid pid)
+{
+    assert_int_equal(
+        gr_call(n->self[from], pid, LONG_MS, gr_expect("pong"), "ping"), 0);
+}
+
 #endif /* TESTS_TRANSPORT_NODES_H */

@@ -1,7 +1,6 @@
 /*
  * Goal:   nodes become peers as node.h promises: one connection a pair, one
- *         name a node, every refusal with its own error; and what is lost is
- *         lost once, for everybody, before anything new comes.
+ *         name a node, every refusal with its own error; watchers are told.
  * Method: systems in this process, joined by sockets; every wait is for a
  *         message.
  */
@@ -12,38 +11,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-
-static int sink_receive(gr_actor *self, void *state, const gr_msg *msg)
-{
-    (void)state;
-    gr_pid pid;
-    if (gr_match(msg, "link", &pid)) {
-        GR_TRY(gr_link(self, pid));
-        return gr_reply(self, msg, "ok");
-    }
-    if (gr_match(msg, "ping")) {
-        return gr_reply(self, msg, "pong");
-    }
-    if (gr_match(msg, "hold")) {
-        return gr_keep(self, msg) != NULL ? 0 : GR_ENOMEM;
-    }
-    return 0;
-}
-
-static const gr_behavior sink = {.name = "sink", .receive = sink_receive};
-
-static gr_pid spawn_sink(nodes *n, int i)
-{
-    gr_pid pid;
-    assert_int_equal(gr_spawn(n->self[i], &sink, NULL, &pid), 0);
-    return pid;
-}
-
-static void assert_serves(nodes *n, int from, gr_pid pid)
-{
-    assert_int_equal(
-        gr_call(n->self[from], pid, LONG_MS, gr_expect("pong"), "ping"), 0);
-}
 
 /* ---- starting ------------------------------------------------------------ */
 
@@ -441,204 +408,6 @@ static void nobody_else_can_make_such_a_message(void **state)
     assert_false(gr_match_node(next(n->self[0]), NULL, NULL, NULL, NULL));
 }
 
-/* ---- losing -------------------------------------------------------------- */
-
-static void loss_fires_every_tie_once(void **state)
-{
-    nodes *n = *state;
-    gr_ref ref[3];
-    gr_exit_reason why;
-    const gr_msg *msg;
-    start_node(n, 0, "one");
-    start_node(n, 1, "two");
-    (void)join(n, 0, 1);
-    gr_pid far = spawn_sink(n, 1), near = spawn_sink(n, 0);
-    gr_trap_exit(n->self[0], true);
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(gr_monitor(n->self[0], far, &ref[i]), 0);
-    }
-    assert_int_equal(gr_link(n->self[0], far), 0);
-    /* a link that the other end made */
-    assert_int_equal(
-        gr_call(n->self[1], far, LONG_MS, gr_expect("ok"), "link", near), 0);
-    gr_ref near_ref;
-    assert_int_equal(gr_monitor(n->self[0], near, &near_ref), 0);
-    assert_serves(n, 0, far); /* all of that has arrived */
-
-    stop_node(n, 1);
-
-    unsigned downs = 0, exits = 0, ends = 0;
-    while (downs < 3 || exits < 1 || ends < 1) {
-        gr_ref told;
-        gr_pid who;
-        msg = next(n->self[0]);
-        if (gr_match_exit(msg, &who, &why)) {
-            assert_true(gr_pid_eq(who, far));
-            exits++;
-        } else {
-            assert_true(gr_match_down(msg, &told, &who, &why));
-            if (told.id == near_ref.id) {
-                ends++;
-            } else {
-                assert_true(gr_pid_eq(who, far));
-                downs++;
-            }
-        }
-        /* The far actor was stopped before its node went, so either may be the
-         * reason; what matters is that it is told once. */
-        if (why.kind != GR_EXIT_SHUTDOWN && why.kind != GR_EXIT_NOCONNECTION) {
-            fail_msg("reason: %s", gr_exit_kind_name(why.kind));
-        }
-    }
-    assert_int_equal(gr_receive(n->self[0], 0, &msg), GR_ETIMEOUT);
-}
-
-static void disconnect_fires_ties_and_ends_asks(void **state)
-{
-    nodes *n = *state;
-    gr_ref ref;
-    gr_exit_reason why;
-    gr_pid who;
-    start_node(n, 0, "one");
-    start_node(n, 1, "two");
-    gr_node two = join(n, 0, 1);
-    gr_pid far = spawn_sink(n, 1);
-    assert_int_equal(gr_watch_nodes(n->self[0], true), 0);
-    assert_int_equal(expect_node(n->self[0], "two", true), 0);
-    assert_int_equal(gr_watch_nodes(n->self[1], true), 0);
-    assert_int_equal(expect_node(n->self[1], "one", true), 0);
-    assert_int_equal(gr_monitor(n->self[0], far, &ref), 0);
-    assert_int_equal(gr_monitor(n->self[1], gr_self(n->self[0]), &ref), 0);
-    assert_serves(n, 0, far);
-
-    assert_int_equal(gr_node_disconnect(n->self[0], two), 0);
-
-    assert_int_equal(gr_send(n->self[0], far, "x"), GR_ENOCONN);
-    assert_int_equal(gr_node_disconnect(n->self[0], two), GR_ENOCONN);
-    assert_true(gr_match_down(next(n->self[0]), NULL, &who, &why));
-    assert_true(gr_pid_eq(who, far));
-    assert_int_equal(why.kind, GR_EXIT_NOCONNECTION);
-    assert_int_equal(expect_node(n->self[0], "two", false), 0);
-    assert_true(gr_match_down(next(n->self[1]), NULL, &who, &why));
-    assert_int_equal(why.kind, GR_EXIT_NOCONNECTION);
-    assert_int_equal(expect_node(n->self[1], "one", false), 0);
-
-    /* and it can be connected again, with nothing left of before */
-    (void)join(n, 1, 0);
-    assert_int_equal(expect_node(n->self[0], "two", true), 0);
-    assert_serves(n, 0, far);
-}
-
-/* Asks, and is told. */
-typedef struct asker {
-    gr_system *sys;
-    gr_pid to;
-    int rc;
-} asker;
-
-static void *run_asker(void *arg)
-{
-    asker *a = arg;
-    gr_actor *self = NULL;
-    gr_any any;
-    a->rc = gr_thread_attach(a->sys, NULL, &self);
-    if (a->rc == 0) {
-        a->rc = gr_call(self, a->to, GR_FOREVER, gr_expect("x", &any), "hold");
-        gr_thread_detach(self, 0);
-    }
-    return NULL;
-}
-
-static void open_asks_end_with_the_connection(void **state)
-{
-    nodes *n = *state;
-    pthread_t thread;
-    start_node(n, 0, "one");
-    start_node(n, 1, "two");
-    gr_node two = join(n, 0, 1);
-    gr_pid far = spawn_sink(n, 1);
-    asker a = {.sys = n->sys[0], .to = far};
-    gr_stats before, now;
-    gr_system_stats(n->sys[1], &before);
-    assert_int_equal(pthread_create(&thread, NULL, run_asker, &a), 0);
-    do { /* until the question is there */
-        assert_int_equal(gr_sleep(n->self[0], 1), 0);
-        gr_system_stats(n->sys[1], &now);
-    } while (now.handled == before.handled);
-
-    assert_int_equal(gr_node_disconnect(n->self[0], two), 0);
-
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(a.rc, GR_ENOCONN);
-}
-
-static void stale_pids_name_nobody_on_the_next_incarnation(void **state)
-{
-    nodes *n = *state;
-    gr_pid before, after;
-    gr_ref ref;
-    gr_exit_reason why;
-    start_node(n, 0, "one");
-    start_node(n, 1, "two");
-    gr_node first = join(n, 1, 0);
-    (void)first;
-    before = spawn_sink(n, 1);
-    assert_serves(n, 0, before);
-    stop_node(n, 1);
-    start_node(n, 1, "two");
-    (void)join(n, 1, 0);
-    after = spawn_sink(n, 1);
-
-    assert_int_not_equal(before.node, after.node);
-    assert_int_equal(gr_send(n->self[0], before, "x"), GR_ENOCONN);
-    assert_int_equal(gr_monitor(n->self[0], before, &ref), 0);
-    assert_true(gr_match_down(next(n->self[0]), NULL, NULL, &why));
-    assert_int_equal(why.kind, GR_EXIT_NOCONNECTION);
-    assert_serves(n, 0, after);
-}
-
-static void nodes_come_and_go_many_times(void **state)
-{
-    nodes *n = *state;
-    start_node(n, 0, "hub");
-    assert_int_equal(gr_watch_nodes(n->self[0], true), 0);
-    for (int i = 0; i < 30; i++) {
-        gr_ref ref;
-        start_node(n, 1, "guest");
-        if (i % 2 == 0) {
-            (void)join(n, 1, 0);
-        } else {
-            (void)join(n, 0, 1);
-        }
-        assert_int_equal(expect_node(n->self[0], "guest", true), 0);
-        gr_pid pid = spawn_sink(n, 1);
-        assert_int_equal(gr_monitor(n->self[0], pid, &ref), 0);
-        stop_node(n, 1);
-        assert_true(gr_match_down(next(n->self[0]), NULL, NULL, NULL));
-        assert_int_equal(expect_node(n->self[0], "guest", false), 0);
-    }
-}
-
-static void stopping_delivers_what_was_accepted(void **state)
-{
-    enum { MANY = 20000 };
-    nodes *n = *state;
-    start_node(n, 0, "one");
-    start_node(n, 1, "two");
-    (void)join(n, 0, 1);
-    for (int64_t i = 0; i < MANY; i++) {
-        assert_int_equal(gr_send(n->self[0], gr_self(n->self[1]), "n", i), 0);
-    }
-
-    stop_node(n, 0);
-
-    for (int64_t i = 0; i < MANY; i++) {
-        int64_t got = -1;
-        assert_true(gr_match(next(n->self[1]), "n", &got));
-        assert_int_equal(got, i);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -657,12 +426,6 @@ int main(void)
         ON_BOTH(simultaneous_dials_make_one_connection),
         ON_BOTH(watchers_hear_of_who_is_here_and_who_comes_and_goes),
         ON_IPC(nobody_else_can_make_such_a_message),
-        ON_BOTH(loss_fires_every_tie_once),
-        ON_BOTH(disconnect_fires_ties_and_ends_asks),
-        ON_BOTH(open_asks_end_with_the_connection),
-        ON_BOTH(stale_pids_name_nobody_on_the_next_incarnation),
-        ON_BOTH(nodes_come_and_go_many_times),
-        ON_BOTH(stopping_delivers_what_was_accepted),
     };
     return cmocka_run_group_tests_name("transport/meeting", tests, NULL, NULL);
 }

@@ -169,6 +169,21 @@ static void forwarded_ask_is_answered_by_who_got_it(void **state)
     assert_true(gr_pid_eq(you, gr_self(n->self[0])));
 }
 
+static void third_nodes_are_not_spoken_for(void **state)
+{
+    nodes *n = *state;
+    gr_pid front = two(n), worker;
+    gr_any any;
+    start_node(n, 2, "three");
+    (void)join(n, 1, 2);
+    assert_int_equal(gr_spawn(n->self[2], &echo, NULL, &worker), 0);
+
+    /* The front fails to forward, and fails with that; the asker is told. */
+    assert_int_equal(gr_call(n->self[0], front, LONG_MS, gr_expect("me", &any),
+                             "pass", worker),
+                     GR_ENOPROC);
+}
+
 static void large_messages_arrive_whole(void **state)
 {
     enum { LARGE = 3 << 20 };
@@ -446,6 +461,7 @@ int main(void)
         ON_BOTH(pids_mean_the_same_on_both_nodes),
         ON_BOTH(ask_ends_as_on_one_node),
         ON_BOTH(forwarded_ask_is_answered_by_who_got_it),
+        ON_BOTH(third_nodes_are_not_spoken_for),
         ON_BOTH(large_messages_arrive_whole),
         ON_BOTH(message_that_the_other_does_not_accept_is_too_big),
         ON_BOTH(unknown_nodes_are_not_connected),

@@ -1,0 +1,187 @@
+/*
+ * Goal:   a peer that falls silent, leaves, or does not read is lost or bounded
+ *         as docs/protocol.md says, and nobody else notices.
+ * Method: a node, a good peer of it, and a client on a plain socket that is a
+ *         proven peer and then behaves so; waits are for messages.
+ */
+#include "tests/transport/scene.h"
+
+static void silent_peer_is_lost(void **state)
+{
+    scene c;
+    begin_with(&c, state, &(gr_node_opts){.silence_ms = 1000});
+    gr_actor *self = c.n->self[NODE];
+    gr_ref ref;
+    gr_exit_reason why;
+    assert_int_equal(gr_watch_nodes(self, true), 0);
+    assert_int_equal(expect_node(self, "good", true), 0);
+    stranger_join(&c.s, port_of(&c), "frozen");
+    assert_int_equal(expect_node(self, "frozen", true), 0);
+    gr_pid frozen = {c.s.hs.self.node, 77};
+    assert_int_equal(gr_monitor(self, frozen, &ref), 0);
+
+    assert_true(gr_match_down(next(self), NULL, NULL, &why));
+    assert_int_equal(why.kind, GR_EXIT_NOCONNECTION);
+    assert_int_equal(expect_node(self, "frozen", false), GR_ETIMEOUT);
+
+    /* The good one has the default heartbeat of a second, but knows how little
+     * patience this node has. */
+    assert_unharmed(&c);
+    stranger_close(&c.s);
+}
+
+static void heartbeats_come_unasked(void **state)
+{
+    scene c;
+    begin_with(&c, state, &(gr_node_opts){.heartbeat_ms = 20});
+    stranger_join(&c.s, port_of(&c), "listener");
+    for (int i = 0; i < 3; i++) {
+        assert_true(stranger_await(&c.s, GRI_FRAME_HEARTBEAT));
+        stranger_drop(&c.s, stranger_hear(&c.s));
+    }
+    stranger_frame(&c.s, &(gri_frame){.type = GRI_FRAME_PING});
+    assert_true(stranger_await(&c.s, GRI_FRAME_PONG));
+    stranger_close(&c.s);
+}
+
+static void goodbye_is_agreed_to(void **state)
+{
+    scene c;
+    begin(&c, state);
+    assert_int_equal(gr_watch_nodes(c.n->self[NODE], true), 0);
+    assert_int_equal(expect_node(c.n->self[NODE], "good", true), 0);
+    stranger_join(&c.s, port_of(&c), "polite");
+    assert_int_equal(expect_node(c.n->self[NODE], "polite", true), 0);
+    stranger_frame(&c.s, &(gri_frame){.type = GRI_FRAME_BYE});
+    assert_true(stranger_await(&c.s, GRI_FRAME_BYE_ACK));
+    stranger_close(&c.s);
+    assert_int_equal(expect_node(c.n->self[NODE], "polite", false), 0);
+    assert_unharmed(&c);
+}
+
+static void goodbye_is_the_last_word(void **state)
+{
+    static const uint8_t hi[] = {0x91, 0xa2, 'h', 'i'};
+    scene c;
+    const gr_msg *msg;
+    begin(&c, state);
+    gr_actor *self = c.n->self[NODE];
+    stranger_join(&c.s, port_of(&c), "ghost");
+    const gri_frame f = {.type = GRI_FRAME_SEND,
+                         .to = gr_self(self).id,
+                         .payload = hi,
+                         .len = sizeof hi};
+    stranger_frame(&c.s, &f);
+    stranger_frame(&c.s, &(gri_frame){.type = GRI_FRAME_BYE});
+    stranger_frame(&c.s, &f);
+
+    stranger_await_end(&c.s);
+
+    assert_true(gr_match(next(self), "hi"));
+    assert_int_equal(gr_receive(self, 0, &msg), GR_ETIMEOUT);
+    stranger_close(&c.s);
+    assert_unharmed(&c);
+}
+
+static void nodes_of_one_name_replace_a_silent_one(void **state)
+{
+    scene c;
+    begin(&c, state);
+    gr_actor *self = c.n->self[NODE];
+    stranger second;
+    assert_int_equal(gr_watch_nodes(self, true), 0);
+    assert_int_equal(expect_node(self, "good", true), 0);
+    stranger_join(&c.s, port_of(&c), "twin");
+    assert_int_equal(expect_node(self, "twin", true), 0);
+
+    /* The first is frozen, and does not answer when it is asked to. */
+    stranger_join(&second, port_of(&c), "twin");
+
+    assert_int_equal(expect_node(self, "twin", false), GR_ETIMEOUT);
+    assert_int_equal(expect_node(self, "twin", true), 0);
+    stranger_close(&c.s);
+    stranger_close(&second);
+    assert_unharmed(&c);
+}
+
+static void who_does_not_read_has_a_bounded_queue(void **state)
+{
+    static uint8_t bulk[16384];
+    scene c;
+    begin_with(&c, state, &(gr_node_opts){.outbox_max = 1 << 20});
+    gr_actor *self = c.n->self[NODE];
+    stranger_join(&c.s, port_of(&c), "deaf");
+    gr_pid deaf = {c.s.hs.self.node, 77};
+    int rc = 0;
+    unsigned sent = 0;
+
+    while ((rc = gr_send(self, deaf, "bulk", gr_bin(bulk, sizeof bulk))) == 0) {
+        sent++;
+        assert_true(sent < 100000);
+    }
+
+    assert_int_equal(rc, GR_EAGAIN);
+    assert_true(sent >= (1 << 20) / sizeof bulk);
+    /* Signals still go: they wait in the same queue, but are not refused. */
+    assert_int_equal(gr_stop(self, deaf), 0);
+    assert_unharmed(&c);
+    stranger_close(&c.s);
+}
+
+static void who_asks_and_does_not_read_is_cut(void **state)
+{
+    static const uint8_t ping[] = {0x91, 0xa4, 'p', 'i', 'n', 'g'};
+    scene c;
+    begin_with(&c, state, &(gr_node_opts){.outbox_max = 4096});
+    gr_actor *self = c.n->self[NODE];
+    assert_int_equal(gr_watch_nodes(self, true), 0);
+    assert_int_equal(expect_node(self, "good", true), 0);
+    stranger_join(&c.s, port_of(&c), "deaf");
+    assert_int_equal(expect_node(self, "deaf", true), 0);
+    uint8_t bytes[GRI_FRAME_FIXED_MAX + sizeof ping];
+    const gri_frame f = {.type = GRI_FRAME_ASK,
+                         .to = c.server.id,
+                         .from = 77,
+                         .ref = 5,
+                         .payload = ping,
+                         .len = sizeof ping};
+    size_t n = gri_frame_write(bytes, &f);
+    memcpy(bytes + n, ping, sizeof ping);
+    n += sizeof ping;
+    static uint8_t many[64 * 1024];
+    size_t fit = sizeof many / n;
+    for (size_t i = 0; i < fit; i++) {
+        memcpy(many + i * n, bytes, n);
+    }
+
+    /* Answers to them pile up until it is cut for it. */
+    for (;;) {
+        ssize_t rc = send(c.s.fd, many, fit * n, MSG_NOSIGNAL);
+        if (rc != (ssize_t)(fit * n)) {
+            break;
+        }
+    }
+
+    assert_int_equal(expect_node(self, "deaf", false), GR_ELIMIT);
+    stranger_close(&c.s);
+    /* What it has asked may still fill the server's mailbox. */
+    while (gr_call(c.n->self[GOOD], c.server, LONG_MS, gr_expect("pong"),
+                   "ping") == GR_EAGAIN) {
+        assert_int_equal(gr_sleep(c.n->self[GOOD], 1), 0);
+    }
+    assert_unharmed(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_BOTH(silent_peer_is_lost),
+        ON_BOTH(heartbeats_come_unasked),
+        ON_BOTH(goodbye_is_agreed_to),
+        ON_BOTH(goodbye_is_the_last_word),
+        ON_BOTH(nodes_of_one_name_replace_a_silent_one),
+        ON_BOTH(who_does_not_read_has_a_bounded_queue),
+        ON_BOTH(who_asks_and_does_not_read_is_cut),
+    };
+    return cmocka_run_group_tests_name("transport/silence", tests, NULL, NULL);
+}
