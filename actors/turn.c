@@ -161,15 +161,18 @@ static void handle(gr_actor *self, gr_msg *msg)
     }
 }
 
-/* The inbox is empty: leaves a small block in it, not a large one. */
-static void shed_large_stub(gr_actor *self)
+/* The inbox is empty: leaves a small block in it, not a large one. False: there
+ * is no memory, and the large one stays until the next message. */
+static bool shed_large_stub(gr_actor *self)
 {
     gr_msg *stub = gri_msg_new(self->ctx->cache, 0);
-    if (stub != NULL) { /* else the large one stays until the next message */
-        stub->kind = GRI_MSG_NOP;
-        stub->run = self->now;
-        (void)gri_inbox_push(&self->inbox, stub, false);
+    if (stub == NULL) {
+        return false;
     }
+    stub->kind = GRI_MSG_NOP;
+    stub->run = self->now;
+    (void)gri_inbox_push(&self->inbox, stub, false);
+    return true;
 }
 
 static void run_actor(gri_worker *worker, gri_task *task)
@@ -203,8 +206,7 @@ static void run_actor(gri_worker *worker, gri_task *task)
             break; /* even with an empty inbox the sender is slowed down */
         }
         if (self->outlet.head->class_ > STUB_CLASS_MAX &&
-            self->outlet.head->kind != GRI_MSG_NOP) {
-            shed_large_stub(self);
+            self->outlet.head->kind != GRI_MSG_NOP && shed_large_stub(self)) {
             continue;
         }
         if (gri_inbox_idle(&self->inbox, &self->outlet)) {
