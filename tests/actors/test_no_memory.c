@@ -1,0 +1,267 @@
+/*
+ * tests/actors/test_no_memory.c - each allocation fails once, and from each one
+ * on all fail: what happens is an error that is reported or an actor that ends
+ * with GR_ENOMEM, never a crash, a leak or a system that cannot stop.
+ *
+ * Linked with --wrap: the library's calls come here first.
+ */
+#include <stdlib.h>
+
+#include "tests/support/stage.h"
+
+static struct {
+    uint64_t count;
+    uint64_t fail_at; /* 0: none fails */
+    bool for_ever;    /* and all that follow */
+    bool failed;
+} memory;
+
+static bool fails(void)
+{
+    if (memory.fail_at == 0) {
+        return false;
+    }
+    memory.count++;
+    bool now = memory.for_ever ? memory.count >= memory.fail_at
+                               : memory.count == memory.fail_at;
+    memory.failed = memory.failed || now;
+    return now;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return fails() ? NULL : __real_realloc(p, size);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    return fails() ? NULL : __real_aligned_alloc(alignment, size);
+}
+
+/* ---- a scene that uses everything
+ * -------------------------------------------------- */
+
+static void quiet_log(void *arg, gr_log_level level, const char *line)
+{
+    (void)arg, (void)level, (void)line;
+}
+
+/* 0, or the one error that no memory may lead to here. */
+static bool fine(int rc)
+{
+    return rc == 0 || rc == GR_ENOMEM;
+}
+
+/* Of an ask: its callee may have ended, or have had nothing to answer with. */
+static bool fine_answer(int rc)
+{
+    return fine(rc) || rc == GR_ENOPROC || rc == GR_ETIMEOUT ||
+           rc == GR_ENOREPLY;
+}
+
+struct worker {
+    int *hooks; /* how many are registered */
+    int answers;
+};
+
+static void hook(void *arg)
+{
+    int *hooks = arg;
+    (*hooks)--;
+}
+
+static int on_answer(gr_actor *self, void *state, const gr_msg *reply)
+{
+    struct worker *w = state;
+    (void)self;
+    CHECK(fine_answer(gr_msg_status(reply)));
+    w->answers++;
+    return 0;
+}
+
+static int worker_init(gr_actor *self, void *state, const gr_msg *args)
+{
+    struct worker *w = state;
+    uint64_t hooks;
+    if (!gr_unpack(args, &hooks)) {
+        return GR_EINVAL;
+    }
+    w->hooks = (int *)(uintptr_t)hooks;
+    GR_TRY(gr_on_exit(self, hook, w->hooks));
+    (*w->hooks)++;
+    return gr_alloc(self, 5000) != NULL ? 0 : GR_ENOMEM;
+}
+
+static int use_all(gr_actor *self, gr_pid peer)
+{
+    gr_ref ref;
+    gr_timer timer;
+    GR_TRY(gr_link(self, peer));
+    GR_TRY(gr_monitor(self, peer, &ref));
+    gr_demonitor(self, ref);
+    GR_TRY(gr_monitor(self, peer, &ref));
+    GR_TRY(gr_after(self, 3, NULL, "tick"));
+    GR_TRY(gr_every(self, 2, &timer, "tock"));
+    GR_TRY(gr_ask(self, peer, 20, gr_then(on_answer, 1), "get"));
+    GR_TRY(gr_ask(self, peer, 20, gr_then(on_answer, 2), "hold"));
+    GR_TRY(gr_ask(self, peer, 20, gr_then(on_answer, 3), "ignore"));
+    return gr_unlink(self, peer);
+}
+
+static int worker_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    static const char large[3000];
+    gr_pid peer;
+    (void)state;
+    if (gr_match(msg, "all", &peer)) {
+        return use_all(self, peer);
+    }
+    if (gr_match(msg, "get")) {
+        return gr_reply(self, msg, "got", gr_bin(large, sizeof large));
+    }
+    if (gr_match(msg, "hold")) {
+        return gr_keep(self, msg) != NULL ? 0 : GR_ENOMEM;
+    }
+    if (gr_match(msg, "pass", &peer)) {
+        return gr_pid_eq(peer, gr_self(self)) ? gr_reply(self, msg, "got")
+                                              : gr_forward(self, peer, msg);
+    }
+    if (gr_match(msg, "tick") || gr_match(msg, "tock") ||
+        gr_match(msg, "ignore") || gr_match_down(msg, NULL, NULL, NULL)) {
+        return 0;
+    }
+    return gr_unhandled(self, msg);
+}
+
+static const gr_behavior worker = {
+    .name = "worker",
+    .state_size = sizeof(struct worker),
+    .init = worker_init,
+    .receive = worker_receive,
+};
+
+static void drain(gr_actor *self)
+{
+    const gr_msg *msg;
+    while (gr_receive(self, 5, &msg) == 0) {
+    }
+}
+
+/* Returns when something failed: each call fails in some round. */
+static int play_as(gr_actor *self, int *hooks)
+{
+    gr_pid a;
+    gr_pid b;
+    gr_ref ref;
+    gr_spawn_opts opts = {.args = gr_args((uint64_t)(uintptr_t)hooks),
+                          .name = "first",
+                          .link = true,
+                          .monitor = &ref,
+                          .ack = true};
+    int rc;
+    gr_trap_exit(self, true);
+    GR_TRY(gr_register(self, "me"));
+    GR_TRY(gr_watch_dead_letters(self, true));
+    GR_TRY(gr_spawn(self, &worker, &opts, &a));
+    opts.name = "second";
+    GR_TRY(gr_spawn(self, &worker, &opts, &b));
+    GR_TRY(gr_send(self, a, "all", b));
+    rc = gr_call(self, b, 50, gr_expect("got"), "get");
+    CHECK(fine_answer(rc) || rc == GR_EREPLY);
+    rc = gr_call(self, b, 10, gr_expect("got"), "pass", a);
+    CHECK(fine_answer(rc));
+    GR_TRY(gr_after(self, 1, NULL, "tick"));
+    gr_tell(self, a, "unknown");
+    drain(self);
+    GR_TRY(gr_kill(self, a));
+    drain(self);
+    gr_tell(self, a, "dead letter");
+    return gr_stop(self, b);
+}
+
+/* True if an allocation failed. */
+static bool play(uint64_t fail_at, bool for_ever)
+{
+    gr_system_opts opts = {
+        .seed = 1 + fail_at, .log = quiet_log, .log_level = GR_LOG_DEBUG};
+    gr_system *sys = NULL;
+    gr_actor *self = NULL;
+    int hooks = 0;
+    memory.count = 0;
+    memory.failed = false;
+    memory.for_ever = for_ever;
+    memory.fail_at = fail_at;
+    int rc = gr_system_start(&opts, &sys);
+    CHECK(fine(rc));
+    if (rc == 0) {
+        rc = gr_thread_attach(sys, "thread", &self);
+        CHECK(fine(rc));
+    }
+    if (self != NULL) {
+        rc = play_as(self, &hooks);
+        CHECK(fine(rc));
+    }
+    memory.fail_at = 0; /* there is memory again: all must be in order */
+    if (self != NULL) {
+        drain(self);
+        gr_thread_detach(self, 0);
+    }
+    if (sys != NULL) {
+        stage s = {.sys = sys, .seed = opts.seed};
+        (void)gr_sim_settle(sys);
+        stage_check_conserved(&s);
+        CHECK_RC(gr_system_stop(sys, 1000), 0);
+    }
+    CHECK_INT(hooks, 0); /* each was called */
+    return memory.failed;
+}
+
+static void play_all(bool for_ever)
+{
+    uint64_t n = 1;
+    while (play(n, for_ever)) {
+        stage_seed_now = ++n;
+    }
+    assert_true(n > 40); /* it was worth it */
+    print_message("%" PRIu64 " allocations\n", n - 1);
+}
+
+static void test_each_allocation_may_fail(void **state)
+{
+    (void)state;
+    play_all(false);
+}
+
+static void test_all_allocations_may_fail_from_some_on(void **state)
+{
+    (void)state;
+    play_all(true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_allocation_may_fail),
+        cmocka_unit_test(test_all_allocations_may_fail_from_some_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
