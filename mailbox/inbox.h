@@ -35,9 +35,9 @@
 
 /* The producers' half. */
 typedef struct gri_inbox {
-    _Atomic(uintptr_t) tail;    /* any thread */
-    _Atomic(uint32_t) queued;   /* any thread, only grows (and wraps) */
-    _Atomic(uint32_t) seen;     /* producers: a value that `taken` had */
+    _Atomic(uintptr_t) tail;  /* any thread */
+    _Atomic(uint32_t) queued; /* any thread, only grows (and wraps) */
+    _Atomic(uint32_t) seen;   /* producers: a value that `taken` had */
 } gri_inbox;
 
 /* The consumer's half, on a cache line of its own. */
@@ -159,8 +159,7 @@ static inline bool gri_inbox_reclaim(gri_inbox *in, gri_outlet *out)
     /* acquire: pairs with our own release in gri_inbox_idle, and keeps what the
      * consumer does next behind the exchange. */
     return atomic_compare_exchange_strong_explicit(
-        &in->tail, &expected, head, memory_order_acquire,
-        memory_order_relaxed);
+        &in->tail, &expected, head, memory_order_acquire, memory_order_relaxed);
 }
 
 /* Any thread: counted messages that wait; at most one more is there. Looks at

@@ -182,8 +182,7 @@ void gri_sched_park(gri_worker *w)
     }
     /* relaxed for the counter: ours to write. */
     atomic_store_explicit(
-        &w->parks,
-        atomic_load_explicit(&w->parks, memory_order_relaxed) + 1,
+        &w->parks, atomic_load_explicit(&w->parks, memory_order_relaxed) + 1,
         memory_order_relaxed);
     /* seq_cst: with the store in gri_sched_stop, the same protocol. */
     if (!gri_sched_has_work(s) &&

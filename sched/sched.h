@@ -42,11 +42,11 @@ struct gri_worker {
     pthread_t thread;
 
     /* The worker itself only. */
-    gri_task *next;      /* the run-next slot */
-    unsigned next_run;   /* tasks from the slot in a row */
-    unsigned tick;       /* tasks run */
-    bool searching;      /* counted in sched->searching */
-    gri_rng rng;         /* where to steal first */
+    gri_task *next;    /* the run-next slot */
+    unsigned next_run; /* tasks from the slot in a row */
+    unsigned tick;     /* tasks run */
+    bool searching;    /* counted in sched->searching */
+    gri_rng rng;       /* where to steal first */
 
     /* Counters: written by the worker, read by anybody. */
     _Atomic(uint64_t) turns, steals, parks;
@@ -73,7 +73,7 @@ struct gri_sched {
 
     pthread_mutex_t inject_lock;
     gri_task *inject_first, *inject_last; /* under inject_lock */
-    _Atomic(uint32_t) inject_count; /* written under inject_lock */
+    _Atomic(uint32_t) inject_count;       /* written under inject_lock */
 
     /* Deterministic mode: the one thread. */
     gri_rng sim_rng;

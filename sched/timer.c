@@ -24,8 +24,7 @@ void gri_timers_fini(gri_timers *ts)
 
 static bool before(const gri_timer *x, const gri_timer *y)
 {
-    return x->due_ns != y->due_ns ? x->due_ns < y->due_ns
-                                  : x->order < y->order;
+    return x->due_ns != y->due_ns ? x->due_ns < y->due_ns : x->order < y->order;
 }
 
 static void put(gri_timers *ts, size_t place, gri_timer *t)
@@ -50,8 +49,7 @@ static void sink(gri_timers *ts, size_t place, gri_timer *t)
         if (child > ts->count) {
             break;
         }
-        if (child < ts->count &&
-            before(ts->heap[child + 1], ts->heap[child])) {
+        if (child < ts->count && before(ts->heap[child + 1], ts->heap[child])) {
             child++;
         }
         if (before(t, ts->heap[child])) {
@@ -97,8 +95,7 @@ static int grow(gri_timers *ts)
     return 0;
 }
 
-int gri_timers_arm(gri_timers *ts, gri_timer *t, int64_t due_ns,
-                   bool *earliest)
+int gri_timers_arm(gri_timers *ts, gri_timer *t, int64_t due_ns, bool *earliest)
 {
     int rc = 0;
     (void)pthread_mutex_lock(&ts->lock);

@@ -78,8 +78,7 @@ static gri_task *steal(gri_worker *w)
         if (victim == w->index) {
             continue;
         }
-        gri_task *task =
-            gri_runq_steal(&w->queue, &s->workers[victim].queue);
+        gri_task *task = gri_runq_steal(&w->queue, &s->workers[victim].queue);
         if (task != NULL) {
             /* relaxed: our own counter. */
             atomic_store_explicit(
