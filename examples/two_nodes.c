@@ -54,7 +54,7 @@ static int host(gr_actor *self)
     GR_TRY(gr_watch_nodes(self, true));
     GR_TRY(gr_node_address(self, address, sizeof address));
     printf("host: at %s\n", address);
-    fflush(stdout);
+    (void)fflush(stdout);
     for (;;) {
         GR_TRY(gr_receive(self, GR_FOREVER, &msg));
         if (gr_match_node(msg, &up, NULL, &name, NULL) && !up) {

@@ -157,7 +157,7 @@ static void look(gri_agent *agent, gr_actor *self)
             gri_meet_bytes(agent, self, peer);
         }
         if ((events & GRI_EVENT_PONG) != 0) {
-            gri_meet_pong(agent, self, peer);
+            gri_meet_pong(agent, peer);
         }
         if ((events & GRI_EVENT_LATE) != 0) {
             gri_meet_late(agent, self, peer);

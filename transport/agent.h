@@ -27,7 +27,7 @@ typedef struct gri_agent {
 void gri_meet_opened(gri_agent *agent, gr_actor *self, gri_peer *peer);
 void gri_meet_bytes(gri_agent *agent, gr_actor *self, gri_peer *peer);
 void gri_meet_late(gri_agent *agent, gr_actor *self, gri_peer *peer);
-void gri_meet_pong(gri_agent *agent, gr_actor *self, gri_peer *peer);
+void gri_meet_pong(gri_agent *agent, const gri_peer *peer);
 /* Its link is gone, and it has been tidied up: those that waited for that are
  * decided on; if it was dialed, who asked for it is told, or it rests to be
  * dialed again. Gives the peer back unless it rests. */

@@ -174,8 +174,10 @@ static int take_hello(gri_handshake *hs, const uint8_t *frame, size_t n,
     }
     uint16_t version = gri_get16(p + 8);
     uint16_t oldest = gri_get16(p + 10);
+    uint16_t needed =
+        oldest > GRI_PROTOCOL_OLDEST ? oldest : GRI_PROTOCOL_OLDEST;
     hs->version = version < GRI_PROTOCOL ? version : GRI_PROTOCOL;
-    if (hs->version < oldest || hs->version < GRI_PROTOCOL_OLDEST) {
+    if (hs->version < needed) {
         return fail(hs, GR_EVERSION, "no version in common", fault);
     }
     p += 12;

@@ -463,9 +463,8 @@ void gri_meet_late(gri_agent *agent, gr_actor *self, gri_peer *peer)
     }
 }
 
-void gri_meet_pong(gri_agent *agent, gr_actor *self, gri_peer *peer)
+void gri_meet_pong(gri_agent *agent, const gri_peer *peer)
 {
-    (void)self;
     uint32_t used = gri_net_used(agent->net);
     for (uint32_t i = 0; i < used; i++) {
         gri_peer *q = gri_net_peer(agent->net, i);

@@ -79,7 +79,7 @@ void gri_net_free(gri_net *net);
 /* The route. */
 extern const gri_route gri_net_route;
 /* gri_accept_fn. */
-void gri_net_accepted(void *net, gri_link *link);
+void gri_net_accepted(void *arg, gri_link *link);
 
 /* An idle peer, or NULL: too many, or no memory. Any thread. */
 gri_peer *gri_net_take(gri_net *net);

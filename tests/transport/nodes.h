@@ -51,9 +51,9 @@ static inline gr_actor *start_system(nodes *n, int i)
 static inline void place(nodes *n, int i, char *buf, size_t size)
 {
     if (strcmp(n->scheme, "ipc") == 0) {
-        snprintf(buf, size, "ipc://%s/%d", n->folder, i);
+        (void)snprintf(buf, size, "ipc://%s/%d", n->folder, i);
     } else {
-        snprintf(buf, size, "tcp://127.0.0.1:0");
+        (void)snprintf(buf, size, "tcp://127.0.0.1:0");
     }
 }
 
@@ -106,7 +106,7 @@ static inline int setup_nodes(void **state, const char *scheme)
         return -1;
     }
     n->scheme = scheme;
-    snprintf(n->folder, sizeof n->folder, "/tmp/gr-nodes-XXXXXX");
+    (void)snprintf(n->folder, sizeof n->folder, "/tmp/gr-nodes-XXXXXX");
     *state = n;
     return mkdtemp(n->folder) != NULL ? 0 : -1;
 }

@@ -37,7 +37,8 @@ static inline void stranger_open(stranger *s, const char *address)
     } else {
         struct sockaddr_in *in = (struct sockaddr_in *)&sa;
         in->sin_family = AF_INET;
-        in->sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+        in->sin_port =
+            htons((uint16_t)strtoul(strrchr(address, ':') + 1, NULL, 10));
         in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         size = sizeof *in;
     }

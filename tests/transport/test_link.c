@@ -145,14 +145,14 @@ static int setup(void **state, const gri_link_ops *ops, const char *scheme)
     pthread_cond_init(&s->changed, NULL);
     reset(&s->here, s);
     reset(&s->there, s);
-    snprintf(s->folder, sizeof s->folder, "/tmp/gr-link-XXXXXX");
+    (void)snprintf(s->folder, sizeof s->folder, "/tmp/gr-link-XXXXXX");
     if (mkdtemp(s->folder) == NULL) {
         return -1;
     }
     if (strcmp(scheme, "ipc") == 0) {
-        snprintf(s->address, sizeof s->address, "ipc://%s/s", s->folder);
+        (void)snprintf(s->address, sizeof s->address, "ipc://%s/s", s->folder);
     } else {
-        snprintf(s->address, sizeof s->address, "tcp://127.0.0.1:0");
+        (void)snprintf(s->address, sizeof s->address, "tcp://127.0.0.1:0");
     }
     *state = s;
     return gri_keeper_start(&s->keeper, &s->clock, NULL, NULL);

@@ -62,7 +62,7 @@ static void secret_file_is_its_owners_alone(void **state)
     nodes *n = *state;
     gr_actor *self = start_system(n, 0);
     char path[128];
-    snprintf(path, sizeof path, "%s/secret", n->folder);
+    (void)snprintf(path, sizeof path, "%s/secret", n->folder);
     const gr_node_opts opts = {.name = "x", .secret_file = path};
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
@@ -77,7 +77,7 @@ static void secret_file_is_its_owners_alone(void **state)
     assert_int_equal(fchmod(fd, 0600), 0);
     assert_int_equal(gr_node_start(self, &opts), 0);
 
-    close(fd);
+    (void)close(fd);
     assert_int_equal(unlink(path), 0);
 }
 
@@ -86,12 +86,12 @@ static void file_and_memory_hold_the_same_secret(void **state)
     nodes *n = *state;
     gr_node node;
     char path[128];
-    snprintf(path, sizeof path, "%s/secret", n->folder);
+    (void)snprintf(path, sizeof path, "%s/secret", n->folder);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, SECRET "\n", strlen(SECRET) + 1),
                      strlen(SECRET) + 1);
-    close(fd);
+    (void)close(fd);
     start_node(n, 0, "memory");
     start_system(n, 1);
     assert_int_equal(
@@ -219,7 +219,7 @@ static void nobody_who_answers_is_a_timeout(void **state)
     start_node(n, 0, "one");
     /* A socket that is listened on, but never accepted from. */
     char path[100];
-    snprintf(path, sizeof path, "%s/deaf", n->folder);
+    (void)snprintf(path, sizeof path, "%s/deaf", n->folder);
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     memcpy(sa.sun_path, path, strlen(path) + 1);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -227,14 +227,14 @@ static void nobody_who_answers_is_a_timeout(void **state)
     assert_int_equal(bind(fd, (const struct sockaddr *)&sa, sizeof sa), 0);
     assert_int_equal(listen(fd, 1), 0);
     char address[160];
-    snprintf(address, sizeof address, "ipc://%s", path);
+    (void)snprintf(address, sizeof address, "ipc://%s", path);
 
     assert_int_equal(gr_node_connect(n->self[0], address, 50, &node),
                      GR_ETIMEOUT);
     assert_int_equal(gr_node_connect(n->self[0], address, 0, &node),
                      GR_ETIMEOUT);
 
-    close(fd);
+    (void)close(fd);
     assert_int_equal(unlink(path), 0);
 }
 
