@@ -100,11 +100,13 @@ GR_API bool gr_match_node(const gr_msg *msg, bool *up, gr_node *node,
  * gr_main_opts.node_app and .spawnable). Spawn it, best under a supervisor,
  * with gr_args("name", workers): the child node's name and its number of
  * workers (0: one per processor). Watch nodes (gr_watch_nodes) to learn when it
- * is up. When the process ends, so does the actor (GR_EXIT_SIGNAL, or
- * GR_EXIT_ERROR with the exit status); when the actor ends, so does the
- * process: asked first, killed after 2 s, and always reaped. A child whose
- * parent dies is killed. Needs the caller's system to be a node; a system that
- * is not listening is made one by gr_child_nodes_enable.
+ * is up. When the process ends, so does the actor: GR_EXIT_NORMAL for status 0,
+ * else GR_EXIT_ERROR with the status, or GR_EXIT_SIGNAL. When the actor ends, so
+ * does the process: asked first, killed after 2 s, and always reaped; an actor
+ * that is stopped ends after its process. A process that cannot be reached any
+ * more is killed, and so is one whose parent dies. Needs gr_child_nodes_enable:
+ * without it, and for wrong arguments, the actor ends with GR_EINVAL; for a name
+ * that another child node has, with GR_EEXIST.
  */
 GR_API extern const gr_behavior gr_child_node_behavior;
 

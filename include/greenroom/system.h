@@ -95,7 +95,7 @@ typedef struct gr_main_opts {
  * returned an error or the system did not stop in time; a positive result of
  * app is the exit status. The environment variables GREENROOM_WORKERS,
  * GREENROOM_SEED and GREENROOM_LOG (error, warn, info, debug) override the
- * options.
+ * options; one that makes no sense is status 2 and a line, before app runs.
  * Call it first in main: a child node starts here and never comes back to the
  * program's own code before it.
  */

@@ -29,6 +29,19 @@ static int killer_receive(gr_actor *self, void *state, const gr_msg *msg)
 
 static const gr_behavior killer = {.name = "killer", .receive = killer_receive};
 
+/* Never gives its worker back. */
+static int stuck_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)self;
+    (void)state;
+    (void)msg;
+    while (pause() != 0) { /* it never returns 0 */
+    }
+    return 0;
+}
+
+static const gr_behavior stuck = {.name = "stuck", .receive = stuck_receive};
+
 static int run_mode(gr_actor *self, const char *mode)
 {
     const gr_msg *msg;
@@ -40,6 +53,10 @@ static int run_mode(gr_actor *self, const char *mode)
         GR_TRY(gr_spawn(self, &killer, NULL, &pid));
         GR_TRY(gr_send(self, pid, "go"));
         return gr_receive(self, GR_FOREVER, &msg);
+    }
+    if (strcmp(mode, "stuck") == 0) {
+        GR_TRY(gr_spawn(self, &stuck, NULL, &pid));
+        return gr_send(self, pid, "go");
     }
     if (strcmp(mode, "time") == 0) {
         (void)printf("%lld\n", (long long)gr_now_ms(self));
@@ -112,6 +129,15 @@ static void an_app_that_was_killed_says_so(void **state)
     const result r = run("", "killed");
     assert_int_equal(r.status, 1);
     assert_says(&r, "stopped: killed");
+}
+
+static void a_system_that_does_not_stop_is_status_1_and_a_line(void **state)
+{
+    (void)state;
+    const result r = run("", "stuck");
+    assert_int_equal(r.status, 1);
+    assert_says(&r, "the system did not stop");
+    assert_says(&r, "stuck"); /* the log names who it was */
 }
 
 static void a_bad_variable_is_status_2_and_a_line(void **state)
@@ -198,6 +224,7 @@ static int app(gr_actor *self, int argc, char **argv)
         cmocka_unit_test(a_result_of_the_app_is_the_status),
         cmocka_unit_test(an_error_of_the_app_is_status_1_and_a_line),
         cmocka_unit_test(an_app_that_was_killed_says_so),
+        cmocka_unit_test(a_system_that_does_not_stop_is_status_1_and_a_line),
         cmocka_unit_test(a_bad_variable_is_status_2_and_a_line),
         cmocka_unit_test(good_variables_are_taken),
         cmocka_unit_test(a_seed_makes_time_virtual_and_is_told),
@@ -212,6 +239,10 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "seed7") == 0) {
         return gr_main_with(argc, argv,
                             &(gr_main_opts){.app = app, .system.seed = 7});
+    }
+    if (argc > 1 && strcmp(argv[1], "stuck") == 0) {
+        return gr_main_with(argc, argv,
+                            &(gr_main_opts){.app = app, .stop_ms = 10});
     }
     if (argc > 1 && strcmp(argv[1], "no-app") == 0) {
         return gr_main_with(argc, argv, &(gr_main_opts){.app = NULL});
