@@ -20,6 +20,7 @@ packages_for() {
     test | asan) echo "$test_set" ;;
     tsan | fuzz) echo "$test_set $clang_set" ;;
     memcheck) echo "$test_set valgrind" ;;
+    model) echo "spin gcc libc6-dev" ;;
     lint) echo "$lint_set" ;;
     fresh) echo "git debootstrap" ;;
     *) die "./dev setup: no such set of packages: $1" ;;
@@ -52,7 +53,7 @@ choose() {
 }
 
 if [ $# -eq 0 ]; then
-    set -- lint memcheck fuzz fresh
+    set -- lint memcheck model fuzz fresh
 fi
 wanted=
 for verb in "$@"; do
