@@ -7,7 +7,9 @@
  */
 #include "tests/transport/nodes.h"
 
+#include <dirent.h>
 #include <pthread.h>
+#include <sched.h>
 
 static void loss_fires_every_tie_once(void **state)
 {
@@ -205,6 +207,46 @@ static void stopping_delivers_what_was_accepted(void **state)
     }
 }
 
+/* Entries of a folder of /proc. */
+static unsigned count(const char *folder)
+{
+    unsigned n = 0;
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of this thread's own */
+    while (readdir(dir) != NULL) {
+        n++;
+    }
+    (void)closedir(dir);
+    return n;
+}
+
+static void nodes_leave_nothing_behind(void **state)
+{
+    nodes *n = *state;
+    unsigned fds = 0, threads = 0;
+    for (int i = 0; i < 40; i++) {
+        gr_node none;
+        start_node(n, 0, "one");
+        start_node(n, 1, "two");
+        (void)join(n, 0, 1);
+        (void)join(n, 1, 0);
+        assert_int_equal(
+            gr_node_connect(n->self[0], n->address[0], LONG_MS, &none),
+            GR_EEXIST);
+        stop_node(n, i % 2);
+        stop_node(n, 1 - i % 2);
+        if (i == 0) { /* what NNG keeps for the life of the process */
+            fds = count("/proc/self/fd");
+            threads = count("/proc/self/task");
+        }
+    }
+    /* NNG closes descriptors a little later, in a thread of its own. */
+    while (count("/proc/self/fd") > fds || count("/proc/self/task") > threads) {
+        (void)sched_yield();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +256,7 @@ int main(void)
         ON_BOTH(stale_pids_name_nobody_on_the_next_incarnation),
         ON_BOTH(nodes_come_and_go_many_times),
         ON_BOTH(stopping_delivers_what_was_accepted),
+        ON_BOTH(nodes_leave_nothing_behind),
     };
     return cmocka_run_group_tests_name("transport/loss", tests, NULL, NULL);
 }
