@@ -20,25 +20,25 @@
 
 GR_BEGIN_DECLS
 
-#define GR_NODE_NAME_MAX 63
-#define GR_SECRET_MIN 16   /* bytes */
-#define GR_SECRET_MAX 1024 /* bytes */
+#define GR_NODE_NAME_MAX        63
+#define GR_SECRET_MIN           16   /* bytes */
+#define GR_SECRET_MAX           1024 /* bytes */
 #define GR_HEARTBEAT_MS_DEFAULT 1000
-#define GR_SILENCE_MS_DEFAULT 5000
-#define GR_PEERS_MAX_DEFAULT 256u
-#define GR_OUTBOX_MAX_DEFAULT (4u << 20)
+#define GR_SILENCE_MS_DEFAULT   5000
+#define GR_PEERS_MAX_DEFAULT    256u
+#define GR_OUTBOX_MAX_DEFAULT   (4u << 20)
 
 /* Zero means the default in every field. Copied during the call. */
 typedef struct gr_node_opts {
-    const char *name; /* required: 1 to GR_NODE_NAME_MAX bytes, unique among
-                         connected nodes */
+    const char *name;   /* required: 1 to GR_NODE_NAME_MAX bytes, unique among
+                           connected nodes */
     const char *listen; /* tcp://127.0.0.1:7000, ipc:///run/x/y; NULL: none.
                            Port 0 takes a free one: see gr_node_address */
     const char *secret_file; /* a file only its owner may read (mode 0600) */
-    gr_bytes secret; /* instead of the file */
+    gr_bytes secret;         /* instead of the file */
     const gr_behavior *const *spawnable; /* ends at NULL; NULL: none */
-    int64_t heartbeat_ms; /* sent when nothing else was */
-    int64_t silence_ms;   /* without a byte for so long, the node is lost */
+    int64_t heartbeat_ms;                /* sent when nothing else was */
+    int64_t silence_ms; /* without a byte for so long, the node is lost */
     uint32_t peers_max;
     uint32_t outbox_max; /* bytes that wait for one peer: then GR_EAGAIN */
 } gr_node_opts;
@@ -101,12 +101,12 @@ GR_API bool gr_match_node(const gr_msg *msg, bool *up, gr_node *node,
  * with gr_args("name", workers): the child node's name and its number of
  * workers (0: one per processor). Watch nodes (gr_watch_nodes) to learn when it
  * is up. When the process ends, so does the actor: GR_EXIT_NORMAL for status 0,
- * else GR_EXIT_ERROR with the status, or GR_EXIT_SIGNAL. When the actor ends, so
- * does the process: asked first, killed after 2 s, and always reaped; an actor
- * that is stopped ends after its process. A process that cannot be reached any
- * more is killed, and so is one whose parent dies. Needs gr_child_nodes_enable:
- * without it, and for wrong arguments, the actor ends with GR_EINVAL; for a name
- * that another child node has, with GR_EEXIST.
+ * else GR_EXIT_ERROR with the status, or GR_EXIT_SIGNAL. When the actor ends,
+ * so does the process: asked first, killed after 2 s, and always reaped; an
+ * actor that is stopped ends after its process. A process that cannot be
+ * reached any more is killed, and so is one whose parent dies. Needs
+ * gr_child_nodes_enable: without it, and for wrong arguments, the actor ends
+ * with GR_EINVAL; for a name that another child node has, with GR_EEXIST.
  */
 GR_API extern const gr_behavior gr_child_node_behavior;
 
@@ -118,8 +118,8 @@ GR_API GR_MUST_CHECK int gr_child_nodes_enable(gr_actor *self,
 
 /* The process id of the child node `name`; for tests and for people.
  * Errors: GR_ENOENT. */
-GR_API GR_MUST_CHECK int gr_child_node_process(gr_actor *self,
-                                               const char *name, int *out);
+GR_API GR_MUST_CHECK int gr_child_node_process(gr_actor *self, const char *name,
+                                               int *out);
 
 GR_END_DECLS
 

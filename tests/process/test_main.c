@@ -56,7 +56,8 @@ static int run_mode(gr_actor *self, const char *mode)
     }
     if (strcmp(mode, "stuck") == 0) {
         GR_TRY(gr_spawn(self, &stuck, NULL, &pid));
-        return gr_send(self, pid, "go");
+        GR_TRY(gr_send(self, pid, "go"));
+        return 0;
     }
     if (strcmp(mode, "time") == 0) {
         (void)printf("%lld\n", (long long)gr_now_ms(self));
