@@ -11,7 +11,7 @@
 
 /* What the queue of files ahead may take, in bytes of records. Some thousands
  * of paths: a walk that goes on while the workers count never starves them. */
-#define AHEAD_MAX (1u << 20)
+#define AHEAD_MAX (256u << 10)
 /* Files that a chunk needs are looked for in steps of this many. */
 #define LOOK_STEP 64u
 /* What opening and closing a file takes, in bytes that are scanned meanwhile:
@@ -60,7 +60,7 @@ static int make_room(wc_chunks *chunks, size_t len)
     if (chunks->ahead_room - used >= len) {
         return 0;
     }
-    const size_t room = 2 * (used + len) + LOOK_STEP;
+    const size_t room = used + len + AHEAD_MAX;
     uint8_t *ahead = realloc(chunks->ahead, room);
     if (ahead == NULL) {
         return GR_ENOMEM;

@@ -9,7 +9,7 @@
 /* Slots of a new table. Pages that no word falls on are never touched, and
  * those of a table that grew and was left behind cost more than these. */
 #define SLOTS_FIRST      65536u /* 1.5 MiB */
-#define LONG_SLOTS_FIRST 4096u  /* 128 KiB */
+#define LONG_SLOTS_FIRST 16384u /* 512 KiB */
 #define ARENA_BLOCK                                                            \
     (64u << 10) /* bytes of text taken from the heap at once                   \
                  */
@@ -45,22 +45,36 @@ static void arena_free(wc_arena_block *block)
     }
 }
 
+/* A block with room for len bytes, or NULL. */
+static wc_arena_block *arena_block(wc_table *table, size_t len)
+{
+    wc_arena_block *block = table->spare;
+    if (block != NULL && len <= ARENA_BLOCK) {
+        table->spare = block->next;
+        return block;
+    }
+    const size_t size = len > ARENA_BLOCK ? len : ARENA_BLOCK;
+    if (size > SIZE_MAX - sizeof(*block)) {
+        return NULL;
+    }
+    block = malloc(sizeof(*block) + size);
+    if (block != NULL) {
+        block->size = size;
+    }
+    return block;
+}
+
 /* Room for len bytes that stay where they are, or NULL. */
 static uint8_t *arena_take(wc_table *table, size_t len)
 {
     wc_arena_block *block = table->arena;
     if (block == NULL || block->size - block->used < len) {
-        const size_t size = len > ARENA_BLOCK ? len : ARENA_BLOCK;
-        if (size > SIZE_MAX - sizeof(*block)) {
-            return NULL;
-        }
-        block = malloc(sizeof(*block) + size);
+        block = arena_block(table, len);
         if (block == NULL) {
             return NULL;
         }
         block->next = table->arena;
         block->used = 0;
-        block->size = size;
         table->arena = block;
     }
     uint8_t *text = block->text + block->used;
@@ -106,7 +120,25 @@ void wc_table_fini(wc_table *table)
     free(table->used);
     free(table->long_slots);
     arena_free(table->arena);
+    arena_free(table->spare);
     *table = (wc_table){0};
+}
+
+/* Keeps the blocks of the usual size. */
+static void arena_clear(wc_table *table)
+{
+    wc_arena_block *block = table->arena;
+    while (block != NULL) {
+        wc_arena_block *next = block->next;
+        if (block->size == ARENA_BLOCK) {
+            block->next = table->spare;
+            table->spare = block;
+        } else {
+            free(block);
+        }
+        block = next;
+    }
+    table->arena = NULL;
 }
 
 void wc_table_clear(wc_table *table)
@@ -118,8 +150,7 @@ void wc_table_clear(wc_table *table)
         memset(table->long_slots, 0,
                (table->long_mask + 1) * sizeof(*table->long_slots));
     }
-    arena_free(table->arena);
-    table->arena = NULL;
+    arena_clear(table);
     table->short_words = 0;
     table->long_words = 0;
     table->error = 0;
@@ -281,7 +312,7 @@ static void add_long(wc_table *table, const uint8_t *word, size_t len,
     if (!may_grow(table)) {
         return;
     }
-    if (2 * (table->long_words + 1) > table->long_mask) {
+    if (table->long_words + 1 > (table->long_mask + 1) / 4 * 3) {
         table->error = grow_long(table);
         if (table->error != 0) {
             return;

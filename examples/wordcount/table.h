@@ -42,9 +42,10 @@ typedef struct wc_table {
     size_t short_words, long_words; /* distinct */
     size_t long_mask;
     wc_long_slot *long_slots;
-    wc_arena_block *arena;
-    size_t words_max; /* distinct words; 0: no limit */
-    int error;        /* the first; from then on new words are not taken */
+    wc_arena_block *arena; /* of long words */
+    wc_arena_block *spare; /* blocks to be used again */
+    size_t words_max;      /* distinct words; 0: no limit */
+    int error;             /* the first; from then on new words are not taken */
 } wc_table;
 
 /* A word taken out of a table. */
