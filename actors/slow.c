@@ -74,13 +74,21 @@ static uint64_t enter(gr_system *sys, uint64_t sender, uint64_t receiver)
     return token;
 }
 
-/* Step two. False: it was let go meanwhile. */
-static bool park(gr_system *sys, uint64_t sender, uint64_t token)
+/* Step two. False: it was let go meanwhile, or is killed. */
+static bool park(gr_actor *self, uint64_t sender, uint64_t token)
 {
+    gr_system *sys = self->sys;
     (void)pthread_mutex_lock(&sys->slow_lock);
     wait *w = gri_map_get(&sys->waits, key_of(sender));
     bool parked = w != NULL && w->token == token;
-    if (parked) {
+    /* relaxed: who kills sets the alert, then takes the lock to let us go. If
+     * that was before we were entered, we see the alert, else it sees us. */
+    if (parked && atomic_load_explicit(&self->outlet.alert,
+                                       memory_order_relaxed) == self->now) {
+        (void)gri_map_remove(&sys->waits, key_of(sender));
+        free(w);
+        parked = false;
+    } else if (parked) {
         w->parked = true;
     }
     (void)pthread_mutex_unlock(&sys->slow_lock);
@@ -129,7 +137,7 @@ bool gri_slow_down(gr_actor *self)
     }
     GRI_TALLY(ctx, slowed);
     /* If it is parked now, another worker may run it at once. */
-    return park(sys, me, token);
+    return park(self, me, token);
 }
 
 void gri_slow_reached(gri_ctx *ctx, gr_msg *msg)
