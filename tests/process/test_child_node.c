@@ -259,6 +259,28 @@ static void a_hanging_child_is_killed(void **state)
     assert_no_process(pid);
 }
 
+static void an_unreachable_child_is_killed(void **state)
+{
+    gr_actor *self = ((fixture *)*state)->self;
+    gr_ref ref;
+    int argc = 0;
+    enable(self);
+    (void)start(self, "one", &ref);
+    const gr_node node = await_node(self, "one", true);
+    const int pid = process_of(self, "one");
+    /* Its answer comes behind what it told its proxy. */
+    assert_int_equal(gr_call(self, app_of(self, node), LONG_MS,
+                             gr_expect("arguments", &argc), "arguments"),
+                     0);
+
+    assert_int_equal(gr_node_disconnect(self, node), 0);
+
+    const gr_exit_reason why = await_down(self, ref);
+    assert_int_equal(why.kind, GR_EXIT_SIGNAL);
+    assert_int_equal(why.code, SIGKILL);
+    assert_no_process(pid);
+}
+
 static void a_killed_proxy_takes_its_process_along(void **state)
 {
     gr_actor *self = ((fixture *)*state)->self;
@@ -353,6 +375,7 @@ static int tests_app(gr_actor *self, int argc, char **argv)
         NODE_TEST(a_stopped_proxy_has_ended_its_process),
         NODE_TEST(a_child_may_be_stopped_before_it_is_up),
         NODE_TEST(a_hanging_child_is_killed),
+        NODE_TEST(an_unreachable_child_is_killed),
         NODE_TEST(a_killed_proxy_takes_its_process_along),
         NODE_TEST(a_proxy_ends_with_its_links),
         NODE_TEST(a_system_stops_with_its_children_running),
