@@ -305,6 +305,17 @@ gr_pid stage_puppet(stage *s, char letter)
     return stage_puppet_with(s, s->self, letter, &puppet_behavior, NULL, NULL);
 }
 
+gr_pid stage_begun(stage *s, char letter, const char *name, puppet_fn *begin)
+{
+    const gr_msg *msg;
+    gr_spawn_opts opts = {.name = name, .ack = true};
+    gr_pid pid =
+        stage_puppet_with(s, s->self, letter, &puppet_behavior, &opts, begin);
+    CHECK_RC(gr_receive(s->self, GR_FOREVER, &msg), 0);
+    CHECK(gr_match_started(msg, NULL));
+    return pid;
+}
+
 void stage_do(stage *s, gr_pid pid, puppet_fn *fn)
 {
     CHECK_RC(gr_send(s->self, pid, "puppet.do", (uint64_t)(uintptr_t)fn), 0);

@@ -140,6 +140,8 @@ gr_pid stage_puppet(stage *s, char letter);
 gr_pid stage_puppet_with(stage *s, gr_actor *parent, char letter,
                          const gr_behavior *behavior, const gr_spawn_opts *opts,
                          puppet_fn *begin);
+/* A puppet whose init has returned. begin may be NULL. */
+gr_pid stage_begun(stage *s, char letter, const char *name, puppet_fn *begin);
 /* Makes a puppet call fn, and lets happen what follows (with a seed). */
 void stage_do(stage *s, gr_pid pid, puppet_fn *fn);
 /* Makes $ a puppet's peer: fn is called with p->peer set. */
