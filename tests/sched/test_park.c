@@ -36,21 +36,36 @@ static void idle_for(unsigned steps)
     }
 }
 
-static void a_task_from_outside_finds_a_worker(void **state)
+static _Atomic(unsigned) count;
+
+static void count_up(gri_worker *worker, toy *self)
 {
-    (void)state;
-    enum { ROUNDS = 20000 };
-    toy task = {.fn = post};
-    gri_rng rng = {1};
-    assert_int_equal(sem_init(&done, 0, 0), 0);
-    toy_start(&s, 2);
-    for (unsigned i = 0; i < ROUNDS; i++) {
+    (void)worker;
+    atomic_store_explicit(&count, self->runs, memory_order_release);
+}
+
+/* Waits awake, to be back while the worker is still on its way to sleep. */
+static void submit_again_and_again(unsigned workers)
+{
+    enum { ROUNDS = 30000 };
+    toy task = {.fn = count_up};
+    gri_rng rng = {workers};
+    atomic_store_explicit(&count, 0, memory_order_relaxed);
+    toy_start(&s, workers);
+    for (unsigned i = 1; i <= ROUNDS; i++) {
         gri_sched_submit(&s, NULL, &task.task);
-        toy_wait(&done, "a task waits while all workers sleep");
-        idle_for(gri_rng_below(&rng, 4000));
+        toy_wait_for(&count, i, "a task waits while all workers sleep");
+        idle_for(gri_rng_below(&rng, 3000));
     }
     toy_stop(&s);
     assert_int_equal(task.runs, ROUNDS);
+}
+
+static void a_task_from_outside_finds_a_worker(void **state)
+{
+    (void)state;
+    submit_again_and_again(1);
+    submit_again_and_again(2);
 }
 
 /* ---- side by side ------------------------------------------------------------- */
