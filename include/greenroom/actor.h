@@ -99,8 +99,8 @@ typedef struct gr_spawn_opts {
  * later, on a worker; messages sent to *out meanwhile wait.
  *
  * Errors:  GR_EINVAL (no name or no receive in the behaviour, arguments that
- *          cannot be sent), GR_EEXIST (name taken), GR_ELIMIT (actors_max),
- *          GR_ENOMEM, GR_ESTOPPED (the system is stopping); from another node
+ *          cannot be sent), GR_ETOOBIG (arguments), GR_EEXIST (name taken),
+ *          GR_ELIMIT (actors_max), GR_ENOMEM, GR_ESTOPPED (the system is stopping); from another node
  *          also GR_ENOCONN, GR_EDENIED, GR_ETIMEOUT, GR_ENOTSUP (self is not
  *          a thread actor).
  * Threads: the actor that owns `self` only, as for all that takes `self`.
@@ -122,7 +122,7 @@ GR_API void gr_exit(gr_actor *self, int code, const char *text);
  * Asks `pid` to stop. It handles what came before, calls terminate, and ends
  * with GR_EXIT_SHUTDOWN; if it traps exits it gets a message that
  * gr_match_stop matches, and decides. Stopping the dead is no error.
- * Errors: GR_ENOMEM, GR_ENOCONN.
+ * Errors: GR_EINVAL (nobody), GR_ENOMEM, GR_ENOCONN.
  */
 GR_API GR_MUST_CHECK int gr_stop(gr_actor *self, gr_pid pid);
 /* Ends `pid` before its next message, without terminate. Cannot be trapped. A
@@ -325,7 +325,7 @@ GR_API GR_MUST_CHECK int gr_wait_stop(gr_actor *self);
 /* How the actor was told to end, after GR_ESTOPPED. False before. */
 GR_API bool gr_exit_reason_of(const gr_actor *self, gr_exit_reason *why);
 
-/* Writes "name or behaviour<slot.run>", or with its node, for logs. */
+/* Writes "<slot.run@node>", for logs; the node's number is shortened. */
 #define GR_PID_TEXT_MAX 64
 GR_API const char *gr_pid_text(gr_pid pid, char buf[GR_PID_TEXT_MAX]);
 

@@ -46,8 +46,8 @@ typedef struct gr_system_opts {
 /*
  * Starts a system. Several may run in one process; they share nothing.
  * Owns:    gives *out, which ends with gr_system_stop.
- * Errors:  GR_EINVAL (over GR_WORKERS_MAX; soft above hard), GR_ENOMEM, GR_EIO
- *          (no thread).
+ * Errors:  GR_EINVAL (over GR_WORKERS_MAX; soft above hard; actors_max below
+ *          16), GR_ENOMEM, GR_EIO (no thread).
  * Threads: any that is not a worker of a system.
  */
 GR_API GR_MUST_CHECK int gr_system_start(const gr_system_opts *opts,
@@ -67,7 +67,8 @@ GR_API GR_MUST_CHECK int gr_system_stop(gr_system *sys, int64_t deadline_ms);
  * Makes the calling thread an actor: it can send, spawn, ask and wait.
  * Owns:    gives *out, which ends with gr_thread_detach in the same thread.
  * name:    registered; may be NULL.
- * Errors:  GR_EEXIST, GR_ELIMIT, GR_ENOMEM, GR_ESTOPPED.
+ * Errors:  GR_EINVAL (not a name), GR_EEXIST, GR_ELIMIT, GR_ENOMEM,
+ *          GR_ESTOPPED.
  */
 GR_API GR_MUST_CHECK int gr_thread_attach(gr_system *sys, const char *name,
                                           gr_actor **out);

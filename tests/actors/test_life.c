@@ -22,7 +22,7 @@ static void scene_spawn_rejects(stage *s)
     CHECK_RC(gr_spawn(s->self, &nameless, NULL, &pid), GR_EINVAL);
     CHECK_RC(gr_spawn(s->self, &empty_name, NULL, &pid), GR_EINVAL);
     CHECK_RC(gr_spawn(s->self, &deaf, NULL, &pid), GR_EINVAL);
-    CHECK(gr_spawn(s->self, &puppet_behavior, &bad, &pid) < 0);
+    CHECK_RC(gr_spawn(s->self, &puppet_behavior, &bad, &pid), GR_ETOOBIG);
     CHECK(pid.node == 7 && pid.id == 7);  /* on an error nothing is written */
     CHECK_INT(stage_stats(s).spawned, 1); /* only $ */
 }

@@ -17,7 +17,9 @@ static void test_start_refuses_bad_options(void **state)
     gr_system_opts many = {.workers = GR_WORKERS_MAX + 1};
     gr_system_opts crossed = {.mailbox_soft = 11, .mailbox_hard = 10};
     assert_int_equal(gr_system_start(&many, &sys), GR_EINVAL);
+    gr_system_opts few = {.actors_max = 15};
     assert_int_equal(gr_system_start(&crossed, &sys), GR_EINVAL);
+    assert_int_equal(gr_system_start(&few, &sys), GR_EINVAL);
     assert_null(sys);
     assert_int_equal(gr_system_start(NULL, &sys), 0); /* all defaults */
     assert_int_equal(gr_system_stop(sys, 1000), 0);
