@@ -1,5 +1,6 @@
-# What `cmake --install` puts where: headers, both libraries, greenroom.pc and
-# the CMake package. tests/package proves that an outside project can use it.
+# What `cmake --install` puts where: headers, man pages, both libraries,
+# greenroom.pc and the CMake package. tests/package proves that an outside
+# project can use it.
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/greenroom")
@@ -7,6 +8,11 @@ set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/greenroom")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/greenroom"
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
     FILES_MATCHING PATTERN "*.h"
+)
+# The folders are man's own: man3, man7.
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs/man/"
+    DESTINATION "${CMAKE_INSTALL_MANDIR}"
+    FILES_MATCHING PATTERN "*.[1-9]"
 )
 
 # Two export sets: a program that links the shared library needs none of the
