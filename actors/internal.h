@@ -11,10 +11,9 @@
 
 int gri_table_init(gr_system *sys);
 void gri_table_fini(gr_system *sys);
-/* A slot for a new actor. Errors: GR_ELIMIT, GR_ENOMEM. */
-int gri_slot_take(gri_ctx *ctx, gr_actor **out);
-/* The same for one certain index. GR_EEXIST: it is in use. */
-int gri_slot_take_at(gri_ctx *ctx, uint32_t index, gr_actor **out);
+/* A slot for a new actor, or for the agent. NULL: *rc is GR_ELIMIT, GR_ENOMEM,
+ * or GR_EEXIST (there is an agent). */
+gr_actor *gri_slot_take(gri_ctx *ctx, bool agent, int *rc);
 /* Gives it back for the next actor. Its run is even by now. */
 void gri_slot_give(gr_actor *slot);
 
@@ -157,8 +156,7 @@ typedef struct gri_spawn {
     gr_mailbox mailbox;
     gr_pid parent;
     uint64_t monitor;
-    uint32_t index; /* 0: any */
-    bool link, ack, tended;
+    bool link, ack, tended, agent;
 } gri_spawn;
 
 /* Starts an actor. *wakes: the START found the inbox idle, and nobody was
@@ -196,12 +194,14 @@ void gri_timer_done(gr_actor *self, gr_msg *msg);
 void gri_timers_end(gr_actor *self);
 int gri_arm_message(gr_actor *self, gri_timer *t, int64_t due_ns, gr_msg *msg);
 
-/* Takes a name for somebody who is about to start; nobody finds it yet.
+/* Takes a name for an actor that is about to start; nobody finds it yet.
  * Errors: GR_EINVAL, GR_EEXIST, GR_ENOMEM. */
-int gri_name_reserve(gr_system *sys, const char *name, gri_name **out);
-void gri_name_publish(gr_system *sys, gri_name *name, gr_pid pid);
+int gri_name_reserve(gr_system *sys, const char *text, gr_pid pid,
+                     gri_name **out);
+/* From now on it is found, if that actor still has it. */
+void gri_name_show(gr_system *sys, const char *text, gr_pid pid);
 void gri_name_cancel(gr_system *sys, gri_name *name); /* frees it */
-/* It ends with self, who has an ext. name may be NULL. */
+/* It is found, and ends with self, who has an ext. name may be NULL. */
 void gri_name_adopt(gr_actor *self, gri_name *name);
 void gri_names_end(gr_actor *self);
 void gri_names_fini(gr_system *sys);

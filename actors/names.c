@@ -7,7 +7,8 @@
 struct gri_name {
     gri_name *chain; /* another of the same hash; under names_lock */
     gri_name *next;  /* of the same actor; its consumer's */
-    gr_pid pid;      /* GR_NOBODY while only reserved; under names_lock */
+    gr_pid pid;      /* constant */
+    bool shown;      /* it is found; under names_lock */
     size_t len;
     char text[]; /* with a zero byte */
 };
@@ -32,7 +33,8 @@ static gri_name *find(const gr_system *sys, const char *text, size_t len)
     return name;
 }
 
-int gri_name_reserve(gr_system *sys, const char *text, gri_name **out)
+int gri_name_reserve(gr_system *sys, const char *text, gr_pid pid,
+                     gri_name **out)
 {
     size_t len = strnlen(text, GR_NAME_MAX + 1);
     if (len == 0 || len > GR_NAME_MAX) {
@@ -42,7 +44,7 @@ int gri_name_reserve(gr_system *sys, const char *text, gri_name **out)
     if (name == NULL) {
         return GR_ENOMEM;
     }
-    *name = (gri_name){.len = len};
+    *name = (gri_name){.pid = pid, .len = len};
     memcpy(name->text, text, len);
     name->text[len] = '\0';
     int rc = GR_EEXIST;
@@ -60,10 +62,13 @@ int gri_name_reserve(gr_system *sys, const char *text, gri_name **out)
     return 0;
 }
 
-void gri_name_publish(gr_system *sys, gri_name *name, gr_pid pid)
+void gri_name_show(gr_system *sys, const char *text, gr_pid pid)
 {
     (void)pthread_mutex_lock(&sys->names_lock);
-    name->pid = pid;
+    gri_name *name = find(sys, text, strlen(text));
+    if (name != NULL && gr_pid_eq(name->pid, pid)) {
+        name->shown = true;
+    }
     (void)pthread_mutex_unlock(&sys->names_lock);
 }
 
@@ -92,6 +97,7 @@ void gri_name_cancel(gr_system *sys, gri_name *name)
 void gri_name_adopt(gr_actor *self, gri_name *name)
 {
     if (name != NULL) {
+        gri_name_show(self->sys, name->text, name->pid);
         name->next = self->ext->names;
         self->ext->names = name;
     }
@@ -129,8 +135,7 @@ int gr_register(gr_actor *self, const char *name)
     if (gri_ext_of(self) == NULL) {
         return GR_ENOMEM;
     }
-    GR_TRY(gri_name_reserve(self->sys, name, &entry));
-    gri_name_publish(self->sys, entry, gri_pid_of(self));
+    GR_TRY(gri_name_reserve(self->sys, name, gri_pid_of(self), &entry));
     gri_name_adopt(self, entry);
     return 0;
 }
@@ -169,7 +174,7 @@ int gr_whereis(gr_actor *self, gr_node node, const char *name, gr_pid *out)
     int rc = GR_ENOENT;
     (void)pthread_mutex_lock(&sys->names_lock);
     const gri_name *entry = find(sys, name, len);
-    if (entry != NULL && !gr_pid_is_nobody(entry->pid)) {
+    if (entry != NULL && entry->shown) {
         *out = entry->pid;
         rc = 0;
     }

@@ -27,18 +27,20 @@ static gri_start *start_of(gr_msg *msg)
     return (gri_start *)(void *)(gri_msg_trailer(msg) + 1);
 }
 
-/* The START message: arguments, trailer, gri_start. */
-static int build_start(gri_ctx *ctx, const gri_spawn *how, gr_msg **out)
+/* The START message: arguments, trailer, gri_start. NULL: *rc says why. */
+static gr_msg *build_start(gri_ctx *ctx, const gri_spawn *how, int *rc)
 {
     gr_any args = how->raw_args;
     gr_msg *packed = NULL;
     if (args.ptr == NULL) {
         packed = gri_pack(&ctx->builder, how->args.items, how->args.n, false);
         if (packed == NULL) {
-            return ctx->builder.rc;
+            *rc = ctx->builder.rc;
+            return NULL;
         }
         args = (gr_any){gri_msg_data(packed), packed->len};
     }
+    *rc = GR_ENOMEM;
     gr_msg *msg =
         gri_msg_new(ctx->cache, gri_with_trailer(args.len) + sizeof(gri_start));
     if (msg != NULL) {
@@ -61,8 +63,7 @@ static int build_start(gri_ctx *ctx, const gri_spawn *how, gr_msg **out)
     if (packed != NULL) {
         gri_msg_free(ctx->cache, packed);
     }
-    *out = msg;
-    return msg != NULL ? 0 : GR_ENOMEM;
+    return msg;
 }
 
 static uint32_t first_of(uint32_t a, uint32_t b, uint32_t c)
@@ -101,67 +102,85 @@ static void set_bounds(gr_actor *slot, const gri_spawn *how)
         memory_order_relaxed);
 }
 
-int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
+/* Makes the slot's next run live: from here on its pid is real. Errors:
+ * GR_ESTOPPED. */
+static int publish_run(gr_actor *slot, const gri_spawn *how, uint32_t run)
 {
-    gr_system *sys = ctx->sys;
-    gr_msg *start = NULL;
-    gr_actor *slot = NULL;
-    int rc = build_start(ctx, how, &start);
-    if (rc < 0) {
-        return rc;
+    gr_system *sys = slot->sys;
+    set_bounds(slot, how);
+    /* release: pairs with the acquire in gri_slot_lives. seq_cst against the
+     * flag below: either gri_system_stop finds this actor, or we see it. */
+    atomic_store_explicit(&slot->run, run, memory_order_seq_cst);
+    if (how->thread != NULL ||
+        !atomic_load_explicit(&sys->stopping, memory_order_seq_cst)) {
+        return 0;
     }
-    rc = how->index != 0 ? gri_slot_take_at(ctx, how->index, &slot)
-                         : gri_slot_take(ctx, &slot);
-    if (rc < 0) {
-        goto no_slot;
-    }
+    /* release: nobody was given this pid; gri_system_stop may be waiting for
+     * it to be gone. */
+    atomic_store_explicit(&slot->run, run + 1, memory_order_release);
+    return GR_ESTOPPED;
+}
+
+/* The name, the slot's run, and what START says of them. */
+static int begin_in(gr_actor *slot, const gri_spawn *how, gr_msg *start,
+                    gr_pid *out)
+{
+    gr_system *sys = slot->sys;
     /* relaxed: only the slot's taker writes it. */
     uint32_t run = atomic_load_explicit(&slot->run, memory_order_relaxed) + 1;
     gr_pid pid = {sys->node, gri_id(run, slot->index)};
     gri_name *name = NULL;
     if (how->name != NULL) {
-        rc = gri_name_reserve(sys, how->name, &name);
-        if (rc < 0) {
-            goto no_name;
+        GR_TRY(gri_name_reserve(sys, how->name, pid, &name));
+    }
+    int rc = publish_run(slot, how, run);
+    if (rc < 0) {
+        if (name != NULL) {
+            gri_name_cancel(sys, name);
         }
-        start_of(start)->name = name;
+        return rc;
     }
-    set_bounds(slot, how);
-    /* release: pairs with the acquire in gri_slot_lives. seq_cst against the
-     * flag below: either gri_system_stop finds this actor, or we see it. */
-    atomic_store_explicit(&slot->run, run, memory_order_seq_cst);
-    if (atomic_load_explicit(&sys->stopping, memory_order_seq_cst) &&
-        how->thread == NULL) {
-        rc = GR_ESTOPPED;
-        /* Even again, and one further: messages may be on their way to it. */
-        atomic_store_explicit(&slot->run, run + 1, memory_order_release);
-        goto stopped;
+    start_of(start)->name = name;
+    start->run = run;
+    *out = pid;
+    return 0;
+}
+
+int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
+{
+    int rc = 0;
+    gr_msg *start = build_start(ctx, how, &rc);
+    if (start == NULL) {
+        return rc;
     }
-    if (name != NULL) {
-        gri_name_publish(sys, name, pid);
+    gr_actor *slot = gri_slot_take(ctx, how->agent, &rc);
+    if (slot == NULL) {
+        gri_msg_free(ctx->cache, start);
+        return rc;
+    }
+    gr_pid pid = GR_NOBODY;
+    rc = begin_in(slot, how, start, &pid);
+    if (rc < 0) {
+        gri_slot_give(slot);
+        gri_msg_free(ctx->cache, start);
+        return rc;
     }
     GRI_TALLY(ctx, spawned);
-    start->run = run;
     if (out != NULL) {
         *out = pid;
     }
     bool idle = gri_inbox_push(&slot->inbox, start, false);
+    if (how->name != NULL) {
+        /* Behind START: what is sent to the name stands behind it, too. The new
+         * actor shows its name itself, should it be faster. */
+        gri_name_show(ctx->sys, how->name, pid);
+    }
     if (wakes != NULL) {
         *wakes = idle;
     } else if (idle) {
         gri_ring(ctx, slot);
     }
     return 0;
-
-stopped:
-    if (name != NULL) {
-        gri_name_cancel(sys, name);
-    }
-no_name:
-    gri_slot_give(slot);
-no_slot:
-    gri_msg_free(ctx->cache, start);
-    return rc;
 }
 
 static int check_spawn(const gr_behavior *b)
@@ -175,7 +194,7 @@ static int check_spawn(const gr_behavior *b)
 static int spawn_far(gr_actor *self, const gr_behavior *behavior,
                      const gr_spawn_opts *opts, gr_pid *out)
 {
-    gr_pid pid;
+    gr_pid pid = GR_NOBODY;
     gr_value args = gr_list_of(opts->args.items, opts->args.n);
     gr_value name =
         opts->name != NULL ? gr_strn(opts->name, strlen(opts->name)) : gr_nil();
@@ -228,7 +247,7 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
         how.monitor = gri_new_ref(ctx);
         GR_TRY(gri_add_monitor(self, GR_NOBODY, how.monitor));
     }
-    gr_pid pid;
+    gr_pid pid = GR_NOBODY;
     int rc = gri_spawn_run(ctx, &how, &pid, NULL);
     if (rc == 0 && opts->link) {
         rc = gri_add_link(self, pid);
@@ -258,7 +277,7 @@ int gri_spawn_agent(gr_actor *self, const gr_behavior *behavior, gr_values args)
     gri_spawn how = {
         .behavior = behavior,
         .args = args,
-        .index = (uint32_t)GRI_AGENT_ID,
+        .agent = true,
         .parent = GR_NOBODY,
         .tended = true, /* by gri_system_stop itself, last of all */
     };

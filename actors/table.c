@@ -62,7 +62,7 @@ static int add_slots(gri_ctx *ctx)
     }
     for (uint32_t i = to; i > from; i--) {
         /* Slot 0 stays unused: a pid of zero is nobody. The agent's waits for
-         * gri_slot_take_at, whoever starts first. */
+         * gri_slot_take, whoever starts first. */
         if (i - 1 > 0 && i - 1 != (uint32_t)GRI_AGENT_ID) {
             stack[sys->free_count++] = i - 1;
         }
@@ -90,47 +90,45 @@ static int prepare(gri_ctx *ctx, gr_actor *slot, uint32_t index)
     return 0;
 }
 
-int gri_slot_take(gri_ctx *ctx, gr_actor **out)
+/* Any free slot's index, still on the stack; 0: *rc says why. Under sys->lock.
+ */
+static uint32_t any_index(gri_ctx *ctx, int *rc)
 {
     gr_system *sys = ctx->sys;
-    int rc = 0;
-    (void)pthread_mutex_lock(&sys->lock);
-    if (sys->free_count == 0) {
-        rc = add_slots(ctx);
-    }
-    if (rc == 0) {
-        uint32_t index = sys->free_slots[sys->free_count - 1];
-        rc = prepare(ctx, &sys->slots[index], index);
-        if (rc == 0) {
-            sys->free_count--;
-            sys->live++;
-            *out = &sys->slots[index];
-        }
-    }
-    (void)pthread_mutex_unlock(&sys->lock);
-    return rc;
+    *rc = sys->free_count == 0 ? add_slots(ctx) : 0;
+    return *rc < 0 ? 0 : sys->free_slots[sys->free_count - 1];
 }
 
-int gri_slot_take_at(gri_ctx *ctx, uint32_t index, gr_actor **out)
+/* The agent's index, if it is free. Under sys->lock. */
+static uint32_t agent_index(gri_ctx *ctx, int *rc)
 {
     gr_system *sys = ctx->sys;
-    (void)pthread_mutex_lock(&sys->lock);
-    int rc = sys->agent_taken ? GR_EEXIST : 0;
+    *rc = sys->agent_taken ? GR_EEXIST : 0;
     /* relaxed: written under the lock only. */
-    if (rc == 0 &&
+    if (*rc == 0 &&
         atomic_load_explicit(&sys->slots_ready, memory_order_relaxed) == 0) {
-        rc = add_slots(ctx);
+        *rc = add_slots(ctx);
     }
-    if (rc == 0) {
-        rc = prepare(ctx, &sys->slots[index], index);
+    return *rc < 0 ? 0 : (uint32_t)GRI_AGENT_ID;
+}
+
+gr_actor *gri_slot_take(gri_ctx *ctx, bool agent, int *rc)
+{
+    gr_system *sys = ctx->sys;
+    gr_actor *slot = NULL;
+    (void)pthread_mutex_lock(&sys->lock);
+    uint32_t index = agent ? agent_index(ctx, rc) : any_index(ctx, rc);
+    if (index != 0) {
+        *rc = prepare(ctx, &sys->slots[index], index);
+        slot = *rc < 0 ? NULL : &sys->slots[index];
     }
-    if (rc == 0) {
-        sys->agent_taken = true;
+    if (slot != NULL) {
         sys->live++;
-        *out = &sys->slots[index];
+        sys->agent_taken = sys->agent_taken || agent;
+        sys->free_count -= agent ? 0 : 1;
     }
     (void)pthread_mutex_unlock(&sys->lock);
-    return rc;
+    return slot;
 }
 
 void gri_slot_give(gr_actor *slot)
@@ -141,9 +139,8 @@ void gri_slot_give(gr_actor *slot)
     (void)pthread_mutex_lock(&sys->lock);
     sys->live--;
     if (slot->index == (uint32_t)GRI_AGENT_ID) {
-        sys->agent_taken = run != 0; /* once; unless it never began */
-    } else if (run <
-               UINT32_MAX - 2) { /* else its runs are used up: it is retired */
+        sys->agent_taken = run != 0;   /* once; unless it never began */
+    } else if (run < UINT32_MAX - 2) { /* else its runs are used up */
         sys->free_slots[sys->free_count++] = slot->index;
     }
     (void)pthread_mutex_unlock(&sys->lock);

@@ -25,6 +25,8 @@ void gri_log_write(const gri_log *log, gr_log_level level, const char *format,
     char line[GRI_LOG_LINE_MAX];
     va_list args;
     va_start(args, format);
+    /* The analyzer of clang 14 does not know va_start on every target. */
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
     int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
     log->fn(log->arg, level,
