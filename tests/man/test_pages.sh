@@ -213,6 +213,31 @@ while read -r row; do
     grep -qxF -e "$row" "$overview" || fail "greenroom.7 does not say: $row"
 done <"$work/table"
 
+# Each error that the comment before a declaration names is on its page.
+cat "$include"/*.h | awk '
+    /^\/\*/ { comment = "" }
+    /^(\/\*| \*)/ { comment = comment " " $0 }
+    /^#ifndef|^#define/ { comment = "" }
+    /^GR_API / {
+        text = $0
+        while (text !~ /;/ && (getline line) > 0)
+            text = text " " line
+        if (!match(text, /gr_[a-z0-9_]+[(;]/))
+            next
+        name = substr(text, RSTART, RLENGTH - 1)
+        n = split(comment, word, /[^A-Z_]+/)
+        for (i = 1; i <= n; i++)
+            if (word[i] ~ /^GR_E[A-Z]+$/ && word[i] !~ /_EXIT/)
+                print name, word[i]
+    }' | sort -u >"$work/errors"
+[ "$(wc -l <"$work/errors")" -gt 100 ] || fail "cannot read the comments"
+while read -r name error; do
+    page=$man/man3/$name.3
+    target=$(sed -n 's/^\.so //p' "$page" 2>/dev/null)
+    grep -q "$error" "$man/${target:-man3/$name.3}" 2>/dev/null ||
+        fail "$error of $name is not on its page"
+done <"$work/errors"
+
 # ---- examples ---------------------------------------------------------------
 
 library=${GREENROOM_BUILD:-}/libgreenroom.so
