@@ -218,12 +218,21 @@ int wc_chunks_next(wc_chunks *chunks, wc_chunk *out)
         rc = move_file(chunks, &chunk, &room, wanted - cost, &moved);
         cost += rc < 0 ? 0 : moved;
     }
+    /* So that wc_chunks_are_out knows of the last one. */
+    if (rc >= 0 && chunks->ahead_at == chunks->ahead_end) {
+        rc = wc_chunks_look(chunks, LOOK_STEP);
+    }
     if (rc < 0) {
         wc_chunk_free(&chunk);
         return rc;
     }
     *out = chunk;
     return chunk.segments_size > 0;
+}
+
+bool wc_chunks_are_out(const wc_chunks *chunks)
+{
+    return chunks->walked && chunks->ahead_at == chunks->ahead_end;
 }
 
 void wc_chunk_free(wc_chunk *chunk)

@@ -60,6 +60,8 @@ int wc_chunks_look(wc_chunks *chunks, unsigned files_max);
  * GR_ENOMEM. */
 int wc_chunks_next(wc_chunks *chunks, wc_chunk *out);
 void wc_chunk_free(wc_chunk *chunk);
+/* There will be no more chunks. */
+bool wc_chunks_are_out(const wc_chunks *chunks);
 
 /* Reads one segment of [*at, end) and steps over it. Errors: GR_EFORMAT. */
 int wc_segment_get(const uint8_t **at, const uint8_t *end, wc_segment *out);

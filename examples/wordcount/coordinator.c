@@ -12,67 +12,38 @@
 #include "coordinator.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "chunks.h"
-#include "counter.h"
-#include "crew.h"
 #include "error.h"
-#include "payload.h"
-#include "plan.h"
-#include "progress.h"
+#include "nodes.h"
 #include "report.h"
-#include "table.h"
+#include "run.h"
 #include "varint.h"
-#include "walk.h"
 
 /* Files that are looked at between two messages. */
 #define LOOK_FILES 64u
 /* A chunk that so many counters died of, without being asked to, kills the
  * next one, too. */
 #define FAILURES_MAX 100u
-/* Restarts of child processes that are no sign of trouble: somebody may be
- * killing them to see what happens. */
-#define NODE_RESTARTS_MAX 200u
-#define NODE_PERIOD_MS    10000
 /* When no counter has asked for work so long after the start, none will. */
 #define PATIENCE_MS 30000
 /* How long to wait when the way to a counter is full. */
 #define RETRY_MS           2
 #define CHUNK_MAX_OF_BYTES ((uint64_t)512 << 10)
 
-typedef struct run {
-    gr_actor *self;
-    const wc_options *options;
-    wc_walk *walk;
-    wc_chunks chunks;
-    wc_plan plan;
-    wc_payload payload;
-    wc_table table;
-    wc_crew crew;
-    wc_progress progress;
-    wc_summary summary;
-    gr_pid nodes;     /* the supervisor of the child nodes */
-    uint64_t counted; /* bytes of the chunks that are done */
-    bool killed;      /* --kill-node has had its way */
-    bool retrying;    /* a timer is under way */
-    bool met;         /* a counter has asked for work */
-} run;
-
 /* ---- problems ----------------------------------------------------------- */
 
 static void file_problem(void *arg, const char *path, const char *why)
 {
-    run *r = arg;
+    wc_run *r = arg;
     r->summary.failed++;
     wc_progress_path(&r->progress, path, why);
 }
 
 /* Says what ended the run, once. Returns what wc_coordinate returns. */
-static int give_up(run *r, int rc)
+static int give_up(wc_run *r, int rc)
 {
     if (rc == WC_EWORDS) {
         wc_progress_problem(&r->progress,
@@ -88,29 +59,14 @@ static int give_up(run *r, int rc)
 
 /* ---- handing out -------------------------------------------------------- */
 
-/* Kills the process of the node that the counter is on. */
-static void kill_node_of(run *r, const wc_counter *counter)
-{
-    int process;
-    if (counter->node == NULL ||
-        gr_child_node_process(r->self, counter->node->name, &process) < 0) {
-        return; /* it is gone already: the next one that gets work will do */
-    }
-    if (kill((pid_t)process, SIGKILL) == 0) {
-        r->killed = true;
-        wc_progress_event(&r->progress, "killed %s (process %d)",
-                          counter->node->name, process);
-    }
-}
-
 /* In mid-run: half of what is known is counted; or nothing will come later. */
-static bool is_time_to_kill(const run *r)
+static bool is_time_to_kill(const wc_run *r)
 {
     return r->options->kill_node && !r->killed &&
            (wc_plan_all_out(&r->plan) || 2 * r->counted >= r->chunks.bytes);
 }
 
-static int send_work(run *r, const wc_counter *counter, wc_work *work)
+static int send_work(wc_run *r, const wc_counter *counter, wc_work *work)
 {
     if (!r->options->bytes) {
         return gr_send(r->self, counter->pid, "count", work->id,
@@ -124,7 +80,7 @@ static int send_work(run *r, const wc_counter *counter, wc_work *work)
 }
 
 /* Gives a waiting counter a chunk, if there is one. */
-static int serve(run *r, wc_counter *counter)
+static int serve(wc_run *r, wc_counter *counter)
 {
     wc_work *work;
     int rc = wc_plan_take(&r->plan, &work);
@@ -147,13 +103,10 @@ static int serve(run *r, wc_counter *counter)
     }
     GR_TRY(rc);
     counter->work = work;
-    if (is_time_to_kill(r)) {
-        kill_node_of(r, counter);
-    }
-    return 0;
+    return is_time_to_kill(r) ? wc_nodes_kill(r, counter) : 0;
 }
 
-static int serve_all(run *r)
+static int serve_all(wc_run *r)
 {
     for (size_t i = 0; i < r->crew.counters_n; i++) {
         if (r->crew.counters[i].work == NULL) {
@@ -165,7 +118,7 @@ static int serve_all(run *r)
 
 /* ---- counters ----------------------------------------------------------- */
 
-static int on_ready(run *r, gr_pid pid)
+static int on_ready(wc_run *r, gr_pid pid)
 {
     wc_counter *counter = wc_crew_find(&r->crew, pid);
     if (counter == NULL) {
@@ -187,7 +140,7 @@ static int on_ready(run *r, gr_pid pid)
 
 /* The counter of this message, if it has this chunk. A counter whose node was
  * lost may have sent one before it knew: its chunk is another's now. */
-static wc_counter *counter_with(run *r, const gr_msg *msg, uint64_t id)
+static wc_counter *counter_with(wc_run *r, const gr_msg *msg, uint64_t id)
 {
     wc_counter *counter = wc_crew_find(&r->crew, gr_sender(msg));
     return counter != NULL && counter->work != NULL && counter->work->id == id
@@ -195,7 +148,7 @@ static wc_counter *counter_with(run *r, const gr_msg *msg, uint64_t id)
                : NULL;
 }
 
-static int on_part(run *r, const gr_msg *msg, uint64_t id, gr_bytes counts)
+static int on_part(wc_run *r, const gr_msg *msg, uint64_t id, gr_bytes counts)
 {
     wc_counter *counter = counter_with(r, msg, id);
     return counter == NULL
@@ -204,7 +157,7 @@ static int on_part(run *r, const gr_msg *msg, uint64_t id, gr_bytes counts)
 }
 
 /* Names the files that a counter could not read. */
-static void name_problems(run *r, gr_bytes problems, uint64_t failed)
+static void name_problems(wc_run *r, gr_bytes problems, uint64_t failed)
 {
     const uint8_t *at = problems.ptr;
     const uint8_t *end = at + problems.len;
@@ -229,7 +182,7 @@ typedef struct result {
     gr_bytes counts, problems;
 } result;
 
-static int merge(run *r, wc_counter *counter, gr_bytes last)
+static int merge(wc_run *r, wc_counter *counter, gr_bytes last)
 {
     wc_buffer *parts = &counter->parts;
     if (parts->size == 0) {
@@ -241,7 +194,7 @@ static int merge(run *r, wc_counter *counter, gr_bytes last)
     return rc;
 }
 
-static int on_done(run *r, const gr_msg *msg, const result *done)
+static int on_done(wc_run *r, const gr_msg *msg, const result *done)
 {
     wc_counter *counter = counter_with(r, msg, done->id);
     if (counter == NULL) {
@@ -260,7 +213,7 @@ static int on_done(run *r, const gr_msg *msg, const result *done)
 }
 
 /* A chunk comes back from a counter that is gone. */
-static int take_back(run *r, wc_work *work, const gr_exit_reason *why)
+static int take_back(wc_run *r, wc_work *work, const gr_exit_reason *why)
 {
     const bool asked = why->kind == GR_EXIT_ERROR && why->code == WC_ECRASH;
     if (asked) {
@@ -281,7 +234,7 @@ static int take_back(run *r, wc_work *work, const gr_exit_reason *why)
     return 0;
 }
 
-static int on_counter_down(run *r, wc_counter *counter,
+static int on_counter_down(wc_run *r, wc_counter *counter,
                            const gr_exit_reason *why)
 {
     wc_work *work = counter->work;
@@ -301,68 +254,16 @@ static int on_counter_down(run *r, wc_counter *counter,
 
 /* ---- nodes -------------------------------------------------------------- */
 
-static int start_team(run *r, wc_node *node, gr_node where)
+static int on_down(wc_run *r, gr_ref ref, gr_pid pid, const gr_exit_reason *why)
 {
-    const gr_values args =
-        gr_args(gr_self(r->self), (uint32_t)r->options->workers);
-    return gr_spawn(
-        r->self, &wc_team,
-        &(gr_spawn_opts){.args = args, .node = where, .monitor = &node->team},
-        NULL);
-}
-
-static int on_node(run *r, bool up, gr_node id, gr_str name, int reason)
-{
-    wc_node *node = wc_crew_node_named(&r->crew, name);
-    if (node == NULL) {
-        return 0;
-    }
-    if (up) {
-        if (node->id.id != 0) {
-            r->summary.nodes_restarted++;
-        }
-        wc_progress_event(&r->progress, "%s is %s", node->name,
-                          node->id.id != 0 ? "back" : "up");
-        node->up = true;
-        node->id = id;
-        node->counters = 0;
-        const int rc = start_team(r, node, id);
-        /* Lost again meanwhile: it will be said. */
-        return rc == GR_ENOCONN || rc == GR_ETIMEOUT ? 0 : rc;
-    }
-    if (node->up && node->id.id == id.id) {
-        node->up = false;
-        r->summary.nodes_lost++;
-        wc_progress_event(&r->progress, "%s is lost (%s)", node->name,
-                          reason < 0 ? gr_strerror(reason) : "it said goodbye");
-    }
-    return 0;
-}
-
-/* A team ends with its node, or when its counters fail too often. */
-static int on_team_down(run *r, const wc_node *node, const gr_exit_reason *why)
-{
-    if (why->kind == GR_EXIT_NOCONNECTION) {
-        return 0;
-    }
-    wc_progress_problem(&r->progress, "%s: the counters failed: %s %s %s",
-                        node->name, gr_exit_kind_name(why->kind),
-                        why->code < 0 ? gr_errname(why->code) : "", why->text);
-    return WC_EFAILED;
-}
-
-static int on_down(run *r, gr_ref ref, gr_pid pid, const gr_exit_reason *why)
-{
-    for (size_t i = 0; i < r->crew.nodes_n; i++) {
-        if (r->crew.nodes[i].team.id == ref.id) {
-            return on_team_down(r, &r->crew.nodes[i], why);
-        }
+    if (wc_nodes_is_team(r, ref)) {
+        return wc_nodes_team_down(r, ref, why);
     }
     wc_counter *counter = wc_crew_find(&r->crew, pid);
     return counter != NULL ? on_counter_down(r, counter, why) : 0;
 }
 
-static int on_exit_of(run *r, const gr_exit_reason *why)
+static int on_exit_of(wc_run *r, const gr_exit_reason *why)
 {
     wc_progress_problem(&r->progress, "the child nodes failed: %s %s %s",
                         gr_exit_kind_name(why->kind),
@@ -370,52 +271,26 @@ static int on_exit_of(run *r, const gr_exit_reason *why)
     return WC_EFAILED;
 }
 
-static int start_nodes(run *r)
-{
-    const size_t n = r->options->nodes;
-    wc_crew *crew = &r->crew;
-    if (n == 0) {
-        crew->nodes[0].id = gr_system_node(gr_system_of(r->self));
-        return start_team(r, &crew->nodes[0], GR_HERE);
-    }
-    GR_TRY(gr_child_nodes_enable(r->self, "wordcount"));
-    GR_TRY(gr_watch_nodes(r->self, true));
-    /* One more: the list ends at {0}. */
-    gr_child *children = gr_alloc(r->self, (n + 1) * sizeof(*children));
-    gr_value *args = gr_alloc(r->self, n * 2 * sizeof(*args));
-    if (children == NULL || args == NULL) {
-        return GR_ENOMEM;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const char *name = crew->nodes[i].name;
-        const gr_values these = gr_args(name, (uint32_t)r->options->workers);
-        memcpy(args + 2 * i, these.items, 2 * sizeof(*args));
-        children[i] = (gr_child){.id = name,
-                                 .behavior = &gr_child_node_behavior,
-                                 .args = {args + 2 * i, 2},
-                                 .stop_max_ms = GR_CHILD_KILL};
-    }
-    return gr_supervise(r->self,
-                        &(gr_supervisor){.strategy = GR_ONE_FOR_ONE,
-                                         .restarts_max = NODE_RESTARTS_MAX,
-                                         .period_ms = NODE_PERIOD_MS,
-                                         .children = children},
-                        &r->nodes);
-}
-
 /* ---- the run ------------------------------------------------------------ */
 
-static void draw(run *r)
+static void draw(wc_run *r)
 {
     wc_progress_draw(&r->progress, gr_now_ms(r->self), r->counted,
                      r->chunks.bytes, r->chunks.walked);
 }
 
-static int on_timer(run *r, const gr_msg *msg)
+static int on_timer(wc_run *r, const gr_msg *msg)
 {
     if (gr_match(msg, "draw")) {
         draw(r);
         return 0;
+    }
+    if (gr_match(msg, "kill")) {
+        const bool any = r->crew.counters_n > 0;
+        return r->killed ? 0 : wc_nodes_kill(r, any ? r->crew.counters : NULL);
+    }
+    if (gr_match(msg, "teams")) {
+        return wc_nodes_spawn_teams(r);
     }
     if (gr_match(msg, "again")) {
         r->retrying = false;
@@ -432,7 +307,7 @@ static int on_timer(run *r, const gr_msg *msg)
     return gr_unhandled(r->self, msg);
 }
 
-static int handle(run *r, const gr_msg *msg)
+static int handle(wc_run *r, const gr_msg *msg)
 {
     result done;
     gr_exit_reason why;
@@ -458,7 +333,7 @@ static int handle(run *r, const gr_msg *msg)
         return on_down(r, ref, pid, &why);
     }
     if (gr_match_node(msg, &up, &node, &name, &reason)) {
-        return on_node(r, up, node, name, reason);
+        return wc_nodes_changed(r, up, node, name, reason);
     }
     if (gr_match_exit(msg, &pid, &why)) {
         return on_exit_of(r, &why);
@@ -466,15 +341,19 @@ static int handle(run *r, const gr_msg *msg)
     return on_timer(r, msg);
 }
 
-/* All is counted; and a node that was killed as asked is back. */
-static bool is_over(const run *r)
+/* All is counted; and the node that was to be killed is back. */
+static bool is_over(const wc_run *r)
 {
-    return wc_plan_finished(&r->plan) &&
-           (!r->killed || r->summary.nodes_restarted >= r->summary.nodes_lost);
+    if (!wc_plan_finished(&r->plan)) {
+        return false;
+    }
+    return !r->options->kill_node || r->plan.made == 0 ||
+           (r->killed && r->summary.nodes_lost > 0 &&
+            r->summary.nodes_restarted >= r->summary.nodes_lost);
 }
 
 /* Walks while no message is there, so that the walk delays nobody. */
-static int count_all(run *r)
+static int count_all(wc_run *r)
 {
     bool look = true;
     while (!is_over(r)) {
@@ -494,7 +373,7 @@ static int count_all(run *r)
     return 0;
 }
 
-static int report(run *r)
+static int report(wc_run *r)
 {
     const wc_report_opts opts = {.json = r->options->json,
                                  .top = r->options->top,
@@ -511,7 +390,7 @@ static int report(run *r)
     return rc;
 }
 
-static int prepare(run *r)
+static int prepare(wc_run *r)
 {
     const wc_options *o = r->options;
     GR_TRY(wc_table_init(&r->table, o->words_max));
@@ -533,11 +412,11 @@ static int prepare(run *r)
     return 0;
 }
 
-static int run_all(run *r)
+static int run_all(wc_run *r)
 {
     GR_TRY(prepare(r));
     gr_trap_exit(r->self, true);
-    GR_TRY(start_nodes(r));
+    GR_TRY(wc_nodes_start(r));
     GR_TRY(gr_after(r->self, PATIENCE_MS, NULL, "patience"));
     if (r->progress.terminal) {
         GR_TRY(gr_every(r->self, WC_PROGRESS_MS, NULL, "draw"));
@@ -551,7 +430,7 @@ static int run_all(run *r)
     return report(r);
 }
 
-static void release(run *r)
+static void release(wc_run *r)
 {
     for (size_t i = 0; i < r->crew.counters_n; i++) {
         if (r->crew.counters[i].work != NULL) {
@@ -568,7 +447,7 @@ static void release(run *r)
 
 int wc_coordinate(gr_actor *self, const wc_options *options)
 {
-    run *r = calloc(1, sizeof(*r));
+    wc_run *r = calloc(1, sizeof(*r));
     if (r == NULL) {
         return GR_ENOMEM;
     }

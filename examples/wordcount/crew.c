@@ -19,7 +19,6 @@ int wc_crew_init(wc_crew *crew, unsigned nodes)
     }
     if (nodes == 0) {
         memcpy(crew->nodes[0].name, "here", sizeof("here"));
-        crew->nodes[0].up = true;
     }
     return 0;
 }

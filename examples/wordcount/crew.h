@@ -15,6 +15,7 @@ typedef struct wc_node {
     gr_node id;  /* of its present run */
     gr_ref team; /* monitors the team of its present run */
     bool up;
+    bool has_team;
     uint32_t counters; /* that its present run has had */
 } wc_node;
 
@@ -33,7 +34,7 @@ typedef struct wc_crew {
     size_t counters_n, counters_room;
 } wc_crew;
 
-/* Makes nodes "node1" ... "nodeN"; for 0 one "here", which is up. Ends with
+/* Makes nodes "node1" ... "nodeN"; for 0 one "here". Ends with
  * wc_crew_fini. Errors: GR_ENOMEM. */
 int wc_crew_init(wc_crew *crew, unsigned nodes);
 /* The work of counters is the caller's. */

@@ -30,13 +30,15 @@ void wc_plan_fini(wc_plan *plan)
 /* Cuts one more chunk off the input. */
 static int cut(wc_plan *plan, wc_work **out)
 {
+    if (wc_chunks_are_out(plan->chunks)) {
+        return 0;
+    }
     wc_work *work = calloc(1, sizeof(*work));
     if (work == NULL) {
         return GR_ENOMEM;
     }
     const int rc = wc_chunks_next(plan->chunks, &work->chunk);
     if (rc <= 0) {
-        plan->cut = rc == 0;
         free(work);
         return rc;
     }
@@ -54,7 +56,7 @@ int wc_plan_take(wc_plan *plan, wc_work **out)
         plan->back = plan->back->next;
         (*out)->next = NULL;
     } else {
-        rc = plan->cut ? 0 : cut(plan, out);
+        rc = cut(plan, out);
     }
     plan->out += rc > 0;
     return rc;
@@ -92,7 +94,7 @@ void wc_plan_done(wc_plan *plan, wc_work *work)
 
 bool wc_plan_all_out(const wc_plan *plan)
 {
-    return plan->cut && plan->back == NULL;
+    return plan->back == NULL && wc_chunks_are_out(plan->chunks);
 }
 
 bool wc_plan_finished(const wc_plan *plan)

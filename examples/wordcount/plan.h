@@ -28,7 +28,6 @@ typedef struct wc_plan {
     uint64_t out;   /* handed out now */
     uint64_t done;  /* counted */
     uint64_t again; /* times that a chunk came back */
-    bool cut;       /* the whole input is */
 } wc_plan;
 
 /* Keeps chunks. */

@@ -113,13 +113,16 @@ start_long() {
 
 awk -v times=$times '{ print $1 * times " " $2 }' "$expected" \
     >"$work/expected_long"
-for victim in 1 2 3; do
+victim=0
+for signal in KILL SEGV TERM KILL; do
+    victim=$((victim % 3 + 1))
     start_long 4 --nodes 3 --chunk 8K
-    kill -9 "$(processes | grep -vx "$main" | sed -n "${victim}p")"
-    wait $main || fail "a killed child: exit status $?"
-    cmp "$work/expected_long" "$work/printed" || fail "a killed child: differs"
+    kill -$signal "$(processes | grep -vx "$main" | sed -n "${victim}p")"
+    wait $main || fail "SIG$signal to a child: exit status $?"
+    cmp "$work/expected_long" "$work/printed" ||
+        fail "SIG$signal to a child: differs"
     at_least 1 "nodes lost"
-    none_left "a killed child"
+    none_left "SIG$signal to a child"
 done
 echo "children killed from outside: exact"
 

@@ -172,7 +172,9 @@ static cut cut_tree(const char *path, uint64_t chunk_size, unsigned workers)
     wc_chunks_init(&chunks, &(wc_chunks_opts){.walk = walk,
                                               .workers = workers,
                                               .chunk_size = chunk_size});
+    assert_false(wc_chunks_are_out(&chunks));
     while ((rc = wc_chunks_next(&chunks, &chunk)) == 1) {
+        assert_int_equal(wc_chunks_are_out(&chunks), chunks.ahead_cost == 0);
         const uint8_t *at = chunk.segments;
         const uint8_t *end = at + chunk.segments_size;
         c.chunks++;
