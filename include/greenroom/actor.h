@@ -100,7 +100,8 @@ typedef struct gr_spawn_opts {
  *
  * Errors:  GR_EINVAL (no name or no receive in the behaviour, arguments that
  *          cannot be sent), GR_ETOOBIG (arguments), GR_EEXIST (name taken),
- *          GR_ELIMIT (actors_max), GR_ENOMEM, GR_ESTOPPED (the system is stopping); from another node
+ *          GR_ELIMIT (actors_max), GR_ENOMEM, GR_ESTOPPED (the system is
+ *          stopping); from another node
  *          also GR_ENOCONN, GR_EDENIED, GR_ETIMEOUT, GR_ENOTSUP (self is not
  *          a thread actor).
  * Threads: the actor that owns `self` only, as for all that takes `self`.
@@ -227,7 +228,8 @@ GR_API int gr_unhandled(gr_actor *self, const gr_msg *msg);
  * Keeps a message beyond its handler without copying: to answer it later, or to
  * read it again. It ends with gr_release, or with the actor. An asked message
  * that ends unanswered is answered with GR_ENOREPLY (GR_ENOPROC at exit).
- * Returns NULL for GR_ENOMEM.
+ * Returns NULL without memory, or when the actor's arena_max is reached: kept
+ * messages count in it.
  */
 GR_API GR_MUST_CHECK const gr_msg *gr_keep(gr_actor *self, const gr_msg *msg);
 GR_API void gr_release(gr_actor *self, const gr_msg *kept);
@@ -267,7 +269,8 @@ static inline gr_continuation gr_then(gr_receive_fn *fn, uint64_t token)
  * GR_ENOREPLY, GR_ENOCONN or the callee's own error. A late answer is dropped
  * and counted; it never reaches the mailbox.
  * Errors: as gr_send, and GR_EINVAL (no fn, timeout not above 0 nor
- * GR_FOREVER), GR_ELIMIT (asks_max open asks).
+ * GR_FOREVER), GR_ELIMIT (asks_max open asks), GR_ENOTSUP (self is a thread
+ * actor: gr_call).
  */
 GR_API GR_MUST_CHECK int gr_askv(gr_actor *self, gr_pid to, int64_t timeout_ms,
                                  gr_continuation then, const gr_value *values,
@@ -275,8 +278,9 @@ GR_API GR_MUST_CHECK int gr_askv(gr_actor *self, gr_pid to, int64_t timeout_ms,
 /*
  * gr_call(self, to, timeout_ms, gr_expect(tag, outputs...), tag, values...):
  * a question from a thread actor, which waits. Outputs borrow from the answer.
- * Errors: as gr_ask's statuses; GR_EREPLY (the answer is another one),
- * GR_ESTOPPED, GR_ENOTSUP (self is not a thread actor).
+ * Errors: as gr_send and gr_ask's statuses; GR_EREPLY (the answer is another
+ * one), GR_ESTOPPED, GR_EINVAL (timeout as for gr_ask), GR_ENOTSUP (self is not
+ * a thread actor).
  */
 GR_API GR_MUST_CHECK int gr_callv(gr_actor *self, gr_pid to,
                                   int64_t timeout_ms, gr_pattern expect,
@@ -320,7 +324,8 @@ GR_API GR_MUST_CHECK int gr_receive(gr_actor *self, int64_t timeout_ms,
 /* Waits; messages stay. Errors: GR_ESTOPPED, GR_ENOTSUP. */
 GR_API GR_MUST_CHECK int gr_sleep(gr_actor *self, int64_t ms);
 /* Waits until this actor is told to stop, or the process gets SIGTERM or
- * SIGINT. Messages stay. 0 in both cases. Errors: GR_ENOTSUP. */
+ * SIGINT. Messages stay. 0 in both cases. Errors: GR_ENOTSUP (self is not a
+ * thread actor), GR_ELIMIT (16 threads of the process wait already). */
 GR_API GR_MUST_CHECK int gr_wait_stop(gr_actor *self);
 /* How the actor was told to end, after GR_ESTOPPED. False before. */
 GR_API bool gr_exit_reason_of(const gr_actor *self, gr_exit_reason *why);
