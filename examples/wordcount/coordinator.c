@@ -20,6 +20,7 @@
 #include "nodes.h"
 #include "report.h"
 #include "run.h"
+#include "survey.h"
 #include "varint.h"
 
 /* Files that are looked at between two messages. */
@@ -59,11 +60,12 @@ static int give_up(wc_run *r, int rc)
 
 /* ---- handing out -------------------------------------------------------- */
 
-/* In mid-run: half of what is known is counted; or nothing will come later. */
+/* In mid-run: half of all is counted; or nothing will come later. */
 static bool is_time_to_kill(const wc_run *r)
 {
     return r->options->kill_node && !r->killed &&
-           (wc_plan_all_out(&r->plan) || 2 * r->counted >= r->chunks.bytes);
+           (wc_plan_all_out(&r->plan) ||
+            (r->surveyed && 2 * r->counted >= r->total));
 }
 
 static int send_work(wc_run *r, const wc_counter *counter, wc_work *work)
@@ -275,8 +277,9 @@ static int on_exit_of(wc_run *r, const gr_exit_reason *why)
 
 static void draw(wc_run *r)
 {
+    const bool whole = r->surveyed || r->chunks.walked;
     wc_progress_draw(&r->progress, gr_now_ms(r->self), r->counted,
-                     r->chunks.bytes, r->chunks.walked);
+                     r->surveyed ? r->total : r->chunks.bytes, whole);
 }
 
 static int on_timer(wc_run *r, const gr_msg *msg)
@@ -328,6 +331,10 @@ static int handle(wc_run *r, const gr_msg *msg)
     if (gr_match(msg, "done", &done.id, &done.counts, &done.bytes, &done.failed,
                  &done.problems)) {
         return on_done(r, msg, &done);
+    }
+    if (gr_match(msg, "survey", &r->total)) {
+        r->surveyed = true;
+        return 0;
     }
     if (gr_match_down(msg, &ref, &pid, &why)) {
         return on_down(r, ref, pid, &why);
@@ -418,6 +425,10 @@ static int run_all(wc_run *r)
     gr_trap_exit(r->self, true);
     GR_TRY(wc_nodes_start(r));
     GR_TRY(gr_after(r->self, PATIENCE_MS, NULL, "patience"));
+    if (r->progress.terminal || r->options->kill_node) {
+        GR_TRY(
+            wc_survey_start(r->self, r->options->paths, r->options->paths_n));
+    }
     if (r->progress.terminal) {
         GR_TRY(gr_every(r->self, WC_PROGRESS_MS, NULL, "draw"));
     }

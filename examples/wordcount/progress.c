@@ -31,18 +31,22 @@ void wc_progress_draw(wc_progress *progress, int64_t now_ms, uint64_t done,
     if (!progress->terminal) {
         return;
     }
-    const double part =
-        total > 0 ? (double)done / (double)total : (complete ? 1.0 : 0.0);
     const double seconds = (double)(now_ms - progress->start_ms) / 1000.0;
     const double rate = seconds > 0.0 ? (double)done / 1e6 / seconds : 0.0;
+    const double part =
+        complete && total > 0 ? (double)done / (double)total : 0.0;
     const unsigned full = (unsigned)(part * BAR_WIDTH);
     for (unsigned i = 0; i < BAR_WIDTH; i++) {
         bar[i] = i < full ? '#' : '.';
     }
     bar[BAR_WIDTH] = '\0';
-    /* While files are still being found, the total is only what is known. */
-    (void)fprintf(stderr, "\r[%s] %3.0f%% of %.1f MB%s  %.0f MB/s\033[K", bar,
-                  part * 100.0, (double)total / 1e6, complete ? "" : "+", rate);
+    if (complete) {
+        (void)fprintf(stderr, "\r[%s] %3.0f%% of %.1f MB  %.0f MB/s\033[K", bar,
+                      part * 100.0, (double)total / 1e6, rate);
+    } else {
+        (void)fprintf(stderr, "\r[%s] %.1f MB so far  %.0f MB/s\033[K", bar,
+                      (double)done / 1e6, rate);
+    }
     (void)fflush(stderr);
     progress->drawn = true;
 }

@@ -26,8 +26,8 @@ typedef struct wc_summary {
 } wc_summary;
 
 void wc_progress_init(wc_progress *progress, int64_t now_ms);
-/* Draws the bar: done of total bytes; complete says that total is all. Nothing
- * off a terminal. */
+/* Draws the bar: done of total bytes, if complete says that total is all.
+ * Nothing off a terminal. */
 void wc_progress_draw(wc_progress *progress, int64_t now_ms, uint64_t done,
                       uint64_t total, bool complete);
 /* A line for an event. Nothing off a terminal. */
