@@ -60,8 +60,10 @@ static int app(gr_actor *self, int argc, char **argv)
  */
 static void keep_memory_flat(void)
 {
+    /* No other thread runs yet. NOLINTBEGIN(concurrency-mt-unsafe) */
     (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
     (void)mallopt(M_ARENA_MAX, ARENAS);
+    /* NOLINTEND(concurrency-mt-unsafe) */
 }
 
 int main(int argc, char **argv)
