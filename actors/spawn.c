@@ -146,6 +146,20 @@ static int begin_in(gr_actor *slot, const gri_spawn *how, gr_msg *start,
     return 0;
 }
 
+/* gri_system_stop may have found the run between its publication and its START,
+ * and what it told it then is buried: it is told again. (Who is tended is told
+ * by its supervisor, later.) */
+static void tell_if_stopping(gri_ctx *ctx, const gri_spawn *how, gr_pid pid)
+{
+    gr_system *sys = ctx->sys;
+    /* seq_cst: START is pushed; whoever sets the flag after this finds it. */
+    if (!how->tended &&
+        atomic_load_explicit(&sys->stopping, memory_order_seq_cst)) {
+        /* Without memory it is killed at the deadline. */
+        (void)gri_send_new_signal(ctx, GR_NOBODY, pid, GRI_MSG_STOP, 0);
+    }
+}
+
 int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
 {
     int rc = 0;
@@ -180,6 +194,7 @@ int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
     } else if (idle) {
         gri_ring(ctx, slot);
     }
+    tell_if_stopping(ctx, how, pid);
     return 0;
 }
 
