@@ -12,7 +12,8 @@ build_set="cmake ninja-build gcc libc6-dev libnng-dev
     libmsgpack-c-dev|libmsgpack-dev libsodium-dev"
 test_set="$build_set libcmocka-dev g++ pkgconf procps"
 clang_set="clang libclang-rt-dev"
-lint_set="$test_set $clang_set clang-format clang-tidy cppcheck shellcheck"
+lint_set="$test_set $clang_set clang-format clang-tidy cppcheck shellcheck
+    mandoc"
 
 packages_for() {
     case $1 in
