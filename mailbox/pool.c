@@ -13,6 +13,7 @@ enum {
 
 struct gri_magazine {
     gri_magazine *next;
+    uint32_t count; /* of blocks: not all, if a cache's end left fewer */
     void *block[GRI_MAGAZINE];
 };
 
@@ -89,10 +90,10 @@ static void refill(gri_cache *cache, unsigned class_)
     gri_magazine *magazine = depot->full[class_];
     if (magazine != NULL) {
         depot->full[class_] = magazine->next;
-        for (unsigned i = 0; i < GRI_MAGAZINE; i++) {
+        for (unsigned i = 0; i < magazine->count; i++) {
             cache->block[class_][i] = magazine->block[i];
         }
-        cache->count[class_] = GRI_MAGAZINE;
+        cache->count[class_] = magazine->count;
         magazine->next = depot->empty[class_];
         depot->empty[class_] = magazine;
     }
@@ -115,6 +116,7 @@ static void spill(gri_cache *cache, unsigned class_, unsigned n)
         magazine = malloc(sizeof *magazine);
     }
     if (magazine != NULL) {
+        magazine->count = n;
         for (unsigned i = 0; i < n; i++) {
             magazine->block[i] =
                 cache->block[class_][cache->count[class_] - n + i];
@@ -129,11 +131,10 @@ static void spill(gri_cache *cache, unsigned class_, unsigned n)
 void gri_cache_flush(gri_cache *cache)
 {
     for (unsigned i = 0; i < GRI_CLASSES; i++) {
-        while (cache->count[i] >= GRI_MAGAZINE) {
-            spill(cache, i, GRI_MAGAZINE);
+        while (cache->count[i] > 0) {
+            uint32_t n = cache->count[i];
+            spill(cache, i, n < GRI_MAGAZINE ? n : GRI_MAGAZINE);
         }
-        /* A rest smaller than a magazine stays in its slab until the end. */
-        cache->count[i] = 0;
     }
 }
 

@@ -279,6 +279,27 @@ static void freeing_without_memory_is_safe(void **state)
     gri_block_free(&b->cache, again, class_);
 }
 
+/* A thread's cache ends with blocks left over, each time. */
+static void caches_that_come_and_go_need_no_new_memory(void **state)
+{
+    box *b = *state;
+    uintptr_t lowest = UINTPTR_MAX;
+    uintptr_t highest = 0;
+    for (int i = 0; i < 1000; i++) {
+        gri_cache cache;
+        uint8_t class_;
+        gri_cache_init(&cache, &b->depot);
+        void *block = gri_block_alloc(&cache, 4096, &class_);
+        assert_non_null(block);
+        uintptr_t at = (uintptr_t)block;
+        lowest = at < lowest ? at : lowest;
+        highest = at > highest ? at : highest;
+        gri_block_free(&cache, block, class_);
+        gri_cache_flush(&cache);
+    }
+    assert_true(highest - lowest < 2 * GRI_MAGAZINE * 4096); /* one slab */
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, box_init, box_fini)
 
 int main(void)
@@ -292,6 +313,7 @@ int main(void)
         TEST(signals_fail_likewise),
         TEST(a_signal_without_payload_is_an_empty_list),
         TEST(freeing_without_memory_is_safe),
+        TEST(caches_that_come_and_go_need_no_new_memory),
     };
     return cmocka_run_group_tests_name("mailbox/pool", tests, NULL, NULL);
 }
