@@ -21,7 +21,8 @@
  *     take_count: one too many
  *     reclaim: always true
  * Not seen by either, as neither reorders atomic operations: the exchange
- * without release (it keeps `next = NULL` before it), reclaim without acquire.
+ * without release (it keeps `next = NULL` before it; tests/model/inbox.pml sees
+ * it), reclaim without acquire. Harmless: a half done push called EMPTY alone.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -222,7 +223,8 @@ static void the_depth_looks_at_the_consumer_only_near_the_limit(void **state)
     assert_int_equal(gri_inbox_depth(&b.in, &b.out, 4), 2); /* seen now */
 }
 
-/* ---- races ---------------------------------------------------------------- */
+/* ---- races ----------------------------------------------------------------
+ */
 
 enum { PRODUCERS = 4, ITEMS = 20000 };
 
@@ -307,8 +309,7 @@ static void run_producers(void *(*body)(void *))
     pthread_t thread[PRODUCERS];
     for (unsigned p = 0; p < PRODUCERS; p++) {
         number[p] = p;
-        assert_int_equal(pthread_create(&thread[p], NULL, body, &number[p]),
-                         0);
+        assert_int_equal(pthread_create(&thread[p], NULL, body, &number[p]), 0);
     }
     for (unsigned p = 0; p < PRODUCERS; p++) {
         assert_int_equal(pthread_join(thread[p], NULL), 0);
@@ -384,8 +385,7 @@ static void *consume_and_reclaim(void *arg)
                                       memory_order_relaxed);
                 continue;
             }
-            while (atomic_load_explicit(&bell, memory_order_acquire) ==
-                   rings) {
+            while (atomic_load_explicit(&bell, memory_order_acquire) == rings) {
                 (void)sched_yield();
             }
             rings++;

@@ -1,19 +1,20 @@
 /*
- * Goal:   nothing waits in a queue, and no timer passes its time, while a worker
- *         sleeps; and tasks that can run side by side do.
- * Method: thousands of submissions and timers that race with workers on their
- *         way to sleep, and tasks that wait for each other without giving their
- *         worker back, so that each needs another worker to be woken. What is
- *         lost shows as a stop, which the watchdog of toy.h ends.
+ * Goal:   nothing waits in a queue, and no timer passes its time, while a
+ * worker sleeps; and tasks that can run side by side do. Method: thousands of
+ * submissions and timers that race with workers on their way to sleep, and
+ * tasks that wait for each other without giving their worker back, so that each
+ * needs another worker to be woken. What is lost shows as a stop, which the
+ * watchdog of toy.h ends.
  *
- * Planted one at a time, and seen to stop here: parking without the second
- * look; notify that never wakes; notify that wakes nobody while a searcher is
- * counted who runs a task already; no wake-up by the last searcher; arming
- * without a look at the sleepers (from outside, and from a worker); `wake_time`
- * without the timers of others; a stop that does not wake.
- * Not seen, as neither this machine nor the thread sanitizer reorders them:
- * weaker orders of `parked`, `searching` and the queues' counters. For those
- * see tests/model/park.pml.
+ * Planted one at a time, and seen to stop here: notify that never wakes; a
+ * woken worker that stays counted as a searcher while it runs a task; no
+ * wake-up by the last searcher; arming without a look at the sleepers (from
+ * outside, and from a worker); `wake_time` without the timers of others; a
+ * woken worker that looks for no other to get up; and, but not in each run,
+ * parking without the second look. Not seen: `up_ns` that is not reset, or not
+ * said; and weaker orders of `parked`, `searching` and the queues' counters,
+ * which neither this machine nor the thread sanitizer reorders. For all of
+ * those see tests/model/park.pml.
  */
 #include "tests/sched/toy.h"
 
@@ -68,7 +69,8 @@ static void a_task_from_outside_finds_a_worker(void **state)
     submit_again_and_again(2);
 }
 
-/* ---- side by side ------------------------------------------------------------- */
+/* ---- side by side
+ * ------------------------------------------------------------- */
 
 static _Atomic(unsigned) arrived, left;
 
@@ -180,7 +182,8 @@ static void surplus_tasks_wake_one_worker_after_the_other(void **state)
     toy_stop(&s);
 }
 
-/* ---- timers -------------------------------------------------------------------- */
+/* ---- timers
+ * -------------------------------------------------------------------- */
 
 static void a_timer_from_outside_wakes_a_sleeper(void **state)
 {

@@ -10,9 +10,9 @@
  * Planted one at a time, and seen to fail here:
  *   under the thread sanitizer
  *     push:  tail stored relaxed
+ *     pop:   head moved by a store and not a compare-and-swap
  *     steal: tail loaded relaxed; own tail stored relaxed
  *   in any build
- *     pop:   head moved by a store and not a compare-and-swap
  *     steal: head moved by a store; the claimed half one too large; one of the
  *            stolen left out
  *     push:  the bound one too high
@@ -107,8 +107,7 @@ static void steal_from(unsigned n, uint32_t at)
 static void a_thief_takes_the_older_half(void **state)
 {
     (void)state;
-    static const unsigned counts[] = {0,  1,   2,   3,
-                                      17, 100, 255, GRI_RUNQ_SIZE};
+    static const unsigned counts[] = {0, 1, 2, 3, 17, 100, 255, GRI_RUNQ_SIZE};
     for (unsigned i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         steal_from(counts[i], 0);
         steal_from(counts[i], UINT32_MAX - 2);
@@ -128,7 +127,8 @@ static void the_counters_wrap_any_number_of_times(void **state)
     }
 }
 
-/* ---- races ---------------------------------------------------------------- */
+/* ---- races ----------------------------------------------------------------
+ */
 
 enum {
     WORKERS = 4,
@@ -192,8 +192,7 @@ static void *work(void *arg)
         gri_task *found = gri_runq_pop(mine);
         if (found == NULL) {
             unsigned victim = gri_rng_below(&rng, WORKERS);
-            found = victim == me ? NULL
-                                 : gri_runq_steal(mine, &queues[victim]);
+            found = victim == me ? NULL : gri_runq_steal(mine, &queues[victim]);
             if (found != NULL) {
                 atomic_fetch_add_explicit(&stolen, 1, memory_order_relaxed);
             }
@@ -223,8 +222,7 @@ static void thieves_and_owners_run_each_job_once(void **state)
     }
     start_job(0, 1, &queues[0]);
     for (unsigned i = 0; i < WORKERS; i++) {
-        assert_int_equal(pthread_create(&thread[i], NULL, work, &number[i]),
-                         0);
+        assert_int_equal(pthread_create(&thread[i], NULL, work, &number[i]), 0);
     }
     for (unsigned i = 0; i < WORKERS; i++) {
         assert_int_equal(pthread_join(thread[i], NULL), 0);
@@ -237,7 +235,8 @@ static void thieves_and_owners_run_each_job_once(void **state)
     assert_true(atomic_load_explicit(&stolen, memory_order_relaxed) > 0);
 }
 
-/* ---- the last one ------------------------------------------------------------ */
+/* ---- the last one
+ * ------------------------------------------------------------ */
 
 enum { LAST = 200000 };
 static job last[LAST];

@@ -141,7 +141,8 @@ static void a_timer_moves_to_another_store(void **state)
     gri_timers_fini(&second);
 }
 
-/* ---- against a reference --------------------------------------------------- */
+/* ---- against a reference ---------------------------------------------------
+ */
 
 enum { TIMERS = 1000, STEPS = 50000 };
 
@@ -201,8 +202,8 @@ static void a_random_sequence_agrees_with_a_plain_list(void **state)
                 armed--;
             }
         } else {
-            list[i] = (expected){true, now_ns + gri_rng_below(&rng, 1000),
-                                 order++};
+            list[i] =
+                (expected){true, now_ns + gri_rng_below(&rng, 1000), order++};
             assert_int_equal(gri_timers_arm(ts, &t[i], list[i].due_ns, NULL),
                              0);
             armed++;
@@ -212,7 +213,8 @@ static void a_random_sequence_agrees_with_a_plain_list(void **state)
     assert_true(most > 256); /* the heap has grown several times */
 }
 
-/* ---- races ------------------------------------------------------------------ */
+/* ---- races ------------------------------------------------------------------
+ */
 
 enum { RACERS = 3, ROUNDS = 20000 };
 

@@ -75,8 +75,8 @@ static inline void toy_wait(sem_t *sem, const char *what)
 static inline void toy_wait_for(_Atomic(unsigned) *word, unsigned value,
                                 const char *what)
 {
-    int64_t until_ns = gri_clock_ns(&toy_clock) +
-                       TOY_WATCHDOG_S * INT64_C(1000000000);
+    int64_t until_ns =
+        gri_clock_ns(&toy_clock) + TOY_WATCHDOG_S * INT64_C(1000000000);
     /* acquire: what the setter did is to be seen. */
     while (atomic_load_explicit(word, memory_order_acquire) != value) {
         if (gri_clock_ns(&toy_clock) > until_ns) {
@@ -103,8 +103,8 @@ static inline void toy_stop(gri_sched *s)
 static inline void toy_settle(gri_sched *s)
 {
     uint64_t all = (UINT64_C(1) << s->n) - 1;
-    int64_t until_ns = gri_clock_ns(&toy_clock) +
-                       TOY_WATCHDOG_S * INT64_C(1000000000);
+    int64_t until_ns =
+        gri_clock_ns(&toy_clock) + TOY_WATCHDOG_S * INT64_C(1000000000);
     while (atomic_load_explicit(&s->parked, memory_order_seq_cst) != all ||
            atomic_load_explicit(&s->searching, memory_order_seq_cst) != 0) {
         if (gri_clock_ns(&toy_clock) > until_ns) {

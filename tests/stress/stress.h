@@ -45,8 +45,8 @@ static inline void stress_print(const gr_stats *s)
                   " slowed %" PRIu64 " spawned %" PRIu64 " exited %" PRIu64
                   " turns %" PRIu64 " steals %" PRIu64 " parks %" PRIu64 "\n",
                   s->sent, s->handled, s->dead_letters, s->dropped,
-                  s->late_replies, s->refused, s->slowed, s->spawned,
-                  s->exited, s->turns, s->steals, s->parks);
+                  s->late_replies, s->refused, s->slowed, s->spawned, s->exited,
+                  s->turns, s->steals, s->parks);
 }
 
 static inline bool stress_moved(const gr_stats *a, const gr_stats *b)

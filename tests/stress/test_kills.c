@@ -7,7 +7,8 @@
  */
 #include "tests/stress/stress.h"
 
-/* ---- a flood, and a kill in the same turn ----------------------------------- */
+/* ---- a flood, and a kill in the same turn -----------------------------------
+ */
 
 enum { FLOOD = 3000 };
 
@@ -44,7 +45,8 @@ static void who_is_killed_is_not_suspended_any_more(void **state)
     assert_int_equal(gr_system_stop(sys, 1000), 0);
 }
 
-/* ---- the storm ---------------------------------------------------------------- */
+/* ---- the storm
+ * ---------------------------------------------------------------- */
 
 enum { SENDERS = 16, ROUNDS = 60, BURST = 200 };
 

@@ -3,8 +3,8 @@
  *         again and again, never get each other's mail; every ask ends once,
  *         every monitor tells once, every name is free after its actor; and all
  *         that was sent is accounted for.
- * Method: breeders that start short lives, remember the pids of those long dead,
- *         and send to, ask, watch, link, kill and look up both.
+ * Method: breeders that start short lives, remember the pids of those long
+ * dead, and send to, ask, watch, link, kill and look up both.
  */
 #include "tests/stress/stress.h"
 
@@ -16,7 +16,8 @@ enum {
     ERROR_MIXED = GR_EUSER - 1
 };
 
-/* ---- short lives ------------------------------------------------------------------ */
+/* ---- short lives
+ * ------------------------------------------------------------------ */
 
 /* It knows whose mail it may get: "for" with its own pid, and nothing else. */
 static int fly_receive(gr_actor *self, void *state, const gr_msg *msg)
@@ -42,7 +43,8 @@ static int fly_receive(gr_actor *self, void *state, const gr_msg *msg)
 
 static const gr_behavior fly = {.name = "fly", .receive = fly_receive};
 
-/* ---- breeders ---------------------------------------------------------------------- */
+/* ---- breeders
+ * ---------------------------------------------------------------------- */
 
 typedef struct breeder {
     gr_pid owner, known[MEMORY], current;
@@ -180,9 +182,8 @@ static int breeder_receive(gr_actor *self, void *state, const gr_msg *msg)
     }
     if (gr_match(msg, "over?")) {
         /* Until the last ask has ended: a timeout of 1 ms, or an answer. */
-        return b->answered == b->asked
-                   ? finish_if_over(self, b)
-                   : gr_after(self, 1, NULL, "over?");
+        return b->answered == b->asked ? finish_if_over(self, b)
+                                       : gr_after(self, 1, NULL, "over?");
     }
     if (gr_match(msg, "go", &b->random)) {
         b->owner = gr_sender(msg);
@@ -204,16 +205,15 @@ static void short_lives_never_get_each_others_mail(void **state)
     uint64_t dead = 0;
     uint64_t timeouts = 0;
     /* Few slots, so that each has many runs. */
-    stress_start(&s, &(gr_system_opts){.log_level = GR_LOG_ERROR,
-                                       .actors_max = 64});
+    stress_start(
+        &s, &(gr_system_opts){.log_level = GR_LOG_ERROR, .actors_max = 64});
     for (uint64_t i = 0; i < BREEDERS; i++) {
         gr_pid pid;
         assert_int_equal(gr_spawn(s.self, &breeder_behavior,
                                   &(gr_spawn_opts){.link = true}, &pid),
                          0);
         assert_int_equal(
-            gr_send(s.self, pid, "go",
-                    (i + 1) * UINT64_C(0x9e3779b97f4a7c15)),
+            gr_send(s.self, pid, "go", (i + 1) * UINT64_C(0x9e3779b97f4a7c15)),
             0);
     }
     for (unsigned i = 0; i < BREEDERS; i++) {
@@ -235,7 +235,8 @@ static void short_lives_never_get_each_others_mail(void **state)
     stress_stop(&s);
 }
 
-/* ---- a name is found only when its actor can hear ------------------------------------ */
+/* ---- a name is found only when its actor can hear
+ * ------------------------------------ */
 
 enum { SEEKERS = 3, BIRTHS = 4000 };
 
@@ -270,8 +271,8 @@ static void *seek(void *arg)
             (void)sched_yield();
             continue;
         }
-        int rc = gr_call(self, pid, GR_FOREVER, gr_expect("i", &answered),
-                         "hello");
+        int rc =
+            gr_call(self, pid, GR_FOREVER, gr_expect("i", &answered), "hello");
         if (rc < 0 && gr_whereis(self, GR_HERE, "baby", &again) == 0 &&
             gr_pid_eq(again, pid)) {
             atomic_fetch_add_explicit(&too_early, 1, memory_order_relaxed);
@@ -296,14 +297,12 @@ static void who_is_found_by_name_can_be_called(void **state)
         gr_pid pid;
         gr_pid who;
         gr_ref ref;
-        assert_int_equal(gr_spawn(s.self, &baby,
-                                  &(gr_spawn_opts){.name = "baby",
-                                                   .monitor = &ref},
-                                  &pid),
-                         0);
-        assert_int_equal(gr_call(s.self, pid, GR_FOREVER, gr_expect("i", &who),
-                                 "hello"),
-                         0);
+        assert_int_equal(
+            gr_spawn(s.self, &baby,
+                     &(gr_spawn_opts){.name = "baby", .monitor = &ref}, &pid),
+            0);
+        assert_int_equal(
+            gr_call(s.self, pid, GR_FOREVER, gr_expect("i", &who), "hello"), 0);
         assert_int_equal(gr_kill(s.self, pid), 0);
         gr_exit_reason why;
         assert_true(gr_match_down(stress_next(&s), NULL, NULL, &why));
@@ -313,13 +312,13 @@ static void who_is_found_by_name_can_be_called(void **state)
     for (unsigned i = 0; i < SEEKERS; i++) {
         assert_int_equal(pthread_join(seeker[i], NULL), 0);
     }
-    assert_int_equal(
-        atomic_load_explicit(&too_early, memory_order_relaxed), 0);
+    assert_int_equal(atomic_load_explicit(&too_early, memory_order_relaxed), 0);
     stress_settle(&s, 0, &stats);
     stress_stop(&s);
 }
 
-/* ---- a stop among births ---------------------------------------------------------------- */
+/* ---- a stop among births
+ * ---------------------------------------------------------------- */
 
 enum { STOPS = 150 };
 
@@ -345,8 +344,7 @@ static int parent_receive(gr_actor *self, void *state, const gr_msg *msg)
     return gr_send(self, gr_self(self), "again");
 }
 
-static const gr_behavior parent = {.name = "parent",
-                                   .receive = parent_receive};
+static const gr_behavior parent = {.name = "parent", .receive = parent_receive};
 
 static void a_system_stops_among_births(void **state)
 {
@@ -373,8 +371,8 @@ static void a_system_stops_among_births(void **state)
         /* Without a deadline: who is forgotten is waited for for ever. */
         assert_int_equal(gr_system_stop(sys, GR_FOREVER), 0);
     }
-    assert_int_equal(
-        atomic_load_explicit(&not_in_time, memory_order_relaxed), 0);
+    assert_int_equal(atomic_load_explicit(&not_in_time, memory_order_relaxed),
+                     0);
 }
 
 int main(void)

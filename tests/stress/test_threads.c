@@ -11,7 +11,8 @@
 
 enum { THREADS = 3, SENDERS = 4, VISITS = 1000, ERROR_TIMER = GR_EUSER - 1 };
 
-/* ---- attaching, detaching ------------------------------------------------------------ */
+/* ---- attaching, detaching
+ * ------------------------------------------------------------ */
 
 static const char *const names[THREADS] = {"t0", "t1", "t2"};
 
@@ -42,9 +43,8 @@ static int nagger_receive(gr_actor *self, void *state, const gr_msg *msg)
     return n->over ? 0 : gr_send(self, gr_self(self), "nag");
 }
 
-static const gr_behavior nagger_behavior = {.name = "nagger",
-                                            .state_size = sizeof(nagger),
-                                            .receive = nagger_receive};
+static const gr_behavior nagger_behavior = {
+    .name = "nagger", .state_size = sizeof(nagger), .receive = nagger_receive};
 
 typedef struct visitor {
     gr_system *sys;
@@ -103,8 +103,8 @@ static void threads_come_and_go_under_fire(void **state)
     }
     for (unsigned i = 0; i < THREADS; i++) {
         visitors[i] = (visitor){.sys = s.sys, .name = names[i]};
-        assert_int_equal(
-            pthread_create(&thread[i], NULL, visit, &visitors[i]), 0);
+        assert_int_equal(pthread_create(&thread[i], NULL, visit, &visitors[i]),
+                         0);
     }
     unsigned got = 0;
     for (unsigned i = 0; i < THREADS; i++) {
@@ -121,7 +121,8 @@ static void threads_come_and_go_under_fire(void **state)
     stress_stop(&s);
 }
 
-/* ---- told to leave ---------------------------------------------------------------------- */
+/* ---- told to leave
+ * ---------------------------------------------------------------------- */
 
 enum { ENDS = 200 };
 
@@ -156,13 +157,13 @@ static void a_system_ends_while_threads_leave(void **state)
         gr_system *sys = NULL;
         pthread_t thread[THREADS];
         guest guests[THREADS];
-        assert_int_equal(
-            gr_system_start(&(gr_system_opts){.workers = 2}, &sys), 0);
+        assert_int_equal(gr_system_start(&(gr_system_opts){.workers = 2}, &sys),
+                         0);
         for (unsigned i = 0; i < THREADS; i++) {
             guests[i] = (guest){.sys = sys, .all_are_in = &all_are_in};
-            assert_int_equal(pthread_create(&thread[i], NULL, stay_until_told,
-                                            &guests[i]),
-                             0);
+            assert_int_equal(
+                pthread_create(&thread[i], NULL, stay_until_told, &guests[i]),
+                0);
         }
         (void)pthread_barrier_wait(&all_are_in);
         assert_int_equal(gr_system_stop(sys, GR_FOREVER), 0);
@@ -174,7 +175,9 @@ static void a_system_ends_while_threads_leave(void **state)
     (void)pthread_barrier_destroy(&all_are_in);
 }
 
-/* ---- timers ------------------------------------------------------------------------------- */
+/* ---- timers
+ * -------------------------------------------------------------------------------
+ */
 
 enum { PLAYERS = 8, TIMERS = 6, MOVES = 400 };
 
@@ -261,9 +264,9 @@ static void cancelled_timers_are_never_seen(void **state)
         assert_int_equal(gr_spawn(s.self, &clockwork_behavior,
                                   &(gr_spawn_opts){.link = true}, &pid),
                          0);
-        assert_int_equal(gr_send(s.self, pid, "go",
-                                 (i + 1) * UINT64_C(0x9e3779b97f4a7c15)),
-                         0);
+        assert_int_equal(
+            gr_send(s.self, pid, "go", (i + 1) * UINT64_C(0x9e3779b97f4a7c15)),
+            0);
     }
     for (unsigned i = 0; i < PLAYERS; i++) {
         assert_true(gr_match(stress_next(&s), "done"));
