@@ -276,6 +276,8 @@ static void *fire(void *arg)
             atomic_store_explicit((_Atomic(uint64_t) *)(void *)&p->uses,
                                   uses + 1, memory_order_release);
             mine++;
+        } else {
+            (void)sched_yield();
         }
     }
     atomic_fetch_add_explicit(&fires, mine, memory_order_relaxed);
