@@ -1,22 +1,21 @@
-/* wordcount/chunks.c - a queue of files ahead, and chunks cut from its front.
- */
+/* wordcount/chunks.c - a queue of segments ahead, and chunks cut from its
+ * front. */
 #include "chunks.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
-#include "scan.h"
-#include "varint.h"
 
-/* What the queue of files ahead may take, in bytes of records. Some thousands
- * of paths: a walk that goes on while the workers count never starves them. */
+/* What the queue ahead may take, in bytes of segments. Some thousands of paths:
+ * a walk that goes on while the workers count never starves them. */
 #define AHEAD_MAX (256u << 10)
 /* Files that a chunk needs are looked for in steps of this many. */
 #define LOOK_STEP 64u
 /* What opening and closing a file takes, in bytes that are scanned meanwhile:
  * some 3 us at 1.5 GB/s. */
 #define FILE_COST (4u << 10)
+/* How many bytes a file has until the first ones are done. */
+#define FILE_GUESS (8u << 10)
 /* Bounds of a guided chunk, in bytes. Below the lower one a message costs more
  * than it balances; above the upper one nothing is saved any more. */
 #define CHUNK_MIN         ((uint64_t)1 << 20)
@@ -40,50 +39,39 @@ void wc_chunks_init(wc_chunks *chunks, const wc_chunks_opts *opts)
 
 void wc_chunks_fini(wc_chunks *chunks)
 {
-    free(chunks->ahead);
+    wc_buffer_fini(&chunks->ahead);
     *chunks = (wc_chunks){0};
 }
 
-/* ---- the queue of files ------------------------------------------------- */
+/* ---- the queue ---------------------------------------------------------- */
 
-static int make_room(wc_chunks *chunks, size_t len)
+static bool is_empty(const wc_chunks *chunks)
 {
-    if (chunks->ahead_room - chunks->ahead_end >= len) {
-        return 0;
-    }
-    const size_t used = chunks->ahead_end - chunks->ahead_at;
-    if (used > 0) {
-        memmove(chunks->ahead, chunks->ahead + chunks->ahead_at, used);
-    }
-    chunks->ahead_at = 0;
-    chunks->ahead_end = used;
-    if (chunks->ahead_room - used >= len) {
-        return 0;
-    }
-    const size_t room = used + len + AHEAD_MAX;
-    uint8_t *ahead = realloc(chunks->ahead, room);
-    if (ahead == NULL) {
-        return GR_ENOMEM;
-    }
-    chunks->ahead = ahead;
-    chunks->ahead_room = room;
-    return 0;
+    return chunks->ahead_at == chunks->ahead.size;
 }
 
-static int push_file(wc_chunks *chunks, const wc_file *file)
+static int push(wc_chunks *chunks, const wc_segment *segment)
 {
-    const size_t path_size = strlen(file->path) + 1;
-    const int rc = make_room(chunks, WC_VARINT_MAX + path_size);
-    if (rc < 0) {
-        return rc;
+    wc_buffer *ahead = &chunks->ahead;
+    /* Moves what is left to the front, where that is as much as was taken: so
+     * each byte is moved once at most. */
+    if (chunks->ahead_at > ahead->size / 2) {
+        ahead->size -= chunks->ahead_at;
+        memmove(ahead->bytes, ahead->bytes + chunks->ahead_at, ahead->size);
+        chunks->ahead_at = 0;
     }
-    uint8_t *to = wc_varint_put(chunks->ahead + chunks->ahead_end, file->size);
-    memcpy(to, file->path, path_size);
-    chunks->ahead_end = (size_t)(to - chunks->ahead) + path_size;
-    chunks->ahead_cost += file->size + FILE_COST;
-    chunks->files++;
-    chunks->bytes += file->size;
-    return 0;
+    const int rc = wc_segment_put(ahead, segment);
+    if (rc == 0 && segment->len == WC_TO_END) {
+        chunks->ahead_files++;
+    } else if (rc == 0) {
+        chunks->ahead_cost += segment->len + FILE_COST;
+    }
+    return rc;
+}
+
+int wc_chunks_add(wc_chunks *chunks, const wc_segment *rest)
+{
+    return push(chunks, rest);
 }
 
 int wc_chunks_look(wc_chunks *chunks, unsigned files_max)
@@ -91,12 +79,18 @@ int wc_chunks_look(wc_chunks *chunks, unsigned files_max)
     wc_file file;
     for (unsigned i = 0; i < files_max; i++) {
         if (chunks->walked ||
-            chunks->ahead_end - chunks->ahead_at >= AHEAD_MAX) {
+            chunks->ahead.size - chunks->ahead_at >= AHEAD_MAX) {
             return 0;
         }
         int rc = wc_walk_next(chunks->opts.walk, &file);
         if (rc > 0) {
-            rc = push_file(chunks, &file);
+            /* A file of size 0 may be one of those whose size the system does
+             * not tell (in /proc), so it is read to its end. */
+            const bool unknown = chunks->opts.no_sizes || file.size == 0;
+            chunks->files++;
+            rc = push(chunks,
+                      &(wc_segment){.path = file.path,
+                                    .len = unknown ? WC_TO_END : file.size});
         } else if (rc == 0) {
             chunks->walked = true;
         }
@@ -107,23 +101,21 @@ int wc_chunks_look(wc_chunks *chunks, unsigned files_max)
     return 1;
 }
 
-/* The first file ahead. False when there is none. */
-static bool first_file(const wc_chunks *chunks, const char **path,
-                       uint64_t *size, size_t *record)
+/* ---- chunks ------------------------------------------------------------- */
+
+void wc_chunks_learn(wc_chunks *chunks, uint64_t files, uint64_t bytes)
 {
-    const uint8_t *at = chunks->ahead + chunks->ahead_at;
-    const uint8_t *end = chunks->ahead + chunks->ahead_end;
-    if (chunks->ahead_at == chunks->ahead_end ||
-        !wc_varint_get(&at, end, size)) {
-        return false;
-    }
-    *path = (const char *)at;
-    *record =
-        (size_t)(at - (chunks->ahead + chunks->ahead_at)) + strlen(*path) + 1;
-    return true;
+    chunks->done_files += files;
+    chunks->done_bytes += bytes;
 }
 
-/* ---- chunks ------------------------------------------------------------- */
+/* What a file costs whose size is not known, in bytes. */
+static uint64_t guess(const wc_chunks *chunks)
+{
+    /* As if the first guess were the experience with some files. */
+    return FILE_COST + (chunks->done_bytes + (uint64_t)LOOK_STEP * FILE_GUESS) /
+                           (chunks->done_files + LOOK_STEP);
+}
 
 /* How large the next chunk is to be, in bytes and shares for files. */
 static uint64_t target(const wc_chunks *chunks)
@@ -131,95 +123,71 @@ static uint64_t target(const wc_chunks *chunks)
     if (chunks->opts.chunk_size > 0) {
         return chunks->opts.chunk_size;
     }
-    const uint64_t share =
-        chunks->ahead_cost / ((uint64_t)SHARES * chunks->opts.workers);
+    const uint64_t left =
+        chunks->ahead_cost + chunks->ahead_files * guess(chunks);
+    const uint64_t share = left / ((uint64_t)SHARES * chunks->opts.workers);
     const uint64_t min = chunks->walked ? CHUNK_MIN : CHUNK_MIN_EARLY;
     const uint64_t wanted = share < min ? min : share;
     return wanted < chunks->opts.chunk_max ? wanted : chunks->opts.chunk_max;
 }
 
-static int append_segment(wc_chunk *chunk, size_t *room, const wc_segment *seg)
+/* Moves the first segment ahead, or as much of it as `left` allows, into the
+ * chunk. */
+static int move(wc_chunks *chunks, wc_chunk *chunk, uint64_t left,
+                uint64_t *cost)
 {
-    const size_t path_size = strlen(seg->path) + 1;
-    const size_t most =
-        chunk->segments_size + path_size + (size_t)3 * WC_VARINT_MAX;
-    if (most > *room) {
-        uint8_t *segments = realloc(chunk->segments, 2 * most);
-        if (segments == NULL) {
-            return GR_ENOMEM;
-        }
-        chunk->segments = segments;
-        *room = 2 * most;
-    }
-    uint8_t *to =
-        wc_varint_put(chunk->segments + chunk->segments_size, path_size);
-    memcpy(to, seg->path, path_size);
-    to = wc_varint_put(to + path_size, seg->offset);
-    to = wc_varint_put(to, seg->len);
-    chunk->segments_size = (size_t)(to - chunk->segments);
-    return 0;
-}
-
-/*
- * Moves the first file ahead, or as much of it as `left` allows, into the
- * chunk. A file of size 0 may be one of those whose size the system does not
- * tell (in /proc), so it is read to its end.
- */
-static int move_file(wc_chunks *chunks, wc_chunk *chunk, size_t *room,
-                     uint64_t left, uint64_t *cost)
-{
-    wc_segment seg = {.offset = chunks->offset};
-    uint64_t size;
-    size_t record;
-    if (!first_file(chunks, &seg.path, &size, &record)) {
-        return GR_EFORMAT;
-    }
-    const uint64_t rest = size - chunks->offset;
-    /* With a guided size, a rest that is only a little too large comes along:
-     * no chunk should be a few bytes long. */
-    const uint64_t slack = chunks->opts.chunk_size > 0 ? 0 : CHUNK_MIN / 2;
-    const bool whole = rest <= left + slack;
-    seg.len = whole ? rest : left;
-    chunk->bytes += seg.len;
-    *cost = seg.len + (whole ? FILE_COST : 0);
-    chunks->ahead_cost -= *cost;
-    if (size == 0) {
-        seg.len = WC_TO_END;
-    }
-    const int rc = append_segment(chunk, room, &seg);
+    const uint8_t *from = chunks->ahead.bytes + chunks->ahead_at;
+    const uint8_t *at = from;
+    wc_segment segment;
+    int rc =
+        wc_segment_get(&at, chunks->ahead.bytes + chunks->ahead.size, &segment);
     if (rc < 0) {
         return rc;
     }
-    if (whole) {
-        chunks->ahead_at += record;
-        chunks->offset = 0;
+    bool whole = true;
+    if (segment.len == WC_TO_END) {
+        *cost = guess(chunks);
     } else {
-        chunks->offset += seg.len;
+        /* With a guided size, a rest that is only a little too large comes
+         * along: no chunk should be a few bytes long. */
+        const uint64_t slack = chunks->opts.chunk_size > 0 ? 0 : CHUNK_MIN / 2;
+        segment.offset += chunks->taken;
+        segment.len -= chunks->taken;
+        whole = segment.len <= left + slack;
+        segment.len = whole ? segment.len : left;
+        chunk->bytes += segment.len;
+        *cost = segment.len + (whole ? FILE_COST : 0);
+        chunks->ahead_cost -= *cost;
+        chunks->taken = whole ? 0 : chunks->taken + segment.len;
     }
-    return 0;
+    rc = wc_segment_put(&chunk->segments, &segment);
+    if (whole) {
+        chunks->ahead_files -= segment.len == WC_TO_END;
+        chunks->ahead_at += (size_t)(at - from);
+    }
+    return rc;
 }
 
 int wc_chunks_next(wc_chunks *chunks, wc_chunk *out)
 {
     wc_chunk chunk = {0};
-    size_t room = 0;
     uint64_t cost = 0;
     int rc = wc_chunks_look(chunks, LOOK_STEP);
     const uint64_t wanted = target(chunks);
-    while (rc >= 0 && cost < wanted && chunk.segments_size < SEGMENTS_MAX) {
+    while (rc >= 0 && cost < wanted && chunk.segments.size < SEGMENTS_MAX) {
         uint64_t moved;
-        if (chunks->ahead_at == chunks->ahead_end) {
+        if (is_empty(chunks)) {
             if (chunks->walked) {
                 break;
             }
             rc = wc_chunks_look(chunks, LOOK_STEP);
             continue;
         }
-        rc = move_file(chunks, &chunk, &room, wanted - cost, &moved);
+        rc = move(chunks, &chunk, wanted - cost, &moved);
         cost += rc < 0 ? 0 : moved;
     }
     /* So that wc_chunks_are_out knows of the last one. */
-    if (rc >= 0 && chunks->ahead_at == chunks->ahead_end) {
+    if (rc >= 0 && is_empty(chunks)) {
         rc = wc_chunks_look(chunks, LOOK_STEP);
     }
     if (rc < 0) {
@@ -227,35 +195,16 @@ int wc_chunks_next(wc_chunks *chunks, wc_chunk *out)
         return rc;
     }
     *out = chunk;
-    return chunk.segments_size > 0;
+    return chunk.segments.size > 0;
 }
 
 bool wc_chunks_are_out(const wc_chunks *chunks)
 {
-    return chunks->walked && chunks->ahead_at == chunks->ahead_end;
+    return chunks->walked && is_empty(chunks);
 }
 
 void wc_chunk_free(wc_chunk *chunk)
 {
-    free(chunk->segments);
-    *chunk = (wc_chunk){0};
-}
-
-int wc_segment_get(const uint8_t **at, const uint8_t *end, wc_segment *out)
-{
-    const uint8_t *p = *at;
-    uint64_t path_size;
-    if (!wc_varint_get(&p, end, &path_size) || path_size == 0 ||
-        path_size > (size_t)(end - p) || p[path_size - 1] != '\0') {
-        return GR_EFORMAT;
-    }
-    const uint8_t *path = p;
-    p += path_size;
-    if (!wc_varint_get(&p, end, &out->offset) ||
-        !wc_varint_get(&p, end, &out->len)) {
-        return GR_EFORMAT;
-    }
-    out->path = (const char *)path;
-    *at = p;
-    return 0;
+    wc_buffer_fini(&chunk->segments);
+    chunk->bytes = 0;
 }

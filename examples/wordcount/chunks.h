@@ -1,11 +1,16 @@
 /*
  * wordcount/chunks.h - cuts files into chunks of work.
  *
- * A chunk is a list of segments (path, offset, length): many small files, or a
- * part of a large one. Chunks are large while much work is left, so that few
- * partial results have to be merged, and small towards the end, so that the
- * workers end together. How much is left is known by looking ahead, within a
- * bound, so that memory does not depend on the number of files.
+ * A chunk is a list of segments: many small files, or a part of a large one.
+ * Chunks are large while much work is left, so that few partial results have to
+ * be merged, and small towards the end, so that the workers end together. How
+ * much is left is known by looking ahead, within a bound, so that memory does
+ * not depend on the number of files.
+ *
+ * To ask the system for the size of each file costs a tenth of counting it. So
+ * the walk may leave that out: then files go out whole, the time that they take
+ * is guessed from those that are done, and whoever finds a large one counts its
+ * beginning and gives the rest back (wc_chunks_add).
  */
 #ifndef WORDCOUNT_CHUNKS_H
 #define WORDCOUNT_CHUNKS_H
@@ -14,24 +19,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buffer.h"
+#include "segment.h"
 #include "walk.h"
 
-/* The segments are written one behind the other: varint length of the path
- * with its zero byte, path, zero byte, varint offset, varint length. */
-typedef struct wc_chunk {
-    uint8_t *segments; /* segments_size bytes, from malloc */
-    size_t segments_size;
-    uint64_t bytes; /* of the files, as the walk found them */
-} wc_chunk;
+/* What is counted at least of a file whose size nobody asked for. */
+#define WC_BEGINNING ((uint64_t)4 << 20)
 
-typedef struct wc_segment {
-    const char *path; /* borrows from the chunk */
-    uint64_t offset;
-    uint64_t len; /* WC_TO_END: to the end of the file */
-} wc_segment;
+typedef struct wc_chunk {
+    wc_buffer segments;
+    uint64_t bytes; /* of those whose size is known */
+} wc_chunk;
 
 typedef struct wc_chunks_opts {
     wc_walk *walk;
+    bool no_sizes;       /* as the walk was told */
     unsigned workers;    /* among which the work is divided */
     uint64_t chunk_size; /* bytes; 0: guided by what is left */
     uint64_t chunk_max;  /* bytes; 0: a default */
@@ -39,13 +41,14 @@ typedef struct wc_chunks_opts {
 
 typedef struct wc_chunks {
     wc_chunks_opts opts;
-    uint8_t *ahead; /* files: varint size, path, zero byte */
-    size_t ahead_at, ahead_end, ahead_room;
-    uint64_t ahead_cost; /* bytes that lie ahead, and a share for each file */
-    uint64_t offset;     /* of the next segment in the first file ahead */
-    bool walked;         /* the walk has ended */
-    uint64_t files;      /* that the walk gave */
-    uint64_t bytes;      /* of these */
+    wc_buffer ahead;      /* segments: files, and rests of files */
+    size_t ahead_at;      /* where the first one begins ... */
+    uint64_t taken;       /* ... and what went out of it, in bytes */
+    uint64_t ahead_cost;  /* of the known sizes ahead, a share for each file */
+    uint64_t ahead_files; /* of unknown size */
+    bool walked;          /* the walk has ended */
+    uint64_t files;       /* that the walk gave */
+    uint64_t done_files, done_bytes; /* of unknown size, by wc_chunks_learn */
 } wc_chunks;
 
 /* Keeps opts->walk. */
@@ -56,14 +59,16 @@ void wc_chunks_fini(wc_chunks *chunks);
  * walk has ended, or its bound is reached. Errors: GR_ENOMEM. */
 int wc_chunks_look(wc_chunks *chunks, unsigned files_max);
 
-/* 1 and the next chunk, which the caller frees; 0 after the last. Errors:
+/* 1 and the next chunk, which the caller frees; 0: there is none. Errors:
  * GR_ENOMEM. */
 int wc_chunks_next(wc_chunks *chunks, wc_chunk *out);
 void wc_chunk_free(wc_chunk *chunk);
-/* There will be no more chunks. */
+/* There are no more chunks, unless a rest is given back. */
 bool wc_chunks_are_out(const wc_chunks *chunks);
 
-/* Reads one segment of [*at, end) and steps over it. Errors: GR_EFORMAT. */
-int wc_segment_get(const uint8_t **at, const uint8_t *end, wc_segment *out);
+/* Gives back the rest of a file. Errors: GR_ENOMEM. */
+int wc_chunks_add(wc_chunks *chunks, const wc_segment *rest);
+/* So many files, of sizes that were not known, had so many bytes. */
+void wc_chunks_learn(wc_chunks *chunks, uint64_t files, uint64_t bytes);
 
 #endif /* WORDCOUNT_CHUNKS_H */

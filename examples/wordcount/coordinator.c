@@ -65,15 +65,15 @@ static bool is_time_to_kill(const wc_run *r)
 {
     return r->options->kill_node && !r->killed &&
            (wc_plan_all_out(&r->plan) ||
-            (r->surveyed && 2 * r->counted >= r->total));
+            (r->surveyed && 2 * r->summary.bytes >= r->total));
 }
 
 static int send_work(wc_run *r, const wc_counter *counter, wc_work *work)
 {
     if (!r->options->bytes) {
-        return gr_send(r->self, counter->pid, "count", work->id,
-                       gr_bool(work->crash),
-                       gr_bin(work->chunk.segments, work->chunk.segments_size));
+        return gr_send(
+            r->self, counter->pid, "count", work->id, gr_bool(work->crash),
+            gr_bin(work->chunk.segments.bytes, work->chunk.segments.size));
     }
     GR_TRY(wc_payload_read(&r->payload, &work->chunk));
     return gr_send(r->self, counter->pid, "bytes", work->id,
@@ -180,9 +180,22 @@ static void name_problems(wc_run *r, gr_bytes problems, uint64_t failed)
 }
 
 typedef struct result {
-    uint64_t id, bytes, failed;
-    gr_bytes counts, problems;
+    uint64_t id, bytes, files, failed;
+    gr_bytes counts, problems, rests;
 } result;
+
+/* The rests of large files are work for all. */
+static int take_rests(wc_run *r, gr_bytes rests)
+{
+    const uint8_t *at = rests.ptr;
+    const uint8_t *end = at + rests.len;
+    wc_segment rest;
+    while (at < end) {
+        GR_TRY(wc_segment_get(&at, end, &rest));
+        GR_TRY(wc_chunks_add(&r->chunks, &rest));
+    }
+    return 0;
+}
 
 static int merge(wc_run *r, wc_counter *counter, gr_bytes last)
 {
@@ -204,13 +217,14 @@ static int on_done(wc_run *r, const gr_msg *msg, const result *done)
     }
     wc_work *work = counter->work;
     counter->work = NULL;
-    r->counted += work->chunk.bytes;
     /* What came as bytes has others between its files. */
     r->summary.bytes += r->options->bytes ? work->chunk.bytes : done->bytes;
+    wc_chunks_learn(&r->chunks, done->files, done->bytes);
+    GR_TRY(take_rests(r, done->rests));
     wc_plan_done(&r->plan, work);
     name_problems(r, done->problems, done->failed);
-    /* The counter goes on while this actor merges. */
-    GR_TRY(serve(r, counter));
+    /* It goes on while this actor merges, and so do those that wait. */
+    GR_TRY(serve_all(r));
     return merge(r, counter, done->counts);
 }
 
@@ -277,9 +291,8 @@ static int on_exit_of(wc_run *r, const gr_exit_reason *why)
 
 static void draw(wc_run *r)
 {
-    const bool whole = r->surveyed || r->chunks.walked;
-    wc_progress_draw(&r->progress, gr_now_ms(r->self), r->counted,
-                     r->surveyed ? r->total : r->chunks.bytes, whole);
+    wc_progress_draw(&r->progress, gr_now_ms(r->self), r->summary.bytes,
+                     r->total, r->surveyed);
 }
 
 static int on_timer(wc_run *r, const gr_msg *msg)
@@ -328,8 +341,8 @@ static int handle(wc_run *r, const gr_msg *msg)
     if (gr_match(msg, "part", &id, &counts)) {
         return on_part(r, msg, id, counts);
     }
-    if (gr_match(msg, "done", &done.id, &done.counts, &done.bytes, &done.failed,
-                 &done.problems)) {
+    if (gr_match(msg, "done", &done.id, &done.counts, &done.bytes, &done.files,
+                 &done.failed, &done.problems, &done.rests)) {
         return on_done(r, msg, &done);
     }
     if (gr_match(msg, "survey", &r->total)) {
@@ -400,11 +413,14 @@ static int report(wc_run *r)
 static int prepare(wc_run *r)
 {
     const wc_options *o = r->options;
+    /* Only who counts, and a chunk of a given size, need sizes beforehand. */
+    const bool no_sizes = !o->bytes && o->chunk_size == 0;
     GR_TRY(wc_table_init(&r->table, o->words_max));
     GR_TRY(wc_crew_init(&r->crew, o->nodes));
     GR_TRY(wc_payload_init(&r->payload, &r->table, file_problem, r));
     GR_TRY(wc_walk_new(&(wc_walk_opts){.paths = o->paths,
                                        .paths_n = o->paths_n,
+                                       .no_sizes = no_sizes,
                                        .problem = file_problem,
                                        .problem_arg = r},
                        &r->walk));
@@ -412,6 +428,7 @@ static int prepare(wc_run *r)
     wc_chunks_init(
         &r->chunks,
         &(wc_chunks_opts){.walk = r->walk,
+                          .no_sizes = no_sizes,
                           .workers = nodes * o->workers,
                           .chunk_size = o->chunk_size,
                           .chunk_max = o->bytes ? CHUNK_MAX_OF_BYTES : 0});

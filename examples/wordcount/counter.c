@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "chunks.h"
@@ -42,6 +43,7 @@ typedef struct counting {
     wc_scan scan;
     wc_buffer counts;    /* of the chunk, while sending */
     wc_buffer problems;  /* of the chunk */
+    wc_buffer rests;     /* of the chunk */
     size_t sent;         /* bytes of counts */
     const gr_msg *chunk; /* kept while counting */
     uint64_t id;
@@ -51,7 +53,7 @@ typedef struct counting {
     const uint8_t *end;
     int fd;             /* the segment's file; -1: none is open */
     wc_segment segment; /* what is left of it */
-    uint64_t bytes, failed;
+    uint64_t bytes, files, failed;
 } counting;
 
 typedef struct counter {
@@ -71,6 +73,7 @@ static void free_work(void *arg)
     wc_table_fini(&work->table);
     wc_buffer_fini(&work->counts);
     wc_buffer_fini(&work->problems);
+    wc_buffer_fini(&work->rests);
     free(work);
 }
 
@@ -126,23 +129,43 @@ static int next_segment(counting *work)
     GR_TRY(wc_segment_get(&work->at, work->end, &work->segment));
     /* Without waiting, should a pipe have taken the file's name. */
     work->fd = wc_open(work->segment.path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+    work->files += work->segment.len == WC_TO_END;
     return work->fd < 0 ? note_problem(work, errno) : 0;
+}
+
+/* Gives the rest of a large file back, if the system tells how much it is. */
+static int give_rest_back(counting *work)
+{
+    const wc_segment *segment = &work->segment;
+    struct stat st;
+    if (fstat(work->fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+        (uint64_t)st.st_size <= segment->offset) {
+        return 0;
+    }
+    const wc_segment rest = {.path = segment->path,
+                             .offset = segment->offset,
+                             .len = (uint64_t)st.st_size - segment->offset};
+    close_file(work);
+    return wc_segment_put(&work->rests, &rest);
 }
 
 /* Counts at most `most` bytes of the open segment. Returns how many. */
 static int64_t count_piece(counting *work, uint64_t most)
 {
     wc_segment *segment = &work->segment;
-    const uint64_t len = segment->len < most ? segment->len : most;
+    const bool to_end = segment->len == WC_TO_END;
+    uint64_t len = segment->len < most ? segment->len : most;
+    if (to_end && segment->offset < WC_BEGINNING &&
+        len > WC_BEGINNING - segment->offset) {
+        len = WC_BEGINNING - segment->offset;
+    }
     uint64_t got = 0;
     int os_error = 0;
     int rc = wc_scan_file(&work->scan, work->fd, segment->offset, len, &got,
                           &os_error);
     work->bytes += got;
     segment->offset += got;
-    if (segment->len != WC_TO_END) {
-        segment->len -= got;
-    }
+    segment->len -= to_end ? 0 : got;
     if (rc == GR_EIO) {
         rc = note_problem(work, os_error);
         got = 0;
@@ -150,6 +173,8 @@ static int64_t count_piece(counting *work, uint64_t most)
     /* The segment is done, or the file ends here now. */
     if (rc < 0 || got < len || segment->len == 0) {
         close_file(work);
+    } else if (to_end && segment->offset == WC_BEGINNING) {
+        rc = give_rest_back(work);
     }
     return rc < 0 ? rc : (int64_t)got;
 }
@@ -183,13 +208,24 @@ static int count_segments(counting *work)
     return 1;
 }
 
-/* How many bytes the segments ask for. */
+/* What a segment asks for whose end nobody knows. */
+static uint64_t size_of(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        return 0;
+    }
+    const uint64_t size = (uint64_t)st.st_size;
+    return size < WC_BEGINNING ? size : WC_BEGINNING;
+}
+
+/* How many bytes the segments ask for: only who is to crash needs to know. */
 static uint64_t bytes_of(const uint8_t *at, const uint8_t *end)
 {
     uint64_t bytes = 0;
     wc_segment segment;
     while (at < end && wc_segment_get(&at, end, &segment) == 0) {
-        bytes += segment.len != WC_TO_END ? segment.len : 0;
+        bytes += segment.len != WC_TO_END ? segment.len : size_of(segment.path);
     }
     return bytes;
 }
@@ -202,7 +238,9 @@ static void begin(counting *work, uint64_t id, bool crash)
     work->sent = 0;
     work->id = id;
     work->crash = crash;
+    work->rests.size = 0;
     work->bytes = 0;
+    work->files = 0;
     work->failed = 0;
 }
 
@@ -212,7 +250,7 @@ static int begin_segments(gr_actor *self, counter *c, const gr_msg *msg,
     counting *work = c->work;
     work->at = segments.ptr;
     work->end = work->at + segments.len;
-    work->half = bytes_of(work->at, work->end) / 2;
+    work->half = work->crash ? bytes_of(work->at, work->end) / 2 : 0;
     work->chunk = gr_keep(self, msg);
     if (work->chunk == NULL) {
         return GR_ENOMEM;
@@ -249,8 +287,9 @@ static int send_part(gr_actor *self, counter *c)
         return rc < 0 ? rc : 1;
     }
     return gr_send(self, c->coordinator, "done", work->id, gr_bin(from, left),
-                   work->bytes, work->failed,
-                   gr_bin(work->problems.bytes, work->problems.size));
+                   work->bytes, work->files, work->failed,
+                   gr_bin(work->problems.bytes, work->problems.size),
+                   gr_bin(work->rests.bytes, work->rests.size));
 }
 
 static int go(gr_actor *self, counter *c)

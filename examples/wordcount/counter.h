@@ -7,12 +7,14 @@
  *   coordinator -> counter  ["count", chunk, crash, segments]
  *                           ["bytes", chunk, crash, text]
  *   counter -> coordinator  ["part", chunk, counts]         more comes
- *                           ["done", chunk, counts, bytes, failed, problems]
+ *                           ["done", chunk, counts, bytes, files, failed,
+ *                           problems, rests]
  *
  * "done" is "ready", too. chunk is a number; crash says: fail after half of
- * it. segments are as in chunks.h, counts as in partial.h. bytes is what was
- * read, failed how many files could not be; problems names these: varint
- * errno, path, zero byte, and so on.
+ * it. segments are as in segment.h, counts as in partial.h. bytes is what was
+ * read, files how many of those whose size was not known; failed how many could
+ * not be read, and problems names these: varint errno, path, zero byte, and so
+ * on. rests are segments of large files, which are given back.
  */
 #ifndef WORDCOUNT_COUNTER_H
 #define WORDCOUNT_COUNTER_H

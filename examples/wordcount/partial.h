@@ -11,19 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buffer.h"
 #include "table.h"
-
-/* Bytes that grow; all zero at first. Ends with wc_buffer_fini. */
-typedef struct wc_buffer {
-    uint8_t *bytes;
-    size_t size, room;
-} wc_buffer;
-
-/* Makes room for n more bytes, which the caller may then write. Errors:
- * GR_ENOMEM. */
-int wc_buffer_reserve(wc_buffer *buffer, size_t n);
-int wc_buffer_append(wc_buffer *buffer, const void *bytes, size_t n);
-void wc_buffer_fini(wc_buffer *buffer);
 
 /* Appends all words of the table. Errors: GR_ENOMEM. */
 int wc_partial_write(const wc_table *table, wc_buffer *out);

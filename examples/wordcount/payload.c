@@ -134,9 +134,9 @@ static int read_segment(wc_payload *payload, const wc_segment *segment)
 
 int wc_payload_read(wc_payload *payload, wc_chunk *chunk)
 {
-    const uint8_t *at = chunk->segments;
-    const uint8_t *end = at + chunk->segments_size;
-    uint8_t *to = chunk->segments;
+    const uint8_t *at = chunk->segments.bytes;
+    const uint8_t *end = at + chunk->segments.size;
+    uint8_t *to = chunk->segments.bytes;
     payload->text.size = 0;
     while (at < end) {
         const uint8_t *from = at;
@@ -155,6 +155,6 @@ int wc_payload_read(wc_payload *payload, wc_chunk *chunk)
             to += at - from;
         }
     }
-    chunk->segments_size = (size_t)(to - chunk->segments);
+    chunk->segments.size = (size_t)(to - chunk->segments.bytes);
     return 0;
 }

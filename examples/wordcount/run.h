@@ -24,13 +24,12 @@ typedef struct wc_run {
     wc_crew crew;
     wc_progress progress;
     wc_summary summary;
-    gr_pid nodes;     /* the supervisor of the child nodes */
-    uint64_t counted; /* bytes of the chunks that are done */
-    uint64_t total;   /* bytes, by a survey */
-    bool surveyed;    /* total is known */
-    bool killed;      /* --kill-node has had its way */
-    bool retrying;    /* a timer is under way */
-    bool met;         /* a counter has asked for work */
+    gr_pid nodes;   /* the supervisor of the child nodes */
+    uint64_t total; /* bytes, by a survey */
+    bool surveyed;  /* total is known */
+    bool killed;    /* --kill-node has had its way */
+    bool retrying;  /* a timer is under way */
+    bool met;       /* a counter has asked for work */
 } wc_run;
 
 #endif /* WORDCOUNT_RUN_H */

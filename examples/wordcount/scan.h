@@ -11,10 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "segment.h"
 #include "table.h"
-
-#define WC_TO_END                                                              \
-    UINT64_MAX /* the length of a segment that ends with its file */
 
 /* A scanner's buffer; it grows only for a word that is longer. */
 typedef struct wc_scan {

@@ -11,6 +11,7 @@
 #include "examples/wordcount/options.h"
 #include "examples/wordcount/report.h"
 #include "examples/wordcount/scan.h"
+#include "examples/wordcount/segment.h"
 #include "examples/wordcount/table.h"
 #include "examples/wordcount/walk.h"
 
@@ -148,60 +149,88 @@ typedef struct cut {
     uint64_t words, largest;
 } cut;
 
-/* Cuts the tree into chunks, counts each, and adds up. */
-static cut cut_tree(const char *path, uint64_t chunk_size, unsigned workers)
+/* Counts one segment. Of a file whose size is not known only the first
+ * `beginning` bytes: the rest is given back, as a counter does. */
+static void count_segment(wc_scan *scan, wc_chunks *chunks, wc_segment *seg,
+                          uint64_t beginning)
+{
+    uint64_t got;
+    int os_error;
+    struct stat st;
+    const int fd = wc_open(seg->path, O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &st), 0);
+    const uint64_t size = (uint64_t)st.st_size;
+    if (seg->len == WC_TO_END && size > beginning) {
+        seg->len = beginning;
+        const wc_segment rest = {seg->path, beginning, size - beginning};
+        assert_int_equal(wc_chunks_add(chunks, &rest), 0);
+    }
+    assert_int_equal(
+        wc_scan_file(scan, fd, seg->offset, seg->len, &got, &os_error), 0);
+    close(fd);
+}
+
+/* Cuts all that the walk finds into chunks, and counts each. */
+static cut count_chunks(wc_walk *walk, wc_chunks_opts opts, uint64_t beginning)
 {
     cut c = {0};
-    found f = {0};
-    char *paths[1];
-    wc_walk *walk;
     wc_chunks chunks;
     wc_chunk chunk;
     wc_table table;
     wc_scan scan;
     int rc;
-    paths[0] = strdup(path);
     assert_int_equal(wc_table_init(&table, 0), 0);
     assert_int_equal(wc_scan_init(&scan, &table), 0);
-    assert_int_equal(wc_walk_new(&(wc_walk_opts){.paths = paths,
-                                                 .paths_n = 1,
-                                                 .problem = note_problem,
-                                                 .problem_arg = &f},
-                                 &walk),
-                     0);
-    wc_chunks_init(&chunks, &(wc_chunks_opts){.walk = walk,
-                                              .workers = workers,
-                                              .chunk_size = chunk_size});
+    opts.walk = walk;
+    opts.workers = 2;
+    wc_chunks_init(&chunks, &opts);
     assert_false(wc_chunks_are_out(&chunks));
     while ((rc = wc_chunks_next(&chunks, &chunk)) == 1) {
-        assert_int_equal(wc_chunks_are_out(&chunks), chunks.ahead_cost == 0);
-        const uint8_t *at = chunk.segments;
-        const uint8_t *end = at + chunk.segments_size;
+        const uint8_t *at = chunk.segments.bytes;
+        const uint8_t *end = at + chunk.segments.size;
         c.chunks++;
         c.largest = chunk.bytes > c.largest ? chunk.bytes : c.largest;
         while (at < end) {
             wc_segment seg;
-            uint64_t got;
-            int os_error;
             assert_int_equal(wc_segment_get(&at, end, &seg), 0);
-            const int fd = wc_open(seg.path, O_RDONLY);
-            assert_true(fd >= 0);
-            assert_int_equal(
-                wc_scan_file(&scan, fd, seg.offset, seg.len, &got, &os_error),
-                0);
-            close(fd);
+            count_segment(&scan, &chunks, &seg, beginning);
             c.segments++;
         }
         wc_chunk_free(&chunk);
     }
     assert_int_equal(rc, 0);
-    assert_int_equal(f.problems, 0);
-    assert_true(chunks.ahead_cost == 0);
+    assert_true(wc_chunks_are_out(&chunks));
+    assert_int_equal(chunks.ahead_cost, 0);
+    assert_int_equal(chunks.ahead_files, 0);
     c.words = wc_report_total(&table);
     wc_chunks_fini(&chunks);
-    wc_walk_free(walk);
     wc_scan_fini(&scan);
     wc_table_fini(&table);
+    return c;
+}
+
+/* chunk_size 0: guided. beginning 0: sizes are known. */
+static cut cut_tree(const char *path, uint64_t chunk_size, uint64_t beginning)
+{
+    found f = {0};
+    char *paths[1];
+    wc_walk *walk;
+    paths[0] = strdup(path);
+    assert_non_null(paths[0]);
+    assert_int_equal(wc_walk_new(&(wc_walk_opts){.paths = paths,
+                                                 .paths_n = 1,
+                                                 .no_sizes = beginning > 0,
+                                                 .problem = note_problem,
+                                                 .problem_arg = &f},
+                                 &walk),
+                     0);
+    const wc_chunks_opts opts = {.no_sizes = beginning > 0,
+                                 .chunk_size = chunk_size};
+    const cut c =
+        count_chunks(walk, opts, beginning > 0 ? beginning : WC_TO_END);
+    assert_int_equal(f.problems, 0);
+    wc_walk_free(walk);
     free(paths[0]);
     return c;
 }
@@ -225,23 +254,29 @@ static void chunks_cover_every_file_once(void **state)
         }
     }
 
-    const cut guided = cut_tree(path_of("many"), 0, 2);
-    const cut tiny = cut_tree(path_of("many"), 100, 2);
+    const cut guided = cut_tree(path_of("many"), 0, 0);
+    const cut tiny = cut_tree(path_of("many"), 100, 0);
+    const cut unknown = cut_tree(path_of("many"), 0, 200);
 
     assert_int_equal(guided.words, words);
     assert_int_equal(guided.segments, FILES);
     assert_true(guided.chunks < 20);
     assert_int_equal(tiny.words, words);
+    assert_int_equal(unknown.words, words);
+    assert_int_equal(unknown.segments, FILES + FILES - 201);
     assert_true(tiny.chunks >= FILES);
     assert_true(tiny.largest <= 100);
 
     write_file("many/large", text, LARGE);
-    const cut larger = cut_tree(path_of("many"), 0, 2);
-    const cut one = cut_tree(path_of("many/large"), 1 << 20, 2);
-    const cut exact = cut_tree(path_of("many/large"), LARGE, 2);
+    const cut larger = cut_tree(path_of("many"), 0, 0);
+    const cut one = cut_tree(path_of("many/large"), 1 << 20, 0);
+    const cut given_back = cut_tree(path_of("many/large"), 0, 1000);
+    const cut exact = cut_tree(path_of("many/large"), LARGE, 0);
     assert_true(larger.segments > FILES + 1);
     assert_true(larger.words - words == one.words);
     assert_int_equal(one.chunks, 3);
+    assert_true(given_back.segments > 2);
+    assert_true(given_back.words == one.words);
     assert_int_equal(exact.chunks, 1);
     assert_true(exact.words == one.words);
     free(text);
