@@ -143,6 +143,25 @@ static void free_ext(gr_actor *self)
     free(ext);
 }
 
+/* Links and monitors that wait in the inbox still came in time: they are told
+ * the real reason, above all when a kill overtook them. What a push has not
+ * linked yet came too late, and is told so when it is buried. */
+static void take_waiting_ties(gr_actor *self)
+{
+    gr_msg *msg = self->outlet.head;
+    /* acquire: pairs with the linking release in gri_inbox_push. */
+    while ((msg = atomic_load_explicit(&msg->next, memory_order_acquire)) !=
+           NULL) {
+        bool is_tie =
+            msg->kind == GRI_MSG_LINK || msg->kind == GRI_MSG_UNLINK ||
+            msg->kind == GRI_MSG_MONITOR || msg->kind == GRI_MSG_DEMONITOR;
+        if (is_tie && msg->run == self->now) {
+            (void)gri_on_link_signal(self, msg); /* is never for the program */
+            msg->kind = GRI_MSG_NOP;
+        }
+    }
+}
+
 void gri_end_run(gr_actor *self)
 {
     gri_ctx *ctx = self->ctx;
@@ -156,6 +175,7 @@ void gri_end_run(gr_actor *self)
         b->terminate(self, self->state, &why);
     }
     report(self, &why);
+    take_waiting_ties(self);
     /* Those who restart it hear of the end first, when its name is free and its
      * hooks have let go of what it held: so whoever learns of the end by any
      * other way and asks them finds that they know. */

@@ -37,6 +37,12 @@ static inline gr_pid gri_pid_of(const gr_actor *self)
     return (gr_pid){self->sys->node, gri_id(self->now, self->index)};
 }
 
+/* A pid without a node (gr_node_agent(GR_HERE)) is of this one. */
+static inline bool gri_is_here(const gr_system *sys, gr_pid pid)
+{
+    return pid.node == sys->node || (pid.node == 0 && pid.id != 0);
+}
+
 /* The slot of a local pid, or NULL if there is none. */
 static inline gr_actor *gri_slot_of(gr_system *sys, gr_pid pid)
 {

@@ -181,8 +181,16 @@ void gri_drop_monitor(gr_actor *self, uint64_t ref)
 /* ---- what programs call ---------------------------------------------------
  */
 
+/* The pid as the signals of its ends will name it. */
+static gr_pid full(const gr_actor *self, gr_pid pid)
+{
+    return gri_is_here(self->sys, pid) ? (gr_pid){self->sys->node, pid.id}
+                                       : pid;
+}
+
 int gr_link(gr_actor *self, gr_pid pid)
 {
+    pid = full(self, pid);
     if (gr_pid_is_nobody(pid) || gr_pid_eq(pid, gri_pid_of(self))) {
         return GR_EINVAL;
     }
@@ -200,6 +208,7 @@ int gr_link(gr_actor *self, gr_pid pid)
 
 int gr_unlink(gr_actor *self, gr_pid pid)
 {
+    pid = full(self, pid);
     gri_thread_forget(self, GRI_MSG_EXIT, pid, 0);
     if (self->ext == NULL ||
         gri_map_get(&self->ext->links, key_of(pid)) == NULL) {
@@ -229,6 +238,7 @@ int gr_monitor(gr_actor *self, gr_pid pid, gr_ref *out)
     if (gri_ext_of(self) == NULL) {
         return GR_ENOMEM;
     }
+    pid = full(self, pid);
     uint64_t ref = gri_new_ref(self->ctx);
     GR_TRY(gri_add_monitor(self, pid, ref));
     int rc = gri_send_new_signal(self->ctx, gri_pid_of(self), pid,
@@ -284,7 +294,7 @@ int gr_kill(gr_actor *self, gr_pid pid)
 void gri_kill(gri_ctx *ctx, gr_pid pid)
 {
     gr_system *sys = ctx->sys;
-    gr_actor *slot = pid.node == sys->node ? gri_slot_of(sys, pid) : NULL;
+    gr_actor *slot = gri_is_here(sys, pid) ? gri_slot_of(sys, pid) : NULL;
     if (slot != NULL && gri_slot_lives(slot, gri_pid_run(pid))) {
         gri_set_alert(slot, gri_pid_run(pid));
         gri_slow_release(ctx, pid);

@@ -78,7 +78,7 @@ static int send_far(gri_ctx *ctx, gr_pid to, gr_msg *msg)
 int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
 {
     gr_system *sys = ctx->sys;
-    if (to.node != sys->node) {
+    if (!gri_is_here(sys, to)) {
         if (gr_pid_is_nobody(to)) {
             return GR_EINVAL;
         }
@@ -129,7 +129,7 @@ static void count_reply(gri_ctx *ctx, const gr_msg *msg)
 int gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg)
 {
     gr_system *sys = ctx->sys;
-    if (to.node != sys->node) {
+    if (!gri_is_here(sys, to)) {
         int rc = gr_pid_is_nobody(to) ? GR_EINVAL : send_far(ctx, to, msg);
         if (rc < 0) {
             count_reply(ctx, msg);

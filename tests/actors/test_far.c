@@ -12,8 +12,7 @@ static void expect_sent(unsigned i, gri_msg_kind kind, gr_pid from, gr_pid to)
     CHECK(gr_pid_eq(fake.sent[i].to, to));
 }
 
-/* ---- outward
- * ------------------------------------------------------------------------ */
+/* ---- outward ---- */
 
 static void scene_send(stage *s)
 {
@@ -126,8 +125,7 @@ static void test_handlers_cannot_wait_for_another_node(void **state)
     stage_each_seed(scene_handler_cannot_wait, NULL);
 }
 
-/* ---- inward
- * -------------------------------------------------------------------------- */
+/* ---- inward ---- */
 
 static int answer(gr_actor *self, puppet *p, const gr_msg *msg)
 {
@@ -282,8 +280,7 @@ static void test_a_late_answer_from_far_is_not_seen(void **state)
     stage_each_seed(scene_reply_from_far, NULL);
 }
 
-/* ---- what else actors/route.h offers
- * --------------------------------------------------- */
+/* ---- what else actors/route.h offers ---- */
 
 static int nothing(gr_actor *self, void *state, const gr_msg *msg)
 {

@@ -26,9 +26,7 @@ static gr_pid watched(stage *s, char letter, puppet_fn *begin)
                              &(gr_spawn_opts){.monitor = &ref}, begin);
 }
 
-/* ---- 1
- * -------------------------------------------------------------------------------
- */
+/* ---- 1 ---- */
 
 static _Atomic(int) inside;
 static _Atomic(int) meetings;
@@ -86,9 +84,7 @@ static void guarantee_1_one_actor_runs_on_one_thread_at_a_time(void **state)
     stage_end(&s);
 }
 
-/* ---- 2
- * -------------------------------------------------------------------------------
- */
+/* ---- 2 ---- */
 
 static int pass_on(gr_actor *self, puppet *p, const gr_msg *msg)
 {
@@ -135,9 +131,7 @@ static void guarantee_2_no_message_shares_memory_with_its_sender(void **state)
     stage_each_seed(scene_no_sharing, NULL);
 }
 
-/* ---- 3
- * -------------------------------------------------------------------------------
- */
+/* ---- 3 ---- */
 
 struct order {
     gr_pid sender[SENDERS];
@@ -197,9 +191,7 @@ guarantee_3_messages_and_deaths_arrive_in_the_order_sent(void **state)
     }
 }
 
-/* ---- 4
- * -------------------------------------------------------------------------------
- */
+/* ---- 4 ---- */
 
 static _Atomic(uint64_t) accepted;
 static _Atomic(uint64_t) handled;
@@ -310,9 +302,7 @@ static void guarantee_4_every_send_is_accounted_for(void **state)
     }
 }
 
-/* ---- 5
- * -------------------------------------------------------------------------------
- */
+/* ---- 5 ---- */
 
 static void scene_pids(stage *s)
 {
@@ -360,9 +350,7 @@ static void guarantee_5_a_pid_never_names_a_later_actor(void **state)
     stage_end(&s);
 }
 
-/* ---- 8
- * -------------------------------------------------------------------------------
- */
+/* ---- 8 ---- */
 
 static int begin_stubborn(gr_actor *self, puppet *p, const gr_msg *msg)
 {
@@ -392,9 +380,7 @@ guarantee_8_shutdown_is_bounded_reversed_and_names_what_blocked(void **state)
     }
 }
 
-/* ---- 9
- * -------------------------------------------------------------------------------
- */
+/* ---- 9 ---- */
 
 static void guarantee_9_an_idle_system_uses_no_processor(void **state)
 {

@@ -1,8 +1,7 @@
 /* tests/actors/test_life.c - how actors begin and end, and who is told what. */
 #include "tests/support/stage.h"
 
-/* ---- spawn
- * -------------------------------------------------------------------- */
+/* ---- spawn ---- */
 
 static int no_receive(gr_actor *self, void *state, const gr_msg *msg)
 {
@@ -230,8 +229,7 @@ static void test_spawn_in_a_stopping_system(void **state)
     stage_expect(&s, "+a GR_ESTOPPED -a:shutdown");
 }
 
-/* ---- the ways to end
- * -------------------------------------------------------------- */
+/* ---- the ways to end ---- */
 
 static void scene_init_fails(stage *s)
 {
@@ -436,8 +434,7 @@ static void test_nobody_is_an_error(void **state)
     stage_each_seed(scene_nobody, NULL);
 }
 
-/* ---- terminate and gr_on_exit
- * ----------------------------------------------------- */
+/* ---- terminate and gr_on_exit ---- */
 
 static void hook_1(void *arg)
 {

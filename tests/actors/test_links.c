@@ -27,8 +27,7 @@ static void kill_it(stage *s, gr_pid pid)
     stage_settle(s);
 }
 
-/* ---- links
- * ----------------------------------------------------------------------- */
+/* ---- links ---- */
 
 static void scene_link_both_ways(stage *s)
 {
@@ -235,8 +234,7 @@ static void test_a_link_to_the_dead_tells_at_once(void **state)
     stage_each_seed(scene_link_to_dead, NULL);
 }
 
-/* ---- monitors
- * --------------------------------------------------------------------- */
+/* ---- monitors ---- */
 
 static void scene_monitor(stage *s)
 {
@@ -396,6 +394,43 @@ static void test_a_watcher_may_die_first(void **state)
     stage_each_seed(scene_watcher_dies_first, NULL);
 }
 
+static int ignore(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)self, (void)p, (void)msg;
+    return 0;
+}
+
+static void scene_kill_overtakes(stage *s)
+{
+    gr_pid a = stage_puppet(s, 'a');
+    gr_ref gone;
+    gr_ref ref;
+    const gr_msg *msg;
+    gr_exit_reason why;
+    stage_settle(s);
+    stage_do(s, a, ignore);
+    CHECK_RC(gr_monitor(s->self, a, &gone), 0);
+    CHECK_RC(gr_monitor(s->self, a, &ref), 0);
+    gr_demonitor(s->self, gone);
+    CHECK_RC(gr_link(s->self, a), 0);
+    CHECK_RC(gr_kill(s->self, a), 0); /* looked at before all of them */
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_RC(gr_receive(s->self, 0, &msg), 0);
+        gr_ref which = ref;
+        CHECK(gr_match_exit(msg, NULL, &why) ||
+              gr_match_down(msg, &which, NULL, &why));
+        CHECK(which.id == ref.id);
+        CHECK_INT(why.kind, GR_EXIT_KILLED);
+    }
+    CHECK_RC(gr_receive(s->self, 0, &msg), GR_ETIMEOUT);
+}
+
+static void test_a_kill_that_overtakes_ties_is_what_they_tell(void **state)
+{
+    (void)state;
+    stage_each_seed(scene_kill_overtakes, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_down_comes_behind_the_last_words),
         cmocka_unit_test(test_signals_cannot_be_forged),
         cmocka_unit_test(test_a_watcher_may_die_first),
+        cmocka_unit_test(test_a_kill_that_overtakes_ties_is_what_they_tell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,8 +34,7 @@ static int tell_count(gr_actor *self, puppet *p, const gr_msg *msg)
     return 0;
 }
 
-/* ---- the hard bound
- * ---------------------------------------------------------------- */
+/* ---- the hard bound ---- */
 
 static void scene_fail(stage *s)
 {
@@ -232,8 +231,7 @@ static void test_bounds_of_the_behaviour_and_of_the_spawn(void **state)
     stage_each_seed(scene_behavior_bound, NULL);
 }
 
-/* ---- the soft bound
- * ------------------------------------------------------------------ */
+/* ---- the soft bound ---- */
 
 enum {
     BURST = 30,

@@ -57,8 +57,7 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size)
     return fails() ? NULL : __real_aligned_alloc(alignment, size);
 }
 
-/* ---- a scene that uses everything
- * -------------------------------------------------- */
+/* ---- a scene that uses everything ---- */
 
 static void quiet_log(void *arg, gr_log_level level, const char *line)
 {

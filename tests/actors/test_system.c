@@ -7,8 +7,7 @@
 
 #include "tests/support/stage.h"
 
-/* ---- start
- * --------------------------------------------------------------------- */
+/* ---- start ---- */
 
 static void test_start_refuses_bad_options(void **state)
 {
@@ -47,8 +46,7 @@ static void test_start_and_stop_many_times(void **state)
     }
 }
 
-/* ---- several systems
- * -------------------------------------------------------------- */
+/* ---- several systems ---- */
 
 static void test_systems_share_nothing(void **state)
 {
@@ -90,8 +88,7 @@ static void test_equal_seeds_give_equal_nodes(void **state)
     stage_end(&y);
 }
 
-/* ---- stop
- * -------------------------------------------------------------------------- */
+/* ---- stop ---- */
 
 /* Takes 10 ms to end when it is told to. */
 static int hear_slowly(gr_actor *self, puppet *p, const gr_msg *msg)
@@ -379,8 +376,7 @@ static void test_children_are_left_to_their_parent(void **state)
     }
 }
 
-/* ---- stats
- * ------------------------------------------------------------------------- */
+/* ---- stats ---- */
 
 static void scene_stats(stage *s)
 {

@@ -8,8 +8,7 @@
 
 #include "tests/support/stage.h"
 
-/* ---- receive and sleep
- * -------------------------------------------------------- */
+/* ---- receive and sleep ---- */
 
 static int send_three(gr_actor *self, puppet *p, const gr_msg *msg)
 {
@@ -98,8 +97,7 @@ static void test_handlers_cannot_wait(void **state)
     stage_each_seed(scene_handlers_do_not_wait, NULL);
 }
 
-/* ---- being told to stop
- * ----------------------------------------------------------- */
+/* ---- being told to stop ---- */
 
 static int stop_sender(gr_actor *self, puppet *p, const gr_msg *msg)
 {
@@ -265,9 +263,7 @@ static void test_a_link_tells_a_thread_to_stop(void **state)
     stage_each_seed(scene_linked_thread, NULL);
 }
 
-/* ---- call
- * ------------------------------------------------------------------------------
- */
+/* ---- call ---- */
 
 static int double_it(gr_actor *self, void *state, const gr_msg *msg)
 {
@@ -415,8 +411,7 @@ static void test_many_threads_call_at_once(void **state)
     stage_end(&s);
 }
 
-/* ---- gr_wait_stop
- * ------------------------------------------------------------------------ */
+/* ---- gr_wait_stop ---- */
 
 #if defined(__SANITIZE_THREAD__)
 #define UNDER_TSAN 1

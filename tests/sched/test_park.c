@@ -69,8 +69,7 @@ static void a_task_from_outside_finds_a_worker(void **state)
     submit_again_and_again(2);
 }
 
-/* ---- side by side
- * ------------------------------------------------------------- */
+/* ---- side by side ---- */
 
 static _Atomic(unsigned) arrived, left;
 
@@ -182,8 +181,7 @@ static void surplus_tasks_wake_one_worker_after_the_other(void **state)
     toy_stop(&s);
 }
 
-/* ---- timers
- * -------------------------------------------------------------------- */
+/* ---- timers ---- */
 
 static void a_timer_from_outside_wakes_a_sleeper(void **state)
 {

@@ -235,8 +235,7 @@ static void thieves_and_owners_run_each_job_once(void **state)
     assert_true(atomic_load_explicit(&stolen, memory_order_relaxed) > 0);
 }
 
-/* ---- the last one
- * ------------------------------------------------------------ */
+/* ---- the last one ---- */
 
 enum { LAST = 200000 };
 static job last[LAST];

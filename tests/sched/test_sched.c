@@ -132,8 +132,7 @@ static void virtual_timers_fire_when_the_clock_is_there(void **state)
     sim_fini();
 }
 
-/* ---- real threads
- * ------------------------------------------------------------ */
+/* ---- real threads ---- */
 
 enum { TASKS = 64, GENERATIONS = 500, WORKERS = 4 };
 
@@ -259,8 +258,7 @@ static void two_that_talk_do_not_starve_a_third(void **state)
     assert_int_equal(third.runs, 1);
 }
 
-/* ---- the end
- * ------------------------------------------------------------------ */
+/* ---- the end ---- */
 
 static sem_t held;
 static _Atomic(unsigned) hold_it;

@@ -45,8 +45,7 @@ static void who_is_killed_is_not_suspended_any_more(void **state)
     assert_int_equal(gr_system_stop(sys, 1000), 0);
 }
 
-/* ---- the storm
- * ---------------------------------------------------------------- */
+/* ---- the storm ---- */
 
 enum { SENDERS = 16, ROUNDS = 60, BURST = 200 };
 

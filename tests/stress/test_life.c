@@ -16,8 +16,7 @@ enum {
     ERROR_MIXED = GR_EUSER - 1
 };
 
-/* ---- short lives
- * ------------------------------------------------------------------ */
+/* ---- short lives ---- */
 
 /* It knows whose mail it may get: "for" with its own pid, and nothing else. */
 static int fly_receive(gr_actor *self, void *state, const gr_msg *msg)
@@ -43,8 +42,7 @@ static int fly_receive(gr_actor *self, void *state, const gr_msg *msg)
 
 static const gr_behavior fly = {.name = "fly", .receive = fly_receive};
 
-/* ---- breeders
- * ---------------------------------------------------------------------- */
+/* ---- breeders ---- */
 
 typedef struct breeder {
     gr_pid owner, known[MEMORY], current;
@@ -235,8 +233,7 @@ static void short_lives_never_get_each_others_mail(void **state)
     stress_stop(&s);
 }
 
-/* ---- a name is found only when its actor can hear
- * ------------------------------------ */
+/* ---- a name is found only when its actor can hear ---- */
 
 enum { SEEKERS = 3, BIRTHS = 4000 };
 
@@ -317,8 +314,7 @@ static void who_is_found_by_name_can_be_called(void **state)
     stress_stop(&s);
 }
 
-/* ---- a stop among births
- * ---------------------------------------------------------------- */
+/* ---- a stop among births ---- */
 
 enum { STOPS = 150 };
 

@@ -11,8 +11,7 @@
 
 enum { THREADS = 3, SENDERS = 4, VISITS = 1000, ERROR_TIMER = GR_EUSER - 1 };
 
-/* ---- attaching, detaching
- * ------------------------------------------------------------ */
+/* ---- attaching, detaching ---- */
 
 static const char *const names[THREADS] = {"t0", "t1", "t2"};
 
@@ -121,8 +120,7 @@ static void threads_come_and_go_under_fire(void **state)
     stress_stop(&s);
 }
 
-/* ---- told to leave
- * ---------------------------------------------------------------------- */
+/* ---- told to leave ---- */
 
 enum { ENDS = 200 };
 
@@ -175,9 +173,7 @@ static void a_system_ends_while_threads_leave(void **state)
     (void)pthread_barrier_destroy(&all_are_in);
 }
 
-/* ---- timers
- * -------------------------------------------------------------------------------
- */
+/* ---- timers ---- */
 
 enum { PLAYERS = 8, TIMERS = 6, MOVES = 400 };
 

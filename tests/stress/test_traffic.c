@@ -9,8 +9,7 @@
 
 enum { ERROR_ORDER = GR_EUSER - 1 };
 
-/* ---- pairs
- * -------------------------------------------------------------------- */
+/* ---- pairs ---- */
 
 enum { PAIRS = 8, TRIPS = 5000 };
 
@@ -75,8 +74,7 @@ static void pairs_play_without_a_loss(void **state)
     stress_stop(&s);
 }
 
-/* ---- a ring
- * -------------------------------------------------------------------- */
+/* ---- a ring ---- */
 
 enum { RING = 100, TOKENS = 4, HOPS = 20000 };
 
@@ -126,8 +124,7 @@ static void tokens_go_round_a_ring(void **state)
     stress_stop(&s);
 }
 
-/* ---- many to one, and all to all
- * -------------------------------------------------- */
+/* ---- many to one, and all to all ---- */
 
 enum { PEERS = 12, LETTERS = 20000, BATCH = 50 };
 

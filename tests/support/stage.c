@@ -5,8 +5,7 @@
 
 uint64_t stage_seed_now;
 
-/* ---- journal and log
- * ----------------------------------------------------------- */
+/* ---- journal and log ---- */
 
 static void append(char *buf, size_t size, const char *word)
 {
@@ -101,8 +100,7 @@ bool stage_logged(stage *s, const char *text)
     return found;
 }
 
-/* ---- start and end
- * -------------------------------------------------------------- */
+/* ---- start and end ---- */
 
 void stage_start(stage *s, uint64_t seed, const gr_system_opts *opts)
 {
@@ -169,8 +167,7 @@ void stage_settle(stage *s)
     gr_sim_advance(s->sys, 0);
 }
 
-/* ---- puppets
- * --------------------------------------------------------------------- */
+/* ---- puppets ---- */
 
 char stage_letter(stage *s, gr_pid pid)
 {

@@ -100,8 +100,7 @@ extern uint64_t stage_seed_now;
         }                                                                      \
     } while (0)
 
-/* ---- a stage
- * ----------------------------------------------------------------- */
+/* ---- a stage ---- */
 
 /* opts may be NULL; its seed and log are set. */
 void stage_start(stage *s, uint64_t seed, const gr_system_opts *opts);
@@ -116,8 +115,7 @@ gr_stats stage_stats(stage *s);
 /* sent = handled + dead letters + dropped + late. */
 void stage_check_conserved(stage *s);
 
-/* ---- its journal
- * --------------------------------------------------------------- */
+/* ---- its journal ---- */
 
 __attribute__((format(printf, 2, 3))) void stage_note(stage *s,
                                                       const char *format, ...);
@@ -132,8 +130,7 @@ void stage_drain(stage *s);
 /* Writes down one message as a puppet of that letter would. */
 void stage_note_msg(stage *s, char letter, const gr_msg *msg);
 
-/* ---- its puppets
- * ----------------------------------------------------------------- */
+/* ---- its puppets ---- */
 
 gr_pid stage_puppet(stage *s, char letter);
 /* opts may be NULL; its args are set. begin, if any, is init's work. */
