@@ -37,6 +37,7 @@ for model in tests/model/*.pml; do
         cat "$work/$name.log" >&2
         failed="$failed $name"
     fi
+    # shellcheck disable=SC2013 # the names hold no blanks
     for mutant in $(sed -n 's/^ \* mutant \([A-Z_0-9]*\):.*/\1/p' "$model"); do
         verify "$model" "-D$mutant" >"$work/$name-$mutant.log" ||
             die "cannot check $model with $mutant"

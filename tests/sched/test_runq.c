@@ -148,19 +148,20 @@ static gri_runq queues[WORKERS];
 /* relaxed throughout: must not order what the queues have to. */
 static _Atomic(unsigned) done, wrong, stolen;
 
-static void run_job(job *j, gri_runq *mine);
-
-static void start_job(unsigned number, unsigned parent_runs, gri_runq *mine)
+/* What did not fit into the queue waits here, by `next`. */
+static void start_job(unsigned number, unsigned parent_runs, gri_runq *mine,
+                      gri_task **rest)
 {
     job *j = &jobs[number];
     j->number = number;
     j->parent_runs = parent_runs;
     if (!gri_runq_push(mine, &j->task)) {
-        run_job(j, mine);
+        j->task.next = *rest;
+        *rest = &j->task;
     }
 }
 
-static void run_job(job *j, gri_runq *mine)
+static void run_job(job *j, gri_runq *mine, gri_task **rest)
 {
     j->runs++;
     if (j->runs != 1 || j->parent_runs != 1 || j != &jobs[j->number]) {
@@ -169,10 +170,17 @@ static void run_job(job *j, gri_runq *mine)
     for (unsigned i = 1; i <= FANOUT; i++) {
         unsigned child = j->number * FANOUT + i;
         if (child < JOBS) {
-            start_job(child, j->runs, mine);
+            start_job(child, j->runs, mine, rest);
         }
     }
     atomic_fetch_add_explicit(&done, 1, memory_order_relaxed);
+}
+
+static gri_task *take_rest(gri_task **rest)
+{
+    gri_task *first = *rest;
+    *rest = first != NULL ? first->next : NULL;
+    return first;
 }
 
 static void *work(void *arg)
@@ -180,6 +188,7 @@ static void *work(void *arg)
     unsigned me = *(unsigned *)arg;
     gri_rng rng = {me + 1};
     gri_runq *mine = &queues[me];
+    gri_task *rest = NULL;
     unsigned idle = 0;
     unsigned ran = 0;
     while (me == 0 &&
@@ -190,6 +199,9 @@ static void *work(void *arg)
     while (atomic_load_explicit(&done, memory_order_relaxed) < JOBS &&
            idle < 10000000) {
         gri_task *found = gri_runq_pop(mine);
+        if (found == NULL) {
+            found = take_rest(&rest);
+        }
         if (found == NULL) {
             unsigned victim = gri_rng_below(&rng, WORKERS);
             found = victim == me ? NULL : gri_runq_steal(mine, &queues[victim]);
@@ -203,7 +215,7 @@ static void *work(void *arg)
             continue;
         }
         idle = 0;
-        run_job((job *)(void *)found, mine);
+        run_job((job *)(void *)found, mine, &rest);
         if (++ran % YIELDS == 0) {
             (void)sched_yield();
         }
@@ -220,7 +232,9 @@ static void thieves_and_owners_run_each_job_once(void **state)
         init_at(&queues[i], UINT32_MAX - 50);
         number[i] = i;
     }
-    start_job(0, 1, &queues[0]);
+    gri_task *rest = NULL;
+    start_job(0, 1, &queues[0], &rest);
+    assert_null(rest);
     for (unsigned i = 0; i < WORKERS; i++) {
         assert_int_equal(pthread_create(&thread[i], NULL, work, &number[i]), 0);
     }

@@ -225,9 +225,9 @@ static void short_lives_never_get_each_others_mail(void **state)
     assert_int_equal(stats.spawned, 1 + BREEDERS * (1 + ROUNDS));
     assert_true(dead + timeouts > 0);
     assert_true(stats.dead_letters > 0);
-    for (char c = 'a'; c < 'a' + NAMES; c++) {
+    for (int i = 0; i < NAMES; i++) {
         gr_pid pid;
-        char name[2] = {c, '\0'};
+        char name[2] = {(char)('a' + i), '\0'};
         assert_int_equal(gr_whereis(s.self, GR_HERE, name, &pid), GR_ENOENT);
     }
     stress_stop(&s);

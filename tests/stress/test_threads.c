@@ -60,11 +60,13 @@ static void visit_once(visitor *v, unsigned round)
         return;
     }
     if (round % 5 == 0) {
-        v->failed += gr_after(self, 0, NULL, "for", gr_self(self)) < 0;
-        v->failed += gr_sleep(self, 1) < 0; /* what comes is saved */
+        int rc = gr_after(self, 0, NULL, "for", gr_self(self));
+        v->failed += rc < 0;
+        rc = gr_sleep(self, 1); /* what comes is saved */
+        v->failed += rc < 0;
     }
     for (unsigned i = 0; i < round % 8; i++) {
-        int rc = gr_receive(self, (int64_t)(i % 2), &msg);
+        int rc = gr_receive(self, i % 2, &msg);
         gr_pid meant;
         if (rc == 0) {
             v->got++;
@@ -90,7 +92,7 @@ static void threads_come_and_go_under_fire(void **state)
 {
     (void)state;
     stress s;
-    gr_stats stats;
+    gr_stats stats = {0};
     pthread_t thread[THREADS];
     visitor visitors[THREADS];
     gr_pid naggers[SENDERS];
@@ -253,7 +255,7 @@ static void cancelled_timers_are_never_seen(void **state)
 {
     (void)state;
     stress s;
-    gr_stats stats;
+    gr_stats stats = {0};
     stress_start(&s, NULL);
     for (uint64_t i = 0; i < PLAYERS; i++) {
         gr_pid pid;

@@ -32,8 +32,9 @@ static int player_receive(gr_actor *self, void *state, const gr_msg *msg)
     if (n / 2 != p->next++) {
         return ERROR_ORDER;
     }
-    return n + 1 == 2 * TRIPS ? gr_send(self, p->owner, "done")
-                              : gr_send(self, gr_sender(msg), "ball", n + 1);
+    return n + 1 == 2 * (uint64_t)TRIPS
+               ? gr_send(self, p->owner, "done")
+               : gr_send(self, gr_sender(msg), "ball", n + 1);
 }
 
 static const gr_behavior player_behavior = {
@@ -115,8 +116,8 @@ static void tokens_go_round_a_ring(void **state)
                          0);
     }
     for (unsigned i = 0; i < TOKENS; i++) {
-        assert_int_equal(gr_send(s.self, ring[i * 25], "token", (uint64_t)HOPS),
-                         0);
+        assert_int_equal(
+            gr_send(s.self, ring[(size_t)i * 25], "token", (uint64_t)HOPS), 0);
     }
     await_done(&s, TOKENS);
     stress_settle(&s, RING, &stats);
