@@ -90,7 +90,8 @@ struct gr_actor {
     _Atomic(uint8_t) full;        /* gr_full; set by the spawner */
     _Atomic(uint8_t) place;       /* gri_place; written by the consumer */
     _Atomic(uint8_t) traits;      /* gri_traits; set by the spawner, mostly */
-    _Atomic(uint8_t) over;        /* alert means GR_EXIT_LIMIT */
+    _Atomic(uint8_t) over;        /* the alert of the run with this mark (see
+                                     gri_over_mark) means GR_EXIT_LIMIT */
     uint32_t index;               /* constant */
     gr_system *sys;               /* constant */
     _Atomic(uint64_t) born;       /* order of spawn; set by the spawner */

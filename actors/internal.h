@@ -63,6 +63,13 @@ static inline bool gri_slot_lives(const gr_actor *slot, uint32_t run)
            (run & 1) != 0;
 }
 
+/* Tells a run from its neighbours in one byte, and from none: who finds a
+ * mailbox full may be late, and must not mark the run that came after. */
+static inline uint8_t gri_over_mark(uint32_t run)
+{
+    return (uint8_t)(0x80 | (run >> 1 & 0x7f));
+}
+
 /* That run of the slot is to end before its next message. */
 static inline void gri_set_alert(gr_actor *slot, uint32_t run)
 {

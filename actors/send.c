@@ -45,7 +45,8 @@ static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
         gri_bury(ctx, to, msg, GRI_WHY_FULL);
         gri_msg_free(ctx->cache, msg);
         /* relaxed: published by the alert. */
-        atomic_store_explicit(&slot->over, 1, memory_order_relaxed);
+        atomic_store_explicit(&slot->over, gri_over_mark(gri_pid_run(to)),
+                              memory_order_relaxed);
         /* It has messages, so it runs and will look. */
         gri_set_alert(slot, gri_pid_run(to));
         gri_slow_release(ctx, to);

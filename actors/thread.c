@@ -201,7 +201,8 @@ static void look_at_alert(gr_actor *self)
         thread->killed = true;
         gr_exit_reason why = {.kind = GR_EXIT_KILLED};
         /* relaxed: set before the alert. */
-        if (atomic_load_explicit(&self->over, memory_order_relaxed) != 0) {
+        if (atomic_load_explicit(&self->over, memory_order_relaxed) ==
+            gri_over_mark(self->now)) {
             why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ELIMIT, "mailbox full"};
         }
         gri_exit_set(self, &why);

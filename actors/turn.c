@@ -129,7 +129,8 @@ static bool is_killed(gr_actor *self)
     }
     gr_exit_reason why = {.kind = GR_EXIT_KILLED};
     /* relaxed: see above. */
-    if (atomic_load_explicit(&self->over, memory_order_relaxed) != 0) {
+    if (atomic_load_explicit(&self->over, memory_order_relaxed) ==
+        gri_over_mark(self->now)) {
         why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ELIMIT, "mailbox full"};
     }
     /* Only what was killed itself ends without terminate: not what is linked to

@@ -6,6 +6,7 @@
  * writes to waiting bells: both are safe in a signal handler.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 
@@ -21,16 +22,20 @@ static struct sigaction old_term, old_int; /* under lock */
 /* Read by the handler. */
 static _Atomic(_Atomic(uint32_t) *) waiter[WAITERS_MAX];
 static _Atomic(uint32_t) signals;
+static _Atomic(uint32_t) running; /* handlers that may hold a waiter's word */
 
 static void on_signal(int number)
 {
     (void)number;
+    /* seq_cst: with leave. Either it sees us running, or we see its place
+     * empty; so no word is written to once its thread has left. */
+    atomic_fetch_add_explicit(&running, 1, memory_order_seq_cst);
     /* release: whoever is woken by its bell sees the count. */
     atomic_fetch_add_explicit(&signals, 1, memory_order_release);
     for (unsigned i = 0; i < WAITERS_MAX; i++) {
-        /* acquire: pairs with the release in enter. */
+        /* seq_cst: as above; an acquire of what enter released. */
         _Atomic(uint32_t) *word =
-            atomic_load_explicit(&waiter[i], memory_order_acquire);
+            atomic_load_explicit(&waiter[i], memory_order_seq_cst);
         if (word != NULL) {
             /* release: as the count above. The word changes, so a sleeper who
              * has just looked at the count does not fall asleep; its lowest
@@ -39,6 +44,8 @@ static void on_signal(int number)
             gri_futex_wake(word, 1);
         }
     }
+    /* seq_cst: as above. */
+    atomic_fetch_sub_explicit(&running, 1, memory_order_seq_cst);
 }
 
 static bool enter(_Atomic(uint32_t) *word, unsigned *place)
@@ -70,8 +77,12 @@ static bool enter(_Atomic(uint32_t) *word, unsigned *place)
 static void leave(unsigned place)
 {
     (void)pthread_mutex_lock(&lock);
-    /* release: nothing is published; symmetric with enter. */
-    atomic_store_explicit(&waiter[place], NULL, memory_order_release);
+    /* seq_cst, both: see on_signal. A handler that interrupts this very thread
+     * ends before the loop looks again. */
+    atomic_store_explicit(&waiter[place], NULL, memory_order_seq_cst);
+    while (atomic_load_explicit(&running, memory_order_seq_cst) > 0) {
+        (void)sched_yield();
+    }
     if (--waiting == 0) {
         (void)sigaction(SIGTERM, &old_term, NULL);
         (void)sigaction(SIGINT, &old_int, NULL);

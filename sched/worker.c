@@ -314,6 +314,39 @@ void gri_sched_fini(gri_sched *s)
     (void)pthread_mutex_destroy(&s->inject_lock); /* nobody holds it */
 }
 
+/* Waits until a worker's thread is about to return. pthread_clockjoin_np would
+ * do, but ThreadSanitizer does not know it, and so not what it orders. */
+static bool has_left(gri_worker *w, int64_t deadline_ns)
+{
+    /* acquire: pairs with the release in worker_main. */
+    while (atomic_load_explicit(&w->left, memory_order_acquire) == 0) {
+        if (gri_clock_ns(w->sched->clock) >= deadline_ns) {
+            return false;
+        }
+        gri_futex_wait(&w->left, 0, deadline_ns);
+    }
+    return true;
+}
+
+/* Ends the first n workers; no other was started. */
+static bool stop_first(gri_sched *s, unsigned n, int64_t deadline_ns)
+{
+    /* seq_cst: against the look in gri_sched_park. */
+    atomic_store_explicit(&s->stopping, true, memory_order_seq_cst);
+    bool all = true;
+    for (unsigned i = 0; i < n; i++) {
+        (void)gri_sched_wake(s, i);
+        gri_worker *w = &s->workers[i];
+        if (has_left(w, deadline_ns)) {
+            (void)pthread_join(w->thread, NULL);
+        } else {
+            (void)pthread_detach(w->thread);
+            all = false;
+        }
+    }
+    return all;
+}
+
 int gri_sched_start(gri_sched *s, void *const *users)
 {
     for (unsigned i = 0; i < s->n; i++) {
@@ -347,46 +380,13 @@ int gri_sched_start(gri_sched *s, void *const *users)
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc != 0) {
-        unsigned all_workers = s->n;
-        s->n = started;
-        (void)gri_sched_stop(s, GRI_NEVER);
-        s->n = all_workers;
+        (void)stop_first(s, started, GRI_NEVER);
         return GR_EIO;
     }
     return 0;
 }
 
-/* Waits until a worker's thread is about to return. pthread_clockjoin_np would
- * do, but ThreadSanitizer does not know it, and so not what it orders. */
-static bool has_left(gri_worker *w, int64_t deadline_ns)
-{
-    /* acquire: pairs with the release in worker_main. */
-    while (atomic_load_explicit(&w->left, memory_order_acquire) == 0) {
-        if (gri_clock_ns(w->sched->clock) >= deadline_ns) {
-            return false;
-        }
-        gri_futex_wait(&w->left, 0, deadline_ns);
-    }
-    return true;
-}
-
 bool gri_sched_stop(gri_sched *s, int64_t deadline_ns)
 {
-    /* seq_cst: against the look in gri_sched_park. */
-    atomic_store_explicit(&s->stopping, true, memory_order_seq_cst);
-    if (s->is_sim) {
-        return true;
-    }
-    bool all = true;
-    for (unsigned i = 0; i < s->n; i++) {
-        (void)gri_sched_wake(s, i);
-        gri_worker *w = &s->workers[i];
-        if (has_left(w, deadline_ns)) {
-            (void)pthread_join(w->thread, NULL);
-        } else {
-            (void)pthread_detach(w->thread);
-            all = false;
-        }
-    }
-    return all;
+    return stop_first(s, s->is_sim ? 0 : s->n, deadline_ns);
 }
