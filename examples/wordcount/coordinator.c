@@ -205,7 +205,7 @@ static int merge(wc_run *r, wc_counter *counter, gr_bytes last)
     }
     GR_TRY(wc_buffer_append(parts, last.ptr, last.len));
     const int rc = wc_partial_merge(&r->table, parts->bytes, parts->size);
-    wc_buffer_fini(parts);
+    parts->size = 0;
     return rc;
 }
 

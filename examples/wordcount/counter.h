@@ -21,8 +21,9 @@
 
 #include <greenroom/greenroom.h>
 
-/* Counts of a chunk travel in messages of at most so many bytes. */
-#define WC_PART_MAX (256u << 10)
+/* Counts of a chunk travel in messages of at most so many bytes: small enough
+ * that their memory is used again instead of going back to the system. */
+#define WC_PART_MAX (32u << 10)
 
 /* One team on each node: a supervisor with counters under it. Spawn it with
  * gr_args(coordinator pid, number of counters). */

@@ -2,17 +2,20 @@
 #include "table.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "error.h"
 
-/* Slots of a new table. Pages that no word falls on are never touched, and
- * those of a table that grew and was left behind cost more than these. */
-#define SLOTS_FIRST      65536u /* 1.5 MiB */
+/* Slots of a new table. One that grew and was left behind has cost more than
+ * these. */
+#define SLOTS_FIRST      65536u /* 1.5 MiB: they fit into a huge page */
 #define LONG_SLOTS_FIRST 16384u /* 512 KiB */
 #define ARENA_BLOCK                                                            \
     (64u << 10) /* bytes of text taken from the heap at once                   \
                  */
+
+#define HUGE_PAGE ((size_t)2 << 20) /* bytes, on most machines */
 
 struct wc_arena_block {
     wc_arena_block *next;
@@ -82,13 +85,29 @@ static uint8_t *arena_take(wc_table *table, size_t len)
     return text;
 }
 
+/* Zeroed memory in huge pages, if the system has any: words fall all over it,
+ * so that small pages would all be touched, one fault for each. */
+static void *take_huge(size_t size)
+{
+    if (size > SIZE_MAX - HUGE_PAGE) {
+        return NULL;
+    }
+    size = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    void *memory = aligned_alloc(HUGE_PAGE, size);
+    if (memory != NULL) {
+        (void)madvise(memory, size, MADV_HUGEPAGE); /* it works without */
+        memset(memory, 0, size);
+    }
+    return memory;
+}
+
 /* Slots, all free, and room to name those that are used: at most half. */
 static int take_slots(size_t n, wc_slot **slots, uint32_t **used)
 {
-    if (n > UINT32_MAX) {
+    if (n > UINT32_MAX || n > SIZE_MAX / sizeof(**slots)) {
         return GR_ENOMEM;
     }
-    *slots = calloc(n, sizeof(**slots));
+    *slots = take_huge(n * sizeof(**slots));
     *used = malloc(n / 2 * sizeof(**used));
     if (*slots == NULL || *used == NULL) {
         free(*slots);
