@@ -25,6 +25,9 @@
 #define SHARES 2u
 /* Paths of one chunk, in bytes, so that its message stays small. */
 #define SEGMENTS_MAX (512u << 10)
+/* What they take most often: taken at once, as a block that grows among others
+ * leaves holes. */
+#define SEGMENTS_USUAL (64u << 10)
 
 void wc_chunks_init(wc_chunks *chunks, const wc_chunks_opts *opts)
 {
@@ -174,6 +177,9 @@ int wc_chunks_next(wc_chunks *chunks, wc_chunk *out)
     uint64_t cost = 0;
     int rc = wc_chunks_look(chunks, LOOK_STEP);
     const uint64_t wanted = target(chunks);
+    if (rc >= 0) {
+        rc = wc_buffer_reserve(&chunk.segments, SEGMENTS_USUAL);
+    }
     while (rc >= 0 && cost < wanted && chunk.segments.size < SEGMENTS_MAX) {
         uint64_t moved;
         if (is_empty(chunks)) {
