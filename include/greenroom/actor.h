@@ -83,15 +83,15 @@ typedef struct gr_behavior {
 /* ---- life --------------------------------------------------------------- */
 
 typedef struct gr_spawn_opts {
-    gr_values args;   /* gr_args(...); borrowed */
-    const char *name; /* registered before init runs; borrowed */
-    bool link;        /* as by gr_link, in place before init runs */
-    gr_ref *monitor;  /* as by gr_monitor, in place before init runs */
-    bool ack;         /* tell the spawner when init has returned 0: a message
-                         that gr_match_started matches */
+    gr_values args;     /* gr_args(...); borrowed */
+    const char *name;   /* registered before init runs; borrowed */
+    bool link;          /* as by gr_link, in place before init runs */
+    gr_ref *monitor;    /* as by gr_monitor, in place before init runs */
+    bool ack;           /* tell the spawner when init has returned 0: a message
+                           that gr_match_started matches */
     gr_mailbox mailbox; /* what is not 0 overrides the behaviour's */
-    gr_node node; /* where; another node needs the behaviour on its list of
-                     spawnable ones, and a thread actor to wait (5 s) */
+    gr_node node;       /* where; another node needs the behaviour on its list
+                           of spawnable ones, and a thread actor to wait (5 s) */
 } gr_spawn_opts;
 
 /*
@@ -100,8 +100,8 @@ typedef struct gr_spawn_opts {
  *
  * Errors:  GR_EINVAL (no name or no receive in the behaviour, arguments that
  *          cannot be sent), GR_ETOOBIG (arguments), GR_EEXIST (name taken),
- *          GR_ELIMIT (actors_max), GR_ENOMEM, GR_ESTOPPED (the system is
- *          stopping); from another node
+ *          GR_ELIMIT (actors_max; arguments nested deeper than GR_DEPTH_MAX),
+ *          GR_ENOMEM, GR_ESTOPPED (the system is stopping); from another node
  *          also GR_ENOCONN, GR_EDENIED, GR_ETIMEOUT, GR_ENOTSUP (self is not
  *          a thread actor).
  * Threads: the actor that owns `self` only, as for all that takes `self`.
@@ -178,8 +178,7 @@ GR_API GR_MUST_CHECK int gr_whereis(gr_actor *self, gr_node node,
 
 /* What the runtime tells an actor; false for any other message, whatever tag
  * another actor gave it. Outputs may be NULL. */
-GR_API bool gr_match_exit(const gr_msg *msg, gr_pid *from,
-                          gr_exit_reason *why);
+GR_API bool gr_match_exit(const gr_msg *msg, gr_pid *from, gr_exit_reason *why);
 GR_API bool gr_match_down(const gr_msg *msg, gr_ref *ref, gr_pid *from,
                           gr_exit_reason *why);
 GR_API bool gr_match_stop(const gr_msg *msg, gr_pid *from);
@@ -196,8 +195,9 @@ GR_API bool gr_match_started(const gr_msg *msg, gr_pid *from);
  *
  * Owns:    borrows everything.
  * Errors:  GR_EAGAIN (mailbox full, policy fail; or the peer's queue is),
- *          GR_ETOOBIG, GR_ENOMEM, GR_EINVAL (`to` is nobody, or a bad value),
- *          GR_ENOCONN (its node is not connected).
+ *          GR_ETOOBIG, GR_ELIMIT (nested deeper than GR_DEPTH_MAX),
+ *          GR_ENOMEM, GR_EINVAL (`to` is nobody, or a bad value), GR_ENOCONN
+ *          (its node is not connected).
  */
 GR_API GR_MUST_CHECK int gr_sendv(gr_actor *self, gr_pid to,
                                   const gr_value *values, uint32_t n);
@@ -213,8 +213,10 @@ GR_API GR_MUST_CHECK int gr_forward(gr_actor *self, gr_pid to,
 
 /* ---- what came with a message ------------------------------------------- */
 
-GR_API gr_pid gr_sender(const gr_msg *msg); /* GR_NOBODY if none */
-GR_API bool gr_msg_asked(const gr_msg *msg); /* the sender waits for a reply */
+/* GR_NOBODY if none. */
+GR_API gr_pid gr_sender(const gr_msg *msg);
+/* Whether the sender waits for a reply. */
+GR_API bool gr_msg_asked(const gr_msg *msg);
 /* Of an answer: 0, or the error that came instead of it. */
 GR_API int gr_msg_status(const gr_msg *msg);
 /* Of an answer: what was given to gr_then. */
@@ -239,8 +241,9 @@ GR_API void gr_release(gr_actor *self, const gr_msg *kept);
 /*
  * gr_reply(self, msg, tag, values...): answers an asked message, once. An asker
  * that has ended, or whose node is lost, is no error: the answer is a late one.
- * Errors: GR_EINVAL (not asked, or answered already), GR_ENOMEM, GR_ETOOBIG (the
- * duty stays).
+ * Errors: GR_EINVAL (not asked, or answered already; a bad value), GR_ENOMEM,
+ * GR_ETOOBIG, GR_ELIMIT (nested deeper than GR_DEPTH_MAX). After an error the
+ * duty is what it was.
  */
 GR_API GR_MUST_CHECK int gr_replyv(gr_actor *self, const gr_msg *msg,
                                    const gr_value *values, uint32_t n);
@@ -282,19 +285,22 @@ GR_API GR_MUST_CHECK int gr_askv(gr_actor *self, gr_pid to, int64_t timeout_ms,
  * one), GR_ESTOPPED, GR_EINVAL (timeout as for gr_ask), GR_ENOTSUP (self is not
  * a thread actor).
  */
-GR_API GR_MUST_CHECK int gr_callv(gr_actor *self, gr_pid to,
-                                  int64_t timeout_ms, gr_pattern expect,
-                                  const gr_value *values, uint32_t n);
+GR_API GR_MUST_CHECK int gr_callv(gr_actor *self, gr_pid to, int64_t timeout_ms,
+                                  gr_pattern expect, const gr_value *values,
+                                  uint32_t n);
 
 /* ---- time --------------------------------------------------------------- */
 
 /* gr_after(self, ms, &timer, tag, values...): sends that message to oneself
- * once, in `ms` or a little later. out may be NULL. Errors: GR_EINVAL (ms < 0),
- * GR_ENOMEM, GR_ETOOBIG, GR_ELIMIT (timers_max of the actor). */
+ * once, in `ms` or a little later. out may be NULL. Errors: GR_EINVAL (ms < 0,
+ * or too large to be counted in nanoseconds; a bad value), GR_ENOMEM,
+ * GR_ETOOBIG, GR_ELIMIT (timers_max of the actor; nested deeper than
+ * GR_DEPTH_MAX). */
 GR_API GR_MUST_CHECK int gr_afterv(gr_actor *self, int64_t ms, gr_timer *out,
                                    const gr_value *values, uint32_t n);
-/* gr_every(...): the same each ms (at least 1) until cancelled. A fire that
- * finds the one before it not handled yet is left out. */
+/* gr_every(...): the same each ms until cancelled. A fire that finds the one
+ * before it not handled yet is left out. Errors: as gr_after, and GR_EINVAL
+ * for ms 0. */
 GR_API GR_MUST_CHECK int gr_everyv(gr_actor *self, int64_t ms, gr_timer *out,
                                    const gr_value *values, uint32_t n);
 /* No message of this timer is seen after this, even if it waits already.

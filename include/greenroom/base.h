@@ -9,11 +9,12 @@
 #define GR_VERSION_MAJOR 0
 #define GR_VERSION_MINOR 1
 #define GR_VERSION_PATCH 0
+
 #define GR_VERSION "0.1.0"
 
 #ifdef __cplusplus
 #define GR_BEGIN_DECLS extern "C" {
-#define GR_END_DECLS }
+#define GR_END_DECLS   }
 #else
 #define GR_BEGIN_DECLS
 #define GR_END_DECLS
@@ -97,10 +98,10 @@ typedef struct gr_any {
 
 #ifdef __cplusplus
 #define GR_NOBODY (gr_pid{0, 0})
-#define GR_HERE (gr_node{0})
+#define GR_HERE   (gr_node{0})
 #else
 #define GR_NOBODY ((gr_pid){0, 0})
-#define GR_HERE ((gr_node){0})
+#define GR_HERE   ((gr_node){0})
 #endif
 
 static inline bool gr_pid_eq(gr_pid a, gr_pid b)

@@ -8,6 +8,10 @@
  * the same program with the same seed does the same thing; another seed gives
  * another order that a real system could have had. Programs that use nodes,
  * threads of their own or the real clock are not deterministic.
+ *
+ * gr_sim_step, gr_sim_settle and gr_sim_advance of a system without a seed are
+ * a programmer's error: they write a line and abort the process. Of the other
+ * two the results mean nothing then.
  */
 #ifndef GREENROOM_SIM_H
 #define GREENROOM_SIM_H

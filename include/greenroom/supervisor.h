@@ -31,9 +31,9 @@ typedef enum gr_restart {
 #define GR_PERIOD_MS_DEFAULT     5000
 #define GR_RESTARTS_NONE         UINT32_MAX /* restarts_max: not a single one */
 #define GR_RESTARTS_MAX          (1u << 20) /* restarts_max; each takes 8 bytes */
-#define GR_CHILDREN_MAX                                                        \
-    4096u /* of one spec; a family without a limit is what                     \
-             simple_one_for_one is for */
+/* Children of one spec; a family without a limit is what simple_one_for_one is
+ * for. */
+#define GR_CHILDREN_MAX 4096u
 
 /* One child. Everything is copied during gr_supervise; behaviours stay. */
 typedef struct gr_child {
@@ -97,8 +97,10 @@ gr_supervisor_args(gr_actor *self, const gr_supervisor *spec, gr_values *out);
  * while the child is being restarted.
  * Errors: GR_ENOENT (no such id), GR_ENOPROC (the supervisor is gone or ending,
  * or the child ended for good), GR_EAGAIN (too many wait), GR_ETIMEOUT,
- * GR_ENOTSUP (self is not a thread actor). Handler actors ask the supervisor:
- * ["gr.child", id], answered ["gr.child", pid].
+ * GR_ENOTSUP (self is not a thread actor), GR_ENOREPLY or GR_EREPLY (that actor
+ * is no supervisor: it gave no answer, or another one), and those of gr_call.
+ * Handler actors ask the supervisor: ["gr.child", id], answered
+ * ["gr.child", pid].
  */
 GR_API GR_MUST_CHECK int gr_child_pid(gr_actor *self, gr_pid supervisor,
                                       const char *id, gr_pid *out);
@@ -111,7 +113,8 @@ GR_API GR_MUST_CHECK int gr_child_pid(gr_actor *self, gr_pid supervisor,
  * Errors: those of gr_spawn, the child's own from init, GR_EINVAL (another
  * strategy), GR_ENOPROC (the supervisor is gone or ending, or the child ended
  * in its init without an error), GR_ETIMEOUT, GR_ENOTSUP (self is not a thread
- * actor).
+ * actor), GR_ENOREPLY or GR_EREPLY (that actor is no supervisor), and those of
+ * gr_call.
  */
 GR_API GR_MUST_CHECK int gr_start_child(gr_actor *self, gr_pid supervisor,
                                         gr_values args, gr_pid *out);

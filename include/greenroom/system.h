@@ -23,25 +23,26 @@ typedef struct gr_system_opts {
     uint64_t seed;    /* not 0: deterministic mode, see sim.h */
     gr_log_fn *log;   /* NULL: standard error */
     void *log_arg;
-    gr_log_level log_level;  /* what is logged: this and more severe; note that
-                                0 is GR_LOG_ERROR; gr_main uses GR_LOG_WARN */
-    uint32_t actors_max;     /* 0: GR_ACTORS_MAX_DEFAULT */
-    uint32_t message_max;    /* bytes; 0: GR_MESSAGE_MAX_DEFAULT */
-    uint32_t mailbox_soft;   /* messages; 0: GR_MAILBOX_SOFT_DEFAULT */
-    uint32_t mailbox_hard;   /* messages; 0: GR_MAILBOX_HARD_DEFAULT */
-    size_t arena_max;        /* bytes an actor; 0: GR_ARENA_MAX_DEFAULT */
-    uint32_t asks_max;       /* open asks an actor; 0: GR_ASKS_MAX_DEFAULT */
-    uint32_t timers_max;     /* an actor; 0: GR_TIMERS_MAX_DEFAULT */
+    gr_log_level log_level; /* what is logged: this and more severe; note that
+                               0 is GR_LOG_ERROR; gr_main uses GR_LOG_WARN */
+    uint32_t actors_max;    /* slots, of which the system keeps two for itself:
+                               n - 2 actors; 0: GR_ACTORS_MAX_DEFAULT */
+    uint32_t message_max;   /* bytes; 0: GR_MESSAGE_MAX_DEFAULT */
+    uint32_t mailbox_soft;  /* messages; 0: GR_MAILBOX_SOFT_DEFAULT */
+    uint32_t mailbox_hard;  /* messages; 0: GR_MAILBOX_HARD_DEFAULT */
+    size_t arena_max;       /* bytes an actor; 0: GR_ARENA_MAX_DEFAULT */
+    uint32_t asks_max;      /* open asks an actor; 0: GR_ASKS_MAX_DEFAULT */
+    uint32_t timers_max;    /* an actor; 0: GR_TIMERS_MAX_DEFAULT */
 } gr_system_opts;
 
-#define GR_WORKERS_MAX 64u
-#define GR_ACTORS_MAX_DEFAULT (1u << 22)
-#define GR_MESSAGE_MAX_DEFAULT (16u << 20)
+#define GR_WORKERS_MAX          64u
+#define GR_ACTORS_MAX_DEFAULT   (1u << 22)
+#define GR_MESSAGE_MAX_DEFAULT  (16u << 20)
 #define GR_MAILBOX_SOFT_DEFAULT 1000u
 #define GR_MAILBOX_HARD_DEFAULT 100000u
-#define GR_ARENA_MAX_DEFAULT ((size_t)64 << 20)
-#define GR_ASKS_MAX_DEFAULT 100000u
-#define GR_TIMERS_MAX_DEFAULT 100000u
+#define GR_ARENA_MAX_DEFAULT    ((size_t)64 << 20)
+#define GR_ASKS_MAX_DEFAULT     100000u
+#define GR_TIMERS_MAX_DEFAULT   100000u
 
 /*
  * Starts a system. Several may run in one process; they share nothing.
@@ -115,11 +116,11 @@ typedef struct gr_stats {
     uint64_t late_replies; /* answers that nobody waits for any more */
     uint64_t refused;      /* sends that failed with GR_EAGAIN (not in sent) */
     uint64_t slowed;       /* times a sender was suspended */
-    uint64_t spawned;
-    uint64_t exited;
+    uint64_t spawned;      /* actors that began, thread actors too */
+    uint64_t exited;       /* actors that ended */
     uint64_t failed;       /* of the exited: other than normal or shutdown */
     uint64_t turns;        /* times a worker ran an actor */
-    uint64_t steals;
+    uint64_t steals;       /* times a worker took work from another */
     uint64_t parks;        /* times a worker went to sleep */
 } gr_stats;
 
