@@ -71,8 +71,8 @@ static void guarantee_1_one_actor_runs_on_one_thread_at_a_time(void **state)
     plain_count = 0;
     gr_pid one =
         stage_puppet_with(&s, s.self, 'z', &puppet_behavior, NULL, begin_alone);
-    for (char c = 'a'; c < 'a' + SENDERS; c++) {
-        stage_do_to(&s, watched(&s, c, NULL), send_many, one);
+    for (int i = 0; i < SENDERS; i++) {
+        stage_do_to(&s, watched(&s, (char)('a' + i), NULL), send_many, one);
     }
     await_downs(&s, SENDERS);
     gr_ref ref;
@@ -404,7 +404,7 @@ static void guarantee_9_an_idle_system_uses_no_processor(void **state)
     /* No actor ran; and a worker that had not gone to sleep yet did so, but
      * none woke up again and again to look. */
     CHECK(after.turns - before.turns <= 1);
-    CHECK(after.parks - before.parks <= 2 * WORKERS);
+    CHECK(after.parks - before.parks <= UINT64_C(2) * WORKERS);
     CHECK_INT(after.handled, before.handled);
     stage_end(&s);
 }

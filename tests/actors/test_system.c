@@ -159,8 +159,8 @@ static void test_exit_hooks_are_in_reverse_order_too(void **state)
     for (unsigned round = 0; round < 50; round++) {
         stage s;
         stage_start(&s, 0, NULL);
-        for (char c = 'a'; c <= 'd'; c++) {
-            (void)stage_puppet_with(&s, s.self, c, &quiet,
+        for (const char *c = "abcd"; *c != '\0'; c++) {
+            (void)stage_puppet_with(&s, s.self, *c, &quiet,
                                     &(gr_spawn_opts){.ack = true}, set_hook);
             const gr_msg *msg;
             CHECK_RC(gr_receive(s.self, GR_FOREVER, &msg), 0);
@@ -328,8 +328,8 @@ static void test_threads_may_leave_while_the_system_stops(void **state)
 static int spawn_two(gr_actor *self, puppet *p, const gr_msg *msg)
 {
     (void)msg;
-    for (char c = 'x'; c <= 'y'; c++) {
-        (void)stage_puppet_with(p->on, self, c, &puppet_behavior,
+    for (const char *c = "xy"; *c != '\0'; c++) {
+        (void)stage_puppet_with(p->on, self, *c, &puppet_behavior,
                                 &(gr_spawn_opts){.link = true}, NULL);
     }
     return 0;

@@ -469,7 +469,7 @@ static int set_int(gr_actor *self, puppet *p, const gr_msg *msg)
 static int wait_for_signals(void)
 {
     stage s;
-    const gr_msg *msg;
+    const gr_msg *msg = NULL;
     static puppet_fn *const set[] = {set_term, set_int};
     stage_start(&s, 0, NULL);
     gr_pid a = stage_puppet(&s, 'a');

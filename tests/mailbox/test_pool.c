@@ -297,7 +297,8 @@ static void caches_that_come_and_go_need_no_new_memory(void **state)
         gri_block_free(&cache, block, class_);
         gri_cache_flush(&cache);
     }
-    assert_true(highest - lowest < 2 * GRI_MAGAZINE * 4096); /* one slab */
+    const uintptr_t slab = (uintptr_t)2 * GRI_MAGAZINE * 4096;
+    assert_true(highest - lowest < slab);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, box_init, box_fini)

@@ -51,7 +51,7 @@ static int by_text(const void *x, const void *y)
 /* Sorts the words of a text, in place, into to. */
 static void sort_words(char *text, char *to, size_t size)
 {
-    char *word[512];
+    char *word[512] = {NULL};
     size_t n = 0;
     char *rest = text;
     for (char *w; n < 512 && (w = strtok_r(rest, " ", &rest)) != NULL;) {
