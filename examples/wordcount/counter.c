@@ -279,10 +279,9 @@ static int send_part(gr_actor *self, counter *c)
     counting *work = c->work;
     const uint8_t *from = work->counts.bytes + work->sent;
     const size_t left = work->counts.size - work->sent;
-    int rc;
     if (left > WC_PART_MAX) {
-        rc = gr_send(self, c->coordinator, "part", work->id,
-                     gr_bin(from, WC_PART_MAX));
+        int rc = gr_send(self, c->coordinator, "part", work->id,
+                         gr_bin(from, WC_PART_MAX));
         work->sent += rc == 0 ? WC_PART_MAX : 0;
         return rc < 0 ? rc : 1;
     }
