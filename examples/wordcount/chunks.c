@@ -196,12 +196,12 @@ int wc_chunks_next(wc_chunks *chunks, wc_chunk *out)
     if (rc >= 0 && is_empty(chunks)) {
         rc = wc_chunks_look(chunks, LOOK_STEP);
     }
-    if (rc < 0) {
+    if (rc < 0 || chunk.segments.size == 0) {
         wc_chunk_free(&chunk);
-        return rc;
+        return rc < 0 ? rc : 0;
     }
     *out = chunk;
-    return chunk.segments.size > 0;
+    return 1;
 }
 
 bool wc_chunks_are_out(const wc_chunks *chunks)
