@@ -43,11 +43,14 @@ static int send_reply(gr_actor *self, const gr_msg *msg, gr_msg *reply)
     reply->kind = GRI_MSG_REPLY;
     reply->from = gri_pid_of(self);
     gri_msg_trailer(reply)->ref = gri_msg_ref(msg);
-    mutable_msg(msg)->flags &= (uint16_t)~GRI_MSG_ASKED;
     int rc = gri_send_signal(self->ctx, msg->from, reply);
+    if (rc < 0 && rc != GR_ENOCONN) {
+        return rc; /* nothing was sent: the duty stays */
+    }
     /* An asker whose node is lost is as one that has ended: the answer is late,
      * and whoever gave it has done nothing wrong. */
-    return rc == GR_ENOCONN ? 0 : rc;
+    mutable_msg(msg)->flags &= (uint16_t)~GRI_MSG_ASKED;
+    return 0;
 }
 
 int gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
@@ -116,6 +119,13 @@ void gri_kept_add(gr_actor *self, gr_msg *msg)
     ext->kept = msg;
 }
 
+/* What a kept message costs: its block. */
+static size_t kept_size(const gr_msg *msg)
+{
+    return gri_class_size(msg->class_,
+                          sizeof *msg + gri_with_trailer(msg->len));
+}
+
 const gr_msg *gr_keep(gr_actor *self, const gr_msg *msg)
 {
     gr_msg *m = mutable_msg(msg);
@@ -126,10 +136,10 @@ const gr_msg *gr_keep(gr_actor *self, const gr_msg *msg)
     if ((m->flags & GRI_MSG_KEPT) != 0) {
         return msg;
     }
-    if (ext->arena_used + m->len > ext->arena_max) {
+    if (kept_size(m) > ext->arena_max - ext->arena_used) {
         return NULL;
     }
-    ext->arena_used += m->len;
+    ext->arena_used += kept_size(m);
     m->flags |= GRI_MSG_KEPT;
     /* It goes into the list when it leaves its place in the inbox (gri_next),
      * or a thread actor's hand (thread.c). */
@@ -143,7 +153,7 @@ void gr_release(gr_actor *self, const gr_msg *kept)
         return;
     }
     gri_answer_status(self->ctx, m, GR_ENOREPLY);
-    self->ext->arena_used -= m->len;
+    self->ext->arena_used -= kept_size(m);
     m->flags &= (uint16_t)~GRI_MSG_KEPT;
     if (m == self->outlet.head || (m->flags & GRI_MSG_SAVED) != 0) {
         return; /* not in the list yet: it is freed where it stands */

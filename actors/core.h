@@ -64,8 +64,9 @@ struct gri_ctx {
     gri_cache *cache;
     gri_builder builder;
     gri_counters counters;
-    uint64_t refs;  /* the last ref given out; high bits tell contexts apart */
-    uint32_t sends; /* in this turn */
+    uint64_t refs;   /* the last ref given out; high bits tell contexts apart */
+    uint32_t sends;  /* in this turn */
+    int64_t turn_ns; /* about when it began */
     gr_actor *pressed; /* a receiver past its soft bound, seen this turn */
     uint32_t pressed_run;
     gri_ctx *next; /* in sys->contexts, under sys->lock */
@@ -221,6 +222,9 @@ struct gr_system {
 
     /* Any thread, by atomic addition: of those without a context. */
     gri_counters foreign;
+
+    /* Deterministic mode: turns since the clock last moved. */
+    unsigned sim_busy;
 
     /* The thread that stops the system. */
     gri_ctx stop_ctx;

@@ -65,37 +65,51 @@ static bool watcher_at(gr_system *sys, unsigned i, gr_pid *out)
     return found;
 }
 
-static void tell_watchers(gri_ctx *ctx, gr_pid to, const gr_msg *msg,
-                          gri_why why, const char *text)
+/* Gives a watcher its report, unless it is behind with its mail already: a
+ * report is nobody's business but the watcher's, so it never slows the thread
+ * that makes it, is not refused to anybody, and triggers no policy. */
+static void give_report(gri_ctx *ctx, gr_pid watcher, gr_msg *report)
+{
+    gr_actor *slot = gri_slot_of(ctx->sys, watcher);
+    /* relaxed: set before the run was published. */
+    uint32_t soft = atomic_load_explicit(&slot->soft, memory_order_relaxed);
+    if (gri_inbox_depth(&slot->inbox, &slot->outlet, soft) >= soft) {
+        gri_msg_free(ctx->cache, report);
+        return;
+    }
+    report->flags |= GRI_MSG_NO_REPORT;
+    report->run = gri_pid_run(watcher);
+    GRI_TALLY(ctx, sent);
+    gri_push(ctx, slot, report, true);
+}
+
+static void tell_watchers(gri_ctx *ctx, gr_pid to, gr_pid from, gri_why why,
+                          const char *text)
 {
     gr_value report[] = {
         gr_strn("gr.dead_letter", 14),
-        {.kind = GR_KIND_PID, .as.pid = msg->from},
+        {.kind = GR_KIND_PID, .as.pid = from},
         {.kind = GR_KIND_PID, .as.pid = to},
         gr_strn(why_text(why), strlen(why_text(why))),
         gr_strn(text, strlen(text)),
     };
-    if (gr_pid_is_nobody(msg->from)) {
-        report[1] = gr_nil();
-    }
     gr_pid watcher;
     for (unsigned i = 0; watcher_at(ctx->sys, i, &watcher); i++) {
         gr_msg *m = gri_pack(&ctx->builder, report, 5, false);
         if (m == NULL) {
             return; /* a best effort; the counter has it */
         }
-        m->flags |= GRI_MSG_NO_REPORT;
-        if (gri_send_user(ctx, watcher, m) < 0) {
-            gri_msg_free(ctx->cache, m);
-        }
+        give_report(ctx, watcher, m);
     }
 }
 
-static void dead_letter(gri_ctx *ctx, gr_pid to, const gr_msg *msg, gri_why why)
+/* msg may be NULL: there is nothing to show. */
+static void dead_letter(gri_ctx *ctx, gr_pid to, gr_pid from, const gr_msg *msg,
+                        gri_why why)
 {
     gr_system *sys = ctx->sys;
     GRI_TALLY(ctx, dead_letters);
-    if ((msg->flags & GRI_MSG_NO_REPORT) != 0) {
+    if (msg != NULL && (msg->flags & GRI_MSG_NO_REPORT) != 0) {
         return;
     }
     /* relaxed: a number for the log. */
@@ -108,8 +122,10 @@ static void dead_letter(gri_ctx *ctx, gr_pid to, const gr_msg *msg, gri_why why)
     if (!watched && !logged) {
         return;
     }
-    char text[TEXT_MAX];
-    (void)gr_msg_print(msg, text, sizeof text);
+    char text[TEXT_MAX] = "";
+    if (msg != NULL) {
+        (void)gr_msg_print(msg, text, sizeof text);
+    }
     if (logged) {
         char name[GR_NAME_MAX + 1];
         char pid[GR_PID_TEXT_MAX];
@@ -121,8 +137,14 @@ static void dead_letter(gri_ctx *ctx, gr_pid to, const gr_msg *msg, gri_why why)
                       why_text(why), text);
     }
     if (watched) {
-        tell_watchers(ctx, to, msg, why, text);
+        tell_watchers(ctx, to, from, why, text);
     }
+}
+
+void gri_bury_unsent(gri_ctx *ctx, gr_pid to, gr_pid from)
+{
+    GRI_TALLY(ctx, sent);
+    dead_letter(ctx, to, from, NULL, GRI_WHY_REFUSED);
 }
 
 void gri_answer_status(gri_ctx *ctx, gr_msg *msg, int status)
@@ -177,14 +199,14 @@ void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
 {
     switch ((gri_msg_kind)msg->kind) {
     case GRI_MSG_USER:
-        dead_letter(ctx, to, msg, why);
+        dead_letter(ctx, to, msg->from, msg, why);
         gri_answer_status(ctx, msg, why_status(why));
         break;
     case GRI_MSG_TIMER:
         /* A fire that nobody receives is nothing; one that was given is a
          * message as any other. */
         if (why == GRI_WHY_UNHANDLED) {
-            dead_letter(ctx, to, msg, why);
+            dead_letter(ctx, to, msg->from, msg, why);
         }
         break;
     case GRI_MSG_REPLY:

@@ -186,8 +186,8 @@ void gri_end_run(gr_actor *self)
     }
     /* release: who sees the run gone sees its name gone. Later sends are dead
      * letters at the sender; those on their way are buried by gri_next's
-     * caller. */
-    atomic_store_explicit(&self->run, self->now + 1, memory_order_release);
+     * caller. seq_cst: with gri_system_stop, see below. */
+    atomic_store_explicit(&self->run, self->now + 1, memory_order_seq_cst);
     /* An asked message in hand dies with us. */
     if (self->current != NULL) {
         gri_answer_status(ctx, self->current, GR_ENOPROC);
@@ -208,6 +208,11 @@ void gri_end_run(gr_actor *self)
     self->exiting = false;
     self->now = 0;
     gri_slot_give(self);
+    gri_tell_stopper(sys);
+}
+
+void gri_tell_stopper(gr_system *sys)
+{
     /* seq_cst, both: gri_system_stop sets the flag, then looks whether the run
      * lives, then sleeps on `exits`. */
     if (atomic_load_explicit(&sys->stopping, memory_order_seq_cst)) {

@@ -119,6 +119,8 @@ typedef enum gri_why {
 /* Ends a message or signal that nobody will receive: counts it, and answers who
  * waits for something (asks, monitors, links). Does not free msg. */
 void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why);
+/* The same for a gr_tell of which no message could be made. */
+void gri_bury_unsent(gri_ctx *ctx, gr_pid to, gr_pid from);
 /* Answers an asked message by an error, if it is still to be answered. */
 void gri_answer_status(gri_ctx *ctx, gr_msg *msg, int status);
 /* Counts and reports a message that a mailbox's policy dropped. */
@@ -158,6 +160,8 @@ void gri_exit_set(gr_actor *self, const gr_exit_reason *why);
 void gri_exit_error(gr_actor *self, int code, const char *where);
 /* Ends the run whose reason is set. */
 void gri_end_run(gr_actor *self);
+/* A run has ended: gri_system_stop, if it waits for that, looks again. */
+void gri_tell_stopper(gr_system *sys);
 gri_ext *gri_ext_of(gr_actor *self); /* makes it; NULL: no memory */
 
 typedef struct gri_spawn {

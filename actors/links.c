@@ -136,6 +136,9 @@ static int add_tie(gri_map *map, gri_key key, gr_pid pid, uint64_t ref)
     if (watch != NULL) {
         return 0; /* one link a pair */
     }
+    if (map->count >= GR_TIES_MAX) {
+        return GR_ELIMIT;
+    }
     watch = malloc(sizeof *watch);
     if (watch == NULL) {
         return GR_ENOMEM;
@@ -305,9 +308,9 @@ void gri_kill(gri_ctx *ctx, gr_pid pid)
  */
 
 /* Tells the other end at once: it shall not rely on what is not there. */
-static void refuse_tie(gr_actor *self, const gr_msg *msg)
+static void refuse_tie(gr_actor *self, const gr_msg *msg, int rc)
 {
-    gr_exit_reason why = {GR_EXIT_ERROR, GR_ENOMEM, "no memory for the tie"};
+    gr_exit_reason why = {GR_EXIT_ERROR, rc, "it can be tied to no more"};
     gr_pid me = gri_pid_of(self);
     gr_msg *answer =
         msg->kind == GRI_MSG_LINK
@@ -344,7 +347,7 @@ static gri_take on_tie(gr_actor *self, const gr_msg *msg)
                  : gri_add_watcher(self, msg->from, gri_msg_ref(msg));
     }
     if (rc < 0) {
-        refuse_tie(self, msg);
+        refuse_tie(self, msg, rc);
     }
     return GRI_TAKE_DONE;
 }

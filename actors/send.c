@@ -212,9 +212,7 @@ void gr_tellv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
     gri_ctx *ctx = self->ctx;
     gr_msg *msg = n == 0 ? NULL : gri_pack(&ctx->builder, values, n, false);
     if (msg == NULL) {
-        /* Nothing to show: it is counted all the same. */
-        GRI_TALLY(ctx, sent);
-        GRI_TALLY(ctx, dead_letters);
+        gri_bury_unsent(ctx, to, gri_pid_of(self));
         return;
     }
     msg->from = gri_pid_of(self);
@@ -242,6 +240,7 @@ int gr_forward(gr_actor *self, gr_pid to, const gr_msg *msg)
         return GR_ENOMEM;
     }
     copy->from = msg->from;
+    copy->flags |= msg->flags & GRI_MSG_NO_REPORT;
     gri_msg_trailer(copy)->ref = asked ? gri_msg_ref(msg) : 0;
     if (asked) {
         copy->flags |= GRI_MSG_ASKED;

@@ -115,9 +115,10 @@ static int publish_run(gr_actor *slot, const gri_spawn *how, uint32_t run)
         !atomic_load_explicit(&sys->stopping, memory_order_seq_cst)) {
         return 0;
     }
-    /* release: nobody was given this pid; gri_system_stop may be waiting for
-     * it to be gone. */
-    atomic_store_explicit(&slot->run, run + 1, memory_order_release);
+    /* Nobody was given this pid, but gri_system_stop may be waiting for it to
+     * be gone. seq_cst: as in gri_end_run. */
+    atomic_store_explicit(&slot->run, run + 1, memory_order_seq_cst);
+    gri_tell_stopper(sys);
     return GR_ESTOPPED;
 }
 
@@ -198,11 +199,18 @@ int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
     return 0;
 }
 
-static int check_spawn(const gr_behavior *b)
+static bool good_bounds(const gr_mailbox *box)
 {
-    bool has_name = b != NULL && b->name != NULL && b->name[0] != '\0';
-    return has_name && (b->receive != NULL || b->handlers != NULL) ? 0
-                                                                   : GR_EINVAL;
+    return (box->hard == 0 || box->soft <= box->hard) &&
+           box->hard <= INT32_MAX && (unsigned)box->full <= GR_FULL_STOP;
+}
+
+static int check_spawn(const gr_behavior *b, const gr_mailbox *box)
+{
+    bool good = b != NULL && b->name != NULL && b->name[0] != '\0' &&
+                (b->receive != NULL || b->handlers != NULL) &&
+                good_bounds(&b->mailbox) && good_bounds(box);
+    return good ? 0 : GR_EINVAL;
 }
 
 /* On another node: its agent does it. */
@@ -210,6 +218,12 @@ static int spawn_far(gr_actor *self, const gr_behavior *behavior,
                      const gr_spawn_opts *opts, gr_pid *out)
 {
     gr_pid pid = GR_NOBODY;
+    gr_ref ref = {0};
+    const gr_mailbox *box = &opts->mailbox;
+    if (opts->ack || box->soft != 0 || box->hard != 0 ||
+        box->full != GR_FULL_FAIL) {
+        return GR_ENOTSUP; /* the question to the agent has no room for them */
+    }
     gr_value args = gr_list_of(opts->args.items, opts->args.n);
     gr_value name =
         opts->name != NULL ? gr_strn(opts->name, strlen(opts->name)) : gr_nil();
@@ -220,14 +234,19 @@ static int spawn_far(gr_actor *self, const gr_behavior *behavior,
     gr_pattern expect = {gr_strn("pid", 3), outs, 1};
     GR_TRY(gr_callv(self, (gr_pid){opts->node.id, GRI_AGENT_ID},
                     GRI_FAR_CALL_MS, expect, ask, 4));
-    if (out != NULL) {
-        *out = pid;
+    int rc = opts->link ? gr_link(self, pid) : 0;
+    if (rc == 0 && opts->monitor != NULL) {
+        rc = gr_monitor(self, pid, &ref);
     }
-    if (opts->link) {
-        GR_TRY(gr_link(self, pid));
+    if (rc < 0) {
+        GR_IGNORE(gr_kill(self, pid), "the tie's error is the answer");
+        return rc;
     }
     if (opts->monitor != NULL) {
-        GR_TRY(gr_monitor(self, pid, opts->monitor));
+        *opts->monitor = ref;
+    }
+    if (out != NULL) {
+        *out = pid;
     }
     return 0;
 }
@@ -237,7 +256,7 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
 {
     static const gr_spawn_opts defaults = {.name = NULL};
     opts = opts != NULL ? opts : &defaults;
-    GR_TRY(check_spawn(behavior));
+    GR_TRY(check_spawn(behavior, &opts->mailbox));
     if (opts->node.id != 0 && opts->node.id != self->sys->node) {
         return spawn_far(self, behavior, opts, out);
     }

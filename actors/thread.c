@@ -309,7 +309,8 @@ int gr_callv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_pattern expect,
     if (!is_thread(self)) {
         return GR_ENOTSUP;
     }
-    if (timeout_ms == 0 || timeout_ms < GR_FOREVER) {
+    if (timeout_ms == 0 || timeout_ms < GR_FOREVER ||
+        gr_pid_eq(to, gri_pid_of(self))) {
         return GR_EINVAL;
     }
     end_given(self);

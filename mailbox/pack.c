@@ -433,7 +433,9 @@ gr_msg *gri_pack(gri_builder *b, const gr_value *values, uint32_t n,
         return NULL;
     }
     sink s = sink_at(b, w.p);
-    int rc = write_values(&s, values, n, DEPTH_IN_MESSAGE);
+    int rc = n > 0 && values == NULL
+                 ? GR_EINVAL
+                 : write_values(&s, values, n, DEPTH_IN_MESSAGE);
     return gri_builder_end(b, result(b, &s, rc).p);
 }
 

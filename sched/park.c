@@ -147,11 +147,18 @@ void gri_sched_stop_searching(gri_worker *w, bool found)
         /* seq_cst: as in gri_sched_watch. */
         uint64_t parked =
             atomic_load_explicit(&s->parked, memory_order_seq_cst);
-        int64_t due_ns = parked == 0 ? GRI_NEVER : first_due(s, parked);
-        if (due_ns != GRI_NEVER) {
-            gri_sched_watch(w, due_ns);
+        if (parked != 0) {
+            /* One of the sleepers looks at our slot, too, while we run. */
+            int64_t due_ns = first_due(s, parked);
+            int64_t look_ns = gri_clock_ns(s->clock) + GRI_STALE_NS;
+            gri_sched_watch(w, due_ns < look_ns ? due_ns : look_ns);
         }
     }
+}
+
+static uint64_t all_bits(const gri_sched *s)
+{
+    return s->n == 64 ? UINT64_MAX : (UINT64_C(1) << s->n) - 1;
 }
 
 /* When this worker must get up: for its own timers in time, for those of one
@@ -164,7 +171,13 @@ static int64_t wake_time(gri_worker *w)
     uint64_t parked = atomic_load_explicit(&s->parked, memory_order_relaxed);
     int64_t own = gri_timers_next(&w->timers);
     int64_t others = with_grace(first_due(s, parked));
-    return own < others ? own : others;
+    int64_t first = own < others ? own : others;
+    if (parked == all_bits(s)) {
+        return first;
+    }
+    /* Somebody is awake, and may be busy while a task stands in its slot. */
+    int64_t look = gri_clock_ns(s->clock) + GRI_STALE_NS;
+    return look < first ? look : first;
 }
 
 void gri_sched_park(gri_worker *w)

@@ -28,7 +28,7 @@ bool gri_runq_push(gri_runq *q, gri_task *task)
     /* Release: pairs with the acquire of tail in gri_runq_steal. And seq_cst
      * with the load of the idle workers that follows in gri_sched_notify: the
      * two-variable protocol "queue, then look for sleepers" against "announce
-     * sleep, then look at queues" of park.h. */
+     * sleep, then look at queues" of park.c. */
     atomic_store_explicit(&q->tail, tail + 1, memory_order_seq_cst);
     return true;
 }
@@ -56,6 +56,9 @@ gri_task *gri_runq_steal(gri_runq *to, gri_runq *from)
 {
     /* relaxed: ours. */
     uint32_t mine = atomic_load_explicit(&to->tail, memory_order_relaxed);
+    /* acquire: as in gri_runq_push: whoever took our last tasks has read their
+     * places before we write to them. */
+    (void)atomic_load_explicit(&to->head, memory_order_acquire);
     for (;;) {
         /* acquire: read before tail, so that tail - head is not negative. */
         uint32_t head = atomic_load_explicit(&from->head, memory_order_acquire);

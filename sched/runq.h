@@ -40,7 +40,7 @@ gri_task *gri_runq_pop(gri_runq *q);
  * one of them; NULL: there was nothing. */
 gri_task *gri_runq_steal(gri_runq *to, gri_runq *from);
 /* Any thread; ordered with gri_runq_push by sequential consistency, for the
- * parking protocol (park.h). */
+ * parking protocol (park.c). */
 bool gri_runq_is_empty(gri_runq *q);
 
 #endif /* GRI_SCHED_RUNQ_H */

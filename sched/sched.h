@@ -6,6 +6,12 @@
  * has run. Where it goes: from a worker, into that worker's run-next slot (the
  * one that was there moves into the queue), so that two tasks that talk to each
  * other stay on one core; from any other thread, into the inject queue.
+ *
+ * A slot is its worker's business, and filling it wakes nobody. But a worker
+ * may be busy for long with the task that filled it: so a worker that finds
+ * nothing sleeps for GRI_STALE_NS at most while another is awake, and takes a
+ * slot's task if it is still the same, and its owner still in the same turn, as
+ * when it last looked.
  */
 #ifndef GRI_SCHED_SCHED_H
 #define GRI_SCHED_SCHED_H
@@ -13,6 +19,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <greenroom/system.h> /* GR_WORKERS_MAX */
 
 #include "base/clock.h"
 #include "base/rng.h"
@@ -31,6 +39,9 @@ typedef struct gri_sched_ops {
     void (*fired)(gri_worker *worker, const gri_fired *fired);
 } gri_sched_ops;
 
+/* How long a task may stand in the slot of a worker that is busy. */
+#define GRI_STALE_NS GRI_NS_PER_MS
+
 enum {
     GRI_LANES = 16 /* deterministic mode: queues to choose from */
 };
@@ -42,16 +53,21 @@ struct gri_worker {
     pthread_t thread;
 
     /* The worker itself only. */
-    gri_task *next;    /* the run-next slot */
     unsigned next_run; /* tasks from the slot in a row */
     unsigned tick;     /* tasks run */
-    bool searching;    /* counted in sched->searching */
-    gri_rng rng;       /* where to steal first */
+    bool look;         /* a long turn ended: timers and others come first */
+    struct {
+        gri_task *task;
+        uint64_t turns;
+    } seen[GR_WORKERS_MAX]; /* the others' slots, when it last found nothing */
+    bool searching;         /* counted in sched->searching */
+    gri_rng rng;            /* where to steal first */
 
     /* Counters: written by the worker, read by anybody. */
     _Atomic(uint64_t) turns, steals, parks;
 
     /* Any thread. */
+    _Atomic(gri_task *) next; /* the run-next slot */
     _Atomic(uint32_t) permit; /* futex: 1 wakes */
     _Atomic(int64_t) up_ns;   /* asleep: when it gets up by itself */
     _Atomic(uint32_t) left;   /* futex: 1 once the thread is about to return */
@@ -97,6 +113,11 @@ void gri_sched_fini(gri_sched *s);
 
 /* Any thread; worker is the calling one, or NULL. */
 void gri_sched_submit(gri_sched *s, gri_worker *worker, gri_task *task);
+/* In run: this turn took long: timers and other threads' tasks come next. */
+static inline void gri_sched_look(gri_worker *worker)
+{
+    worker->look = true;
+}
 /* In run: the task is to go on later, behind the others. */
 void gri_sched_again(gri_worker *worker, gri_task *task);
 /* Any thread. Arms a timer; worker as above. Errors: GR_ENOMEM. */

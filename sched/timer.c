@@ -79,7 +79,7 @@ static void publish_next(gri_timers *ts)
 {
     int64_t next = ts->count == 0 ? GRI_NEVER : ts->heap[1]->due_ns;
     /* seq_cst: with gri_timers_next in a parking worker, one half of the
-     * protocol of park.h: "arm, then look for sleepers". */
+     * protocol of park.c: "arm, then look for sleepers". */
     atomic_store_explicit(&ts->next_ns, next, memory_order_seq_cst);
 }
 

@@ -69,6 +69,14 @@ static void fire_all_due(gri_worker *w)
     }
 }
 
+static void count_steal(gri_worker *w)
+{
+    /* relaxed: our own counter. */
+    atomic_store_explicit(
+        &w->steals, atomic_load_explicit(&w->steals, memory_order_relaxed) + 1,
+        memory_order_relaxed);
+}
+
 static gri_task *steal(gri_worker *w)
 {
     gri_sched *s = w->sched;
@@ -80,36 +88,78 @@ static gri_task *steal(gri_worker *w)
         }
         gri_task *task = gri_runq_steal(&w->queue, &s->workers[victim].queue);
         if (task != NULL) {
-            /* relaxed: our own counter. */
-            atomic_store_explicit(
-                &w->steals,
-                atomic_load_explicit(&w->steals, memory_order_relaxed) + 1,
-                memory_order_relaxed);
+            count_steal(w);
             return task;
         }
     }
     return NULL;
 }
 
+/* Takes what stands in the slot of a worker that has not begun a turn since we
+ * last looked; and remembers what stands in the others'. */
+static gri_task *steal_stale(gri_worker *w)
+{
+    gri_sched *s = w->sched;
+    for (unsigned i = 0; i < s->n; i++) {
+        gri_worker *victim = &s->workers[i];
+        if (victim == w) {
+            continue;
+        }
+        /* relaxed, both: only compared. A task that went and came back in the
+         * meantime is as good to take. */
+        uint64_t turns =
+            atomic_load_explicit(&victim->turns, memory_order_relaxed);
+        gri_task *task =
+            atomic_load_explicit(&victim->next, memory_order_relaxed);
+        bool stale = task != NULL && task == w->seen[i].task &&
+                     turns == w->seen[i].turns;
+        w->seen[i].task = task;
+        w->seen[i].turns = turns;
+        /* acquire: pairs with the release in put_next. relaxed on failure: its
+         * owner took it, which is all we wanted. */
+        if (stale && atomic_compare_exchange_strong_explicit(
+                         &victim->next, &task, NULL, memory_order_acquire,
+                         memory_order_relaxed)) {
+            count_steal(w);
+            return task;
+        }
+    }
+    return NULL;
+}
+
+/* Puts a task into the run-next slot; returns the one that stood there. */
+static gri_task *put_next(gri_worker *w, gri_task *task)
+{
+    /* release: publishes what the task is to do; pairs with the acquire in
+     * steal_stale. acquire: none needed, what comes back is our own. */
+    return atomic_exchange_explicit(&w->next, task, memory_order_release);
+}
+
+static gri_task *take_next(gri_worker *w)
+{
+    /* relaxed, both: what is there is our own writing. */
+    if (atomic_load_explicit(&w->next, memory_order_relaxed) == NULL) {
+        return NULL;
+    }
+    return atomic_exchange_explicit(&w->next, NULL, memory_order_relaxed);
+}
+
 /* What this worker has itself. */
 static gri_task *own_task(gri_worker *w)
 {
-    gri_task *task = w->next;
-    if (task != NULL && w->next_run < NEXT_RUN_MAX) {
-        w->next_run++;
-        w->next = NULL;
-        return task;
+    if (w->next_run < NEXT_RUN_MAX) {
+        gri_task *task = take_next(w);
+        if (task != NULL) {
+            w->next_run++;
+            return task;
+        }
     }
+    w->next_run = 0;
     gri_task *other = gri_runq_pop(&w->queue);
     if (other == NULL) {
         other = inject_pop(w->sched);
     }
-    w->next_run = 0;
-    if (other != NULL) {
-        return other; /* the slot's turn comes again after it */
-    }
-    w->next = NULL;
-    return task;
+    return other != NULL ? other : take_next(w);
 }
 
 static gri_task *search(gri_worker *w)
@@ -131,16 +181,22 @@ static gri_task *search(gri_worker *w)
             return task;
         }
     }
-    return NULL;
+    gri_task *task = steal_stale(w);
+    if (task != NULL) {
+        gri_sched_stop_searching(w, true);
+    }
+    return task;
 }
 
 static gri_task *next_task(gri_worker *w)
 {
     w->tick++;
-    if (w->tick % TIMER_TICKS == 0) {
+    bool look = w->look;
+    w->look = false;
+    if (look || w->tick % TIMER_TICKS == 0) {
         fire_all_due(w);
     }
-    if (w->tick % FAIR_TICKS == 0) {
+    if (look || w->tick % FAIR_TICKS == 0) {
         gri_task *task = inject_pop(w->sched);
         if (task != NULL) {
             return task;
@@ -202,8 +258,7 @@ void gri_sched_submit(gri_sched *s, gri_worker *worker, gri_task *task)
         gri_sched_notify(s);
         return;
     }
-    gri_task *displaced = worker->next;
-    worker->next = task;
+    gri_task *displaced = put_next(worker, task);
     if (displaced != NULL) {
         if (!gri_runq_push(&worker->queue, displaced)) {
             inject_push(s, displaced);
@@ -220,7 +275,10 @@ void gri_sched_again(gri_worker *worker, gri_task *task)
         return;
     }
     /* A task that only goes on itself, alone, is no reason to wake anybody. */
-    bool alone = gri_runq_is_empty(&worker->queue) && worker->next == NULL;
+    bool alone =
+        gri_runq_is_empty(&worker->queue) &&
+        /* relaxed: our own slot. */
+        atomic_load_explicit(&worker->next, memory_order_relaxed) == NULL;
     if (!gri_runq_push(&worker->queue, task)) {
         inject_push(s, task);
         alone = false;

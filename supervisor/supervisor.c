@@ -366,11 +366,13 @@ static int receive(gr_actor *self, void *state, const gr_msg *msg)
     if (gr_match(msg, "gr.start_child", &args)) {
         return on_start_child(self, s, msg, args);
     }
-    if (gr_match(msg, GRI_TAG_DEADLINE)) {
+    /* Timers come from oneself; others may know the tags, too. */
+    bool own = gr_pid_eq(gr_sender(msg), gr_self(self));
+    if (own && gr_match(msg, GRI_TAG_DEADLINE)) {
         s->deadline = (gr_timer){0};
         return s->ops->deadline(self, s);
     }
-    if (gr_match(msg, GRI_TAG_AGAIN)) {
+    if (own && gr_match(msg, GRI_TAG_AGAIN)) {
         s->armed = false;
         return s->ops->again(self, s);
     }

@@ -90,8 +90,9 @@ typedef struct gr_spawn_opts {
     bool ack;           /* tell the spawner when init has returned 0: a message
                            that gr_match_started matches */
     gr_mailbox mailbox; /* what is not 0 overrides the behaviour's */
-    gr_node node;       /* where; another node needs the behaviour on its list
-                           of spawnable ones, and a thread actor to wait (5 s) */
+    gr_node node; /* where; another node needs the behaviour on its list of
+                     spawnable ones, and a thread actor to wait (5 s); it takes
+                     no ack and no mailbox, and ties behind init */
 } gr_spawn_opts;
 
 /*
@@ -142,8 +143,9 @@ GR_API GR_MUST_CHECK int gr_on_exit(gr_actor *self, void (*fn)(void *arg),
  * Ties two lives: when one ends other than normally, so does the other, with
  * the same reason, unless it traps exits. Linking to the dead ends (or tells)
  * the caller with GR_EXIT_NOPROC. Links are one per pair, in both directions.
- * Errors: GR_EINVAL (nobody, or oneself), GR_ENOMEM.
+ * Errors: GR_EINVAL (nobody, or oneself), GR_ENOMEM, GR_ELIMIT (GR_TIES_MAX).
  */
+#define GR_TIES_MAX (1u << 20) /* links, and monitors each way, of one actor */
 GR_API GR_MUST_CHECK int gr_link(gr_actor *self, gr_pid pid);
 GR_API GR_MUST_CHECK int gr_unlink(gr_actor *self, gr_pid pid);
 /* From now on exits of links and requests to stop come as messages
@@ -153,7 +155,7 @@ GR_API void gr_trap_exit(gr_actor *self, bool on);
 /*
  * Asks for one message, which gr_match_down matches, when `pid` ends, or at
  * once if it is dead. It comes behind all that `pid` sent here.
- * Errors: GR_EINVAL (nobody), GR_ENOMEM.
+ * Errors: GR_EINVAL (nobody), GR_ENOMEM, GR_ELIMIT (GR_TIES_MAX).
  */
 GR_API GR_MUST_CHECK int gr_monitor(gr_actor *self, gr_pid pid, gr_ref *out);
 /* No message of this monitor is seen after this, even if it waits already. */
@@ -282,8 +284,8 @@ GR_API GR_MUST_CHECK int gr_askv(gr_actor *self, gr_pid to, int64_t timeout_ms,
  * gr_call(self, to, timeout_ms, gr_expect(tag, outputs...), tag, values...):
  * a question from a thread actor, which waits. Outputs borrow from the answer.
  * Errors: as gr_send and gr_ask's statuses; GR_EREPLY (the answer is another
- * one), GR_ESTOPPED, GR_EINVAL (timeout as for gr_ask), GR_ENOTSUP (self is not
- * a thread actor).
+ * one), GR_ESTOPPED, GR_EINVAL (timeout as for gr_ask; to oneself), GR_ENOTSUP
+ * (self is not a thread actor).
  */
 GR_API GR_MUST_CHECK int gr_callv(gr_actor *self, gr_pid to, int64_t timeout_ms,
                                   gr_pattern expect, const gr_value *values,

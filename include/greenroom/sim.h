@@ -4,10 +4,11 @@
  * It has no threads of its own. Actors run on the thread that waits in it: a
  * thread actor in gr_receive, gr_call or gr_sleep, or the caller of the
  * functions below. Time is virtual: it starts at 0 and jumps to the next timer
- * when nothing else can run. Which actor runs next is chosen by the seed, so
- * the same program with the same seed does the same thing; another seed gives
- * another order that a real system could have had. Programs that use nodes,
- * threads of their own or the real clock are not deterministic.
+ * when nothing else can run, or when it stood still for 10,000 turns. Which
+ * actor runs next is chosen by the seed, so the same program with the same seed
+ * does the same thing; another seed gives another order that a real system
+ * could have had. Programs that use nodes, threads of their own or the real
+ * clock are not deterministic.
  *
  * gr_sim_step, gr_sim_settle and gr_sim_advance of a system without a seed are
  * a programmer's error: they write a line and abort the process. Of the other

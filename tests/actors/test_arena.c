@@ -169,7 +169,7 @@ static void scene_kept_is_capped(stage *s)
 static void test_kept_messages_count_as_memory(void **state)
 {
     (void)state;
-    stage_each_seed(scene_kept_is_capped, &(gr_system_opts){.arena_max = 1000});
+    stage_each_seed(scene_kept_is_capped, &(gr_system_opts){.arena_max = 1100});
 }
 
 int main(void)

@@ -236,7 +236,7 @@ GRI_INLINE gri_writer gri_add(gr_actor *self, gri_writer w, gr_value v)
         return gri_put_int(self, w.p, v.as.u, v.kind);
     }
     if (v.kind == GR_KIND_STR && __builtin_constant_p(v.len) &&
-        v.len <= GRI_FIXSTR_MAX &&
+        v.len <= GRI_FIXSTR_MAX && v.as.p != NULL &&
         __builtin_expect((size_t)(w.end - w.p) > v.len, 1)) {
         *w.p = (uint8_t)(GRI_FIXSTR | v.len);
         memcpy(w.p + 1, v.as.p, v.len);
