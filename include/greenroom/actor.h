@@ -139,13 +139,15 @@ GR_API GR_MUST_CHECK int gr_on_exit(gr_actor *self, void (*fn)(void *arg),
 
 /* ---- links, monitors, names --------------------------------------------- */
 
+/* Links, and monitors each way, of one actor. */
+#define GR_TIES_MAX (1u << 20)
+
 /*
  * Ties two lives: when one ends other than normally, so does the other, with
  * the same reason, unless it traps exits. Linking to the dead ends (or tells)
  * the caller with GR_EXIT_NOPROC. Links are one per pair, in both directions.
  * Errors: GR_EINVAL (nobody, or oneself), GR_ENOMEM, GR_ELIMIT (GR_TIES_MAX).
  */
-#define GR_TIES_MAX (1u << 20) /* links, and monitors each way, of one actor */
 GR_API GR_MUST_CHECK int gr_link(gr_actor *self, gr_pid pid);
 GR_API GR_MUST_CHECK int gr_unlink(gr_actor *self, gr_pid pid);
 /* From now on exits of links and requests to stop come as messages
