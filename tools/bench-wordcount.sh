@@ -84,7 +84,7 @@ failed=0
 # ratio NAME VALUE LIMIT
 ratio() {
     verdict=$(awk -v x="$2" -v most="$3" 'BEGIN {
-        printf "%.3f of at most %s%s", x, most, x > most ? ": TOO MUCH" : "" }')
+        printf "%.3f of at most %s%s", x, most, (x > most ? ": TOO MUCH" : "") }')
     echo "$1: $verdict"
     case $verdict in *TOO*) failed=1 ;; esac
 }

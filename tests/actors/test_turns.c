@@ -10,7 +10,14 @@
 
 #include "tests/support/stage.h"
 
-static sem_t posted;
+static sem_t posted, done;
+
+static void wait_for(sem_t *sem)
+{
+    while (sem_wait(sem) != 0) {
+        /* interrupted by a signal */
+    }
+}
 
 /* Sends once, so that its receiver stands in the worker's run-next slot, and
  * waits for it. */
@@ -18,10 +25,8 @@ static int send_and_wait(gr_actor *self, puppet *p, const gr_msg *msg)
 {
     (void)msg;
     int rc = gr_send(self, p->peer, "post");
-    while (sem_wait(&posted) != 0) {
-        /* interrupted by a signal */
-    }
-    return rc;
+    wait_for(&posted);
+    return sem_post(&done) == 0 ? rc : GR_EFAIL;
 }
 
 static int post(gr_actor *self, puppet *p, const gr_msg *msg)
@@ -43,14 +48,17 @@ static void test_a_receiver_does_not_wait_for_its_senders_callback(void **state)
     stage s;
     gr_system_opts opts = {.workers = 2};
     assert_int_equal(sem_init(&posted, 0, 0), 0);
+    assert_int_equal(sem_init(&done, 0, 0), 0);
     stage_start(&s, 0, &opts);
     gr_pid a = stage_begun(&s, 'a', NULL, NULL);
     gr_pid b = stage_begun(&s, 'b', NULL, hear_posts);
 
     stage_do_to(&s, a, send_and_wait, b);
+    wait_for(&done);
 
     stage_end(&s);
     assert_int_equal(sem_destroy(&posted), 0);
+    assert_int_equal(sem_destroy(&done), 0);
 }
 
 int main(void)
