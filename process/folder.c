@@ -20,7 +20,7 @@
 
 #include <greenroom/error.h>
 
-#define PREFIX   "greenroom-"
+#define PREFIX   ".greenroom-nodes-"
 #define TEMPLATE PREFIX "XXXXXX"
 
 /* Another sweeper would have to come at the wrong moment each time. */
@@ -43,6 +43,17 @@ static int lock_folder(int base, const char *name)
     return fd;
 }
 
+/* Somebody else's folder may have such a name. Ours is for its owner alone, and
+ * holds a socket or nothing. */
+static bool is_ours(int fd)
+{
+    struct stat folder;
+    struct stat node;
+    return fstat(fd, &folder) == 0 && (folder.st_mode & 07777) == 0700 &&
+           (fstatat(fd, GRI_FOLDER_SOCKET, &node, AT_SYMLINK_NOFOLLOW) != 0 ||
+            S_ISSOCK(node.st_mode));
+}
+
 /* Removes what the dead have left; nothing of it is worth an error. */
 static void sweep(const char *path)
 {
@@ -57,9 +68,11 @@ static void sweep(const char *path)
             continue;
         }
         const int fd = lock_folder(dirfd(folder), e->d_name);
-        if (fd >= 0) {
+        if (fd >= 0 && is_ours(fd)) {
             (void)unlinkat(fd, GRI_FOLDER_SOCKET, 0);
             (void)unlinkat(dirfd(folder), e->d_name, AT_REMOVEDIR);
+        }
+        if (fd >= 0) {
             (void)close(fd);
         }
     }

@@ -17,7 +17,8 @@ lint_set="$test_set $clang_set clang-format clang-tidy cppcheck shellcheck
 
 packages_for() {
     case $1 in
-    demo | install | idle | bench | build) echo "$build_set" ;;
+    demo | idle | bench | build) echo "$build_set" ;;
+    install) echo "$build_set pkgconf" ;; # the README's next command
     test | asan) echo "$test_set" ;;
     tsan | fuzz) echo "$test_set $clang_set" ;;
     memcheck) echo "$test_set valgrind" ;;

@@ -342,8 +342,5 @@ const gr_behavior gri_agent_behavior = {
     .name = "gr.agent",
     .state_size = sizeof(gri_agent),
     .receive = receive,
-    /* Events come as messages: they must not be refused because others sent
-     * too many. */
-    .mailbox = {.soft = UINT32_MAX, .hard = UINT32_MAX},
     .trap_exit = true,
 };

@@ -21,9 +21,13 @@ static bool cut(gri_peer *peer, int reason, const char *fault)
 static bool on_bye(gri_peer *peer)
 {
     (void)pthread_mutex_lock(&peer->lock);
+    bool again = peer->got_bye;
     peer->got_bye = true;
     peer->state = GRI_PEER_LEAVING;
     (void)pthread_mutex_unlock(&peer->lock);
+    if (again) {
+        return cut(peer, GR_EFORMAT, "frame after a goodbye");
+    }
     /* relaxed: a hint, see peer.c. */
     atomic_store_explicit(&net_of(peer)->nodes[peer->index], 0,
                           memory_order_relaxed);

@@ -118,11 +118,11 @@ static void wake_agent(gri_net *net)
     static const uint8_t wake[] = {0x91, 0xa7, 'g', 'r', '.',
                                    'w',  'a',  'k', 'e'};
     (void)pthread_mutex_lock(&net->cache_lock);
-    gr_msg *msg = gri_msg_new(&net->cache, sizeof wake);
+    /* Not a USER message: those are counted, and refused when there are too
+     * many, and then the events would wait for ever. */
+    gr_msg *msg =
+        gri_msg_signal(&net->cache, GRI_MSG_STARTED, wake, sizeof wake);
     if (msg != NULL) {
-        msg->flags |= GRI_MSG_NO_REPORT;
-        msg->len = sizeof wake;
-        memcpy(gri_msg_payload(msg), wake, sizeof wake);
         gri_deliver(net->sys, &net->cache,
                     (gr_pid){net->self.node, GRI_AGENT_ID}, msg);
     }

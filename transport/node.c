@@ -108,6 +108,9 @@ int gr_node_start(gr_actor *self, const gr_node_opts *opts)
     if (gri_route_net(sys) != NULL) {
         return GR_EINVAL;
     }
+    if (gri_system_clock(sys)->is_virtual) {
+        return GR_ENOTSUP;
+    }
     if (sodium_init() < 0) {
         return GR_EIO; /* no random numbers */
     }

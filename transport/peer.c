@@ -80,19 +80,31 @@ static int append(gri_peer *peer, const void *p, size_t n)
     return rc;
 }
 
+/* What is never refused has piled up: it does not read. Under lock. */
+static bool is_deaf(const gri_peer *peer)
+{
+    /* The sum fits: outbox_max has 32 bits, size_t has 64. */
+    size_t max = peer->net->outbox_max;
+    return waiting(peer) >= max * GRI_OUTBOX_HARD + peer->frame_max;
+}
+
+static const char deaf_fault[] = "it does not read what it is sent";
+
 static void append_or_close(gri_peer *peer, const void *p, size_t n)
 {
     flight f = {.link = NULL};
     int rc = 0;
     lock(peer);
     if (!peer->closing && !peer->draining) {
-        rc = append(peer, p, n);
+        rc = is_deaf(peer) ? GR_ELIMIT : append(peer, p, n);
         f = take_off(peer);
     }
     unlock(peer);
     launch(f);
     if (rc < 0) {
-        gri_peer_close(peer, rc, "no memory for the outbox");
+        gri_peer_close(peer, rc,
+                       rc == GR_ELIMIT ? deaf_fault
+                                       : "no memory for the outbox");
     }
 }
 
@@ -125,11 +137,7 @@ static int admit(const gri_peer *peer, uint64_t node, const gri_frame *frame,
     if (refusable && waiting(peer) >= max) {
         return GR_EAGAIN;
     }
-    /* The sum fits: outbox_max has 32 bits, size_t has 64. */
-    if (waiting(peer) >= max * GRI_OUTBOX_HARD + peer->frame_max) {
-        return GR_ELIMIT;
-    }
-    return 0;
+    return is_deaf(peer) ? GR_ELIMIT : 0;
 }
 
 static int append_frame(gri_peer *peer, const gri_frame *frame,
@@ -165,7 +173,7 @@ int gri_peer_deliver(gri_peer *peer, uint64_t node, const gri_frame *frame)
     unlock(peer);
     launch(f);
     if (deaf) {
-        gri_peer_close(peer, GR_ELIMIT, "it does not read what it is sent");
+        gri_peer_close(peer, GR_ELIMIT, deaf_fault);
         return GR_ENOCONN;
     }
     return rc;
@@ -383,7 +391,10 @@ bool gri_peer_up(gri_peer *peer, const gri_note *last)
         peer->state = GRI_PEER_UP;
         peer->deadline = GRI_NEVER;
         peer->node = who->node;
-        peer->frame_max = who->frame_max;
+        /* Not what a peer likes: it is part of the outbox's bound. Ours are
+         * never longer than our own limit. */
+        uint32_t own_max = peer->net->self.frame_max;
+        peer->frame_max = who->frame_max < own_max ? who->frame_max : own_max;
         memcpy(peer->name, who->name, sizeof peer->name);
         show_node(peer, who->node);
         f = take_off(peer);

@@ -47,7 +47,8 @@ typedef struct gr_node_opts {
  * Makes the caller's system a node. Once per system; ends with the system.
  * Errors: GR_EINVAL (name; no secret, too short or both; already a node),
  *         GR_EDENIED (secret_file can be read by others), GR_ENOENT, GR_EIO
- *         (secret_file), GR_EADDRESS, GR_ENOMEM.
+ *         (secret_file), GR_EADDRESS, GR_ENOMEM, GR_ENOTSUP (a deterministic
+ *         system: other processes do not follow its clock).
  */
 GR_API GR_MUST_CHECK int gr_node_start(gr_actor *self,
                                        const gr_node_opts *opts);

@@ -182,10 +182,12 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
     cp -a "$tree" "$work/locked"
     chmod 000 "$work/locked/text" "$work/locked/.hidden"
     chmod 755 "$work"
+    # That user may not reach the folder that it was built in.
+    cp "$program" "$work/program"
     for nodes in 0 1; do
         status=0
         setpriv --reuid 65534 --regid 65534 --clear-groups \
-            "$program" --nodes $nodes --all "$work/locked" \
+            "$work/program" --nodes $nodes --all "$work/locked" \
             >"$work/printed" 2>"$work/errors" || status=$?
         [ $status -eq 1 ] || fail "unreadable files: exit status $status"
         grep -q "locked/text: Permission denied" "$work/errors" ||

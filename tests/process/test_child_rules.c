@@ -147,7 +147,7 @@ static void the_folder_is_private(void **state)
     assert_non_null(base);
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has this stream */
     for (struct dirent *e; (e = readdir(base)) != NULL;) {
-        if (e->d_name[0] != '.') {
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
             char path[512];
             (void)snprintf(path, sizeof(path), "%s/%s", f->base, e->d_name);
             struct stat status;

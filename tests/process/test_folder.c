@@ -17,7 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,6 +71,20 @@ static void a_folder_is_private_and_goes_with_its_socket(void **state)
     assert_false(exists(folder.path));
 }
 
+static void put_socket(const char *folder)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s",
+                           folder, GRI_FOLDER_SOCKET);
+    assert_in_range(n, 1, sizeof(address.sun_path) - 1);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)(const void *)&address,
+                          sizeof(address)),
+                     0);
+    assert_int_equal(close(fd), 0);
+}
+
 static void two_live_side_by_side(void **state)
 {
     gri_folder a = {.lock = -1};
@@ -102,7 +118,7 @@ static void what_a_killed_program_left_is_removed(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     assert_int_equal(read(ends[0], &left, sizeof(left)), sizeof(left));
-    put_file(left.path, GRI_FOLDER_SOCKET);
+    put_socket(left.path);
     assert_true(exists(left.path));
 
     gri_folder folder = {.lock = -1};
@@ -119,14 +135,21 @@ static void what_is_not_ours_stays(void **state)
     char link[256];
     char full[256];
     char other[256];
-    (void)snprintf(link, sizeof(link), "%s/greenroom-linked", (char *)*state);
-    (void)snprintf(full, sizeof(full), "%s/greenroom-filled", (char *)*state);
+    (void)snprintf(link, sizeof(link), "%s/.greenroom-nodes-linked",
+                   (char *)*state);
+    (void)snprintf(full, sizeof(full), "%s/.greenroom-nodes-filled",
+                   (char *)*state);
     (void)snprintf(other, sizeof(other), "%s/greenroom", (char *)*state);
     assert_int_equal(symlink(other, link), 0); /* a trap */
     assert_int_equal(mkdir(other, 0700), 0);
     put_file(other, GRI_FOLDER_SOCKET);
     assert_int_equal(mkdir(full, 0700), 0); /* ours by name, but in use */
     put_file(full, "precious");
+    char file[256]; /* ours by name, but what it holds is no socket */
+    (void)snprintf(file, sizeof(file), "%s/.greenroom-nodes-afile0",
+                   (char *)*state);
+    assert_int_equal(mkdir(file, 0700), 0);
+    put_file(file, GRI_FOLDER_SOCKET);
 
     gri_folder folder = {.lock = -1};
     assert_int_equal(gri_folder_init_in(&folder, *state), 0);
@@ -139,6 +162,9 @@ static void what_is_not_ours_stays(void **state)
     (void)snprintf(path, sizeof(path), "%s/precious", full);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(unlink(link), 0);
+    (void)snprintf(path, sizeof(path), "%s/%s", file, GRI_FOLDER_SOCKET);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(file), 0);
     assert_int_equal(rmdir(other), 0);
     assert_int_equal(rmdir(full), 0);
 }
