@@ -397,7 +397,7 @@ static int report(wc_run *r)
 {
     const wc_report_opts opts = {.json = r->options->json,
                                  .top = r->options->top,
-                                 .files = r->chunks.files,
+                                 .files = r->summary.files,
                                  .bytes = r->summary.bytes,
                                  .failed = r->summary.failed};
     int os_error = 0;
@@ -436,6 +436,32 @@ static int prepare(wc_run *r)
     return 0;
 }
 
+/* All but the table: sorting can use the memory. Twice is once. */
+static void release_work(wc_run *r)
+{
+    for (size_t i = 0; i < r->crew.counters_n; i++) {
+        if (r->crew.counters[i].work != NULL) {
+            wc_plan_return(&r->plan, r->crew.counters[i].work);
+        }
+    }
+    wc_plan_fini(&r->plan);
+    wc_chunks_fini(&r->chunks);
+    wc_walk_free(r->walk);
+    r->walk = NULL;
+    wc_payload_fini(&r->payload);
+    wc_crew_fini(&r->crew);
+}
+
+static void sum_up(wc_run *r)
+{
+    r->summary.chunks = r->plan.done;
+    r->summary.again = r->plan.again;
+    r->summary.files = r->chunks.files;
+    r->summary.bytes += r->payload.bytes_here;
+    r->summary.words = wc_report_total(&r->table);
+    r->summary.distinct = wc_table_words(&r->table);
+}
+
 static int run_all(wc_run *r)
 {
     GR_TRY(prepare(r));
@@ -450,27 +476,13 @@ static int run_all(wc_run *r)
         GR_TRY(gr_every(r->self, WC_PROGRESS_MS, NULL, "draw"));
     }
     GR_TRY(count_all(r));
-    r->summary.bytes += r->payload.bytes_here;
+    sum_up(r);
     /* They end while the answer is sorted. */
     if (!gr_pid_is_nobody(r->nodes)) {
         GR_TRY(gr_stop(r->self, r->nodes));
     }
+    release_work(r);
     return report(r);
-}
-
-static void release(wc_run *r)
-{
-    for (size_t i = 0; i < r->crew.counters_n; i++) {
-        if (r->crew.counters[i].work != NULL) {
-            wc_plan_return(&r->plan, r->crew.counters[i].work);
-        }
-    }
-    wc_plan_fini(&r->plan);
-    wc_chunks_fini(&r->chunks);
-    wc_walk_free(r->walk);
-    wc_payload_fini(&r->payload);
-    wc_crew_fini(&r->crew);
-    wc_table_fini(&r->table);
 }
 
 int wc_coordinate(gr_actor *self, const wc_options *options)
@@ -484,18 +496,14 @@ int wc_coordinate(gr_actor *self, const wc_options *options)
     wc_progress_init(&r->progress, gr_now_ms(self));
     int rc = run_all(r);
     if (rc == 0) {
-        r->summary.chunks = r->plan.done;
-        r->summary.again = r->plan.again;
-        r->summary.files = r->chunks.files;
-        r->summary.words = wc_report_total(&r->table);
-        r->summary.distinct = wc_table_words(&r->table);
         r->summary.ms = gr_now_ms(self) - r->progress.start_ms;
         wc_progress_end(&r->progress, &r->summary);
         rc = r->summary.failed > 0 ? WC_EXIT_FAILED : 0;
     } else {
         rc = give_up(r, rc);
     }
-    release(r);
+    release_work(r);
+    wc_table_fini(&r->table);
     free(r);
     return rc;
 }
