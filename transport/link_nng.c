@@ -11,8 +11,16 @@
  *   first forbids starts and waits for those under way.
  * - nng_aio_free and nng_aio_stop wait for a running callback, so they must not
  *   be called from one: closing is done by the keeper.
- * - The order of closing: stop both aios (which ends what is in flight and
- *   forbids more), close the stream, free it, free the aios.
+ * - nng_aio_stop does not wait for an operation that another thread is just
+ *   completing: there is a moment in which that is neither in flight nor yet a
+ *   callback, and what is freed then is used after. NNG completes under the
+ *   lock of the stream or listener, and closing takes that lock. So the order
+ *   is: close the stream, wait for both aios, then free all.
+ * - A tcp dialer has aios of its own that nobody can wait for. When its dial is
+ *   cut short, by a close or by time, NNG's poller may be in just that moment
+ *   with one of them (NNG 1.10 then aborts or crashes; seen in one of a few
+ *   thousand cut dials). So such a dialer is freed only after a round trip
+ *   through NNG's resolver and poller: see pass_nng_threads.
  * - nng_fini is never called: NNG's threads stay for the life of the process.
  * - After fork without exec no function of NNG may be called.
  */
@@ -42,6 +50,8 @@ typedef struct nng_link {
     gri_job closing_job;
     nng_stream_dialer *dialer; /* of a dialed link */
     nng_aio *dial_aio;
+    bool dial_cut; /* the dial ended before NNG was done with it; set before
+                      dial_aio's callback ends, read once that was waited for */
     nng_stream *stream; /* NULL until it is open */
     nng_aio *rx, *tx;
 
@@ -136,7 +146,10 @@ static void on_sent(void *arg)
 static void on_dialed(void *arg)
 {
     nng_link *l = arg;
-    int rc = error_of(nng_aio_result(l->dial_aio));
+    int nng_rc = nng_aio_result(l->dial_aio);
+    int rc = error_of(nng_rc);
+    l->dial_cut = nng_rc == NNG_ECANCELED || nng_rc == NNG_ECLOSED ||
+                  nng_rc == NNG_ETIMEDOUT;
     if (rc == 0) {
         l->stream = nng_aio_get_output(l->dial_aio, 0);
     }
@@ -151,6 +164,40 @@ static void free_link(gri_link *base)
     free(l);
 }
 
+/*
+ * Returns true when each of NNG's threads has ended the completion that it was
+ * in. Resolving an address takes the lock under which the resolver completes,
+ * and freeing a listener waits for the poller to end its round.
+ */
+static bool pass_nng_threads(void)
+{
+    nng_stream_listener *listener = NULL;
+    if (nng_stream_listener_alloc(&listener, "tcp://127.0.0.1:0") != 0) {
+        return false;
+    }
+    bool ok = nng_stream_listener_listen(listener) == 0;
+    nng_stream_listener_close(listener);
+    nng_stream_listener_free(listener);
+    return ok;
+}
+
+static void end_dial(nng_link *l)
+{
+    /* Ends the dialer's own resolving and connecting too, which its close does
+     * not. The close is what makes the wait right: see the head comment. */
+    nng_aio_abort(l->dial_aio, NNG_ECANCELED);
+    nng_stream_dialer_close(l->dialer);
+    nng_aio_wait(l->dial_aio);
+    /* Before the dialer: it waits for NNG's timer, which may be about to tell
+     * the dialer of a timeout. */
+    nng_aio_free(l->dial_aio);
+    /* Without a descriptor or loopback it is better lost than used when it is
+     * free. */
+    if (!l->dial_cut || pass_nng_threads()) {
+        nng_stream_dialer_free(l->dialer);
+    }
+}
+
 /* On the keeper's thread: no callback of this link runs here. */
 static void close_now(gri_job *job)
 {
@@ -161,15 +208,12 @@ static void close_now(gri_job *job)
     }
     (void)pthread_mutex_unlock(&l->lock);
     if (l->dial_aio != NULL) {
-        nng_aio_stop(l->dial_aio);
-        nng_stream_dialer_close(l->dialer);
-        nng_stream_dialer_free(l->dialer);
-        nng_aio_free(l->dial_aio);
+        end_dial(l);
     }
-    nng_aio_stop(l->rx);
-    nng_aio_stop(l->tx);
     if (l->stream != NULL) {
         nng_stream_close(l->stream);
+        nng_aio_wait(l->rx);
+        nng_aio_wait(l->tx);
         nng_stream_free(l->stream);
     }
     nng_aio_free(l->rx);
@@ -295,7 +339,11 @@ static int nng_link_dial(gri_keeper *keeper, const gri_dial *dial,
     (void)nng_stream_dialer_set_bool(l->dialer, NNG_OPT_TCP_NODELAY, true);
     nng_aio_set_timeout(l->dial_aio, duration_of(dial->timeout_ms));
     *out = &l->base;
+    /* Nobody can close it yet: it has not been told to anybody. The callback
+     * may, while NNG is still in here. */
+    (void)start_begins(l);
     nng_stream_dialer_dial(l->dialer, l->dial_aio);
+    start_ends(l);
     return 0;
 }
 
@@ -353,6 +401,7 @@ static void free_port(nng_port *port)
 static void nng_link_unlisten(gri_port *base)
 {
     nng_port *port = GRI_CONTAINER(base, nng_port, base);
+    nng_stream_listener_close(port->listener);
     /* Waits for a running callback. One that begins to accept again after
      * that is refused. */
     nng_aio_stop(port->aio);
