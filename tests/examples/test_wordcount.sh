@@ -184,9 +184,11 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
     chmod 755 "$work"
     # That user may not reach the folder that it was built in.
     cp "$program" "$work/program"
+    cp "$GREENROOM_BUILD"/libgreenroom.so* "$work"
     for nodes in 0 1; do
         status=0
-        setpriv --reuid 65534 --regid 65534 --clear-groups \
+        LD_LIBRARY_PATH=$work \
+            setpriv --reuid 65534 --regid 65534 --clear-groups \
             "$work/program" --nodes $nodes --all "$work/locked" \
             >"$work/printed" 2>"$work/errors" || status=$?
         [ $status -eq 1 ] || fail "unreadable files: exit status $status"
