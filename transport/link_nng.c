@@ -39,7 +39,8 @@
 #include "transport/link.h"
 
 enum {
-    IPC_MODE = 0600,   /* only the owner may connect, before any handshake */
+    STOPPED = 999,   /* NNG_ESTOPPED of later versions: 1.5 does not have it */
+    IPC_MODE = 0600, /* only the owner may connect, before any handshake */
     ACCEPT_PAUSE = 100 /* ms without accepting, when there is no memory or no
                           descriptor left */
 };
@@ -98,9 +99,13 @@ static int error_of(int nng_rc)
     case NNG_ECANCELED:
     case NNG_ENOENT: /* no such file: nobody listens there */
     case NNG_EUNREACHABLE:
+    case NNG_EAGAIN: /* a local socket whose queue of connects is full */
+    case STOPPED:
         return GR_ENOCONN;
     default:
-        return GR_EIO;
+        /* A number of the system's that NNG has no name for is a connection's
+         * bad luck, and may be tried again; the rest is NNG's own trouble. */
+        return (nng_rc & NNG_ESYSERR) != 0 ? GR_ENOCONN : GR_EIO;
     }
 }
 
