@@ -28,8 +28,9 @@
 /* A chunk that so many counters died of, without being asked to, kills the
  * next one, too. */
 #define FAILURES_MAX 100u
-/* When no counter has asked for work so long after the start, none will. */
-#define PATIENCE_MS 30000
+/* When no counter has asked for work so long after the start, none will: a
+ * child that is not up after 30 s is killed and started again, twice. */
+#define PATIENCE_MS 75000
 /* How long to wait when the way to a counter is full. */
 #define RETRY_MS           2
 #define CHUNK_MAX_OF_BYTES ((uint64_t)512 << 10)

@@ -123,7 +123,14 @@ int wc_nodes_start(wc_run *r)
         crew->nodes[0].up = true;
         return start_team(r, &crew->nodes[0], GR_HERE);
     }
-    GR_TRY(gr_child_nodes_enable(r->self, "wordcount"));
+    const int rc = gr_child_nodes_enable(r->self, "wordcount");
+    if (rc == GR_ENOTSUP) {
+        wc_progress_problem(&r->progress,
+                            "child nodes need threads, and GREENROOM_SEED "
+                            "allows none: use --nodes 0 with it");
+        return WC_EFAILED;
+    }
+    GR_TRY(rc);
     GR_TRY(gr_watch_nodes(r->self, true));
     /* One more: the list ends at {0}. */
     gr_child *children = gr_alloc(r->self, (n + 1) * sizeof(*children));

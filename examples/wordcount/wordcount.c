@@ -8,6 +8,7 @@
 
 #include <malloc.h>
 #include <sched.h>
+#include <stdio.h>
 
 #include "coordinator.h"
 #include "counter.h"
@@ -40,7 +41,7 @@ static int app(gr_actor *self, int argc, char **argv)
     wc_options options;
     switch (wc_options_parse(argc, argv, &options)) {
     case WC_EXIT_OK:
-        return 0;
+        return fflush(stdout) == 0 ? 0 : WC_EXIT_FAILED;
     case WC_EXIT_USAGE_ERROR:
         return WC_EXIT_USAGE;
     case WC_RUN:

@@ -172,6 +172,14 @@ status=0
 [ $status -eq 1 ] || fail "a full disk: exit status $status"
 grep -q "cannot write the answer: No space left" "$work/errors" ||
     fail "a full disk is not named: $(cat "$work/errors")"
+status=0
+"$program" --help >/dev/full 2>/dev/null || status=$?
+[ $status -eq 1 ] || fail "--help to a full disk: exit status $status"
+(
+    export GREENROOM_SEED=1
+    exits 1 "use --nodes 0 with it" "$tree"
+    exits 0 "" --nodes 0 "$tree"
+)
 exits 2 "no PATH is given"
 exits 2 "Try 'wordcount --help'" --no-such-option "$tree"
 exits 2 "not a number" --nodes many "$tree"
