@@ -8,7 +8,7 @@
 
 /* What the queue ahead may take, in bytes of segments. Some thousands of paths:
  * a walk that goes on while the workers count never starves them. */
-#define AHEAD_MAX (256u << 10)
+#define AHEAD_MAX (1u << 20)
 /* Files that a chunk needs are looked for in steps of this many. */
 #define LOOK_STEP 64u
 /* What opening and closing a file takes, in bytes that are scanned meanwhile:
@@ -19,7 +19,7 @@
 /* Bounds of a guided chunk, in bytes. Below the lower one a message costs more
  * than it balances; above the upper one nothing is saved any more. */
 #define CHUNK_MIN         ((uint64_t)1 << 20)
-#define CHUNK_MIN_EARLY   ((uint64_t)2 << 20) /* while more may be found */
+#define CHUNK_MIN_EARLY   ((uint64_t)2 << 20)
 #define CHUNK_MAX_DEFAULT ((uint64_t)16 << 20)
 /* Each worker gets about this many chunks of what is left. */
 #define SHARES 2u

@@ -2,8 +2,8 @@
  * wordcount/coordinator.c - hands out chunks, merges counts, and survives the
  * loss of any counter or node.
  *
- * Counters pull: each has at most one chunk, so what is under way is bounded by
- * their number. The counts of a chunk are merged when the last of their
+ * Counters pull: each has at most two chunks, so what is under way is bounded
+ * by their number. The counts of a chunk are merged when the last of their
  * messages is there, and at that moment the chunk is done: before it, all is
  * forgotten if the counter is lost, and the chunk is handed out again. That,
  * and that a monitor's message comes behind everything its actor sent, is why
@@ -82,7 +82,7 @@ static int send_work(wc_run *r, const wc_counter *counter, wc_work *work)
                    gr_bin(r->payload.text.bytes, r->payload.text.size));
 }
 
-/* Gives a waiting counter a chunk, if there is one. */
+/* Gives a counter a chunk, if there is one. */
 static int serve(wc_run *r, wc_counter *counter)
 {
     wc_work *work;
@@ -105,15 +105,18 @@ static int serve(wc_run *r, wc_counter *counter)
         return gr_after(r->self, RETRY_MS, NULL, "again");
     }
     GR_TRY(rc);
-    counter->work = work;
+    counter->works[counter->works_n++] = work;
     return is_time_to_kill(r) ? wc_nodes_kill(r, counter) : 0;
 }
 
 static int serve_all(wc_run *r)
 {
-    for (size_t i = 0; i < r->crew.counters_n; i++) {
-        if (r->crew.counters[i].work == NULL) {
-            GR_TRY(serve(r, &r->crew.counters[i]));
+    /* Those that wait come first. */
+    for (unsigned n = 0; n < WC_WORKS_MAX; n++) {
+        for (size_t i = 0; i < r->crew.counters_n; i++) {
+            if (r->crew.counters[i].works_n == n) {
+                GR_TRY(serve(r, &r->crew.counters[i]));
+            }
         }
     }
     return 0;
@@ -138,15 +141,16 @@ static int on_ready(wc_run *r, gr_pid pid)
         }
         r->met = true;
     }
-    return counter->work == NULL ? serve(r, counter) : 0;
+    return counter->works_n == 0 ? serve_all(r) : 0;
 }
 
-/* The counter of this message, if it has this chunk. A counter whose node was
- * lost may have sent one before it knew: its chunk is another's now. */
+/* The counter of this message, if it counts this chunk. A counter whose node
+ * was lost may have sent one before it knew: its chunk is another's now. */
 static wc_counter *counter_with(wc_run *r, const gr_msg *msg, uint64_t id)
 {
     wc_counter *counter = wc_crew_find(&r->crew, gr_sender(msg));
-    return counter != NULL && counter->work != NULL && counter->work->id == id
+    return counter != NULL && counter->works_n > 0 &&
+                   counter->works[0]->id == id
                ? counter
                : NULL;
 }
@@ -216,8 +220,9 @@ static int on_done(wc_run *r, const gr_msg *msg, const result *done)
     if (counter == NULL) {
         return on_ready(r, gr_sender(msg));
     }
-    wc_work *work = counter->work;
-    counter->work = NULL;
+    wc_work *work = counter->works[0];
+    counter->works[0] = counter->works[1];
+    counter->works_n--;
     /* What came as bytes has others between its files. */
     r->summary.bytes += r->options->bytes ? work->chunk.bytes : done->bytes;
     wc_chunks_learn(&r->chunks, done->files, done->bytes);
@@ -254,7 +259,9 @@ static int take_back(wc_run *r, wc_work *work, const gr_exit_reason *why)
 static int on_counter_down(wc_run *r, wc_counter *counter,
                            const gr_exit_reason *why)
 {
-    wc_work *work = counter->work;
+    const unsigned works_n = counter->works_n;
+    wc_work *works[WC_WORKS_MAX];
+    memcpy(works, counter->works, sizeof(works));
     const char *node = counter->node != NULL ? counter->node->name : "lost";
     if (why->kind != GR_EXIT_NOCONNECTION) {
         r->summary.crashes++;
@@ -263,8 +270,11 @@ static int on_counter_down(wc_run *r, wc_counter *counter,
             why->code == WC_ECRASH ? "as asked" : gr_exit_kind_name(why->kind));
     }
     wc_crew_remove(&r->crew, counter);
-    if (work != NULL) {
-        GR_TRY(take_back(r, work, why));
+    if (works_n > 1) {
+        wc_plan_untake(&r->plan, works[1]); /* it had nothing of that */
+    }
+    if (works_n > 0) {
+        GR_TRY(take_back(r, works[0], why));
     }
     return serve_all(r);
 }
@@ -441,8 +451,9 @@ static int prepare(wc_run *r)
 static void release_work(wc_run *r)
 {
     for (size_t i = 0; i < r->crew.counters_n; i++) {
-        if (r->crew.counters[i].work != NULL) {
-            wc_plan_return(&r->plan, r->crew.counters[i].work);
+        const wc_counter *counter = &r->crew.counters[i];
+        for (unsigned k = 0; k < counter->works_n; k++) {
+            wc_plan_return(&r->plan, counter->works[k]);
         }
     }
     wc_plan_fini(&r->plan);

@@ -10,6 +10,8 @@
  *   sending   the counts are written; "go" sends the next part, later when the
  *             way to the coordinator is full
  *
+ * One more chunk may come while it is busy: it is kept for later.
+ *
  * What is counted belongs to the chunk at hand and to nothing else: whatever
  * ends the actor, the coordinator has either all of a chunk's counts or none.
  */
@@ -46,6 +48,8 @@ typedef struct counting {
     wc_buffer rests;     /* of the chunk */
     size_t sent;         /* bytes of counts */
     const gr_msg *chunk; /* kept while counting */
+    const gr_msg *next;  /* kept while busy; NULL: none */
+    bool busy;           /* counting or sending */
     uint64_t id;
     bool crash;
     uint64_t half;     /* bytes after which to crash */
@@ -232,6 +236,7 @@ static uint64_t bytes_of(const uint8_t *at, const uint8_t *end)
 
 static void begin(counting *work, uint64_t id, bool crash)
 {
+    work->busy = true;
     wc_table_clear(&work->table);
     work->counts.size = 0;
     work->problems.size = 0;
@@ -244,17 +249,15 @@ static void begin(counting *work, uint64_t id, bool crash)
     work->failed = 0;
 }
 
-static int begin_segments(gr_actor *self, counter *c, const gr_msg *msg,
+/* Takes a kept message. */
+static int begin_segments(gr_actor *self, counter *c, const gr_msg *kept,
                           gr_bytes segments)
 {
     counting *work = c->work;
     work->at = segments.ptr;
     work->end = work->at + segments.len;
     work->half = work->crash ? bytes_of(work->at, work->end) / 2 : 0;
-    work->chunk = gr_keep(self, msg);
-    if (work->chunk == NULL) {
-        return GR_ENOMEM;
-    }
+    work->chunk = kept;
     return gr_send(self, gr_self(self), "go");
 }
 
@@ -270,6 +273,42 @@ static int count_bytes(gr_actor *self, counter *c, gr_bytes text)
     work->bytes = n;
     GR_TRY(wc_partial_write(&work->table, &work->counts));
     return gr_send(self, gr_self(self), "go");
+}
+
+/* Takes a kept message: a chunk. */
+static int begin_chunk(gr_actor *self, counter *c, const gr_msg *kept)
+{
+    gr_bytes what;
+    uint64_t id;
+    bool crash;
+    if (gr_match(kept, "count", &id, &crash, &what)) {
+        begin(c->work, id, crash);
+        return begin_segments(self, c, kept, what);
+    }
+    if (!gr_match(kept, "bytes", &id, &crash, &what)) {
+        return GR_EFORMAT;
+    }
+    begin(c->work, id, crash);
+    const int rc = count_bytes(self, c, what);
+    gr_release(self, kept);
+    return rc;
+}
+
+/* A chunk begins at once, or waits until the one before is sent. */
+static int on_chunk(gr_actor *self, counter *c, const gr_msg *msg)
+{
+    const gr_msg *kept = gr_keep(self, msg);
+    if (kept == NULL) {
+        return GR_ENOMEM;
+    }
+    if (!c->work->busy) {
+        return begin_chunk(self, c, kept);
+    }
+    if (c->work->next != NULL) {
+        return GR_EINVAL; /* the coordinator sends one ahead, not more */
+    }
+    c->work->next = kept;
+    return 0;
 }
 
 /* ---- sending ------------------------------------------------------------ */
@@ -312,7 +351,11 @@ static int go(gr_actor *self, counter *c)
     if (rc == GR_EAGAIN) {
         return gr_after(self, RETRY_MS, NULL, "go");
     }
-    return rc;
+    GR_TRY(rc);
+    const gr_msg *next = work->next;
+    work->next = NULL;
+    work->busy = false;
+    return next != NULL ? begin_chunk(self, c, next) : 0;
 }
 
 static int counter_receive(gr_actor *self, void *state, const gr_msg *msg)
@@ -324,13 +367,9 @@ static int counter_receive(gr_actor *self, void *state, const gr_msg *msg)
     if (gr_match(msg, "go")) {
         return go(self, c);
     }
-    if (gr_match(msg, "count", &id, &crash, &what)) {
-        begin(c->work, id, crash);
-        return begin_segments(self, c, msg, what);
-    }
-    if (gr_match(msg, "bytes", &id, &crash, &what)) {
-        begin(c->work, id, crash);
-        return count_bytes(self, c, what);
+    if (gr_match(msg, "count", &id, &crash, &what) ||
+        gr_match(msg, "bytes", &id, &crash, &what)) {
+        return on_chunk(self, c, msg);
     }
     return gr_unhandled(self, msg);
 }

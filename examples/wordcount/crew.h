@@ -10,6 +10,10 @@
 #include "partial.h"
 #include "plan.h"
 
+/* Chunks that a counter has: the one that it counts, and one that lies ready,
+ * so that it goes on while this process is asked for more. */
+#define WC_WORKS_MAX 2u
+
 typedef struct wc_node {
     char name[GR_NODE_NAME_MAX + 1];
     gr_node id;  /* of its present run */
@@ -22,8 +26,9 @@ typedef struct wc_node {
 typedef struct wc_counter {
     gr_pid pid;
     gr_ref monitor;
-    wc_work *work;   /* what it counts; NULL: it waits */
-    wc_buffer parts; /* counts of that, as they come */
+    wc_work *works[WC_WORKS_MAX]; /* what it counts, then what comes next */
+    unsigned works_n;             /* 0: it waits */
+    wc_buffer parts;              /* counts of the first, as they come */
     wc_node *node;
 } wc_counter;
 

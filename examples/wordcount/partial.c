@@ -5,6 +5,11 @@
 #include "varint.h"
 
 #define USUAL_RECORD 16u /* bytes of a word with its length and count */
+/* Bytes that may be written beside or beyond a word's letters. */
+#define RECORD_BESIDE ((size_t)2 * WC_VARINT_MAX + WC_SHORT_MAX)
+/* Words that are looked for in the table together: their slots lie
+ * all over it, and the waits for memory overlap. */
+#define BATCH 16u
 
 int wc_partial_write(const wc_table *table, wc_buffer *out)
 {
@@ -16,12 +21,16 @@ int wc_partial_write(const wc_table *table, wc_buffer *out)
         return rc;
     }
     while (wc_table_next(table, &cursor, &word)) {
-        rc = wc_buffer_reserve(out, word.len + (size_t)2 * WC_VARINT_MAX);
+        rc = wc_buffer_reserve(out, word.len + RECORD_BESIDE);
         if (rc < 0) {
             return rc;
         }
         uint8_t *to = wc_varint_put(out->bytes + out->size, word.len);
-        memcpy(to, word.text, word.len);
+        if (word.len <= WC_SHORT_MAX) {
+            memcpy(to, word.short_text, WC_SHORT_MAX); /* of a known size */
+        } else {
+            memcpy(to, word.text, word.len);
+        }
         to = wc_varint_put(to + word.len, word.count);
         out->size = (size_t)(to - out->bytes);
     }
@@ -56,10 +65,26 @@ static int merge_one(wc_table *table, const uint8_t **at, const uint8_t *end)
     return table->error;
 }
 
+/* Words on their way into the table. */
+typedef struct batch {
+    size_t n;
+    wc_key keys[BATCH];
+    uint8_t counts[BATCH];
+} batch;
+
+static void add_batch(wc_table *table, batch *words)
+{
+    for (size_t i = 0; i < words->n; i++) {
+        wc_table_add_key(table, words->keys[i], words->counts[i]);
+    }
+    words->n = 0;
+}
+
 int wc_partial_merge(wc_table *table, const uint8_t *bytes, size_t n)
 {
     const uint8_t *at = bytes;
     const uint8_t *end = bytes + n;
+    batch words = {0};
     while (at < end) {
         /* Nearly all of them: a short word, a count below 128, and 16 bytes
          * that may be read wherever the word begins. */
@@ -70,7 +95,13 @@ int wc_partial_merge(wc_table *table, const uint8_t *bytes, size_t n)
             if ((wc_letters16(at + 1) & want) != want) {
                 return GR_EFORMAT;
             }
-            wc_table_add_short(table, at + 1, len, at[1 + len]);
+            const wc_key key = wc_key_of(at + 1, len);
+            wc_table_expect(table, key);
+            words.keys[words.n] = key;
+            words.counts[words.n++] = at[1 + len];
+            if (words.n == BATCH) {
+                add_batch(table, &words);
+            }
             at += 2 + len;
             continue;
         }
@@ -79,5 +110,6 @@ int wc_partial_merge(wc_table *table, const uint8_t *bytes, size_t n)
             return rc;
         }
     }
+    add_batch(table, &words);
     return table->error;
 }

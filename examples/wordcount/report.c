@@ -1,9 +1,10 @@
 /*
  * wordcount/report.c - sorts and prints.
  *
- * An entry compares as three numbers in nearly every case: the count, and the
- * first 16 bytes of the word with the first byte on top. Only long words that
- * begin alike need their text.
+ * A number stands for each word: its count and its first letters, so that most
+ * words are in order when their numbers are. These are sorted by their digits,
+ * the lowest first (a radix sort), which compares nothing. Words with the same
+ * number, which only begin alike, are compared afterwards.
  */
 #include "report.h"
 
@@ -17,13 +18,32 @@
 
 #define OUT_SIZE         (64u << 10) /* bytes written at once */
 #define LINE_MAX_NUMBERS 256u /* what a line has beside its word, and more */
-#define RUN              8u /* entries that are sorted by insertion before merging */
 
+#define KEY_LETTERS 8u /* of the word, in a key: 5 bits for each */
+#define LETTER_BITS 5u
+#define COUNT_BITS  (64u - KEY_LETTERS * LETTER_BITS)
+#define COUNT_TOP   ((UINT64_C(1) << COUNT_BITS) - 1) /* and whatever is more */
+#define DIGIT_BITS  11u                               /* 16 KiB of counters */
+#define DIGITS      ((64u + DIGIT_BITS - 1) / DIGIT_BITS)
+#define DIGIT_MAX   (1u << DIGIT_BITS)
+/* Lines ahead of the one that is printed whose words are asked for. */
+#define LINES_AHEAD 8u
+
+/* A word: the number of its slot, or, from the number of slots on, of a long
+ * one. */
 typedef struct entry {
-    uint64_t count;
-    uint64_t first, second;   /* bytes 0 to 7 and 8 to 15, big endian */
-    const wc_long_slot *more; /* NULL: a short word */
+    uint64_t key;
+    size_t word;
 } entry;
+
+typedef struct words {
+    const wc_table *table;
+    const wc_long **longs;
+    size_t n;
+    entry *entries;
+    entry *other; /* as many: what is sorted goes to and fro */
+    uint32_t (*counters)[DIGIT_MAX];
+} words;
 
 typedef struct output {
     int fd;
@@ -34,117 +54,128 @@ typedef struct output {
 
 /* ---- sorting ------------------------------------------------------------ */
 
-static uint64_t big_endian(const uint8_t *p)
+static wc_word word_of(const words *w, const entry *e)
 {
-    uint64_t x = 0;
-    for (unsigned i = 0; i < 8; i++) {
-        x = x << 8 | p[i];
+    wc_word word;
+    if (e->word <= w->table->mask) {
+        const wc_slot *slot = &w->table->slots[e->word];
+        memcpy(word.short_text, &slot->lo, 8);
+        memcpy(word.short_text + 8, &slot->hi, 8);
+        word.text = NULL; /* the copy would not be where it was */
+        word.len = (size_t)__builtin_ctzll(~wc_letters16(word.short_text));
+        word.count = slot->count;
+    } else {
+        const wc_long *from = w->longs[e->word - w->table->mask - 1];
+        word.text = from->text;
+        word.len = from->len;
+        word.count = from->count;
     }
-    return x;
+    return word;
 }
 
-static bool long_before(const entry *a, const entry *b)
+static const uint8_t *text_of(const wc_word *word)
 {
-    /* Equal in 16 bytes: one may be a short word of just these. */
-    if (a->more == NULL || b->more == NULL) {
-        return a->more == NULL && b->more != NULL;
-    }
-    const size_t common =
-        a->more->len < b->more->len ? a->more->len : b->more->len;
-    const int order = memcmp(a->more->text, b->more->text, common);
-    return order != 0 ? order < 0 : a->more->len < b->more->len;
+    return word->text != NULL ? word->text : word->short_text;
 }
 
-/* Whether a is printed before b. */
-static inline bool before(const entry *a, const entry *b)
+/* How qsort_r compares words whose keys are the same. */
+static int compare(const void *a, const void *b, void *arg)
 {
-    if (a->count != b->count) {
-        return a->count > b->count;
+    const wc_word left = word_of(arg, a);
+    const wc_word right = word_of(arg, b);
+    if (left.count != right.count) {
+        return left.count > right.count ? -1 : 1;
     }
-    if (a->first != b->first) {
-        return a->first < b->first;
+    const size_t common = left.len < right.len ? left.len : right.len;
+    const int order = memcmp(text_of(&left), text_of(&right), common);
+    if (order != 0 || left.len == right.len) {
+        return order;
     }
-    if (a->second != b->second) {
-        return a->second < b->second;
-    }
-    return long_before(a, b);
+    return left.len < right.len ? -1 : 1;
 }
 
-static void sort_run(entry *run, size_t n)
+/* The larger the count the smaller; then in the order of the alphabet, where
+ * the end of a word comes before every letter. */
+static uint64_t key_of(uint64_t count, const uint8_t *text)
 {
-    for (size_t i = 1; i < n; i++) {
-        const entry moving = run[i];
-        size_t j = i;
-        for (; j > 0 && before(&moving, &run[j - 1]); j--) {
-            run[j] = run[j - 1];
-        }
-        run[j] = moving;
+    uint64_t key = COUNT_TOP - (count < COUNT_TOP ? count : COUNT_TOP);
+    for (unsigned i = 0; i < KEY_LETTERS; i++) {
+        key = key << LETTER_BITS | (text[i] & ((1u << LETTER_BITS) - 1));
     }
+    return key;
 }
 
-static void merge(const entry *left, size_t left_n, const entry *right,
-                  size_t right_n, entry *to)
+static void collect(words *w)
 {
-    while (left_n > 0 && right_n > 0) {
-        if (before(right, left)) {
-            *to++ = *right++;
-            right_n--;
-        } else {
-            *to++ = *left++;
-            left_n--;
-        }
-    }
-    memcpy(to, left, left_n * sizeof(*to));
-    memcpy(to + left_n, right, right_n * sizeof(*to));
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Merges runs, from one array into the other and back. Returns the array with
- * the result. */
-static entry *sort(entry *entries, entry *other, size_t n)
-{
-    for (size_t i = 0; i < n; i += RUN) {
-        sort_run(entries + i, smaller(RUN, n - i));
-    }
-    for (size_t width = RUN; width < n; width *= 2) {
-        for (size_t i = 0; i < n; i += 2 * width) {
-            const size_t left = smaller(width, n - i);
-            const size_t right = smaller(width, n - i - left);
-            merge(entries + i, left, entries + i + left, right, other + i);
-        }
-        entry *merged = other;
-        other = entries;
-        entries = merged;
-    }
-    return entries;
-}
-
-static size_t collect(const wc_table *table, entry *entries)
-{
+    const wc_table *table = w->table;
+    wc_cursor cursor = {0};
+    const wc_long *word;
     size_t n = 0;
     for (; n < table->short_words; n++) {
         const wc_slot *slot = &table->slots[table->used[n]];
-        uint8_t bytes[WC_SHORT_MAX];
-        memcpy(bytes, &slot->lo, 8);
-        memcpy(bytes + 8, &slot->hi, 8);
-        entries[n] = (entry){.count = slot->count,
-                             .first = big_endian(bytes),
-                             .second = big_endian(bytes + 8)};
+        uint8_t text[KEY_LETTERS];
+        memcpy(text, &slot->lo, sizeof(text));
+        w->entries[n] =
+            (entry){.key = key_of(slot->count, text), .word = table->used[n]};
     }
-    for (size_t i = 0; i <= table->long_mask; i++) {
-        const wc_long_slot *slot = &table->long_slots[i];
-        if (slot->text != NULL) {
-            entries[n++] = (entry){.count = slot->count,
-                                   .first = big_endian(slot->text),
-                                   .second = big_endian(slot->text + 8),
-                                   .more = slot};
+    for (size_t i = 0; (word = wc_table_next_long(table, &cursor)) != NULL;
+         i++) {
+        w->longs[i] = word;
+        w->entries[n++] = (entry){.key = key_of(word->count, word->text),
+                                  .word = table->mask + 1 + i};
+    }
+    w->n = n;
+}
+
+static unsigned digit_of(uint64_t key, unsigned digit)
+{
+    return (unsigned)(key >> (digit * DIGIT_BITS)) & (DIGIT_MAX - 1);
+}
+
+/* Sorts by the digits of the keys, the lowest first. */
+static void sort_by_digits(words *w)
+{
+    memset(w->counters, 0, DIGITS * sizeof(*w->counters));
+    for (size_t i = 0; i < w->n; i++) {
+        for (unsigned d = 0; d < DIGITS; d++) {
+            w->counters[d][digit_of(w->entries[i].key, d)]++;
         }
     }
-    return n;
+    for (unsigned d = 0; d < DIGITS; d++) {
+        uint32_t *places = w->counters[d];
+        if (places[digit_of(w->entries[0].key, d)] == w->n) {
+            continue; /* all have the same */
+        }
+        uint32_t place = 0;
+        for (unsigned i = 0; i < DIGIT_MAX; i++) {
+            const uint32_t n = places[i];
+            places[i] = place;
+            place += n;
+        }
+        for (size_t i = 0; i < w->n; i++) {
+            const entry e = w->entries[i];
+            w->other[places[digit_of(e.key, d)]++] = e;
+        }
+        entry *sorted = w->other;
+        w->other = w->entries;
+        w->entries = sorted;
+    }
+}
+
+static void sort(words *w)
+{
+    if (w->n == 0) {
+        return;
+    }
+    sort_by_digits(w);
+    for (size_t from = 0, to = 0; from < w->n; from = to) {
+        while (to < w->n && w->entries[to].key == w->entries[from].key) {
+            to++;
+        }
+        if (to - from > 1) {
+            qsort_r(w->entries + from, to - from, sizeof(entry), compare, w);
+        }
+    }
 }
 
 /* ---- printing ----------------------------------------------------------- */
@@ -192,47 +223,49 @@ static void put_number(output *out, uint64_t x)
     put(out, digits + at, sizeof(digits) - at);
 }
 
-static void put_word(output *out, const entry *word)
+static void put_word(output *out, const wc_word *word)
 {
-    if (word->more != NULL) {
-        put(out, (const char *)word->more->text, word->more->len);
-        return;
-    }
-    char text[WC_SHORT_MAX];
-    for (unsigned i = 0; i < 8; i++) {
-        text[i] = (char)(uint8_t)(word->first >> (56 - 8 * i));
-        text[8 + i] = (char)(uint8_t)(word->second >> (56 - 8 * i));
-    }
-    put(out, text, strnlen(text, sizeof(text)));
+    put(out, (const char *)text_of(word), word->len);
 }
 
-static void put_lines(output *out, const entry *words, size_t n)
+/* Asks for a word that will be printed soon: they lie all over the table. */
+static void expect(const words *w, size_t i)
+{
+    if (i < w->n && w->entries[i].word <= w->table->mask) {
+        __builtin_prefetch(&w->table->slots[w->entries[i].word]);
+    }
+}
+
+static void put_lines(output *out, const words *w, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        put_number(out, words[i].count);
+        expect(w, i + LINES_AHEAD);
+        const wc_word word = word_of(w, &w->entries[i]);
+        put_number(out, word.count);
         put(out, " ", 1);
-        put_word(out, &words[i]);
+        put_word(out, &word);
         put(out, "\n", 1);
     }
 }
 
-static void put_json(output *out, const wc_report_opts *opts,
-                     const wc_table *table, const entry *words, size_t n)
+static void put_json(output *out, const wc_report_opts *opts, const words *w,
+                     size_t n)
 {
     char head[LINE_MAX_NUMBERS];
-    const int len = snprintf(head, sizeof(head),
-                             "{\"files\":%" PRIu64 ",\"bytes\":%" PRIu64
-                             ",\"failed\":%" PRIu64 ",\"words\":%" PRIu64
-                             ",\"distinct\":%zu,\"top\":[",
-                             opts->files, opts->bytes, opts->failed,
-                             wc_report_total(table), wc_table_words(table));
+    const int len = snprintf(
+        head, sizeof(head),
+        "{\"files\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"failed\":%" PRIu64
+        ",\"words\":%" PRIu64 ",\"distinct\":%zu,\"top\":[",
+        opts->files, opts->bytes, opts->failed, wc_report_total(w->table),
+        wc_table_words(w->table));
     put(out, head, (size_t)len);
     for (size_t i = 0; i < n; i++) {
         const char *start = i == 0 ? "\n{\"word\":\"" : ",\n{\"word\":\"";
+        const wc_word word = word_of(w, &w->entries[i]);
         put(out, start, strlen(start));
-        put_word(out, &words[i]);
+        put_word(out, &word);
         put(out, "\",\"count\":", strlen("\",\"count\":"));
-        put_number(out, words[i].count);
+        put_number(out, word.count);
         put(out, "}", 1);
     }
     put(out, "\n]}\n", 4);
@@ -240,45 +273,68 @@ static void put_json(output *out, const wc_report_opts *opts,
 
 uint64_t wc_report_total(const wc_table *table)
 {
+    wc_cursor cursor = {0};
+    const wc_long *word;
     uint64_t total = 0;
     for (size_t i = 0; i < table->short_words; i++) {
         total += table->slots[table->used[i]].count;
     }
-    for (size_t i = 0; i <= table->long_mask; i++) {
-        total += table->long_slots[i].count;
+    while ((word = wc_table_next_long(table, &cursor)) != NULL) {
+        total += word->count;
     }
     return total;
+}
+
+static void words_fini(words *w)
+{
+    free(w->entries);
+    free(w->other);
+    free(w->longs);
+    free(w->counters);
+}
+
+static int words_init(words *w, const wc_table *table)
+{
+    /* One more, as there may be no word at all. */
+    const size_t room = wc_table_words(table) + 1;
+    *w = (words){.table = table,
+                 .longs = calloc(table->long_words + 1, sizeof(*w->longs)),
+                 .entries = calloc(room, sizeof(*w->entries)),
+                 .other = calloc(room, sizeof(*w->other)),
+                 .counters = calloc(DIGITS, sizeof(*w->counters))};
+    /* Its counters have 32 bits. */
+    if (room > UINT32_MAX || w->entries == NULL || w->other == NULL ||
+        w->longs == NULL || w->counters == NULL) {
+        words_fini(w);
+        return GR_ENOMEM;
+    }
+    return 0;
 }
 
 int wc_report(const wc_table *table, const wc_report_opts *opts, int fd,
               int *os_error)
 {
-    int rc = GR_ENOMEM;
-    /* One more, as there may be no word at all. */
-    const size_t room = wc_table_words(table) + 1;
-    entry *entries = malloc(room * sizeof(*entries));
-    entry *other = malloc(room * sizeof(*other));
+    words w;
+    GR_TRY(words_init(&w, table));
     output *out = malloc(sizeof(*out));
-    if (entries == NULL || other == NULL || out == NULL) {
-        goto done;
+    if (out == NULL) {
+        words_fini(&w);
+        return GR_ENOMEM;
     }
     out->fd = fd;
     out->used = 0;
     out->os_error = 0;
-    const size_t n = collect(table, entries);
-    const entry *sorted = sort(entries, other, n);
-    const size_t wanted = opts->top > 0 ? smaller(opts->top, n) : n;
+    collect(&w);
+    sort(&w);
+    const size_t wanted = opts->top > 0 && opts->top < w.n ? opts->top : w.n;
     if (opts->json) {
-        put_json(out, opts, table, sorted, wanted);
+        put_json(out, opts, &w, wanted);
     } else {
-        put_lines(out, sorted, wanted);
+        put_lines(out, &w, wanted);
     }
     flush(out);
     *os_error = out->os_error;
-    rc = out->os_error != 0 ? GR_EIO : 0;
-done:
     free(out);
-    free(other);
-    free(entries);
-    return rc;
+    words_fini(&w);
+    return *os_error != 0 ? GR_EIO : 0;
 }

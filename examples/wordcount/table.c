@@ -9,18 +9,19 @@
 
 /* Slots of a new table. One that grew and was left behind has cost more than
  * these. */
-#define SLOTS_FIRST      65536u /* 1.5 MiB: they fit into a huge page */
-#define LONG_SLOTS_FIRST 16384u /* 512 KiB */
-#define ARENA_BLOCK                                                            \
-    (64u << 10) /* bytes of text taken from the heap at once                   \
-                 */
+#define SLOTS_FIRST      65536u      /* 1.5 MiB: they fit into a huge page */
+#define LONG_SLOTS_FIRST 16384u      /* 128 KiB */
+#define ARENA_BLOCK      (32u << 10) /* bytes taken from the heap at once */
+/* How many words ahead a walk over the slots asks for one: they lie all over
+ * the table. */
+#define WORDS_AHEAD 8u
 
 #define HUGE_PAGE ((size_t)2 << 20) /* bytes, on most machines */
 
 struct wc_arena_block {
     wc_arena_block *next;
     size_t used, size;
-    uint8_t text[];
+    _Alignas(wc_long) uint8_t records[];
 };
 
 /* ---- memory ------------------------------------------------------------- */
@@ -67,8 +68,15 @@ static wc_arena_block *arena_block(wc_table *table, size_t len)
     return block;
 }
 
+/* The bytes of a long word's record, so that the next one is aligned. */
+static size_t record_size(size_t len)
+{
+    const size_t align = _Alignof(wc_long);
+    return (sizeof(wc_long) + len + align - 1) / align * align;
+}
+
 /* Room for len bytes that stay where they are, or NULL. */
-static uint8_t *arena_take(wc_table *table, size_t len)
+static void *arena_take(wc_table *table, size_t len)
 {
     wc_arena_block *block = table->arena;
     if (block == NULL || block->size - block->used < len) {
@@ -80,9 +88,9 @@ static uint8_t *arena_take(wc_table *table, size_t len)
         block->used = 0;
         table->arena = block;
     }
-    uint8_t *text = block->text + block->used;
+    uint8_t *record = block->records + block->used;
     block->used += len;
-    return text;
+    return record;
 }
 
 /* Zeroed memory in huge pages, if the system has any: words fall all over it,
@@ -278,6 +286,14 @@ static uint64_t hash_long(const wc_table *table, const uint8_t *word,
 
 static bool equal_lowered(const uint8_t *lower, const uint8_t *word, size_t len)
 {
+    for (; len >= 8; len -= 8, lower += 8, word += 8) {
+        uint64_t a, b;
+        memcpy(&a, lower, 8);
+        memcpy(&b, word, 8);
+        if (a != (b | WC_LOWER)) {
+            return false;
+        }
+    }
     for (size_t i = 0; i < len; i++) {
         if (lower[i] != (word[i] | 0x20u)) {
             return false;
@@ -286,14 +302,16 @@ static bool equal_lowered(const uint8_t *lower, const uint8_t *word, size_t len)
     return true;
 }
 
-static wc_long_slot *find_long(const wc_table *table, uint64_t hash,
-                               const uint8_t *word, size_t len)
+/* The slot of the word, or the free one where it belongs. */
+static wc_long **find_long(const wc_table *table, uint64_t hash,
+                           const uint8_t *word, size_t len)
 {
     size_t i = (size_t)hash & table->long_mask;
     for (;;) {
-        wc_long_slot *slot = &table->long_slots[i];
-        if (slot->text == NULL || (slot->hash == hash && slot->len == len &&
-                                   equal_lowered(slot->text, word, len))) {
+        wc_long **slot = &table->long_slots[i];
+        const wc_long *there = *slot;
+        if (there == NULL || (there->hash == hash && there->len == len &&
+                              equal_lowered(there->text, word, len))) {
             return slot;
         }
         i = (i + 1) & table->long_mask;
@@ -302,20 +320,24 @@ static wc_long_slot *find_long(const wc_table *table, uint64_t hash,
 
 static int grow_long(wc_table *table)
 {
-    const size_t size = table->long_mask + 1;
-    wc_long_slot *old = table->long_slots;
-    wc_long_slot *slots = calloc(size, 2 * sizeof(*slots));
+    const size_t size = 2 * (table->long_mask + 1);
+    wc_long **slots = calloc(size, sizeof(*slots));
     if (slots == NULL) {
         return GR_ENOMEM;
     }
-    table->long_slots = slots;
-    table->long_mask = 2 * size - 1;
-    for (size_t i = 0; i < size; i++) {
-        if (old[i].text != NULL) {
-            *find_long(table, old[i].hash, old[i].text, old[i].len) = old[i];
+    for (size_t i = 0; i <= table->long_mask; i++) {
+        if (table->long_slots[i] == NULL) {
+            continue;
         }
+        size_t to = (size_t)table->long_slots[i]->hash & (size - 1);
+        while (slots[to] != NULL) {
+            to = (to + 1) & (size - 1);
+        }
+        slots[to] = table->long_slots[i];
     }
-    free(old);
+    free(table->long_slots);
+    table->long_slots = slots;
+    table->long_mask = size - 1;
     return 0;
 }
 
@@ -323,31 +345,31 @@ static void add_long(wc_table *table, const uint8_t *word, size_t len,
                      uint64_t count)
 {
     const uint64_t hash = hash_long(table, word, len);
-    wc_long_slot *slot = find_long(table, hash, word, len);
-    if (slot->text != NULL) {
-        slot->count += count;
+    wc_long **slot = find_long(table, hash, word, len);
+    if (*slot != NULL) {
+        (*slot)->count += count;
         return;
     }
     if (!may_grow(table)) {
         return;
     }
-    if (table->long_words + 1 > (table->long_mask + 1) / 4 * 3) {
+    if (2 * (table->long_words + 1) > table->long_mask) {
         table->error = grow_long(table);
         if (table->error != 0) {
             return;
         }
         slot = find_long(table, hash, word, len);
     }
-    uint8_t *text = arena_take(table, len);
-    if (text == NULL) {
+    wc_long *record = arena_take(table, record_size(len));
+    if (record == NULL) {
         table->error = GR_ENOMEM;
         return;
     }
+    *record = (wc_long){.hash = hash, .count = count, .len = len};
     for (size_t i = 0; i < len; i++) {
-        text[i] = (uint8_t)(word[i] | 0x20u);
+        record->text[i] = (uint8_t)(word[i] | 0x20u);
     }
-    *slot =
-        (wc_long_slot){.text = text, .len = len, .hash = hash, .count = count};
+    *slot = record;
     table->long_words++;
 }
 
@@ -365,25 +387,46 @@ void wc_table_add(wc_table *table, const uint8_t *word, size_t len,
 
 /* ---- taking words out --------------------------------------------------- */
 
+const wc_long *wc_table_next_long(const wc_table *table, wc_cursor *cursor)
+{
+    if (cursor->block == NULL && cursor->at == 0) {
+        cursor->block = table->arena;
+    }
+    while (cursor->block != NULL && cursor->at == cursor->block->used) {
+        cursor->block = cursor->block->next;
+        cursor->at = 0;
+    }
+    if (cursor->block == NULL) {
+        cursor->at = 1; /* anything but the beginning */
+        return NULL;
+    }
+    const void *record = cursor->block->records + cursor->at;
+    const wc_long *word = record;
+    cursor->at += record_size(word->len);
+    return word;
+}
+
 int wc_table_next(const wc_table *table, wc_cursor *cursor, wc_word *out)
 {
     if (cursor->used < table->short_words) {
+        if (cursor->used + WORDS_AHEAD < table->short_words) {
+            __builtin_prefetch(
+                &table->slots[table->used[cursor->used + WORDS_AHEAD]]);
+        }
         const wc_slot *slot = &table->slots[table->used[cursor->used++]];
         memcpy(out->short_text, &slot->lo, 8);
         memcpy(out->short_text + 8, &slot->hi, 8);
         out->text = out->short_text;
-        out->len = strnlen((const char *)out->short_text, WC_SHORT_MAX);
+        out->len = (size_t)__builtin_ctzll(~wc_letters16(out->short_text));
         out->count = slot->count;
         return 1;
     }
-    while (cursor->long_slot <= table->long_mask) {
-        const wc_long_slot *slot = &table->long_slots[cursor->long_slot++];
-        if (slot->text != NULL) {
-            out->text = slot->text;
-            out->len = slot->len;
-            out->count = slot->count;
-            return 1;
-        }
+    const wc_long *word = wc_table_next_long(table, cursor);
+    if (word == NULL) {
+        return 0;
     }
-    return 0;
+    out->text = word->text;
+    out->len = word->len;
+    out->count = word->count;
+    return 1;
 }

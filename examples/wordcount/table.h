@@ -3,9 +3,10 @@
  *
  * Two tables with open addressing. A word of up to 16 letters, which is nearly
  * every word, is a key of two 64-bit numbers that lies in its slot: comparing
- * it takes no branch on its length and no pointer. A longer one lies in an
- * arena. The multipliers of the hash are drawn at random, so that no input can
- * be made that always collides.
+ * it takes no branch on its length and no pointer. A longer one is a record in
+ * an arena, one after the other, so that walking over them skips nothing. The
+ * multipliers of the hash are drawn at random, so that no input can be made
+ * that always collides.
  */
 #ifndef WORDCOUNT_TABLE_H
 #define WORDCOUNT_TABLE_H
@@ -24,12 +25,13 @@ typedef struct wc_slot {
     uint64_t count;
 } wc_slot;
 
-typedef struct wc_long_slot {
-    const uint8_t *text; /* NULL: free; in the arena, lower case */
-    size_t len;
+/* A word of more than WC_SHORT_MAX letters. It stays where it is. */
+typedef struct wc_long {
     uint64_t hash;
     uint64_t count;
-} wc_long_slot;
+    size_t len;
+    uint8_t text[]; /* lower case */
+} wc_long;
 
 typedef struct wc_arena_block wc_arena_block;
 
@@ -41,8 +43,8 @@ typedef struct wc_table {
     uint64_t factor_lo, factor_hi;  /* odd, random */
     size_t short_words, long_words; /* distinct */
     size_t long_mask;
-    wc_long_slot *long_slots;
-    wc_arena_block *arena; /* of long words */
+    wc_long **long_slots;  /* NULL: free */
+    wc_arena_block *arena; /* of long words; the latest block first */
     wc_arena_block *spare; /* blocks to be used again */
     size_t words_max;      /* distinct words; 0: no limit */
     int error;             /* the first; from then on new words are not taken */
@@ -59,7 +61,9 @@ typedef struct wc_word {
 
 /* Where wc_table_next stands; all zero at first. */
 typedef struct wc_cursor {
-    size_t used, long_slot;
+    size_t used;
+    const wc_arena_block *block; /* NULL: before the first or after the last */
+    size_t at;                   /* in the block, in bytes */
 } wc_cursor;
 
 /*
@@ -82,6 +86,8 @@ void wc_table_add(wc_table *table, const uint8_t *word, size_t len,
 size_t wc_table_words(const wc_table *table);
 /* Steps to the next word, in no order. False after the last. */
 int wc_table_next(const wc_table *table, wc_cursor *cursor, wc_word *out);
+/* The same for long words only; NULL after the last. */
+const wc_long *wc_table_next_long(const wc_table *table, wc_cursor *cursor);
 
 /* ---- the hot path, for the scanner and for merging ---------------------- */
 
@@ -96,9 +102,13 @@ static inline size_t wc_table_slot(const wc_table *table, uint64_t lo,
     return (size_t)(mixed >> table->shift);
 }
 
-/* Adds a word of up to 16 letters; 16 bytes at p must be readable. */
-static inline void wc_table_add_short(wc_table *table, const uint8_t *p,
-                                      size_t len, uint64_t count)
+/* A short word as it lies in its slot. */
+typedef struct wc_key {
+    uint64_t lo, hi;
+} wc_key;
+
+/* Of up to 16 letters; 16 bytes at p must be readable. */
+static inline wc_key wc_key_of(const uint8_t *p, size_t len)
 {
     static const uint8_t window[2 * WC_SHORT_MAX] = {
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
@@ -108,14 +118,30 @@ static inline void wc_table_add_short(wc_table *table, const uint8_t *p,
     memcpy(&hi, p + 8, 8);
     memcpy(&keep_lo, window + WC_SHORT_MAX - len, 8);
     memcpy(&keep_hi, window + WC_SHORT_MAX - len + 8, 8);
-    lo = (lo | WC_LOWER) & keep_lo;
-    hi = (hi | WC_LOWER) & keep_hi;
-    wc_slot *slot = &table->slots[wc_table_slot(table, lo, hi)];
-    if (__builtin_expect(((slot->lo ^ lo) | (slot->hi ^ hi)) == 0, 1)) {
+    return (wc_key){(lo | WC_LOWER) & keep_lo, (hi | WC_LOWER) & keep_hi};
+}
+
+static inline void wc_table_add_key(wc_table *table, wc_key key, uint64_t count)
+{
+    wc_slot *slot = &table->slots[wc_table_slot(table, key.lo, key.hi)];
+    if (__builtin_expect(((slot->lo ^ key.lo) | (slot->hi ^ key.hi)) == 0, 1)) {
         slot->count += count;
     } else {
-        wc_table_add_slow(table, lo, hi, count);
+        wc_table_add_slow(table, key.lo, key.hi, count);
     }
+}
+
+/* Says that a word will be added soon. */
+static inline void wc_table_expect(const wc_table *table, wc_key key)
+{
+    __builtin_prefetch(&table->slots[wc_table_slot(table, key.lo, key.hi)], 1);
+}
+
+/* Adds a word of up to 16 letters; 16 bytes at p must be readable. */
+static inline void wc_table_add_short(wc_table *table, const uint8_t *p,
+                                      size_t len, uint64_t count)
+{
+    wc_table_add_key(table, wc_key_of(p, len), count);
 }
 
 #endif /* WORDCOUNT_TABLE_H */
