@@ -23,7 +23,7 @@ enum {
     GRI_PROBE_MS = 1000,       /* until an old peer shows that it lives */
     GRI_ADDRESS_MAX = 300,     /* bytes, with the ending zero */
     /* Buffers grow to this with the traffic, and return to it. */
-    GRI_BUFFER_BUSY = 256 * 1024,
+    GRI_BUFFER_BUSY = 128 * 1024,
     /* What controls actors is never refused, so the outbox may grow beyond
      * outbox_max: by this factor, then the peer is cut. */
     GRI_OUTBOX_HARD = 8

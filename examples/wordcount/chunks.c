@@ -6,9 +6,10 @@
 
 #include "error.h"
 
-/* What the queue ahead may take, in bytes of segments. Some thousands of paths:
- * a walk that goes on while the workers count never starves them. */
-#define AHEAD_MAX (1u << 20)
+/* What the queue ahead may take, in bytes of segments. Ten thousand paths or
+ * so: a walk that goes on while the workers count never starves them, and most
+ * of it is done while the nodes start. */
+#define AHEAD_MAX (256u << 10)
 /* Files that a chunk needs are looked for in steps of this many. */
 #define LOOK_STEP 64u
 /* What opening and closing a file takes, in bytes that are scanned meanwhile:
@@ -20,14 +21,14 @@
  * than it balances; above the upper one nothing is saved any more. */
 #define CHUNK_MIN         ((uint64_t)1 << 20)
 #define CHUNK_MIN_EARLY   ((uint64_t)2 << 20)
-#define CHUNK_MAX_DEFAULT ((uint64_t)16 << 20)
+#define CHUNK_MAX_DEFAULT ((uint64_t)8 << 20)
 /* Each worker gets about this many chunks of what is left. */
 #define SHARES 2u
 /* Paths of one chunk, in bytes, so that its message stays small. */
-#define SEGMENTS_MAX (512u << 10)
+#define SEGMENTS_MAX (128u << 10)
 /* What they take most often: taken at once, as a block that grows among others
  * leaves holes. */
-#define SEGMENTS_USUAL (64u << 10)
+#define SEGMENTS_USUAL (32u << 10)
 
 void wc_chunks_init(wc_chunks *chunks, const wc_chunks_opts *opts)
 {
@@ -43,6 +44,9 @@ void wc_chunks_init(wc_chunks *chunks, const wc_chunks_opts *opts)
 void wc_chunks_fini(wc_chunks *chunks)
 {
     wc_buffer_fini(&chunks->ahead);
+    wc_buffer_fini(&chunks->ahead_last);
+    wc_buffer_fini(&chunks->front_path);
+    wc_buffer_fini(&chunks->chunk_last);
     *chunks = (wc_chunks){0};
 }
 
@@ -50,20 +54,20 @@ void wc_chunks_fini(wc_chunks *chunks)
 
 static bool is_empty(const wc_chunks *chunks)
 {
-    return chunks->ahead_at == chunks->ahead.size;
+    return !chunks->has_front && chunks->ahead_at == chunks->ahead.size;
 }
 
 static int push(wc_chunks *chunks, const wc_segment *segment)
 {
     wc_buffer *ahead = &chunks->ahead;
-    /* Moves what is left to the front, where that is as much as was taken: so
-     * each byte is moved once at most. */
-    if (chunks->ahead_at > ahead->size / 2) {
+    /* Moves what is left to the front, some times for each byte: the queue
+     * never takes much more memory than it may hold. */
+    if (chunks->ahead_at > AHEAD_MAX / 8 || chunks->ahead_at == ahead->size) {
         ahead->size -= chunks->ahead_at;
         memmove(ahead->bytes, ahead->bytes + chunks->ahead_at, ahead->size);
         chunks->ahead_at = 0;
     }
-    const int rc = wc_segment_put(ahead, segment);
+    const int rc = wc_segment_put(ahead, &chunks->ahead_last, segment);
     if (rc == 0 && segment->len == WC_TO_END) {
         chunks->ahead_files++;
     } else if (rc == 0) {
@@ -134,41 +138,51 @@ static uint64_t target(const wc_chunks *chunks)
     return wanted < chunks->opts.chunk_max ? wanted : chunks->opts.chunk_max;
 }
 
+/* Reads the next segment ahead, if none is at hand. */
+static int need_front(wc_chunks *chunks)
+{
+    if (chunks->has_front) {
+        return 0;
+    }
+    const uint8_t *from = chunks->ahead.bytes + chunks->ahead_at;
+    const uint8_t *at = from;
+    GR_TRY(wc_segment_get(&at, chunks->ahead.bytes + chunks->ahead.size,
+                          &chunks->front_path, &chunks->front));
+    chunks->ahead_at += (size_t)(at - from);
+    chunks->has_front = true;
+    return 0;
+}
+
 /* Moves the first segment ahead, or as much of it as `left` allows, into the
  * chunk. */
 static int move(wc_chunks *chunks, wc_chunk *chunk, uint64_t left,
                 uint64_t *cost)
 {
-    const uint8_t *from = chunks->ahead.bytes + chunks->ahead_at;
-    const uint8_t *at = from;
-    wc_segment segment;
-    int rc =
-        wc_segment_get(&at, chunks->ahead.bytes + chunks->ahead.size, &segment);
-    if (rc < 0) {
-        return rc;
-    }
+    GR_TRY(need_front(chunks));
+    wc_segment *front = &chunks->front;
+    wc_segment part = *front;
     bool whole = true;
-    if (segment.len == WC_TO_END) {
+    if (part.len == WC_TO_END) {
         *cost = guess(chunks);
     } else {
         /* With a guided size, a rest that is only a little too large comes
          * along: no chunk should be a few bytes long. */
         const uint64_t slack = chunks->opts.chunk_size > 0 ? 0 : CHUNK_MIN / 2;
-        segment.offset += chunks->taken;
-        segment.len -= chunks->taken;
-        whole = segment.len <= left + slack;
-        segment.len = whole ? segment.len : left;
-        chunk->bytes += segment.len;
-        *cost = segment.len + (whole ? FILE_COST : 0);
+        whole = part.len <= left + slack;
+        part.len = whole ? part.len : left;
+        *cost = part.len + (whole ? FILE_COST : 0);
+    }
+    GR_TRY(wc_segment_put(&chunk->segments, &chunks->chunk_last, &part));
+    if (part.len == WC_TO_END) {
+        chunks->ahead_files--;
+    } else {
+        chunk->bytes += part.len;
         chunks->ahead_cost -= *cost;
-        chunks->taken = whole ? 0 : chunks->taken + segment.len;
+        front->offset += part.len;
+        front->len -= part.len;
     }
-    rc = wc_segment_put(&chunk->segments, &segment);
-    if (whole) {
-        chunks->ahead_files -= segment.len == WC_TO_END;
-        chunks->ahead_at += (size_t)(at - from);
-    }
-    return rc;
+    chunks->has_front = !whole;
+    return 0;
 }
 
 int wc_chunks_next(wc_chunks *chunks, wc_chunk *out)
@@ -177,6 +191,7 @@ int wc_chunks_next(wc_chunks *chunks, wc_chunk *out)
     uint64_t cost = 0;
     int rc = wc_chunks_look(chunks, LOOK_STEP);
     const uint64_t wanted = target(chunks);
+    chunks->chunk_last.size = 0;
     if (rc >= 0) {
         rc = wc_buffer_reserve(&chunk.segments, SEGMENTS_USUAL);
     }

@@ -42,8 +42,12 @@ typedef struct wc_chunks_opts {
 typedef struct wc_chunks {
     wc_chunks_opts opts;
     wc_buffer ahead;      /* segments: files, and rests of files */
-    size_t ahead_at;      /* where the first one begins ... */
-    uint64_t taken;       /* ... and what went out of it, in bytes */
+    wc_buffer ahead_last; /* the path of the last one */
+    size_t ahead_at;      /* where those begin that were not read yet */
+    wc_segment front;     /* what is left of the one that was read last */
+    wc_buffer front_path;
+    bool has_front;
+    wc_buffer chunk_last; /* the path of the last segment of a chunk */
     uint64_t ahead_cost;  /* of the known sizes ahead, a share for each file */
     uint64_t ahead_files; /* of unknown size */
     bool walked;          /* the walk has ended */

@@ -141,7 +141,8 @@ static int on_ready(wc_run *r, gr_pid pid)
         }
         r->met = true;
     }
-    return counter->works_n == 0 ? serve_all(r) : 0;
+    /* One ahead comes later: others may be about to ask for their first. */
+    return counter->works_n == 0 ? serve(r, counter) : 0;
 }
 
 /* The counter of this message, if it counts this chunk. A counter whose node
@@ -158,9 +159,20 @@ static wc_counter *counter_with(wc_run *r, const gr_msg *msg, uint64_t id)
 static int on_part(wc_run *r, const gr_msg *msg, uint64_t id, gr_bytes counts)
 {
     wc_counter *counter = counter_with(r, msg, id);
-    return counter == NULL
-               ? 0
-               : wc_buffer_append(&counter->parts, counts.ptr, counts.len);
+    if (counter == NULL) {
+        return 0;
+    }
+    const gr_msg *kept = gr_keep(r->self, msg);
+    return kept == NULL ? GR_ENOMEM
+                        : wc_counter_add_part(counter, kept, counts);
+}
+
+static void drop_parts(wc_run *r, wc_counter *counter)
+{
+    for (size_t i = 0; i < counter->parts_n; i++) {
+        gr_release(r->self, counter->parts[i].msg);
+    }
+    counter->parts_n = 0;
 }
 
 /* Names the files that a counter could not read. */
@@ -194,23 +206,34 @@ static int take_rests(wc_run *r, gr_bytes rests)
 {
     const uint8_t *at = rests.ptr;
     const uint8_t *end = at + rests.len;
+    wc_buffer path = {0};
     wc_segment rest;
-    while (at < end) {
-        GR_TRY(wc_segment_get(&at, end, &rest));
-        GR_TRY(wc_chunks_add(&r->chunks, &rest));
+    int rc = 0;
+    while (at < end && rc >= 0) {
+        rc = wc_segment_get(&at, end, &path, &rest);
+        rc = rc < 0 ? rc : wc_chunks_add(&r->chunks, &rest);
     }
-    return 0;
+    wc_buffer_fini(&path);
+    return rc;
 }
 
+/* Adds all that the counter sent of its chunk, and lets go of it. */
 static int merge(wc_run *r, wc_counter *counter, gr_bytes last)
 {
-    wc_buffer *parts = &counter->parts;
-    if (parts->size == 0) {
-        return wc_partial_merge(&r->table, last.ptr, last.len);
+    wc_buffer rest = {0};
+    int rc = 0;
+    for (size_t i = 0; i < counter->parts_n && rc == 0; i++) {
+        const gr_bytes counts = counter->parts[i].counts;
+        rc = wc_partial_merge(&r->table, &rest, counts.ptr, counts.len);
     }
-    GR_TRY(wc_buffer_append(parts, last.ptr, last.len));
-    const int rc = wc_partial_merge(&r->table, parts->bytes, parts->size);
-    parts->size = 0;
+    drop_parts(r, counter);
+    if (rc == 0) {
+        rc = wc_partial_merge(&r->table, &rest, last.ptr, last.len);
+    }
+    if (rc == 0 && rest.size > 0) {
+        rc = GR_EFORMAT;
+    }
+    wc_buffer_fini(&rest);
     return rc;
 }
 
@@ -269,6 +292,7 @@ static int on_counter_down(wc_run *r, wc_counter *counter,
             &r->progress, "%s: a counter crashed (%s)", node,
             why->code == WC_ECRASH ? "as asked" : gr_exit_kind_name(why->kind));
     }
+    drop_parts(r, counter);
     wc_crew_remove(&r->crew, counter);
     if (works_n > 1) {
         wc_plan_untake(&r->plan, works[1]); /* it had nothing of that */

@@ -7,8 +7,8 @@
  *
  *   waiting   no chunk; it has said "ready" or "done"
  *   counting  a chunk is kept; "go" does the next piece
- *   sending   the counts are written; "go" sends the next part, later when the
- *             way to the coordinator is full
+ *   sending   all is counted; "go" writes the counts and sends them in parts,
+ *             later when the way to the coordinator is full
  *
  * One more chunk may come while it is busy: it is kept for later.
  *
@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,13 +44,18 @@
 typedef struct counting {
     wc_table table;
     wc_scan scan;
-    wc_buffer counts;    /* of the chunk, while sending */
-    wc_buffer problems;  /* of the chunk */
-    wc_buffer rests;     /* of the chunk */
-    size_t sent;         /* bytes of counts */
-    const gr_msg *chunk; /* kept while counting */
-    const gr_msg *next;  /* kept while busy; NULL: none */
-    bool busy;           /* counting or sending */
+    /* While sending: the words written so far, whether that is all, the bytes
+     * of the last ones, and how many of these were sent. */
+    wc_cursor written;
+    bool all_written;
+    wc_buffer counts;
+    size_t sent;
+    wc_buffer problems;   /* of the chunk */
+    wc_buffer rests;      /* of the chunk */
+    wc_buffer rests_last; /* the path of the last rest */
+    const gr_msg *chunk;  /* kept while counting */
+    const gr_msg *next;   /* kept while busy; NULL: none */
+    bool busy;            /* counting or sending */
     uint64_t id;
     bool crash;
     uint64_t half;     /* bytes after which to crash */
@@ -57,6 +63,7 @@ typedef struct counting {
     const uint8_t *end;
     int fd;             /* the segment's file; -1: none is open */
     wc_segment segment; /* what is left of it */
+    wc_buffer path;     /* its own */
     uint64_t bytes, files, failed;
 } counting;
 
@@ -78,6 +85,8 @@ static void free_work(void *arg)
     wc_buffer_fini(&work->counts);
     wc_buffer_fini(&work->problems);
     wc_buffer_fini(&work->rests);
+    wc_buffer_fini(&work->rests_last);
+    wc_buffer_fini(&work->path);
     free(work);
 }
 
@@ -97,11 +106,20 @@ static int counter_init(gr_actor *self, void *state, const gr_msg *args)
         free_work(c->work);
         return rc;
     }
-    /* The limit of distinct words is the coordinator's to watch: here a chunk
-     * bounds them. */
-    GR_TRY(wc_table_init(&c->work->table, 0));
-    GR_TRY(wc_scan_init(&c->work->scan, &c->work->table));
     return gr_send(self, c->coordinator, "ready");
+}
+
+/* Takes memory for the first chunk, or clears it for the next. */
+static int make_ready(counting *work)
+{
+    if (work->scan.table == NULL) {
+        /* The limit of distinct words is the coordinator's to watch: here a
+         * chunk bounds them. */
+        GR_TRY(wc_table_init(&work->table, 0));
+        return wc_scan_init(&work->scan, &work->table);
+    }
+    wc_table_clear(&work->table);
+    return 0;
 }
 
 /* ---- counting ----------------------------------------------------------- */
@@ -130,7 +148,7 @@ static void close_file(counting *work)
 /* Opens the file of the next segment. One that cannot be is noted. */
 static int next_segment(counting *work)
 {
-    GR_TRY(wc_segment_get(&work->at, work->end, &work->segment));
+    GR_TRY(wc_segment_get(&work->at, work->end, &work->path, &work->segment));
     /* Without waiting, should a pipe have taken the file's name. */
     work->fd = wc_open(work->segment.path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
     work->files += work->segment.len == WC_TO_END;
@@ -150,7 +168,7 @@ static int give_rest_back(counting *work)
                              .offset = segment->offset,
                              .len = (uint64_t)st.st_size - segment->offset};
     close_file(work);
-    return wc_segment_put(&work->rests, &rest);
+    return wc_segment_put(&work->rests, &work->rests_last, &rest);
 }
 
 /* Counts at most `most` bytes of the open segment. Returns how many. */
@@ -227,26 +245,31 @@ static uint64_t size_of(const char *path)
 static uint64_t bytes_of(const uint8_t *at, const uint8_t *end)
 {
     uint64_t bytes = 0;
+    wc_buffer path = {0};
     wc_segment segment;
-    while (at < end && wc_segment_get(&at, end, &segment) == 0) {
+    while (at < end && wc_segment_get(&at, end, &path, &segment) == 0) {
         bytes += segment.len != WC_TO_END ? segment.len : size_of(segment.path);
     }
+    wc_buffer_fini(&path);
     return bytes;
 }
 
-static void begin(counting *work, uint64_t id, bool crash)
+static int begin(counting *work, uint64_t id, bool crash)
 {
     work->busy = true;
-    wc_table_clear(&work->table);
+    work->written = (wc_cursor){0};
     work->counts.size = 0;
-    work->problems.size = 0;
     work->sent = 0;
+    work->problems.size = 0;
     work->id = id;
     work->crash = crash;
     work->rests.size = 0;
+    work->rests_last.size = 0;
+    work->path.size = 0;
     work->bytes = 0;
     work->files = 0;
     work->failed = 0;
+    return make_ready(work);
 }
 
 /* Takes a kept message. */
@@ -271,7 +294,6 @@ static int count_bytes(gr_actor *self, counter *c, gr_bytes text)
         return WC_ECRASH;
     }
     work->bytes = n;
-    GR_TRY(wc_partial_write(&work->table, &work->counts));
     return gr_send(self, gr_self(self), "go");
 }
 
@@ -282,13 +304,13 @@ static int begin_chunk(gr_actor *self, counter *c, const gr_msg *kept)
     uint64_t id;
     bool crash;
     if (gr_match(kept, "count", &id, &crash, &what)) {
-        begin(c->work, id, crash);
+        GR_TRY(begin(c->work, id, crash));
         return begin_segments(self, c, kept, what);
     }
     if (!gr_match(kept, "bytes", &id, &crash, &what)) {
         return GR_EFORMAT;
     }
-    begin(c->work, id, crash);
+    GR_TRY(begin(c->work, id, crash));
     const int rc = count_bytes(self, c, what);
     gr_release(self, kept);
     return rc;
@@ -313,21 +335,32 @@ static int on_chunk(gr_actor *self, counter *c, const gr_msg *msg)
 
 /* ---- sending ------------------------------------------------------------ */
 
+/* Sends what one message can take: whole words, or a part of a very long one.
+ * 1: there is more. */
 static int send_part(gr_actor *self, counter *c)
 {
     counting *work = c->work;
-    const uint8_t *from = work->counts.bytes + work->sent;
-    const size_t left = work->counts.size - work->sent;
-    if (left > WC_PART_MAX) {
-        int rc = gr_send(self, c->coordinator, "part", work->id,
-                         gr_bin(from, WC_PART_MAX));
-        work->sent += rc == 0 ? WC_PART_MAX : 0;
-        return rc < 0 ? rc : 1;
+    wc_buffer *counts = &work->counts;
+    if (work->sent == counts->size) {
+        counts->size = 0;
+        work->sent = 0;
+        const int rc =
+            wc_partial_write(&work->table, &work->written, WC_PART_MAX, counts);
+        GR_TRY(rc);
+        work->all_written = rc == 0;
     }
-    return gr_send(self, c->coordinator, "done", work->id, gr_bin(from, left),
-                   work->bytes, work->files, work->failed,
-                   gr_bin(work->problems.bytes, work->problems.size),
-                   gr_bin(work->rests.bytes, work->rests.size));
+    const uint8_t *from = counts->bytes + work->sent;
+    size_t n = counts->size - work->sent;
+    if (work->all_written && n <= WC_PART_MAX) {
+        return gr_send(self, c->coordinator, "done", work->id, gr_bin(from, n),
+                       work->bytes, work->files, work->failed,
+                       gr_bin(work->problems.bytes, work->problems.size),
+                       gr_bin(work->rests.bytes, work->rests.size));
+    }
+    n = n < WC_PART_MAX ? n : WC_PART_MAX;
+    GR_TRY(gr_send(self, c->coordinator, "part", work->id, gr_bin(from, n)));
+    work->sent += n;
+    return 1;
 }
 
 static int go(gr_actor *self, counter *c)
@@ -339,7 +372,6 @@ static int go(gr_actor *self, counter *c)
         if (rc == 0) {
             gr_release(self, work->chunk);
             work->chunk = NULL;
-            rc = wc_partial_write(&work->table, &work->counts);
         }
         GR_TRY(rc);
         if (rc > 0) {

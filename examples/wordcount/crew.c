@@ -26,7 +26,7 @@ int wc_crew_init(wc_crew *crew, unsigned nodes)
 void wc_crew_fini(wc_crew *crew)
 {
     for (size_t i = 0; i < crew->counters_n; i++) {
-        wc_buffer_fini(&crew->counters[i].parts);
+        free(crew->counters[i].parts);
     }
     free(crew->counters);
     free(crew->nodes);
@@ -65,6 +65,22 @@ wc_counter *wc_crew_find(wc_crew *crew, gr_pid pid)
     return NULL;
 }
 
+int wc_counter_add_part(wc_counter *counter, const gr_msg *kept,
+                        gr_bytes counts)
+{
+    if (counter->parts_n == counter->parts_room) {
+        const size_t room = 2 * counter->parts_room + 16;
+        wc_part *parts = realloc(counter->parts, room * sizeof(*parts));
+        if (parts == NULL) {
+            return GR_ENOMEM;
+        }
+        counter->parts = parts;
+        counter->parts_room = room;
+    }
+    counter->parts[counter->parts_n++] = (wc_part){kept, counts};
+    return 0;
+}
+
 wc_counter *wc_crew_add(wc_crew *crew, gr_pid pid)
 {
     if (crew->counters_n == crew->counters_room) {
@@ -84,6 +100,6 @@ wc_counter *wc_crew_add(wc_crew *crew, gr_pid pid)
 
 void wc_crew_remove(wc_crew *crew, wc_counter *counter)
 {
-    wc_buffer_fini(&counter->parts);
+    free(counter->parts);
     *counter = crew->counters[--crew->counters_n];
 }

@@ -7,7 +7,6 @@
 
 #include <greenroom/greenroom.h>
 
-#include "partial.h"
 #include "plan.h"
 
 /* Chunks that a counter has: the one that it counts, and one that lies ready,
@@ -23,12 +22,20 @@ typedef struct wc_node {
     uint32_t counters; /* that its present run has had */
 } wc_node;
 
+typedef struct wc_part {
+    const gr_msg *msg; /* kept */
+    gr_bytes counts;   /* in it */
+} wc_part;
+
 typedef struct wc_counter {
     gr_pid pid;
     gr_ref monitor;
     wc_work *works[WC_WORKS_MAX]; /* what it counts, then what comes next */
     unsigned works_n;             /* 0: it waits */
-    wc_buffer parts;              /* counts of the first, as they come */
+    /* Counts of the first, as they came: messages that are kept, which the
+     * owner releases. */
+    wc_part *parts;
+    size_t parts_n, parts_room;
     wc_node *node;
 } wc_counter;
 
@@ -49,6 +56,9 @@ void wc_crew_fini(wc_crew *crew);
 wc_node *wc_crew_node_named(wc_crew *crew, gr_str name);
 wc_node *wc_crew_node_of(wc_crew *crew, gr_pid pid);
 wc_counter *wc_crew_find(wc_crew *crew, gr_pid pid);
+/* Adds what the counter sent. Errors: GR_ENOMEM. */
+int wc_counter_add_part(wc_counter *counter, const gr_msg *kept,
+                        gr_bytes counts);
 /* A new counter; pointers to others are void then. NULL: no memory. */
 wc_counter *wc_crew_add(wc_crew *crew, gr_pid pid);
 /* The last counter takes its place. */

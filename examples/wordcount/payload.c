@@ -132,29 +132,41 @@ static int read_segment(wc_payload *payload, const wc_segment *segment)
     return rc;
 }
 
-int wc_payload_read(wc_payload *payload, wc_chunk *chunk)
+/* Reads the segments of a list, and puts those that could be read into
+ * another. */
+static int read_all(wc_payload *payload, wc_chunk *chunk, wc_buffer *kept,
+                    wc_buffer *path, wc_buffer *kept_last)
 {
     const uint8_t *at = chunk->segments.bytes;
     const uint8_t *end = at + chunk->segments.size;
-    uint8_t *to = chunk->segments.bytes;
-    payload->text.size = 0;
     while (at < end) {
-        const uint8_t *from = at;
         wc_segment segment;
-        int rc = wc_segment_get(&at, end, &segment);
-        if (rc == 0) {
-            rc = read_segment(payload, &segment);
-        }
-        if (rc < 0) {
-            return rc;
-        }
-        if (rc == 0) {
-            chunk->bytes -= segment.len != WC_TO_END ? segment.len : 0;
+        GR_TRY(wc_segment_get(&at, end, path, &segment));
+        const int rc = read_segment(payload, &segment);
+        GR_TRY(rc);
+        if (rc > 0) {
+            GR_TRY(wc_segment_put(kept, kept_last, &segment));
         } else {
-            memmove(to, from, (size_t)(at - from));
-            to += at - from;
+            chunk->bytes -= segment.len != WC_TO_END ? segment.len : 0;
         }
     }
-    chunk->segments.size = (size_t)(to - chunk->segments.bytes);
+    return 0;
+}
+
+int wc_payload_read(wc_payload *payload, wc_chunk *chunk)
+{
+    wc_buffer kept = {0};
+    wc_buffer path = {0};
+    wc_buffer kept_last = {0};
+    payload->text.size = 0;
+    const int rc = read_all(payload, chunk, &kept, &path, &kept_last);
+    wc_buffer_fini(&path);
+    wc_buffer_fini(&kept_last);
+    if (rc < 0) {
+        wc_buffer_fini(&kept);
+        return rc;
+    }
+    wc_buffer_fini(&chunk->segments);
+    chunk->segments = kept;
     return 0;
 }

@@ -9,9 +9,11 @@
 
 /* Slots of a new table. One that grew and was left behind has cost more than
  * these. */
-#define SLOTS_FIRST      65536u      /* 1.5 MiB: they fit into a huge page */
-#define LONG_SLOTS_FIRST 16384u      /* 128 KiB */
-#define ARENA_BLOCK      (32u << 10) /* bytes taken from the heap at once */
+#define SLOTS_FIRST      65536u /* 1.5 MiB: they fit into a huge page */
+#define LONG_SLOTS_FIRST 16384u /* 128 KiB */
+/* Bytes taken at once: a block of its own (see keep_memory_flat), as it stays
+ * among others that come and go. */
+#define ARENA_BLOCK (64u << 10)
 /* How many words ahead a walk over the slots asks for one: they lie all over
  * the table. */
 #define WORDS_AHEAD 8u
@@ -93,32 +95,51 @@ static void *arena_take(wc_table *table, size_t len)
     return record;
 }
 
-/* Zeroed memory in huge pages, if the system has any: words fall all over it,
- * so that small pages would all be touched, one fault for each. */
-static void *take_huge(size_t size)
+/* The bytes of n slots, in whole huge pages. */
+static size_t slots_size(size_t n)
 {
-    if (size > SIZE_MAX - HUGE_PAGE) {
+    return (n * sizeof(wc_slot) + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+}
+
+/* Free slots in huge pages, if the system has any: words fall all over them, so
+ * that small pages would all be touched, one fault for each. NULL: no memory.
+ * It comes from the system, which alone knows that it is zero already. */
+static wc_slot *map_slots(size_t n)
+{
+    const size_t size = slots_size(n);
+    uint8_t *memory = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
         return NULL;
     }
-    size = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-    void *memory = aligned_alloc(HUGE_PAGE, size);
-    if (memory != NULL) {
-        (void)madvise(memory, size, MADV_HUGEPAGE); /* it works without */
-        memset(memory, 0, size);
+    const size_t before = -(uintptr_t)memory % HUGE_PAGE;
+    if (before > 0) {
+        (void)munmap(memory, before);
     }
-    return memory;
+    if (before < HUGE_PAGE) {
+        (void)munmap(memory + before + size, HUGE_PAGE - before);
+    }
+    (void)madvise(memory + before, size, MADV_HUGEPAGE); /* works without */
+    return (wc_slot *)(void *)(memory + before);
+}
+
+static void unmap_slots(wc_slot *slots, size_t n)
+{
+    if (slots != NULL) {
+        (void)munmap(slots, slots_size(n));
+    }
 }
 
 /* Slots, all free, and room to name those that are used: at most half. */
 static int take_slots(size_t n, wc_slot **slots, uint32_t **used)
 {
-    if (n > UINT32_MAX || n > SIZE_MAX / sizeof(**slots)) {
+    if (n > UINT32_MAX || n > (SIZE_MAX - 2 * HUGE_PAGE) / sizeof(**slots)) {
         return GR_ENOMEM;
     }
-    *slots = take_huge(n * sizeof(**slots));
+    *slots = map_slots(n);
     *used = malloc(n / 2 * sizeof(**used));
     if (*slots == NULL || *used == NULL) {
-        free(*slots);
+        unmap_slots(*slots, n);
         free(*used);
         *slots = NULL;
         *used = NULL;
@@ -143,7 +164,7 @@ int wc_table_init(wc_table *table, size_t words_max)
 
 void wc_table_fini(wc_table *table)
 {
-    free(table->slots);
+    unmap_slots(table->slots, table->mask + 1);
     free(table->used);
     free(table->long_slots);
     arena_free(table->arena);
@@ -238,7 +259,7 @@ static int grow_short(wc_table *table)
         *to = *from;
         table->used[i] = index_of(table, to);
     }
-    free(old);
+    unmap_slots(old, size);
     free(old_used);
     return 0;
 }

@@ -74,7 +74,9 @@ int main(int argc, char **argv)
         .app = app,
         .spawnable = spawnable,
         /* Crashes are reported by the program itself, where they matter. */
-        .system = {.log_level = GR_LOG_ERROR},
+        /* What counters send is kept until it is merged; --words-max bounds it.
+         */
+        .system = {.log_level = GR_LOG_ERROR, .arena_max = SIZE_MAX},
     };
     keep_memory_flat();
     return gr_main_with(argc, argv, &opts);

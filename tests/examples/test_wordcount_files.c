@@ -191,12 +191,14 @@ static cut count_chunks(wc_walk *walk, wc_chunks_opts opts, uint64_t beginning)
         const uint8_t *end = at + chunk.segments.size;
         c.chunks++;
         c.largest = chunk.bytes > c.largest ? chunk.bytes : c.largest;
+        wc_buffer path = {0};
         while (at < end) {
             wc_segment seg;
-            assert_int_equal(wc_segment_get(&at, end, &seg), 0);
+            assert_int_equal(wc_segment_get(&at, end, &path, &seg), 0);
             count_segment(&scan, &chunks, &seg, beginning);
             c.segments++;
         }
+        wc_buffer_fini(&path);
         wc_chunk_free(&chunk);
     }
     assert_int_equal(rc, 0);
@@ -282,28 +284,64 @@ static void chunks_cover_every_file_once(void **state)
     free(text);
 }
 
+static void segments_come_back_as_they_were(void **state)
+{
+    (void)state;
+    static const wc_segment all[] = {
+        {"tree/a/first", 0, WC_TO_END},
+        {"tree/a/second", 1, 0},
+        {"tree/a/second", UINT64_MAX, UINT64_MAX - 1},
+        {"tree", 5, 7},
+        {"tree/a/first/below", 0, WC_TO_END},
+        {"other", 128, 1 << 20},
+    };
+    const size_t n = sizeof(all) / sizeof(all[0]);
+    wc_buffer list = {0};
+    wc_buffer last = {0};
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(wc_segment_put(&list, &last, &all[i]), 0);
+    }
+    const uint8_t *at = list.bytes;
+    const uint8_t *end = at + list.size;
+    last.size = 0;
+    for (size_t i = 0; i < n; i++) {
+        wc_segment seg;
+        assert_int_equal(wc_segment_get(&at, end, &last, &seg), 0);
+        assert_string_equal(seg.path, all[i].path);
+        assert_true(seg.offset == all[i].offset && seg.len == all[i].len);
+    }
+    assert_ptr_equal(at, end);
+    wc_buffer_fini(&list);
+    wc_buffer_fini(&last);
+}
+
 static void broken_segments_are_refused(void **state)
 {
     (void)state;
-    static const uint8_t good[] = "\x02p\0\x05\x07";
-    static const uint8_t no_zero[] = "\x02pq\x05\x07";
-    static const uint8_t no_path[] = "\x00\x05\x07";
+    static const uint8_t good[] = "\x00\x01p\x05\x08";
+    static const uint8_t not_before[] = "\x01\x01p\x05\x08";
+    static const uint8_t no_path[] = "\x00\x00\x05\x08";
+    wc_buffer last = {0};
     wc_segment seg;
     const uint8_t *at = good;
 
-    assert_int_equal(wc_segment_get(&at, good + 5, &seg), 0);
+    for (size_t n = 0; n < 5; n++) {
+        at = good;
+        assert_int_equal(wc_segment_get(&at, good + n, &last, &seg),
+                         GR_EFORMAT);
+        assert_ptr_equal(at, good);
+    }
+    at = not_before;
+    assert_int_equal(wc_segment_get(&at, not_before + 5, &last, &seg),
+                     GR_EFORMAT);
+    at = no_path;
+    assert_int_equal(wc_segment_get(&at, no_path + 4, &last, &seg), GR_EFORMAT);
+    at = good;
+    assert_int_equal(wc_segment_get(&at, good + 5, &last, &seg), 0);
     assert_string_equal(seg.path, "p");
     assert_int_equal(seg.offset, 5);
     assert_int_equal(seg.len, 7);
-    for (size_t n = 0; n < 5; n++) {
-        at = good;
-        assert_int_equal(wc_segment_get(&at, good + n, &seg), GR_EFORMAT);
-        assert_ptr_equal(at, good);
-    }
-    at = no_zero;
-    assert_int_equal(wc_segment_get(&at, no_zero + 5, &seg), GR_EFORMAT);
-    at = no_path;
-    assert_int_equal(wc_segment_get(&at, no_path + 3, &seg), GR_EFORMAT);
+    wc_buffer_fini(&last);
 }
 
 /* ---- report -------------------------------------------------------------- */
@@ -522,6 +560,7 @@ int main(void)
         cmocka_unit_test(walk_names_what_it_cannot_read),
         cmocka_unit_test(walk_goes_deeper_than_a_path_may_be_long),
         cmocka_unit_test(chunks_cover_every_file_once),
+        cmocka_unit_test(segments_come_back_as_they_were),
         cmocka_unit_test(broken_segments_are_refused),
         cmocka_unit_test(report_sorts_by_count_and_then_by_word),
         cmocka_unit_test(report_sorts_many),

@@ -327,15 +327,34 @@ static void partial_counts_survive_the_journey(void **state)
     (void)state;
     wc_table from, to;
     wc_buffer buffer = {0};
+    wc_buffer rest = {0};
     wc_cursor cursor = {0};
     wc_word word;
     assert_int_equal(wc_table_init(&from, 0), 0);
     assert_int_equal(wc_table_init(&to, 0), 0);
     fill(&from);
 
-    assert_int_equal(wc_partial_write(&from, &buffer), 0);
-    assert_int_equal(wc_partial_merge(&to, buffer.bytes, buffer.size), 0);
-    assert_int_equal(wc_partial_merge(&to, buffer.bytes, buffer.size), 0);
+    int more = 1;
+    unsigned pieces = 0;
+    while (more > 0) {
+        buffer.size = 0;
+        more = wc_partial_write(&from, &cursor, 100, &buffer);
+        assert_true(more >= 0);
+        pieces++;
+        /* Each is whole words ... */
+        assert_int_equal(
+            wc_partial_merge(&to, &rest, buffer.bytes, buffer.size), 0);
+        assert_int_equal(rest.size, 0);
+        /* ... and may be cut anywhere. */
+        for (size_t i = 0; i < buffer.size; i++) {
+            assert_int_equal(wc_partial_merge(&to, &rest, buffer.bytes + i, 1),
+                             0);
+        }
+        assert_int_equal(rest.size, 0);
+    }
+    assert_true(pieces > 2);
+    wc_buffer_fini(&rest);
+    cursor = (wc_cursor){0};
 
     assert_int_equal(wc_table_words(&to), wc_table_words(&from));
     assert_true(wc_report_total(&to) == 2 * wc_report_total(&from));
@@ -360,7 +379,12 @@ static int merge_copy(const uint8_t *bytes, size_t n)
     assert_non_null(copy);
     assert_int_equal(wc_table_init(&table, 0), 0);
     memcpy(copy, bytes, n);
-    const int rc = wc_partial_merge(&table, copy, n);
+    wc_buffer rest = {0};
+    int rc = wc_partial_merge(&table, &rest, copy, n);
+    if (rc == 0 && rest.size > 0) {
+        rc = GR_EFORMAT;
+    }
+    wc_buffer_fini(&rest);
     wc_table_fini(&table);
     free(copy);
     return rc;
