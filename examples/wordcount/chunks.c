@@ -62,7 +62,8 @@ static int push(wc_chunks *chunks, const wc_segment *segment)
     wc_buffer *ahead = &chunks->ahead;
     /* Moves what is left to the front, some times for each byte: the queue
      * never takes much more memory than it may hold. */
-    if (chunks->ahead_at > AHEAD_MAX / 8 || chunks->ahead_at == ahead->size) {
+    const size_t taken = chunks->ahead_at;
+    if (taken > AHEAD_MAX / 8 || (taken > 0 && taken == ahead->size)) {
         ahead->size -= chunks->ahead_at;
         memmove(ahead->bytes, ahead->bytes + chunks->ahead_at, ahead->size);
         chunks->ahead_at = 0;

@@ -109,7 +109,7 @@ static void collect(words *w)
 {
     const wc_table *table = w->table;
     wc_cursor cursor = {0};
-    const wc_long *word;
+    const wc_long *from;
     size_t n = 0;
     for (; n < table->short_words; n++) {
         const wc_slot *slot = &table->slots[table->used[n]];
@@ -118,10 +118,10 @@ static void collect(words *w)
         w->entries[n] =
             (entry){.key = key_of(slot->count, text), .word = table->used[n]};
     }
-    for (size_t i = 0; (word = wc_table_next_long(table, &cursor)) != NULL;
+    for (size_t i = 0; (from = wc_table_next_long(table, &cursor)) != NULL;
          i++) {
-        w->longs[i] = word;
-        w->entries[n++] = (entry){.key = key_of(word->count, word->text),
+        w->longs[i] = from;
+        w->entries[n++] = (entry){.key = key_of(from->count, from->text),
                                   .word = table->mask + 1 + i};
     }
     w->n = n;
@@ -297,11 +297,12 @@ static int words_init(words *w, const wc_table *table)
 {
     /* One more, as there may be no word at all. */
     const size_t room = wc_table_words(table) + 1;
-    *w = (words){.table = table,
-                 .longs = calloc(table->long_words + 1, sizeof(*w->longs)),
-                 .entries = calloc(room, sizeof(*w->entries)),
-                 .other = calloc(room, sizeof(*w->other)),
-                 .counters = calloc(DIGITS, sizeof(*w->counters))};
+    *w =
+        (words){.table = table,
+                .longs = calloc(table->long_words + 1, sizeof(const wc_long *)),
+                .entries = calloc(room, sizeof(*w->entries)),
+                .other = calloc(room, sizeof(*w->other)),
+                .counters = calloc(DIGITS, sizeof(*w->counters))};
     /* Its counters have 32 bits. */
     if (room > UINT32_MAX || w->entries == NULL || w->other == NULL ||
         w->longs == NULL || w->counters == NULL) {

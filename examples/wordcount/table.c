@@ -155,7 +155,7 @@ int wc_table_init(wc_table *table, size_t words_max)
                         .long_mask = LONG_SLOTS_FIRST - 1};
     draw_factors(table);
     table->shift = 64 - (unsigned)__builtin_ctzll(SLOTS_FIRST);
-    table->long_slots = calloc(LONG_SLOTS_FIRST, sizeof(*table->long_slots));
+    table->long_slots = calloc(LONG_SLOTS_FIRST, sizeof(wc_long *));
     if (table->long_slots == NULL) {
         return GR_ENOMEM;
     }
@@ -196,7 +196,7 @@ void wc_table_clear(wc_table *table)
     }
     if (table->long_words > 0) {
         memset(table->long_slots, 0,
-               (table->long_mask + 1) * sizeof(*table->long_slots));
+               (table->long_mask + 1) * sizeof(wc_long *));
     }
     arena_clear(table);
     table->short_words = 0;
@@ -342,7 +342,7 @@ static wc_long **find_long(const wc_table *table, uint64_t hash,
 static int grow_long(wc_table *table)
 {
     const size_t size = 2 * (table->long_mask + 1);
-    wc_long **slots = calloc(size, sizeof(*slots));
+    wc_long **slots = calloc(size, sizeof(wc_long *));
     if (slots == NULL) {
         return GR_ENOMEM;
     }

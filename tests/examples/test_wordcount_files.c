@@ -323,7 +323,7 @@ static void broken_segments_are_refused(void **state)
     static const uint8_t no_path[] = "\x00\x00\x05\x08";
     wc_buffer last = {0};
     wc_segment seg;
-    const uint8_t *at = good;
+    const uint8_t *at;
 
     for (size_t n = 0; n < 5; n++) {
         at = good;
