@@ -6,6 +6,7 @@
 # an answer differs or a ratio is over what is promised.
 set -eu
 . tools/common.sh
+. tools/texts.sh
 
 runs=${1:-11}
 work=build/bench-wordcount
@@ -15,20 +16,9 @@ large_rounds=50 # 1 GB
 wordcount=build/release/examples/wordcount
 plain=build/release/bench/plain_wordcount
 
-# Files of text that every Debian has, as "size path", the plainest first.
-candidates() {
-    for folder in /usr/share/common-licenses /usr/include /usr/share/perl \
-        /usr/share/perl5 /usr/lib/*/perl-base /usr/share/doc; do
-        if [ -d "$folder" ]; then
-            find "$folder" -type f -size +0 -readable ! -name '*
-*' -printf '%s %p\n' | LC_ALL=C sort -k 2
-        fi
-    done
-}
-
 # Fills $work/base with base_bytes, from the start again if there is less.
 make_base() {
-    candidates | awk -v most="$base_bytes" '
+    texts | awk -v most="$base_bytes" '
         { size[NR] = $1; sub(/^[0-9]+ /, ""); path[NR] = $0 }
         END {
             while (NR > 0 && total < most)

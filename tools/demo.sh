@@ -5,6 +5,7 @@
 # with status 1.
 set -eu
 . tools/common.sh
+. tools/texts.sh
 
 bytes_min=20000000
 work=build/demo
@@ -18,25 +19,13 @@ since() {
     echo "$1 $(seconds)" | awk '{ printf "%.1f s", $2 - $1 }'
 }
 
-# Prints "size path" of text that every Debian has, the plainest first.
-candidates() {
-    for folder in /usr/share/common-licenses /usr/include /usr/share/perl \
-        /usr/share/perl5 /usr/lib/*/perl-base /usr/share/doc; do
-        if [ -d "$folder" ]; then
-            # A newline in a name would end it too early below.
-            find "$folder" -type f -size +0 -readable ! -name '*
-*' -printf '%s %p\n' | LC_ALL=C sort -k 2
-        fi
-    done
-}
-
 # Fills $work/text with at least bytes_min: the files found, from the start
 # again (into another folder) if they are not enough.
 collect() {
     rm -rf "$work"
     mkdir -p "$work/text"
-    candidates >"$work/candidates"
-    [ -s "$work/candidates" ] || die "found no text on this machine"
+    texts >"$work/texts"
+    [ -s "$work/texts" ] || die "found no text on this machine"
     awk -v bytes_min="$bytes_min" '
         { size[NR] = $1; sub(/^[0-9]+ /, ""); path[NR] = $0 }
         END {
@@ -45,8 +34,8 @@ collect() {
                     total += size[i]
                     print path[i] >(FILENAME "." round)
                 }
-        }' "$work/candidates"
-    for list in "$work"/candidates.*; do
+        }' "$work/texts"
+    for list in "$work"/texts.*; do
         target=$work/text/round${list##*.}
         mkdir -p "$target"
         tr '\n' '\0' <"$list" | xargs -0 cp --parents -t "$target" --
