@@ -32,7 +32,9 @@ static bool on_bye(gri_peer *peer)
     atomic_store_explicit(&net_of(peer)->nodes[peer->index], 0,
                           memory_order_relaxed);
     gri_peer_signal(peer, GRI_FRAME_BYE_ACK);
-    /* The other end closes when it has read that. */
+    /* The other end closes when it has read that, and is made to if not: its
+     * name and its place among the peers are not its own any more. */
+    gri_peer_set_deadline(peer, gri_deadline(net_of(peer)->clock, GRI_BYE_MS));
     return true;
 }
 

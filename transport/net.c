@@ -201,22 +201,11 @@ static int64_t tick(void *arg)
 {
     gri_net *net = arg;
     int64_t now = gri_clock_ns(net->clock);
-    bool beat = now >= net->beat_at;
-    if (beat) {
-        /* relaxed: a number on its own. */
-        net->beat_at = now + atomic_load_explicit(&net->heartbeat_ns,
-                                                  memory_order_relaxed);
-    }
     int64_t next = GRI_NEVER;
-    bool any_up = false;
     uint32_t used = gri_net_used(net);
     for (uint32_t i = 0; i < used; i++) {
-        gri_peer *peer = gri_net_peer(net, i);
-        int64_t at = gri_peer_tick(peer, now, beat);
+        int64_t at = gri_peer_tick(gri_net_peer(net, i), now);
         next = at < next ? at : next;
-        /* relaxed: at worst a heartbeat comes one tick later. */
-        any_up = any_up || atomic_load_explicit(&net->nodes[i],
-                                                memory_order_relaxed) != 0;
     }
     (void)pthread_mutex_lock(&net->lock);
     bool wake = must_wake(net);
@@ -224,22 +213,7 @@ static int64_t tick(void *arg)
     if (wake) {
         wake_agent(net);
     }
-    return any_up && net->beat_at < next ? net->beat_at : next;
-}
-
-void gri_net_beat(gri_net *net, uint32_t silence_ms)
-{
-    int64_t wanted = silence_ms / GRI_BEATS_A_SILENCE * GRI_NS_PER_MS;
-    if (wanted < GRI_HEARTBEAT_MIN_MS * GRI_NS_PER_MS) {
-        wanted = GRI_HEARTBEAT_MIN_MS * GRI_NS_PER_MS;
-    }
-    /* relaxed: a number on its own; peers come up in the agent's turns, one
-     * after another. */
-    if (wanted <
-        atomic_load_explicit(&net->heartbeat_ns, memory_order_relaxed)) {
-        atomic_store_explicit(&net->heartbeat_ns, wanted, memory_order_relaxed);
-    }
-    gri_keeper_tick_at(&net->keeper, 0);
+    return next;
 }
 
 /* ---- the route ----------------------------------------------------------- */

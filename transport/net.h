@@ -39,6 +39,7 @@ struct gri_net {
     uint8_t key[GRI_KEY_BYTES];
     const gr_behavior **spawnable; /* ends at NULL */
     int64_t silence_ns;
+    int64_t heartbeat_ns; /* for peers that are content with that */
     uint32_t peers_max;
     uint32_t outbox_max;
     gri_port *port; /* NULL: not listening */
@@ -50,11 +51,6 @@ struct gri_net {
     _Atomic(gri_peer *) *peers;
     _Atomic(uint64_t) *nodes;      /* of those that are UP; else 0 */
     _Atomic(uint32_t) used;        /* how many of peers there are */
-    _Atomic(int64_t) heartbeat_ns; /* as often as the least patient peer needs
-                                      it */
-
-    /* the keeper's */
-    int64_t beat_at; /* ns: the next heartbeat */
 
     pthread_mutex_t lock;
     pthread_cond_t quiet; /* links is 0 */
@@ -98,9 +94,6 @@ static inline uint32_t gri_net_used(const gri_net *net)
     /* acquire: pairs with the release in gri_net_take. */
     return atomic_load_explicit(&net->used, memory_order_acquire);
 }
-
-/* A peer with so little patience is UP. The agent. */
-void gri_net_beat(gri_net *net, uint32_t silence_ms);
 
 /* Tells the agent. Any thread. */
 void gri_net_post(gri_net *net, gri_peer *peer, unsigned event);

@@ -57,12 +57,8 @@ static void configure(gri_net *net, const gr_node_opts *opts)
         opts->heartbeat_ms > 0 ? opts->heartbeat_ms : GR_HEARTBEAT_MS_DEFAULT;
     uint32_t message_max = gri_system_message_max(net->sys);
     net->silence_ns = silence_ms * GRI_NS_PER_MS;
-    /* relaxed: nobody else knows the net yet. */
-    atomic_store_explicit(&net->heartbeat_ns,
-                          heartbeat_ms < INT32_MAX
-                              ? heartbeat_ms * GRI_NS_PER_MS
-                              : INT32_MAX * GRI_NS_PER_MS,
-                          memory_order_relaxed);
+    net->heartbeat_ns =
+        (heartbeat_ms < INT32_MAX ? heartbeat_ms : INT32_MAX) * GRI_NS_PER_MS;
     net->outbox_max =
         opts->outbox_max > 0 ? opts->outbox_max : GR_OUTBOX_MAX_DEFAULT;
     net->self.node = gr_system_node(net->sys).id;

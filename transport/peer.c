@@ -378,6 +378,27 @@ void gri_peer_receive(gri_peer *peer)
     }
 }
 
+int64_t gri_beat_ns(int64_t own_ns, uint32_t silence_ms)
+{
+    const int64_t min = GRI_HEARTBEAT_MIN_MS * GRI_NS_PER_MS;
+    int64_t wanted = silence_ms / GRI_BEATS_A_SILENCE * GRI_NS_PER_MS;
+    wanted = wanted < min ? min : wanted;
+    int64_t beat = own_ns;
+    while (beat > wanted) {
+        beat /= 2;
+    }
+    return beat < min && beat < own_ns ? min : beat;
+}
+
+/* The next heartbeat is due at a whole multiple of how often they are: all
+ * peers that get them as often get them at the same moments, and those that get
+ * them half as often at every second one. So the keeper wakes as often as one
+ * peer needs, however many there are. Under lock. */
+static void set_beat(gri_peer *peer, int64_t now)
+{
+    peer->beat_at = (now / peer->beat_ns + 1) * peer->beat_ns;
+}
+
 bool gri_peer_up(gri_peer *peer, const gri_note *last)
 {
     const gri_identity *who = &peer->hs.other;
@@ -396,12 +417,14 @@ bool gri_peer_up(gri_peer *peer, const gri_note *last)
         uint32_t own_max = peer->net->self.frame_max;
         peer->frame_max = who->frame_max < own_max ? who->frame_max : own_max;
         memcpy(peer->name, who->name, sizeof peer->name);
+        peer->beat_ns = gri_beat_ns(peer->net->heartbeat_ns, who->silence_ms);
+        set_beat(peer, gri_clock_ns(peer->net->clock));
         show_node(peer, who->node);
         f = take_off(peer);
     }
     unlock(peer);
     launch(f);
-    gri_net_beat(peer->net, who->silence_ms);
+    gri_keeper_tick_at(&peer->net->keeper, 0); /* its silence counts now */
     return up;
 }
 
@@ -484,7 +507,19 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-int64_t gri_peer_tick(gri_peer *peer, int64_t now, bool beat)
+/* Whether a heartbeat is to be sent; sets when the next is due. Under lock. */
+static bool beat(gri_peer *peer, int64_t now)
+{
+    if (peer->beat_at > now) {
+        return false;
+    }
+    bool mute = !peer->wrote;
+    peer->wrote = false;
+    set_beat(peer, now);
+    return mute;
+}
+
+int64_t gri_peer_tick(gri_peer *peer, int64_t now)
 {
     const gri_net *net = peer->net;
     /* relaxed: see heard. */
@@ -496,14 +531,12 @@ int64_t gri_peer_tick(gri_peer *peer, int64_t now, bool beat)
     bool late = peer->deadline <= now && !peer->closing;
     bool ours = up || peer->draining; /* to act on, without the agent */
     bool lost = up && !peer->closing && silent_at <= now;
-    bool mute = up && beat && !peer->wrote;
+    bool mute = up && beat(peer, now);
     if (late) {
         peer->deadline = GRI_NEVER;
     }
-    if (beat) {
-        peer->wrote = false;
-    }
-    int64_t next = sooner(up ? silent_at : GRI_NEVER, peer->deadline);
+    int64_t next = up ? sooner(silent_at, peer->beat_at) : GRI_NEVER;
+    next = sooner(next, peer->deadline);
     next = peer->closing ? GRI_NEVER : next;
     unlock(peer);
     if (lost) {

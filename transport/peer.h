@@ -69,7 +69,9 @@ struct gri_peer {
     bool closing;  /* the link is told to close */
     bool draining; /* close it as soon as the outbox is empty */
     bool said_bye, got_bye;
-    bool wrote;        /* since the last heartbeat was due */
+    bool wrote;        /* since its last heartbeat was due */
+    int64_t beat_ns;   /* how often one is */
+    int64_t beat_at;   /* ns: the next; counts once it is UP */
     int reason;        /* why it ended: as for gr_match_node */
     const char *fault; /* the same in words, constant; or NULL */
     gri_link *link;
@@ -162,6 +164,12 @@ void gri_peer_finish(gri_peer *peer, int reason, const char *fault,
 void gri_peer_set_deadline(gri_peer *peer, int64_t deadline);
 /* The keeper looks at it: silence, deadlines, and, if one is due, a heartbeat.
  * Returns when to look again, in ns. */
-int64_t gri_peer_tick(gri_peer *peer, int64_t now, bool beat);
+int64_t gri_peer_tick(gri_peer *peer, int64_t now);
+/*
+ * How often a peer with so much patience gets a heartbeat from a node that by
+ * itself would send one every `own_ns`: that, or its half, its quarter and so
+ * on, but not below GRI_HEARTBEAT_MIN_MS. Pure.
+ */
+int64_t gri_beat_ns(int64_t own_ns, uint32_t silence_ms);
 
 #endif /* GRI_TRANSPORT_PEER_H */

@@ -5,6 +5,7 @@
  *         proven peer and then behaves so; waits are for messages.
  */
 #include "tests/transport/scene.h"
+#include "transport/net.h"
 
 static void silent_peer_is_lost(void **state)
 {
@@ -42,6 +43,94 @@ static void heartbeats_come_unasked(void **state)
     stranger_frame(&c.s, &(gri_frame){.type = GRI_FRAME_PING});
     assert_true(stranger_await(&c.s, GRI_FRAME_PONG));
     stranger_close(&c.s);
+}
+
+/* Those that wait for PONG, without the rest. */
+static unsigned heartbeats_before_pong(stranger *s)
+{
+    unsigned n = 0;
+    stranger_frame(s, &(gri_frame){.type = GRI_FRAME_PING});
+    for (;;) {
+        size_t len = stranger_hear(s);
+        assert_true(len > 0);
+        uint8_t type = s->in[4];
+        stranger_drop(s, len);
+        if (type == GRI_FRAME_PONG) {
+            return n;
+        }
+        n += type == GRI_FRAME_HEARTBEAT;
+    }
+}
+
+static void each_peer_gets_the_heartbeats_that_it_needs(void **state)
+{
+    enum { BEATS = 20, HOUR_MS = 3600 * 1000 };
+    scene c;
+    stranger hasty;
+    begin_with(&c, state, &(gr_node_opts){.heartbeat_ms = HOUR_MS});
+    stranger_open(&c.s, port_of(&c));
+    stranger_start(&c.s, "patient", SECRET);
+    c.s.hs.self.silence_ms = INT32_MAX; /* content with one in an hour */
+    assert_int_equal(stranger_hello(&c.s), GRI_STEP_NAMED);
+    assert_int_equal(stranger_prove(&c.s), GRI_STEP_DONE);
+    stranger_open(&hasty, port_of(&c));
+    stranger_start(&hasty, "hasty", SECRET);
+    hasty.hs.self.silence_ms = 80;
+    assert_int_equal(stranger_hello(&hasty), GRI_STEP_NAMED);
+    assert_int_equal(stranger_prove(&hasty), GRI_STEP_DONE);
+
+    for (int i = 0; i < BEATS; i++) {
+        assert_true(stranger_await(&hasty, GRI_FRAME_HEARTBEAT));
+        stranger_drop(&hasty, stranger_hear(&hasty));
+    }
+
+    /* One, should the full hour have struck meanwhile. */
+    assert_in_range(heartbeats_before_pong(&c.s), 0, 1);
+    stranger_close(&hasty);
+    assert_unharmed(&c);
+    stranger_close(&c.s);
+}
+
+static void heartbeats_are_as_frequent_as_patience_asks(void **state)
+{
+    (void)state;
+    const int64_t own = 1000 * GRI_NS_PER_MS;
+    /* With as much patience, or more, as often as the node itself likes. */
+    assert_int_equal(gri_beat_ns(own, UINT32_MAX), own);
+    assert_int_equal(gri_beat_ns(own, 4000), own);
+    assert_int_equal(gri_beat_ns(20 * own, UINT32_MAX), 20 * own);
+    /* With less, four times in it at least, by halves. */
+    assert_int_equal(gri_beat_ns(own, 3999), own / 2);
+    assert_int_equal(gri_beat_ns(own, 2000), own / 2);
+    assert_int_equal(gri_beat_ns(own, 1000), own / 4);
+    /* Never more often than 20 ms, unless the node likes that. */
+    assert_int_equal(gri_beat_ns(own, 80), own / 50);
+    assert_int_equal(gri_beat_ns(own, 1), own / 50);
+    assert_int_equal(gri_beat_ns(own, 0), own / 50);
+    assert_int_equal(gri_beat_ns(own / 1000, 80), own / 1000);
+}
+
+static void goodbye_that_is_not_kept_is_made_true(void **state)
+{
+    scene c;
+    begin(&c, state);
+    gr_actor *self = c.n->self[NODE];
+    assert_int_equal(gr_watch_nodes(self, true), 0);
+    assert_int_equal(expect_node(self, "good", true), 0);
+    stranger_join(&c.s, port_of(&c), "lingering");
+    assert_int_equal(expect_node(self, "lingering", true), 0);
+    stranger_frame(&c.s, &(gri_frame){.type = GRI_FRAME_BYE});
+    assert_true(stranger_await(&c.s, GRI_FRAME_BYE_ACK));
+
+    /* It neither closes nor falls silent. */
+    do {
+        stranger_drop(&c.s, stranger_hear(&c.s));
+        stranger_frame(&c.s, &(gri_frame){.type = GRI_FRAME_PING});
+    } while (stranger_await(&c.s, GRI_FRAME_PONG));
+
+    assert_int_equal(expect_node(self, "lingering", false), 0);
+    stranger_close(&c.s);
+    assert_unharmed(&c);
 }
 
 static void goodbye_is_agreed_to(void **state)
@@ -177,6 +266,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_BOTH(silent_peer_is_lost),
         ON_BOTH(heartbeats_come_unasked),
+        ON_BOTH(each_peer_gets_the_heartbeats_that_it_needs),
+        cmocka_unit_test(heartbeats_are_as_frequent_as_patience_asks),
+        ON_IPC(goodbye_that_is_not_kept_is_made_true),
         ON_BOTH(goodbye_is_agreed_to),
         ON_BOTH(goodbye_is_the_last_word),
         ON_BOTH(nodes_of_one_name_replace_a_silent_one),
