@@ -49,8 +49,8 @@ struct gri_net {
 
     /* any thread, atomic; peers never go and never move */
     _Atomic(gri_peer *) *peers;
-    _Atomic(uint64_t) *nodes;      /* of those that are UP; else 0 */
-    _Atomic(uint32_t) used;        /* how many of peers there are */
+    _Atomic(uint64_t) *nodes; /* of those that are UP; else 0 */
+    _Atomic(uint32_t) used;   /* how many of peers there are */
 
     pthread_mutex_t lock;
     pthread_cond_t quiet; /* links is 0 */
