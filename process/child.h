@@ -5,8 +5,8 @@
  * The parent starts the program's own binary with the marker, the number of the
  * control descriptor and the node's name as arguments. The control descriptor
  * is one end of a socket pair. The parent writes a gri_child_config into its
- * end before the process starts, perhaps GRI_CHILD_STOP later, and closes it at
- * the latest when it dies.
+ * end once it has noted that the process runs, perhaps GRI_CHILD_STOP later,
+ * and closes it at the latest when it dies.
  */
 #ifndef GRI_PROCESS_CHILD_H
 #define GRI_PROCESS_CHILD_H

@@ -50,11 +50,13 @@ typedef struct child {
     children *owner;
     gr_pid proxy;
     char name[GR_NODE_NAME_MAX + 1];
+    unsigned workers;
     /* Under the owner's lock. */
     struct child *next;
     gr_msg *wake; /* for the proxy, once the process has ended */
     int control;  /* our end; -1: closed */
     int pid;      /* 0: not running */
+    bool stop_asked;
     bool proxy_gone;
     bool ended; /* and `end` says how */
     gri_process_event end;
@@ -140,7 +142,8 @@ static child *find_locked(const children *all, const char *name)
 
 /* A record for the proxy `self`. Errors: GR_EEXIST (another proxy has that
  * name), GR_ENOMEM. */
-static int record(children *all, gr_actor *self, const char *name, child **out)
+static int record(children *all, gr_actor *self, const char *name,
+                  unsigned workers, child **out)
 {
     child *c = calloc(1, sizeof(*c));
     if (c == NULL) {
@@ -149,6 +152,7 @@ static int record(children *all, gr_actor *self, const char *name, child **out)
     c->owner = all;
     c->proxy = gr_self(self);
     c->control = -1;
+    c->workers = workers;
     (void)stpcpy(c->name, name);
     int rc = 0;
     lock(all);
@@ -173,6 +177,46 @@ static int record(children *all, gr_actor *self, const char *name, child **out)
 
 /* ---- the process -------------------------------------------------------- */
 
+static bool say(const child *c, const void *p, size_t n)
+{
+    return send(c->control, p, n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n;
+}
+
+/* Passes a stop on, if the process has its configuration already. */
+static void say_stop_locked(const child *c)
+{
+    const char stop = GRI_CHILD_STOP;
+    if (c->stop_asked && c->pid != 0 && c->control >= 0) {
+        /* Whatever goes wrong: the process is killed in the end. */
+        (void)say(c, &stop, 1);
+    }
+}
+
+/* The process waits for its configuration. It gets that only now that its id is
+ * noted, so that nobody can hear of the node before. */
+static void started_locked(child *c, int pid)
+{
+    const children *all = c->owner;
+    gri_child_config config = {
+        .magic = GRI_CHILD_MAGIC,
+        .proxy = c->proxy,
+        .workers = c->workers,
+        .log_level = (uint32_t)gri_system_log(all->sys)->level,
+        .message_max = gri_system_message_max(all->sys),
+    };
+    memcpy(config.secret, all->secret, sizeof(config.secret));
+    memcpy(config.name, c->name, sizeof(config.name));
+    memcpy(config.address, all->address, sizeof(config.address));
+    c->pid = pid;
+    /* It fits: the buffer is empty, and has room for 100 times as much. */
+    if (say(c, &config, sizeof(config))) {
+        say_stop_locked(c);
+    } else {
+        close_control_locked(c); /* it ends: if it has not already */
+    }
+    explicit_bzero(&config, sizeof(config));
+}
+
 /* The launcher's thread tells of the process. */
 static void on_process(void *arg, const gri_process_event *event)
 {
@@ -180,7 +224,7 @@ static void on_process(void *arg, const gri_process_event *event)
     children *all = c->owner;
     lock(all);
     if (event->kind == GRI_PROCESS_STARTED) {
-        c->pid = event->code;
+        started_locked(c, event->code);
         unlock(all);
         return;
     }
@@ -224,12 +268,9 @@ static void kill_process(child *c, int64_t grace_ms)
 /* Asks the process to end, and has it killed if it has not in END_MS. */
 static void end_process(child *c)
 {
-    const char stop = GRI_CHILD_STOP;
     lock(c->owner);
-    if (c->control >= 0) {
-        /* Whatever goes wrong: the process is killed in the end. */
-        (void)send(c->control, &stop, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-    }
+    c->stop_asked = true;
+    say_stop_locked(c);
     kill_locked(c, END_MS);
     unlock(c->owner);
 }
@@ -248,32 +289,13 @@ static void on_proxy_exit(void *arg)
     unlock(all);
 }
 
-/* A pair of descriptors, the configuration waiting in it; theirs in *out. */
-static int make_control(child *c, unsigned workers, int *out)
+/* A pair of descriptors; theirs in *out. */
+static int make_control(child *c, int *out)
 {
     children *all = c->owner;
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
         return errno == EMFILE || errno == ENFILE ? GR_ELIMIT : GR_EIO;
-    }
-    gri_child_config config = {
-        .magic = GRI_CHILD_MAGIC,
-        .proxy = c->proxy,
-        .workers = workers,
-        .log_level = (uint32_t)gri_system_log(all->sys)->level,
-        .message_max = gri_system_message_max(all->sys),
-    };
-    memcpy(config.secret, all->secret, sizeof(config.secret));
-    memcpy(config.name, c->name, sizeof(config.name));
-    memcpy(config.address, all->address, sizeof(config.address));
-    /* It fits: the buffer is empty, and has room for 100 times as much. */
-    const ssize_t n =
-        send(ends[0], &config, sizeof(config), MSG_NOSIGNAL | MSG_DONTWAIT);
-    explicit_bzero(&config, sizeof(config));
-    if (n != (ssize_t)sizeof(config)) {
-        (void)close(ends[0]);
-        (void)close(ends[1]);
-        return GR_EIO;
     }
     lock(all);
     c->control = ends[0];
@@ -293,12 +315,12 @@ static int need_launcher(children *all)
     return rc;
 }
 
-static int start_process(child *c, unsigned workers)
+static int start_process(child *c)
 {
     children *all = c->owner;
     int control = -1;
     GR_TRY(need_launcher(all));
-    GR_TRY(make_control(c, workers, &control));
+    GR_TRY(make_control(c, &control));
     char number[16];
     (void)snprintf(number, sizeof(number), "%d", GRI_CONTROL_FD);
     char marker[] = GRI_CHILD_MARKER;
@@ -338,14 +360,14 @@ static int proxy_init(gr_actor *self, void *state, const gr_msg *args)
         return GR_EINVAL;
     }
     (void)snprintf(text, sizeof(text), "%.*s", GR_STR(name));
-    GR_TRY(record(all, self, text, &p->child));
+    GR_TRY(record(all, self, text, workers, &p->child));
     int rc = gr_on_exit(self, on_proxy_exit, p->child);
     if (rc < 0) {
         on_proxy_exit(p->child);
         return rc;
     }
     GR_TRY(gr_after(self, START_MS, &p->late, "gr.child_late"));
-    return start_process(p->child, workers);
+    return start_process(p->child);
 }
 
 /* Ends the proxy as its process ended. */

@@ -117,8 +117,8 @@ GR_API extern const gr_behavior gr_child_node_behavior;
 GR_API GR_MUST_CHECK int gr_child_nodes_enable(gr_actor *self,
                                                const char *name);
 
-/* The process id of the child node `name`; for tests and for people.
- * Errors: GR_ENOENT. */
+/* The process id of the child node `name`, from before it is up until its
+ * process has ended; for tests and for people. Errors: GR_ENOENT. */
 GR_API GR_MUST_CHECK int gr_child_node_process(gr_actor *self, const char *name,
                                                int *out);
 
