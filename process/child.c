@@ -215,6 +215,20 @@ static int run_system(watch *w, gri_child_config *config, char *program,
 
 /* ---- the process -------------------------------------------------------- */
 
+/*
+ * SIGINT and SIGHUP are for the parent, which ends its children: whoever sends
+ * them to all processes of the program means it as one. Blocked and not ignored
+ * or handled, as gr_wait_stop changes what is done with SIGINT.
+ */
+static void leave_signals_to_parent(void)
+{
+    sigset_t parents;
+    (void)sigemptyset(&parents);
+    (void)sigaddset(&parents, SIGINT);
+    (void)sigaddset(&parents, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &parents, NULL);
+}
+
 /* True if the whole of it came. */
 static bool read_config(int control, gri_child_config *config)
 {
@@ -253,6 +267,9 @@ _Noreturn void gri_child_main(char **argv, const gr_main_opts *opts)
                       "started by its parent\n",
                       program_invocation_name, GRI_CHILD_MARKER);
         exit(STATUS_USAGE); /* NOLINT(concurrency-mt-unsafe): no threads yet */
+    }
+    if (!opts->own_signals) {
+        leave_signals_to_parent();
     }
     const int status =
         start_watcher(&w)

@@ -1,23 +1,58 @@
 /* process/main.c - the usual main: a system, the program as its thread actor,
- * a bounded stop, and an exit status. */
+ * signals that ask it to stop, a bounded stop, and an exit status. */
 #include <greenroom/system.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "process/child.h"
+#include "process/signals.h"
 
 enum {
-    STATUS_FAILED = 1, /* the app, or the system, failed */
-    STATUS_USAGE = 2,  /* an environment variable makes no sense */
-    STATUS_MAX = 255   /* the kernel keeps 8 bits: 256 would say success */
+    STATUS_FAILED = 1,   /* the app, or the system, failed */
+    STATUS_USAGE = 2,    /* an environment variable makes no sense */
+    STATUS_SIGNAL = 128, /* and the signal's number: what a shell says */
+    STATUS_MAX = 255     /* the kernel keeps 8 bits: 256 would say success */
 };
 
 static const char *program_name(int argc, char **argv)
 {
     return argc > 0 && argv[0] != NULL ? argv[0] : "greenroom";
+}
+
+/* ---- standard input, output and error ----------------------------------- */
+
+/*
+ * Opens /dev/null in place of those that are closed: else the next descriptor
+ * of anybody would be one of them, and get what is meant for a person. False:
+ * said so, as far as there is somebody to hear it.
+ */
+static bool fill_descriptors(const char *program)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0) {
+            continue;
+        }
+        /* Gets the lowest free number, which is fd: those below are open. Not
+         * close-on-exec, as the standard ones never are. */
+        const int got = open("/dev/null", /* NOLINT(android-cloexec-open) */
+                             fd == STDIN_FILENO ? O_RDONLY : O_WRONLY);
+        if (got < 0) {
+            (void)fprintf(stderr,
+                          "%s: descriptor %d is closed, and /dev/null cannot "
+                          "be opened in its place: error %d\n",
+                          program, fd, errno);
+            return false;
+        }
+        if (got != fd) { /* a thread of the program was quicker */
+            (void)close(got);
+        }
+    }
+    return true;
 }
 
 /* ---- the environment ---------------------------------------------------- */
@@ -133,9 +168,15 @@ static void print_replay(int argc, char **argv, uint64_t seed)
 
 /* ---- the program -------------------------------------------------------- */
 
-static void print_failure(const char *program, const gr_actor *self, int rc)
+static void print_failure(const char *program, const gr_actor *self, int rc,
+                          int signal_number)
 {
     gr_exit_reason why;
+    if (rc == GR_ESTOPPED && signal_number != 0) {
+        (void)fprintf(stderr, "%s: stopped by SIG%s\n", program,
+                      sigabbrev_np(signal_number));
+        return;
+    }
     if (rc == GR_ESTOPPED && gr_exit_reason_of(self, &why)) {
         (void)fprintf(stderr, "%s: stopped: %s%s%s%s%s\n", program,
                       gr_exit_kind_name(why.kind), why.code < 0 ? ", " : "",
@@ -147,20 +188,42 @@ static void print_failure(const char *program, const gr_actor *self, int rc)
                   gr_strerror(rc));
 }
 
-/* Runs app as an actor of sys. Returns the exit status. */
-static int run_app(gr_system *sys, int argc, char **argv, gr_app_fn *app)
+/* A main while it runs. */
+typedef struct run {
+    int argc;
+    char **argv;
+    const gr_main_opts *opts;
+    const char *program;
+    int64_t stop_ms;
+    bool takes_signals;
+    gr_system *sys;
+    gri_signals signals;
+} run;
+
+/* Runs the app as an actor of the system. Returns the exit status. */
+static int run_app(run *r)
 {
-    const char *program = program_name(argc, argv);
     gr_actor *self = NULL;
-    int rc = gr_thread_attach(sys, NULL, &self);
+    int rc = gr_thread_attach(r->sys, NULL, &self);
     if (rc < 0) {
-        (void)fprintf(stderr, "%s: cannot enter the system: %s\n", program,
+        (void)fprintf(stderr, "%s: cannot enter the system: %s\n", r->program,
                       gr_strerror(rc));
         return STATUS_FAILED;
     }
-    rc = app(self, argc, argv);
+    if (r->takes_signals) {
+        rc = gri_signals_take(&r->signals, r->sys, gr_self(self), r->stop_ms,
+                              r->program);
+    }
     if (rc < 0) {
-        print_failure(program, self, rc);
+        (void)fprintf(stderr, "%s: cannot wait for signals: %s\n", r->program,
+                      gr_strerror(rc));
+        gr_thread_detach(self, rc);
+        return STATUS_FAILED;
+    }
+    rc = r->opts->app(self, r->argc, r->argv);
+    gri_signals_app_returned(&r->signals);
+    if (rc < 0) {
+        print_failure(r->program, self, rc, gri_signals_caught(&r->signals));
     }
     gr_thread_detach(self, rc < 0 ? rc : 0);
     if (rc < 0) {
@@ -169,14 +232,47 @@ static int run_app(gr_system *sys, int argc, char **argv, gr_app_fn *app)
     return rc < STATUS_MAX ? rc : STATUS_MAX;
 }
 
+/* Runs the app in a new system and stops that. Returns the exit status, or,
+ * when a signal came, dies of it. */
+static int run_system(run *r, const gr_system_opts *sys_opts)
+{
+    int rc = gr_system_start(sys_opts, &r->sys);
+    if (rc < 0) {
+        (void)fprintf(stderr, "%s: cannot start the system: %s\n", r->program,
+                      gr_strerror(rc));
+        return STATUS_FAILED;
+    }
+    int status = run_app(r);
+    rc = gr_system_stop(r->sys, r->stop_ms);
+    if (rc < 0) {
+        (void)fprintf(stderr, "%s: the system did not stop: %s\n", r->program,
+                      gr_strerror(rc));
+        status = status == 0 ? STATUS_FAILED : status;
+    }
+    if (gri_signals_caught(&r->signals) != 0) {
+        /* As exit would. The other streams were the app's to close: a thread
+         * that waits for input has its stream locked. */
+        (void)fflush(stdout);
+    }
+    const int signal_number = gri_signals_release(&r->signals);
+    if (signal_number != 0) {
+        gri_signals_die(signal_number);
+        status = STATUS_SIGNAL + signal_number;
+    }
+    return status;
+}
+
 int gr_main_with(int argc, char **argv, const gr_main_opts *opts)
 {
-    if (gri_child_is(argc, argv)) {
-        gri_child_main(argv, opts);
-    }
     const char *program = program_name(argc, argv);
     gr_system_opts sys_opts = opts->system;
 
+    if (!fill_descriptors(program)) {
+        return STATUS_FAILED;
+    }
+    if (gri_child_is(argc, argv)) {
+        gri_child_main(argv, opts);
+    }
     if (!apply_environment(program, &sys_opts)) {
         return STATUS_USAGE;
     }
@@ -190,21 +286,17 @@ int gr_main_with(int argc, char **argv, const gr_main_opts *opts)
     if (said) {
         print_replay(argc, argv, sys_opts.seed);
     }
-    gr_system *sys = NULL;
-    int rc = gr_system_start(&sys_opts, &sys);
-    if (rc < 0) {
-        (void)fprintf(stderr, "%s: cannot start the system: %s\n", program,
-                      gr_strerror(rc));
-        return STATUS_FAILED;
-    }
-    int status = run_app(sys, argc, argv, opts->app);
-    rc = gr_system_stop(sys, opts->stop_ms != 0 ? opts->stop_ms
-                                                : GR_STOP_MS_DEFAULT);
-    if (rc < 0) {
-        (void)fprintf(stderr, "%s: the system did not stop: %s\n", program,
-                      gr_strerror(rc));
-        status = status == 0 ? STATUS_FAILED : status;
-    }
+    run r = {
+        .argc = argc,
+        .argv = argv,
+        .opts = opts,
+        .program = program,
+        .stop_ms = opts->stop_ms != 0 ? opts->stop_ms : GR_STOP_MS_DEFAULT,
+        /* The order of a deterministic run is not disturbed from outside, and
+         * a stop from another thread would do that. */
+        .takes_signals = !opts->own_signals && sys_opts.seed == 0,
+    };
+    const int status = run_system(&r, &sys_opts);
     if (status != 0 && sys_opts.seed != 0 && !said) {
         print_replay(argc, argv, sys_opts.seed);
     }

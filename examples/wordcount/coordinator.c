@@ -393,6 +393,9 @@ static int handle(wc_run *r, const gr_msg *msg)
     if (gr_match_exit(msg, &pid, &why)) {
         return on_exit_of(r, &why);
     }
+    if (gr_match_stop(msg, NULL)) {
+        return GR_ESTOPPED;
+    }
     return on_timer(r, msg);
 }
 

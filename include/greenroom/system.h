@@ -86,7 +86,9 @@ typedef struct gr_main_opts {
     gr_app_fn *node_app; /* runs in each child node, with argc 1; NULL: waits */
     const gr_behavior *const *spawnable; /* ends at NULL */
     gr_system_opts system;
-    int64_t stop_ms; /* for gr_system_stop; 0: GR_STOP_MS_DEFAULT */
+    int64_t stop_ms;  /* for gr_system_stop; 0: GR_STOP_MS_DEFAULT */
+    bool own_signals; /* the program handles SIGINT, SIGTERM and SIGHUP itself:
+                         they are left as they are, see below */
 } gr_main_opts;
 
 #define GR_STOP_MS_DEFAULT 5000
@@ -100,6 +102,18 @@ typedef struct gr_main_opts {
  * options; one that makes no sense is status 2 and a line, before app runs.
  * Call it first in main: a child node starts here and never comes back to the
  * program's own code before it.
+ *
+ * SIGINT, SIGTERM or SIGHUP asks the app to stop, as gr_stop does. When it has
+ * returned and the system has stopped, the process dies of that signal: this
+ * does not return, and functions of atexit are not called. A second signal (the
+ * same one 100 ms after the first), or an app that has not returned after
+ * stop_ms, ends the process at once. Taken are only those whose disposition is
+ * the default when this is called, and none in deterministic mode or with
+ * own_signals; while somebody is in gr_wait_stop, SIGINT and SIGTERM are that
+ * function's. Child nodes leave SIGINT and SIGHUP to their parent.
+ *
+ * Descriptors 0 to 2 that are closed become /dev/null; status 1 if they cannot.
+ * Threads: any, one after the other; of two at a time, the first has signals.
  */
 GR_API int gr_main_with(int argc, char **argv, const gr_main_opts *opts);
 GR_API int gr_main(int argc, char **argv, gr_app_fn *app);

@@ -383,5 +383,11 @@ int main(int argc, char **argv)
 {
     return gr_main_with(
         argc, argv,
-        &(gr_main_opts){.app = app, .node_app = node_app, .system.workers = 1});
+        &(gr_main_opts){
+            .app = app,
+            .node_app = node_app,
+            .system.workers = 1,
+            /* Then SIGTERM is caught in gr_wait_stop alone, and seen to be. */
+            .own_signals = is_mode("wait"),
+        });
 }

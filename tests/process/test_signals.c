@@ -1,0 +1,570 @@
+/*
+ * Goal:   SIGINT, SIGTERM and SIGHUP end a program in an orderly way and by
+ * that signal, leaving no child and no folder; and what else system.h says of
+ * them. Method: this program runs itself, in a mode of its own for each claim.
+ * It tells through a pipe when it may be sent a signal, and what it sees of it.
+ * The pipe's end of file comes when all its children are gone, too: one that
+ * stays is a hanging test, which the test runner ends.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h> /* needs the headers above */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <greenroom/greenroom.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+
+/* Longer than anything may take on a busy machine: a hang, not a bound. */
+#define LONG_MS 60000
+
+enum { OWN_STATUS = 7 };
+
+static const int three[] = {SIGINT, SIGTERM, SIGHUP};
+
+/* By the environment, as a child's arguments are the library's. */
+static const char *variable(const char *name)
+{
+    const char *text = getenv(name); /* NOLINT: nobody changes it meanwhile */
+    return text != NULL ? text : "";
+}
+
+static bool is_mode(const char *mode)
+{
+    return strcmp(variable("SIGNALS_MODE"), mode) == 0;
+}
+
+/* ---- what the modes do -------------------------------------------------- */
+
+static void say(const char *text)
+{
+    (void)puts(text);
+    (void)fflush(stdout);
+}
+
+/* Waits until the app is told to stop, and says how. */
+static int wait_told(gr_actor *self)
+{
+    const gr_msg *msg;
+    gr_exit_reason why;
+    int rc;
+#ifdef UNDER_TSAN
+    /* ThreadSanitizer puts a signal off until the thread calls something that
+     * it intercepts; who sleeps on a futex never does. */
+    while ((rc = gr_receive(self, 10, &msg)) == GR_ETIMEOUT) {
+        (void)poll(NULL, 0, 0);
+    }
+#else
+    rc = gr_receive(self, GR_FOREVER, &msg);
+#endif
+    if (rc == GR_ESTOPPED && gr_exit_reason_of(self, &why)) {
+        (void)printf("told: %s\n", gr_exit_kind_name(why.kind));
+        (void)fflush(stdout);
+    }
+    return rc;
+}
+
+/* Has a child node, and says so with its process id. */
+static int start_child(gr_actor *self)
+{
+    bool up = false;
+    int pid = 0;
+    GR_TRY(gr_child_nodes_enable(self, "parent"));
+    GR_TRY(gr_watch_nodes(self, true));
+    GR_TRY(gr_spawn(self, &gr_child_node_behavior,
+                    &(gr_spawn_opts){.args = gr_args("child", 1)}, NULL));
+    while (!up) {
+        const gr_msg *msg;
+        GR_TRY(gr_receive(self, LONG_MS, &msg));
+        up = gr_match_node(msg, &up, NULL, NULL, NULL) && up;
+    }
+    GR_TRY(gr_child_node_process(self, "child", &pid));
+    (void)printf("up %d\n", pid);
+    (void)fflush(stdout);
+    return 0;
+}
+
+/* The child was sent SIGTERM: says when it is gone. */
+static int wait_down(gr_actor *self)
+{
+    bool up = true;
+    while (up) {
+        const gr_msg *msg;
+        GR_TRY(gr_receive(self, LONG_MS, &msg));
+        (void)gr_match_node(msg, &up, NULL, NULL, NULL);
+    }
+    return OWN_STATUS;
+}
+
+static _Noreturn void hang(void)
+{
+    for (;;) {
+        (void)pause();
+    }
+}
+
+static void (*handler_of(int number))(int)
+{
+    struct sigaction now;
+    return sigaction(number, NULL, &now) == 0 ? now.sa_handler : SIG_ERR;
+}
+
+/* Sends SIGTERM once another handler than gr_main's is there. */
+static void *send_to_wait_stop(void *arg)
+{
+    void (**before)(int) = arg;
+    while (handler_of(SIGTERM) == *before) {
+        (void)sched_yield();
+    }
+    (void)kill(getpid(), SIGTERM);
+    return NULL;
+}
+
+static int wait_stop(gr_actor *self)
+{
+    void (*before)(int) = handler_of(SIGTERM);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, send_to_wait_stop, &before) != 0) {
+        return GR_EIO;
+    }
+    GR_TRY(gr_wait_stop(self));
+    (void)pthread_join(thread, NULL);
+    return handler_of(SIGTERM) == before ? OWN_STATUS : GR_EFAIL;
+}
+
+static volatile sig_atomic_t heard;
+
+static void on_signal(int number)
+{
+    heard = number;
+}
+
+static int run_mode(gr_actor *self)
+{
+    if (is_mode("wait") || is_mode("ignored")) {
+        GR_TRY(start_child(self));
+        return wait_told(self);
+    }
+    if (is_mode("down")) {
+        GR_TRY(start_child(self));
+        return wait_down(self);
+    }
+    if (is_mode("deaf")) {
+        GR_TRY(start_child(self));
+        (void)wait_told(self);
+        hang();
+    }
+    if (is_mode("stuck") || is_mode("own") || is_mode("seed")) {
+        say("up");
+        hang();
+    }
+    if (is_mode("handler")) {
+        say("up");
+        while (heard == 0) {
+            (void)poll(NULL, 0, 1);
+        }
+        return OWN_STATUS;
+    }
+    if (is_mode("raise")) {
+        (void)kill(getpid(), SIGTERM);
+        (void)printf("not flushed yet\n");
+        return 0;
+    }
+    if (is_mode("wait_stop")) {
+        return wait_stop(self);
+    }
+    say("up");
+    return wait_told(self);
+}
+
+/* ---- running them ------------------------------------------------------- */
+
+typedef struct run {
+    pid_t pid;
+    int child; /* its child node, or 0 */
+    FILE *out; /* both its outputs */
+    char base[64];
+    char text[4096]; /* after the first line */
+} run;
+
+static void set_variable(const char *name, const char *value)
+{
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread looks */
+    assert_int_equal(setenv(name, value, 1), 0);
+}
+
+/* Starts this program with the signals' default dispositions. */
+static void start(run *r, const char *mode)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t set;
+    int ends[2];
+    char name[] = "test_signals";
+    char word[] = "mode";
+    char *argv[] = {name, word, NULL};
+    *r = (run){.base = "/tmp/test_signals.XXXXXX"};
+    assert_non_null(mkdtemp(r->base));
+    set_variable("XDG_RUNTIME_DIR", r->base);
+    set_variable("SIGNALS_MODE", mode);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(posix_spawn_file_actions_init(&files), 0);
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+        assert_int_equal(posix_spawn_file_actions_adddup2(&files, ends[1], fd),
+                         0);
+    }
+    assert_int_equal(posix_spawnattr_init(&attributes), 0);
+    (void)sigemptyset(&set);
+    assert_int_equal(posix_spawnattr_setsigmask(&attributes, &set), 0);
+    for (int i = 0; i < 3; i++) {
+        (void)sigaddset(&set, three[i]);
+    }
+    assert_int_equal(posix_spawnattr_setsigdefault(&attributes, &set), 0);
+    assert_int_equal(
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF |
+                                                  POSIX_SPAWN_SETSIGMASK),
+        0);
+    assert_int_equal(posix_spawn(&r->pid, "/proc/self/exe", &files, &attributes,
+                                 argv, environ),
+                     0);
+    (void)posix_spawnattr_destroy(&attributes);
+    (void)posix_spawn_file_actions_destroy(&files);
+    (void)close(ends[1]);
+    r->out = fdopen(ends[0], "r");
+    assert_non_null(r->out);
+}
+
+/* The same; returns when it may be sent signals. */
+static void start_up(run *r, const char *mode)
+{
+    char line[64] = "";
+    start(r, mode);
+    assert_non_null(fgets(line, sizeof(line), r->out));
+    assert_int_equal(strncmp(line, "up", 2), 0);
+    r->child = (int)strtol(line + 2, NULL, 10);
+}
+
+/* Its wait status, once it and all its children are gone. */
+static int end_of(run *r)
+{
+    int status = 0;
+    const size_t n = fread(r->text, 1, sizeof(r->text) - 1, r->out);
+    r->text[n] = '\0';
+    (void)fclose(r->out);
+    assert_int_equal(waitpid(r->pid, &status, 0), r->pid);
+    return status;
+}
+
+static void assert_signaled(run *r, int number)
+{
+    const int status = end_of(r);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != number) {
+        print_message("not by %d but %x: %s\n", number, (unsigned)status,
+                      r->text);
+        fail();
+    }
+}
+
+static void assert_exited(run *r, int want)
+{
+    const int status = end_of(r);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != want) {
+        print_message("not with %d but %x: %s\n", want, (unsigned)status,
+                      r->text);
+        fail();
+    }
+}
+
+static void assert_says(const run *r, const char *what)
+{
+    if (strstr(r->text, what) == NULL) {
+        print_message("\"%s\" is not in: %s\n", what, r->text);
+        fail();
+    }
+}
+
+/* No folder, and no child, dead or alive. */
+static void assert_nothing_left(const run *r)
+{
+    assert_int_equal(rmdir(r->base), 0);
+    if (r->child > 0) {
+        assert_int_equal(kill(r->child, 0), -1);
+        assert_int_equal(errno, ESRCH);
+    }
+}
+
+/* Takes away what a program that was ended at once has left. */
+static void sweep(const run *r)
+{
+    char command[128];
+    (void)snprintf(command, sizeof(command), "rm -r '%s'", r->base);
+    /* NOLINTNEXTLINE(cert-env33-c,concurrency-mt-unsafe): rm of our own */
+    assert_int_equal(system(command), 0);
+}
+
+/* Of the three signals, those in that line of the process's status. */
+static unsigned long long signals_in(pid_t pid, const char *line_name)
+{
+    char path[64];
+    char line[256];
+    unsigned long long bits = 0;
+    unsigned long long mask = 0;
+    for (int i = 0; i < 3; i++) {
+        mask |= 1ULL << (three[i] - 1);
+    }
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    FILE *status = fopen(path, "re");
+    assert_non_null(status);
+    while (fgets(line, sizeof(line), status) != NULL) {
+        if (strncmp(line, line_name, strlen(line_name)) == 0) {
+            bits = strtoull(line + strlen(line_name), NULL, 16);
+        }
+    }
+    (void)fclose(status);
+    return bits & mask;
+}
+
+/* ---- the tests ---------------------------------------------------------- */
+
+static void each_ends_it_in_order(void **state)
+{
+    static const char *const lines[] = {
+        "stopped by SIGINT\n", "stopped by SIGTERM\n", "stopped by SIGHUP\n"};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        run r;
+        start_up(&r, "wait");
+        assert_int_equal(kill(r.pid, three[i]), 0);
+        assert_signaled(&r, three[i]);
+        assert_says(&r, "told: shutdown\n");
+        assert_says(&r, lines[i]);
+        assert_nothing_left(&r);
+    }
+}
+
+static void what_is_ignored_stays_so(void **state)
+{
+    run r;
+    (void)state;
+    start_up(&r, "ignored");
+    assert_int_equal(signals_in(r.pid, "SigIgn:"), 1ULL << (SIGINT - 1));
+    assert_int_equal(kill(r.pid, SIGINT), 0);
+    assert_int_equal(kill(r.pid, SIGTERM), 0);
+    assert_signaled(&r, SIGTERM);
+    assert_says(&r, "stopped by SIGTERM\n");
+    assert_nothing_left(&r);
+}
+
+static void a_handler_of_the_program_stays(void **state)
+{
+    run r;
+    (void)state;
+    start_up(&r, "handler");
+    assert_int_equal(kill(r.pid, SIGTERM), 0);
+    assert_exited(&r, OWN_STATUS);
+    assert_string_equal(r.text, "");
+    assert_nothing_left(&r);
+}
+
+static void it_can_be_switched_off(void **state)
+{
+    static const char *const modes[] = {"own", "seed"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        run r;
+        start_up(&r, modes[i]);
+        assert_int_equal(signals_in(r.pid, "SigCgt:"), 0);
+        assert_int_equal(kill(r.pid, SIGHUP), 0);
+        assert_signaled(&r, SIGHUP);
+        assert_null(strstr(r.text, "stopped"));
+        assert_nothing_left(&r);
+    }
+}
+
+static void a_second_signal_ends_it_at_once(void **state)
+{
+    char line[64] = "";
+    run r;
+    (void)state;
+    start_up(&r, "deaf");
+    assert_int_equal(kill(r.pid, SIGINT), 0);
+    assert_non_null(fgets(line, sizeof(line), r.out));
+    assert_string_equal(line, "told: shutdown\n");
+    assert_int_equal(kill(r.pid, SIGTERM), 0);
+    assert_signaled(&r, SIGTERM);
+    sweep(&r);
+}
+
+static void the_same_signal_again_ends_it_too(void **state)
+{
+    siginfo_t info = {0};
+    run r;
+    (void)state;
+    start_up(&r, "deaf");
+    /* Again and again: the first repetitions are taken for the same request. */
+    while (info.si_pid == 0) {
+        assert_int_equal(kill(r.pid, SIGINT), 0);
+        assert_int_equal(
+            waitid(P_PID, (id_t)r.pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+        (void)sched_yield();
+    }
+    assert_signaled(&r, SIGINT);
+    sweep(&r);
+}
+
+static void an_app_that_does_not_return_is_killed(void **state)
+{
+    run r;
+    (void)state;
+    start_up(&r, "stuck");
+    assert_int_equal(kill(r.pid, SIGINT), 0);
+    assert_signaled(&r, SIGINT);
+    assert_says(&r, "its app does not return");
+    assert_nothing_left(&r);
+}
+
+static void an_app_that_returns_by_itself_is_quiet(void **state)
+{
+    run r;
+    (void)state;
+    start(&r, "raise");
+    assert_signaled(&r, SIGTERM);
+    assert_string_equal(r.text, "not flushed yet\n");
+    assert_nothing_left(&r);
+}
+
+static void gr_wait_stop_has_its_own_way(void **state)
+{
+    run r;
+    (void)state;
+    start(&r, "wait_stop");
+    assert_exited(&r, OWN_STATUS);
+    assert_string_equal(r.text, "");
+    assert_nothing_left(&r);
+}
+
+static void a_second_main_is_like_the_first(void **state)
+{
+    run r;
+    (void)state;
+    start_up(&r, "twice");
+    assert_int_equal(kill(r.pid, SIGTERM), 0);
+    assert_signaled(&r, SIGTERM);
+    assert_says(&r, "told: shutdown\n");
+    assert_nothing_left(&r);
+}
+
+static void a_child_leaves_them_to_its_parent(void **state)
+{
+    run r;
+    (void)state;
+    start_up(&r, "wait");
+    assert_int_equal(kill(r.child, SIGINT), 0);
+    assert_int_equal(kill(r.child, SIGHUP), 0);
+    assert_int_equal(signals_in(r.child, "ShdPnd:"),
+                     1ULL << (SIGINT - 1) | 1ULL << (SIGHUP - 1));
+    assert_int_equal(kill(r.pid, SIGHUP), 0);
+    assert_signaled(&r, SIGHUP);
+    assert_nothing_left(&r);
+}
+
+static void a_child_ends_by_sigterm(void **state)
+{
+    run r;
+    (void)state;
+    start_up(&r, "down");
+    assert_int_equal(kill(r.child, SIGTERM), 0);
+    assert_exited(&r, OWN_STATUS);
+    assert_nothing_left(&r);
+}
+
+/* ---- the program -------------------------------------------------------- */
+
+static int app(gr_actor *self, int argc, char **argv)
+{
+    (void)argv;
+    if (argc > 1) {
+        return run_mode(self);
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_ends_it_in_order),
+        cmocka_unit_test(what_is_ignored_stays_so),
+        cmocka_unit_test(a_handler_of_the_program_stays),
+        cmocka_unit_test(it_can_be_switched_off),
+        cmocka_unit_test(a_second_signal_ends_it_at_once),
+        cmocka_unit_test(the_same_signal_again_ends_it_too),
+        cmocka_unit_test(an_app_that_does_not_return_is_killed),
+        cmocka_unit_test(an_app_that_returns_by_itself_is_quiet),
+        cmocka_unit_test(gr_wait_stop_has_its_own_way),
+        cmocka_unit_test(a_second_main_is_like_the_first),
+        cmocka_unit_test(a_child_leaves_them_to_its_parent),
+        cmocka_unit_test(a_child_ends_by_sigterm),
+    };
+    return cmocka_run_group_tests_name("process/signals", tests, NULL, NULL);
+}
+
+static int return_0(gr_actor *self, int argc, char **argv)
+{
+    (void)self;
+    (void)argc;
+    (void)argv;
+    return 0;
+}
+
+/* The first main gives back what it took. */
+static bool is_first_main_over(int argc, char **argv)
+{
+    if (gr_main(argc, argv, return_0) != 0) {
+        return false;
+    }
+    for (int i = 0; i < 3; i++) {
+        if (handler_of(three[i]) != SIG_DFL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    if (argc > 1 && is_mode("ignored")) {
+        (void)sigaction(SIGINT, &action, NULL);
+    }
+    if (argc > 1 && is_mode("handler")) {
+        action.sa_handler = on_signal;
+        (void)sigaction(SIGTERM, &action, NULL);
+    }
+    if (argc > 1 && is_mode("twice") && !is_first_main_over(argc, argv)) {
+        return 1;
+    }
+    return gr_main_with(argc, argv,
+                        &(gr_main_opts){
+                            .app = app,
+                            .system.workers = 1,
+                            .system.log_level = GR_LOG_WARN,
+                            .system.seed = argc > 1 && is_mode("seed") ? 7 : 0,
+                            .own_signals = is_mode("own"),
+                            .stop_ms = is_mode("stuck") ? 10 : LONG_MS,
+                        });
+}
