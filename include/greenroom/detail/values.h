@@ -273,14 +273,16 @@ GRI_INLINE GR_MUST_CHECK bool gri_match(const gr_msg *msg, gr_value tag,
             memcmp(p + 2, tag.as.p, tag.len) != 0) {
             return false;
         }
-        return n == 0 ? p[0] == GRI_FIXARRAY + 1 : gri_match_args(msg, outs, n);
+        return (n == 0 && p[0] == GRI_FIXARRAY + 1) ||
+               gri_match_args(msg, outs, n);
     }
     if (usual && (tag.kind == GR_KIND_INT || tag.kind == GR_KIND_UINT) &&
         __builtin_constant_p(tag.as.u) && tag.as.u <= GRI_FIXINT_MAX) {
         if (p[1] != tag.as.u) {
             return false;
         }
-        return n == 0 ? p[0] == GRI_FIXARRAY + 1 : gri_match_args(msg, outs, n);
+        return (n == 0 && p[0] == GRI_FIXARRAY + 1) ||
+               gri_match_args(msg, outs, n);
     }
     gr_value copy = tag;
     return gr_matchv(msg, &copy, outs, n);
