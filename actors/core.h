@@ -172,6 +172,13 @@ typedef struct gri_start {
     bool link, ack;
 } gri_start;
 
+/* What the policy of a slot's mailbox has dropped. Not in the slot: few actors
+ * have such a policy, and none pays for it before the first drop. */
+typedef struct gri_drops {
+    _Atomic(uint64_t) count;               /* and its run, see drop.c */
+    _Atomic(const gr_behavior *) behavior; /* for the log */
+} gri_drops;
+
 /* A pid that some system-wide list remembers. */
 typedef struct gri_listener {
     struct gri_listener *next;
@@ -186,7 +193,8 @@ struct gr_system {
     gri_log log;
     gri_sched sched;
     gri_depot depot;
-    gr_actor *slots; /* reserved for actors_max; slot 0 is never used */
+    gr_actor *slots;  /* reserved for actors_max; slot 0 is never used */
+    gri_drops *drops; /* of each slot, likewise */
     gri_ctx *worker_ctx;
     gri_cache *worker_caches;
 
@@ -194,8 +202,8 @@ struct gr_system {
     _Atomic(uint32_t) slots_ready; /* slots that exist */
     _Atomic(uint64_t) births;
     _Atomic(bool) stopping;
-    _Atomic(uint32_t) exits; /* futex: counts exits while stopping */
-    _Atomic(uint64_t) dead_letters, drops; /* for the log's summaries */
+    _Atomic(uint32_t) exits;        /* futex: counts exits while stopping */
+    _Atomic(uint64_t) dead_letters; /* for the log's summaries */
     _Atomic(bool) dead_watched;
     _Atomic(const gri_route *) route;
     _Atomic(void *) net;

@@ -2,9 +2,11 @@
  * actors/dead.c - messages that nobody will handle: counted, shown to who
  * watches, summarised in the log, and never silent to who waits for an answer.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "actors/internal.h"
+#include "mailbox/near.h"
 
 static const char *why_text(gri_why why)
 {
@@ -39,12 +41,19 @@ static int why_status(gri_why why)
     return GR_ENOPROC;
 }
 
-enum { TEXT_MAX = 200 /* bytes of a message that a report shows */ };
+enum {
+    TEXT_MAX = 200, /* bytes of a message that a report shows */
+    REASON_MAX = GRI_NEAR_TEXT_MAX + 32 /* bytes of why, and of a near match */
+};
 
-/* True for 1, 2, 4, 8 ...: when the log is told again. */
-static bool is_doubling(uint64_t n)
+/* Why, and what an actor that knows the tag had against the message. */
+static void reason_of(const gr_msg *msg, gri_why why, char reason[REASON_MAX])
 {
-    return (n & (n - 1)) == 0;
+    char near[GRI_NEAR_TEXT_MAX];
+    bool told =
+        why == GRI_WHY_UNHANDLED && msg != NULL && gri_near_text(msg, near);
+    (void)snprintf(reason, REASON_MAX, "%s%s%s", why_text(why),
+                   told ? ": " : "", told ? near : "");
 }
 
 /* The i-th of the watchers that live. */
@@ -83,14 +92,14 @@ static void give_report(gri_ctx *ctx, gr_pid watcher, gr_msg *report)
     gri_push(ctx, slot, report, true);
 }
 
-static void tell_watchers(gri_ctx *ctx, gr_pid to, gr_pid from, gri_why why,
-                          const char *text)
+static void tell_watchers(gri_ctx *ctx, gr_pid to, gr_pid from,
+                          const char *reason, const char *text)
 {
     gr_value report[] = {
         gr_strn("gr.dead_letter", 14),
         {.kind = GR_KIND_PID, .as.pid = from},
         {.kind = GR_KIND_PID, .as.pid = to},
-        gr_strn(why_text(why), strlen(why_text(why))),
+        gr_strn(reason, strlen(reason)),
         gr_strn(text, strlen(text)),
     };
     gr_pid watcher;
@@ -118,10 +127,12 @@ static void dead_letter(gri_ctx *ctx, gr_pid to, gr_pid from, const gr_msg *msg,
     /* relaxed: who begins to watch sees the letters from some moment on. */
     bool watched =
         atomic_load_explicit(&sys->dead_watched, memory_order_relaxed);
-    bool logged = is_doubling(n) && sys->log.level >= GR_LOG_WARN;
+    bool logged = gri_is_doubling(n) && sys->log.level >= GR_LOG_WARN;
     if (!watched && !logged) {
         return;
     }
+    char reason[REASON_MAX];
+    reason_of(msg, why, reason);
     char text[TEXT_MAX] = "";
     if (msg != NULL) {
         (void)gr_msg_print(msg, text, sizeof text);
@@ -133,11 +144,11 @@ static void dead_letter(gri_ctx *ctx, gr_pid to, gr_pid from, const gr_msg *msg,
         gri_log_write(&sys->log, GR_LOG_WARN,
                       "dead letter (%llu so far): to %s%s%s: %s: %s",
                       (unsigned long long)n, known != NULL ? known : "",
-                      known != NULL ? " " : "", gr_pid_text(to, pid),
-                      why_text(why), text);
+                      known != NULL ? " " : "", gr_pid_text(to, pid), reason,
+                      text);
     }
     if (watched) {
-        tell_watchers(ctx, to, from, why, text);
+        tell_watchers(ctx, to, from, reason, text);
     }
 }
 
@@ -161,20 +172,6 @@ void gri_answer_status(gri_ctx *ctx, gr_msg *msg, int status)
         return;
     }
     gri_send_signal(ctx, msg->from, reply);
-}
-
-void gri_report_drop(gri_ctx *ctx, gr_pid to)
-{
-    gr_system *sys = ctx->sys;
-    /* relaxed: a number for the log. */
-    uint64_t n =
-        1 + atomic_fetch_add_explicit(&sys->drops, 1, memory_order_relaxed);
-    if (is_doubling(n)) {
-        char pid[GR_PID_TEXT_MAX];
-        gri_log_write(&sys->log, GR_LOG_WARN,
-                      "mailbox full (%llu messages dropped so far): %s",
-                      (unsigned long long)n, gr_pid_text(to, pid));
-    }
 }
 
 static void answer_end(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)

@@ -123,8 +123,20 @@ void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why);
 void gri_bury_unsent(gri_ctx *ctx, gr_pid to, gr_pid from);
 /* Answers an asked message by an error, if it is still to be answered. */
 void gri_answer_status(gri_ctx *ctx, gr_msg *msg, int status);
-/* Counts and reports a message that a mailbox's policy dropped. */
-void gri_report_drop(gri_ctx *ctx, gr_pid to);
+
+/* True for 1, 2, 4, 8 ...: when the log is told again. */
+static inline bool gri_is_doubling(uint64_t n)
+{
+    return (n & (n - 1)) == 0;
+}
+
+/* ---- drop.c: what a mailbox's policy drops ------------------------------- */
+
+/* The spawner's: a run whose policy drops begins to count. Before the run is
+ * published. */
+void gri_drops_begin(gr_actor *slot, uint32_t run, const gr_behavior *b);
+/* Counts, for that run of the slot, and reports a message that was dropped. */
+void gri_drops_add(gri_ctx *ctx, gr_actor *slot, gr_pid to);
 
 /* ---- turn.c -------------------------------------------------------------- */
 

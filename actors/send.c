@@ -37,7 +37,7 @@ static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
         GRI_TALLY(ctx, sent);
         GRI_TALLY(ctx, dropped);
         gri_answer_status(ctx, msg, GR_EAGAIN);
-        gri_report_drop(ctx, to);
+        gri_drops_add(ctx, slot, to);
         gri_msg_free(ctx->cache, msg);
         return 0;
     case GR_FULL_STOP:

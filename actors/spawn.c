@@ -72,7 +72,7 @@ static uint32_t first_of(uint32_t a, uint32_t b, uint32_t c)
 }
 
 /* What senders look at; published with the run. */
-static void set_bounds(gr_actor *slot, const gri_spawn *how)
+static void set_bounds(gr_actor *slot, const gri_spawn *how, uint32_t run)
 {
     const gr_system_opts *opts = &slot->sys->opts;
     gr_mailbox own = {0};
@@ -90,6 +90,9 @@ static void set_bounds(gr_actor *slot, const gri_spawn *how)
                           memory_order_relaxed);
     atomic_store_explicit(&slot->full, (uint8_t)full, memory_order_relaxed);
     atomic_store_explicit(&slot->over, 0, memory_order_relaxed);
+    if (full == GR_FULL_DROP_NEW) {
+        gri_drops_begin(slot, run, how->behavior);
+    }
     unsigned traits = how->tended ? GRI_TENDED : 0;
     if (how->behavior != NULL &&
         (how->behavior->terminate != NULL || how->behavior->trap_exit)) {
@@ -107,7 +110,7 @@ static void set_bounds(gr_actor *slot, const gri_spawn *how)
 static int publish_run(gr_actor *slot, const gri_spawn *how, uint32_t run)
 {
     gr_system *sys = slot->sys;
-    set_bounds(slot, how);
+    set_bounds(slot, how, run);
     /* release: pairs with the acquire in gri_slot_lives. seq_cst against the
      * flag below: either gri_system_stop finds this actor, or we see it. */
     atomic_store_explicit(&slot->run, run, memory_order_seq_cst);

@@ -15,15 +15,26 @@ enum {
     STEP = 256 /* slots made at once: 32 KiB */
 };
 
-int gri_table_init(gr_system *sys)
+/* Address space for `size` bytes; NULL: there is none. */
+static void *reserve(size_t size)
 {
-    size_t size = (size_t)sys->opts.actors_max * sizeof(gr_actor);
     void *at = mmap(NULL, size, PROT_NONE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED) {
+    return at == MAP_FAILED ? NULL : at;
+}
+
+int gri_table_init(gr_system *sys)
+{
+    size_t n = sys->opts.actors_max;
+    sys->slots = reserve(n * sizeof(gr_actor));
+    if (sys->slots == NULL) {
         return GR_ENOMEM;
     }
-    sys->slots = at;
+    sys->drops = reserve(n * sizeof(gri_drops));
+    if (sys->drops == NULL) {
+        (void)munmap(sys->slots, n * sizeof(gr_actor));
+        return GR_ENOMEM;
+    }
     sys->free_slots = NULL;
     sys->free_count = 0;
     atomic_init(&sys->slots_ready, 0);
@@ -32,8 +43,9 @@ int gri_table_init(gr_system *sys)
 
 void gri_table_fini(gr_system *sys)
 {
-    size_t size = (size_t)sys->opts.actors_max * sizeof(gr_actor);
-    (void)munmap(sys->slots, size); /* our own mapping: cannot fail */
+    size_t n = sys->opts.actors_max;
+    (void)munmap(sys->slots, n * sizeof(gr_actor)); /* ours: cannot fail */
+    (void)munmap(sys->drops, n * sizeof(gri_drops));
     free(sys->free_slots);
 }
 
@@ -57,6 +69,9 @@ static int add_slots(gri_ctx *ctx)
     }
     sys->free_slots = stack;
     if (mprotect(&sys->slots[from], (size_t)(to - from) * sizeof(gr_actor),
+                 PROT_READ | PROT_WRITE) != 0 ||
+        /* All of them: a step of counters may be less than a page. */
+        mprotect(sys->drops, (size_t)to * sizeof(gri_drops),
                  PROT_READ | PROT_WRITE) != 0) {
         return GR_ENOMEM;
     }

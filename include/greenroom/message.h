@@ -126,7 +126,8 @@ static inline gr_value gr_map_of(const gr_value *items, size_t n);
 /*
  * Matches a whole message against a tag and outputs: true when the tag is
  * equal, the number of elements fits, and every element has the type and range
- * of its output. On false the outputs' contents are unspecified.
+ * of its output. On false the outputs' contents are unspecified; if the tag was
+ * equal, a gr_unhandled of this message will say which argument did not fit.
  * Threads: as the message.
  */
 GR_API GR_MUST_CHECK bool gr_matchv(const gr_msg *msg, const gr_value *tag,

@@ -143,11 +143,24 @@ GR_API void gr_system_stats(gr_system *sys, gr_stats *out);
 GR_API gr_node gr_system_node(const gr_system *sys);
 
 /*
+ * How many messages the policy of one actor's mailbox (GR_FULL_DROP_NEW) has
+ * dropped since that actor began. The log names the actor, its behaviour and
+ * the number at the first and at each doubling.
+ * Errors:  GR_EINVAL (nobody), GR_ENOPROC (it has ended, or never was),
+ *          GR_ENOTSUP (it is of another node).
+ * Threads: any.
+ */
+GR_API GR_MUST_CHECK int gr_mailbox_dropped(gr_system *sys, gr_pid pid,
+                                            uint64_t *out);
+
+/*
  * From now on (or no longer) this actor gets a message
  * ["gr.dead_letter", from pid, to pid, reason text, message text] for each dead
  * letter of its system, as a best effort: those are never dead letters
- * themselves. The log has a summary in any case: the first, then one line at
- * each doubling of their number. Errors: GR_ENOMEM.
+ * themselves. The reason of a message that was not handled, but whose tag some
+ * gr_match knew, says what kept it from matching: "not handled: argument 1 is
+ * 300 (wanted: int8)". The log has a summary in any case: the first, then one
+ * line at each doubling of their number. Errors: GR_ENOMEM.
  */
 GR_API GR_MUST_CHECK int gr_watch_dead_letters(gr_actor *self, bool on);
 

@@ -1,0 +1,98 @@
+/*
+ * actors/drop.c - what the policy of a mailbox drops, counted for each actor.
+ *
+ * Senders count, on their own threads, in one word of the receiver's slot: the
+ * low bits of its run on top, the number below. So one that comes late, when
+ * the slot is another actor's already, sees that the word is not for it.
+ */
+#include "actors/internal.h"
+
+enum { MARK_BITS = 16 }; /* a sender is never late by 2^16 runs of a slot */
+
+#define COUNT_BITS (64 - MARK_BITS)
+/* 9 years of a million drops each second; the counter then stays there. */
+#define COUNT_MAX ((UINT64_C(1) << COUNT_BITS) - 1)
+
+/* The word of a run that has dropped nothing. */
+static uint64_t none_of(uint32_t run)
+{
+    return (uint64_t)(run >> 1) << COUNT_BITS; /* a run that lives is odd */
+}
+
+static bool is_of(uint64_t word, uint32_t run)
+{
+    return (word & ~COUNT_MAX) == none_of(run);
+}
+
+void gri_drops_begin(gr_actor *slot, uint32_t run, const gr_behavior *b)
+{
+    gri_drops *drops = &slot->sys->drops[slot->index];
+    /* relaxed, both: published with the run, by the release in spawn.c that
+     * pairs with the acquire in gri_slot_lives. */
+    atomic_store_explicit(&drops->behavior, b, memory_order_relaxed);
+    atomic_store_explicit(&drops->count, none_of(run), memory_order_relaxed);
+}
+
+/* The run's number of drops with this one; 0: the run is over, and nobody can
+ * ask for its number any more. */
+static uint64_t count_one(gri_drops *drops, uint32_t run)
+{
+    /* relaxed, all: a number that orders nothing. The run's own word was stored
+     * before gri_slot_lives let the sender come here. */
+    uint64_t word = atomic_load_explicit(&drops->count, memory_order_relaxed);
+    while (is_of(word, run)) {
+        if ((word & COUNT_MAX) == COUNT_MAX) {
+            return COUNT_MAX;
+        }
+        if (atomic_compare_exchange_weak_explicit(
+                &drops->count, &word, word + 1, memory_order_relaxed,
+                memory_order_relaxed)) {
+            return (word & COUNT_MAX) + 1;
+        }
+    }
+    return 0;
+}
+
+void gri_drops_add(gri_ctx *ctx, gr_actor *slot, gr_pid to)
+{
+    gr_system *sys = ctx->sys;
+    gri_drops *drops = &sys->drops[slot->index];
+    uint64_t n = count_one(drops, gri_pid_run(to));
+    if (n == 0 || !gri_is_doubling(n) || sys->log.level < GR_LOG_WARN) {
+        return;
+    }
+    /* relaxed: see gri_drops_begin. A name for the log. */
+    const gr_behavior *b =
+        atomic_load_explicit(&drops->behavior, memory_order_relaxed);
+    char name[GR_NAME_MAX + 1];
+    char pid[GR_PID_TEXT_MAX];
+    const char *known = gri_name_of(sys, to, name, sizeof name);
+    gri_log_write(&sys->log, GR_LOG_WARN,
+                  "mailbox full (%llu messages dropped so far): %s%s%s, "
+                  "behaviour %s",
+                  (unsigned long long)n, known != NULL ? known : "",
+                  known != NULL ? " " : "", gr_pid_text(to, pid), b->name);
+}
+
+int gr_mailbox_dropped(gr_system *sys, gr_pid pid, uint64_t *out)
+{
+    if (gr_pid_is_nobody(pid)) {
+        return GR_EINVAL;
+    }
+    if (!gri_is_here(sys, pid)) {
+        return GR_ENOTSUP;
+    }
+    gr_actor *slot = gri_slot_of(sys, pid);
+    uint32_t run = gri_pid_run(pid);
+    if (slot == NULL || !gri_slot_lives(slot, run)) {
+        return GR_ENOPROC;
+    }
+    /* relaxed, both: published with the run, as in count_one. Who has another
+     * policy has no word, but perhaps one that an earlier run left. */
+    bool drops = atomic_load_explicit(&slot->full, memory_order_relaxed) ==
+                 GR_FULL_DROP_NEW;
+    uint64_t word = atomic_load_explicit(&sys->drops[slot->index].count,
+                                         memory_order_relaxed);
+    *out = drops && is_of(word, run) ? word & COUNT_MAX : 0;
+    return 0;
+}
