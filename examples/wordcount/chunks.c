@@ -17,8 +17,9 @@
 #define FILE_COST (4u << 10)
 /* How many bytes a file has until the first ones are done. */
 #define FILE_GUESS (8u << 10)
-/* Bounds of a guided chunk, in bytes. Below the lower one a message costs more
- * than it balances; above the upper one nothing is saved any more. */
+/* Bounds of a guided chunk, in bytes. Below the lower one, which is larger
+ * while more may be found, a message costs more than it balances; above the
+ * upper one nothing is saved any more. */
 #define CHUNK_MIN         ((uint64_t)1 << 20)
 #define CHUNK_MIN_EARLY   ((uint64_t)2 << 20)
 #define CHUNK_MAX_DEFAULT ((uint64_t)8 << 20)

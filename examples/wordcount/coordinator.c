@@ -163,8 +163,14 @@ static int on_part(wc_run *r, const gr_msg *msg, uint64_t id, gr_bytes counts)
         return 0;
     }
     const gr_msg *kept = gr_keep(r->self, msg);
-    return kept == NULL ? GR_ENOMEM
-                        : wc_counter_add_part(counter, kept, counts);
+    if (kept == NULL) {
+        return GR_ENOMEM;
+    }
+    const int rc = wc_counter_add_part(counter, kept, counts);
+    if (rc < 0) {
+        gr_release(r->self, kept);
+    }
+    return rc;
 }
 
 static void drop_parts(wc_run *r, wc_counter *counter)
@@ -249,8 +255,8 @@ static int on_done(wc_run *r, const gr_msg *msg, const result *done)
     /* What came as bytes has others between its files. */
     r->summary.bytes += r->options->bytes ? work->chunk.bytes : done->bytes;
     wc_chunks_learn(&r->chunks, done->files, done->bytes);
-    GR_TRY(take_rests(r, done->rests));
     wc_plan_done(&r->plan, work);
+    GR_TRY(take_rests(r, done->rests));
     name_problems(r, done->problems, done->failed);
     /* It goes on while this actor merges, and so do those that wait. */
     GR_TRY(serve_all(r));
@@ -260,6 +266,10 @@ static int on_done(wc_run *r, const gr_msg *msg, const result *done)
 /* A chunk comes back from a counter that is gone. */
 static int take_back(wc_run *r, wc_work *work, const gr_exit_reason *why)
 {
+    if (why->kind == GR_EXIT_ERROR && why->code == WC_EWORDS) {
+        wc_plan_return(&r->plan, work);
+        return WC_EWORDS; /* of this chunk alone: too many of all */
+    }
     const bool asked = why->kind == GR_EXIT_ERROR && why->code == WC_ECRASH;
     if (asked) {
         work->crash = false;

@@ -37,6 +37,9 @@
 #define TURN_FILES 64u
 /* How long to wait when the coordinator, or the way to it, is full. */
 #define RETRY_MS 2
+/* So much of a chunk of files whose size nobody knew is counted; the files that
+ * were not begun go back. */
+#define CHUNK_ENOUGH (16u << 20)
 /* Paths that are named for one chunk, in bytes; all are counted. */
 #define PROBLEMS_MAX (64u << 10)
 
@@ -69,6 +72,7 @@ typedef struct counting {
 
 typedef struct counter {
     gr_pid coordinator;
+    uint64_t words_max; /* of a chunk; 0: no limit */
     counting *work;
 } counter;
 
@@ -93,7 +97,7 @@ static void free_work(void *arg)
 static int counter_init(gr_actor *self, void *state, const gr_msg *args)
 {
     counter *c = state;
-    if (!gr_unpack(args, &c->coordinator)) {
+    if (!gr_unpack(args, &c->coordinator, &c->words_max)) {
         return GR_EINVAL;
     }
     c->work = calloc(1, sizeof(*c->work));
@@ -110,12 +114,10 @@ static int counter_init(gr_actor *self, void *state, const gr_msg *args)
 }
 
 /* Takes memory for the first chunk, or clears it for the next. */
-static int make_ready(counting *work)
+static int make_ready(counting *work, uint64_t words_max)
 {
     if (work->scan.table == NULL) {
-        /* The limit of distinct words is the coordinator's to watch: here a
-         * chunk bounds them. */
-        GR_TRY(wc_table_init(&work->table, 0));
+        GR_TRY(wc_table_init(&work->table, (size_t)words_max));
         return wc_scan_init(&work->scan, &work->table);
     }
     wc_table_clear(&work->table);
@@ -171,6 +173,17 @@ static int give_rest_back(counting *work)
     return wc_segment_put(&work->rests, &work->rests_last, &rest);
 }
 
+/* Gives back all that was not begun yet. */
+static int give_others_back(counting *work)
+{
+    while (work->at < work->end) {
+        GR_TRY(
+            wc_segment_get(&work->at, work->end, &work->path, &work->segment));
+        GR_TRY(wc_segment_put(&work->rests, &work->rests_last, &work->segment));
+    }
+    return 0;
+}
+
 /* Counts at most `most` bytes of the open segment. Returns how many. */
 static int64_t count_piece(counting *work, uint64_t most)
 {
@@ -210,6 +223,9 @@ static int count_segments(counting *work)
             return WC_ECRASH;
         }
         if (work->fd < 0) {
+            if (work->bytes >= CHUNK_ENOUGH && !work->crash) {
+                GR_TRY(give_others_back(work));
+            }
             if (work->at == work->end) {
                 return 0;
             }
@@ -254,8 +270,9 @@ static uint64_t bytes_of(const uint8_t *at, const uint8_t *end)
     return bytes;
 }
 
-static int begin(counting *work, uint64_t id, bool crash)
+static int begin(counter *c, uint64_t id, bool crash)
 {
+    counting *work = c->work;
     work->busy = true;
     work->written = (wc_cursor){0};
     work->counts.size = 0;
@@ -269,7 +286,7 @@ static int begin(counting *work, uint64_t id, bool crash)
     work->bytes = 0;
     work->files = 0;
     work->failed = 0;
-    return make_ready(work);
+    return make_ready(work, c->words_max);
 }
 
 /* Takes a kept message. */
@@ -304,13 +321,13 @@ static int begin_chunk(gr_actor *self, counter *c, const gr_msg *kept)
     uint64_t id;
     bool crash;
     if (gr_match(kept, "count", &id, &crash, &what)) {
-        GR_TRY(begin(c->work, id, crash));
+        GR_TRY(begin(c, id, crash));
         return begin_segments(self, c, kept, what);
     }
     if (!gr_match(kept, "bytes", &id, &crash, &what)) {
         return GR_EFORMAT;
     }
-    GR_TRY(begin(c->work, id, crash));
+    GR_TRY(begin(c, id, crash));
     const int rc = count_bytes(self, c, what);
     gr_release(self, kept);
     return rc;
@@ -349,8 +366,8 @@ static int send_part(gr_actor *self, counter *c)
         GR_TRY(rc);
         work->all_written = rc == 0;
     }
-    const uint8_t *from = counts->bytes + work->sent;
     size_t n = counts->size - work->sent;
+    const uint8_t *from = n > 0 ? counts->bytes + work->sent : NULL;
     if (work->all_written && n <= WC_PART_MAX) {
         return gr_send(self, c->coordinator, "done", work->id, gr_bin(from, n),
                        work->bytes, work->files, work->failed,
@@ -425,8 +442,9 @@ static int team_init(gr_actor *self, void *state, const gr_msg *args)
 {
     gr_pid coordinator;
     uint32_t n;
+    uint64_t words_max;
     (void)state;
-    if (!gr_unpack(args, &coordinator, &n)) {
+    if (!gr_unpack(args, &coordinator, &n, &words_max)) {
         return GR_EINVAL;
     }
     /* One more of each: the list of children ends at {0}. */
@@ -435,7 +453,7 @@ static int team_init(gr_actor *self, void *state, const gr_msg *args)
     if (children == NULL || ids == NULL) {
         return GR_ENOMEM;
     }
-    const gr_values counter_args = gr_args(coordinator);
+    const gr_values counter_args = gr_args(coordinator, words_max);
     for (uint32_t i = 0; i < n; i++) {
         char *id = ids + (size_t)i * ID_SIZE;
         (void)snprintf(id, ID_SIZE, "counter%u", i + 1);

@@ -26,7 +26,8 @@
 #define WC_PART_MAX (32u << 10)
 
 /* One team on each node: a supervisor with counters under it. Spawn it with
- * gr_args(coordinator pid, number of counters). */
+ * gr_args(coordinator pid, number of counters, distinct words that a chunk may
+ * have or 0). */
 extern const gr_behavior wc_team;
 
 #endif /* WORDCOUNT_COUNTER_H */

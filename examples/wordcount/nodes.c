@@ -17,7 +17,8 @@
 static int start_team(wc_run *r, wc_node *node, gr_node where)
 {
     const gr_values args =
-        gr_args(gr_self(r->self), (uint32_t)r->options->workers);
+        gr_args(gr_self(r->self), (uint32_t)r->options->workers,
+                (uint64_t)r->options->words_max);
     const int rc = gr_spawn(
         r->self, &wc_team,
         &(gr_spawn_opts){.args = args, .node = where, .monitor = &node->team},

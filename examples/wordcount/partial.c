@@ -140,7 +140,9 @@ int wc_partial_merge(wc_table *table, wc_buffer *rest, const uint8_t *bytes,
     GR_TRY(wc_buffer_append(rest, bytes, n));
     at = rest->bytes;
     GR_TRY(merge_words(table, &at, rest->bytes + rest->size));
-    rest->size -= (size_t)(at - rest->bytes);
-    memmove(rest->bytes, at, rest->size);
+    if (at > rest->bytes) {
+        rest->size -= (size_t)(at - rest->bytes);
+        memmove(rest->bytes, at, rest->size);
+    }
     return 0;
 }

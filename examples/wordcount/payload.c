@@ -28,7 +28,9 @@ void wc_payload_fini(wc_payload *payload)
 static int64_t append(wc_buffer *text, int fd, uint64_t offset, uint64_t n)
 {
     const size_t want = n < READ_SIZE ? (size_t)n : READ_SIZE;
-    if (want > WC_PAYLOAD_MAX - text->size) {
+    /* One more: the zero byte behind each file. */
+    if (text->size + 1 > WC_PAYLOAD_MAX ||
+        want > WC_PAYLOAD_MAX - text->size - 1) {
         return GR_ETOOBIG;
     }
     const int rc = wc_buffer_reserve(text, want);

@@ -37,7 +37,7 @@ void wc_plan_fini(wc_plan *plan);
 /* 1 and a chunk to hand out, which ends with wc_plan_done, wc_plan_return or
  * wc_plan_untake; 0: none at present. Errors: GR_ENOMEM. */
 int wc_plan_take(wc_plan *plan, wc_work **out);
-/* It could not be handed out: it will be, first of all. */
+/* It could not be handed out, or was not begun: it will be, first of all. */
 void wc_plan_untake(wc_plan *plan, wc_work *work);
 /* It was not counted: it will be handed out again. */
 void wc_plan_return(wc_plan *plan, wc_work *work);

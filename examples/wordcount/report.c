@@ -95,10 +95,14 @@ static int compare(const void *a, const void *b, void *arg)
 }
 
 /* The larger the count the smaller; then in the order of the alphabet, where
- * the end of a word comes before every letter. */
+ * the end of a word comes before every letter. Counts that do not fit are all
+ * alike, so that they are compared. */
 static uint64_t key_of(uint64_t count, const uint8_t *text)
 {
-    uint64_t key = COUNT_TOP - (count < COUNT_TOP ? count : COUNT_TOP);
+    if (count >= COUNT_TOP) {
+        return 0;
+    }
+    uint64_t key = COUNT_TOP - count;
     for (unsigned i = 0; i < KEY_LETTERS; i++) {
         key = key << LETTER_BITS | (text[i] & ((1u << LETTER_BITS) - 1));
     }

@@ -36,12 +36,22 @@ static unsigned default_workers(unsigned nodes)
     return workers < WC_WORKERS_MAX ? workers : WC_WORKERS_MAX;
 }
 
+/* The exit status after --help and --version. */
+static int flush_stdout(void)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return 0;
+    }
+    (void)fprintf(stderr, "wordcount: cannot write to standard output\n");
+    return WC_EXIT_FAILED;
+}
+
 static int app(gr_actor *self, int argc, char **argv)
 {
     wc_options options;
     switch (wc_options_parse(argc, argv, &options)) {
     case WC_EXIT_OK:
-        return fflush(stdout) == 0 ? 0 : WC_EXIT_FAILED;
+        return flush_stdout();
     case WC_EXIT_USAGE_ERROR:
         return WC_EXIT_USAGE;
     case WC_RUN:

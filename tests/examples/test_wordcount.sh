@@ -173,8 +173,9 @@ status=0
 grep -q "cannot write the answer: No space left" "$work/errors" ||
     fail "a full disk is not named: $(cat "$work/errors")"
 status=0
-"$program" --help >/dev/full 2>/dev/null || status=$?
+"$program" --help >/dev/full 2>"$work/errors" || status=$?
 [ $status -eq 1 ] || fail "--help to a full disk: exit status $status"
+grep -q "cannot write" "$work/errors" || fail "--help to a full disk is silent"
 (
     export GREENROOM_SEED=1
     exits 1 "use --nodes 0 with it" "$tree"
