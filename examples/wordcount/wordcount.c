@@ -84,8 +84,8 @@ int main(int argc, char **argv)
         .app = app,
         .spawnable = spawnable,
         /* Crashes are reported by the program itself, where they matter. */
-        /* What counters send is kept until it is merged; --words-max bounds it.
-         */
+        /* What counters send is kept until it is merged: the counts of a chunk,
+         * which --words-max bounds. */
         .system = {.log_level = GR_LOG_ERROR, .arena_max = SIZE_MAX},
     };
     keep_memory_flat();
