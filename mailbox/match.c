@@ -272,10 +272,9 @@ static const uint8_t *match_one(const uint8_t *p, const uint8_t *end,
     return store_head(&h, body, out) ? body + h.n : NULL;
 }
 
-/* `left` elements from p on against all outputs. 0: they fit; else the number
- * of the first, from 1, that does not, is missing, or is one too many. */
-static uint32_t misfit(const uint8_t *p, const uint8_t *end, uint32_t left,
-                       const gr_out *outs, uint32_t n)
+/* `left` elements from p on against all outputs. */
+static bool match_elements(const uint8_t *p, const uint8_t *end, uint32_t left,
+                           const gr_out *outs, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
         if (outs[i].kind == GR_OUT_REST) {
@@ -284,29 +283,14 @@ static uint32_t misfit(const uint8_t *p, const uint8_t *end, uint32_t left,
         } else if (left > 0) {
             p = match_one(p, end, &outs[i]);
             if (p == NULL) {
-                return i + 1;
+                return false;
             }
             left--;
         } else if ((outs[i].flags & GR_OUT_OPTIONAL) == 0) {
-            return i + 1;
+            return false;
         }
     }
-    return left == 0 ? 0 : n + 1;
-}
-
-/* The same for what stands behind an equal tag; a misfit is noted. */
-static bool match_behind_tag(const gr_msg *msg, const uint8_t *p,
-                             const uint8_t *end, uint32_t left,
-                             const gr_out *outs, uint32_t n)
-{
-    uint32_t arg = misfit(p, end, left, outs, n);
-    if (arg == 0) {
-        return true;
-    }
-    /* const is a promise to the program: the block is the runtime's. */
-    gri_near_note((gr_msg *)(uintptr_t)msg, arg,
-                  arg <= n ? outs[arg - 1].kind : GRI_NEAR_END);
-    return false;
+    return left == 0;
 }
 
 /* Opens the array that a message is. NULL: it is none. */
@@ -333,7 +317,31 @@ bool gri_match_args(const gr_msg *msg, const gr_out *outs, uint32_t n)
     uint32_t left = (*p & 0x0fu) - 1;
     p++;
     p += *p <= GRI_FIXINT_MAX ? 1 : 1 + (*p & GRI_FIXSTR_MAX);
-    return p <= end && match_behind_tag(msg, p, end, left, outs, n);
+    return p <= end && match_elements(p, end, left, outs, n);
+}
+
+/* The first element alone, the first two, and so on, until they do not fit: not
+ * quick, but for few elements, and match_elements stays as it is. */
+bool gri_match_near(const gr_msg *msg, const gr_out *outs, uint32_t n)
+{
+    const uint8_t *end;
+    uint32_t left;
+    const uint8_t *p = open_message(msg, &end, &left);
+    p = p != NULL && left > 0 ? gri_skip(p, end) : NULL;
+    if (p == NULL) {
+        return false;
+    }
+    left--;
+    uint32_t arg = 1; /* when the elements before it fit */
+    while (arg < GRI_NEAR_ARG_MAX &&
+           match_elements(p, end, left < arg ? left : arg, outs,
+                          n < arg ? n : arg)) {
+        arg++;
+    }
+    /* const is a promise to the program: the block is the runtime's. */
+    gri_near_note((gr_msg *)(uintptr_t)msg, arg,
+                  arg <= n ? outs[arg - 1].kind : GRI_NEAR_END);
+    return false;
 }
 
 bool gr_matchv(const gr_msg *msg, const gr_value *tag, const gr_out *outs,
@@ -346,7 +354,8 @@ bool gr_matchv(const gr_msg *msg, const gr_value *tag, const gr_out *outs,
         return false;
     }
     p = equal(p, end, tag);
-    return p != NULL && match_behind_tag(msg, p, end, left - 1, outs, n);
+    return p != NULL && (match_elements(p, end, left - 1, outs, n) ||
+                         gri_match_near(msg, outs, n));
 }
 
 bool gr_unpackv(const gr_msg *msg, const gr_out *outs, uint32_t n)
@@ -354,5 +363,5 @@ bool gr_unpackv(const gr_msg *msg, const gr_out *outs, uint32_t n)
     const uint8_t *end;
     uint32_t left;
     const uint8_t *p = open_message(msg, &end, &left);
-    return p != NULL && misfit(p, end, left, outs, n) == 0;
+    return p != NULL && match_elements(p, end, left, outs, n);
 }

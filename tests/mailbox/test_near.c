@@ -86,12 +86,9 @@ static void by_type(void **state)
         {GR_OUT_NODE, "node"},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        union {
-            gr_bytes bytes;
-            gr_pid pid;
-        } room;
-        gr_out outs[] = {gri_out(GR_OUT_U64, &room),
-                         gri_out(kinds[i].kind, &room)};
+        uint64_t room[2]; /* for the largest of them */
+        gr_out outs[] = {gri_out(GR_OUT_U64, room),
+                         gri_out(kinds[i].kind, room)};
         gr_msg *msg = MESSAGE(b, "set", 1, "red");
         char expected[GRI_NEAR_TEXT_MAX];
         (void)snprintf(expected, sizeof expected,

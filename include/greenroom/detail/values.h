@@ -254,6 +254,12 @@ GRI_INLINE gri_writer gri_add(gr_actor *self, gri_writer w, gr_value v)
 GR_API GR_MUST_CHECK bool gri_match_args(const gr_msg *msg, const gr_out *outs,
                                          uint32_t n);
 
+/* Called when the tag is equal and the elements behind it do not fit: notes
+ * which one, for gr_unhandled. False. Here, where the arguments are still at
+ * hand, so that what fits does not pay for keeping them. */
+GR_API GR_MUST_CHECK bool gri_match_near(const gr_msg *msg, const gr_out *outs,
+                                         uint32_t n) __attribute__((cold));
+
 /*
  * Tests the tag here, so that a chain of matches costs next to nothing for
  * those that fail, and leaves the rest to the library. `usual` holds for what
@@ -273,16 +279,18 @@ GRI_INLINE GR_MUST_CHECK bool gri_match(const gr_msg *msg, gr_value tag,
             memcmp(p + 2, tag.as.p, tag.len) != 0) {
             return false;
         }
-        return (n == 0 && p[0] == GRI_FIXARRAY + 1) ||
-               gri_match_args(msg, outs, n);
+        return (n == 0 ? p[0] == GRI_FIXARRAY + 1
+                       : gri_match_args(msg, outs, n)) ||
+               gri_match_near(msg, outs, n);
     }
     if (usual && (tag.kind == GR_KIND_INT || tag.kind == GR_KIND_UINT) &&
         __builtin_constant_p(tag.as.u) && tag.as.u <= GRI_FIXINT_MAX) {
         if (p[1] != tag.as.u) {
             return false;
         }
-        return (n == 0 && p[0] == GRI_FIXARRAY + 1) ||
-               gri_match_args(msg, outs, n);
+        return (n == 0 ? p[0] == GRI_FIXARRAY + 1
+                       : gri_match_args(msg, outs, n)) ||
+               gri_match_near(msg, outs, n);
     }
     gr_value copy = tag;
     return gr_matchv(msg, &copy, outs, n);
