@@ -6,6 +6,12 @@
  * inboxes, so a signal is always behind what its sender sent before, and no two
  * actors ever share a structure. A signal that comes too late (an EXIT of a
  * link that was cut meanwhile) finds no entry, and is nothing.
+ *
+ * An UNLINK and a LINK of the other end may cross. So each LINK has a number,
+ * and an UNLINK names the last LINK that its sender has had from the other end:
+ * if that one has sent a newer one, which the sender of the UNLINK will find
+ * after it, the link stays. Both ends come to the same end that way, in any
+ * order, without an answer to wait for.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +22,12 @@ static gri_key key_of(gr_pid pid)
 {
     return (gri_key){pid.id, pid.node};
 }
+
+/* An end of a link. */
+typedef struct link_end {
+    gri_watch watch; /* the first: ref is our last LINK; 0: none */
+    uint64_t heard;  /* the other end's last LINK; 0: none */
+} link_end;
 
 static gri_key watcher_key(uint64_t ref, gr_pid pid)
 {
@@ -130,25 +142,30 @@ bool gr_match_started(const gr_msg *msg, gr_pid *from)
 /* ---- ends of ties ---------------------------------------------------------
  */
 
-static int add_tie(gri_map *map, gri_key key, gr_pid pid, uint64_t ref)
+/* A new entry of `size` bytes, which begins with a gri_watch. */
+static int put_tie(gri_map *map, gri_key key, gri_watch what, size_t size)
 {
-    gri_watch *watch = gri_map_get(map, key);
-    if (watch != NULL) {
-        return 0; /* one link a pair */
-    }
     if (map->count >= GR_TIES_MAX) {
         return GR_ELIMIT;
     }
-    watch = malloc(sizeof *watch);
+    gri_watch *watch = calloc(1, size);
     if (watch == NULL) {
         return GR_ENOMEM;
     }
-    *watch = (gri_watch){pid, ref};
+    *watch = what;
     int rc = gri_map_put(map, key, watch);
     if (rc < 0) {
         free(watch);
     }
     return rc;
+}
+
+static int add_tie(gri_map *map, gri_key key, gr_pid pid, uint64_t ref)
+{
+    if (gri_map_get(map, key) != NULL) {
+        return 0;
+    }
+    return put_tie(map, key, (gri_watch){pid, ref}, sizeof(gri_watch));
 }
 
 /* True if there was one. */
@@ -161,7 +178,17 @@ static bool cut_tie(gri_map *map, gri_key key)
 
 int gri_add_link(gr_actor *self, gr_pid pid)
 {
-    return add_tie(&self->ext->links, key_of(pid), pid, 0);
+    gri_map *links = &self->ext->links;
+    if (gri_map_get(links, key_of(pid)) != NULL) {
+        return 0; /* one link a pair */
+    }
+    return put_tie(links, key_of(pid), (gri_watch){pid, 0}, sizeof(link_end));
+}
+
+static link_end *find_link(const gr_actor *self, gr_pid pid)
+{
+    return self->ext == NULL ? NULL
+                             : gri_map_get(&self->ext->links, key_of(pid));
 }
 
 int gri_add_watcher(gr_actor *self, gr_pid pid, uint64_t ref)
@@ -200,10 +227,14 @@ int gr_link(gr_actor *self, gr_pid pid)
     if (gri_ext_of(self) == NULL) {
         return GR_ENOMEM;
     }
+    const bool fresh = find_link(self, pid) == NULL;
     GR_TRY(gri_add_link(self, pid));
-    int rc =
-        gri_send_new_signal(self->ctx, gri_pid_of(self), pid, GRI_MSG_LINK, 0);
-    if (rc < 0) {
+    const uint64_t number = gri_new_ref(self->ctx);
+    int rc = gri_send_new_signal(self->ctx, gri_pid_of(self), pid, GRI_MSG_LINK,
+                                 number);
+    if (rc == 0) {
+        find_link(self, pid)->watch.ref = number;
+    } else if (fresh) {
         (void)cut_tie(&self->ext->links, key_of(pid));
     }
     return rc;
@@ -213,12 +244,12 @@ int gr_unlink(gr_actor *self, gr_pid pid)
 {
     pid = full(self, pid);
     gri_thread_forget(self, GRI_MSG_EXIT, pid, 0);
-    if (self->ext == NULL ||
-        gri_map_get(&self->ext->links, key_of(pid)) == NULL) {
+    const link_end *link = find_link(self, pid);
+    if (link == NULL) {
         return 0;
     }
     GR_TRY(gri_send_new_signal(self->ctx, gri_pid_of(self), pid, GRI_MSG_UNLINK,
-                               0));
+                               link->heard));
     (void)cut_tie(&self->ext->links, key_of(pid));
     return 0;
 }
@@ -340,16 +371,33 @@ static gri_take on_exit_signal(gr_actor *self, gr_msg *msg)
 
 static gri_take on_tie(gr_actor *self, const gr_msg *msg)
 {
+    const uint64_t ref = gri_msg_ref(msg);
+    const bool link = msg->kind == GRI_MSG_LINK;
     int rc = GR_ENOMEM;
     if (gri_ext_of(self) != NULL) {
-        rc = msg->kind == GRI_MSG_LINK
-                 ? gri_add_link(self, msg->from)
-                 : gri_add_watcher(self, msg->from, gri_msg_ref(msg));
+        rc = link ? gri_add_link(self, msg->from)
+                  : gri_add_watcher(self, msg->from, ref);
+    }
+    if (rc == 0 && link) {
+        find_link(self, msg->from)->heard = ref;
     }
     if (rc < 0) {
         refuse_tie(self, msg, rc);
     }
     return GRI_TAKE_DONE;
+}
+
+static void on_unlink(gr_actor *self, const gr_msg *msg)
+{
+    link_end *link = find_link(self, msg->from);
+    if (link == NULL) {
+        return;
+    }
+    link->heard = 0;
+    if (link->watch.ref == 0 || link->watch.ref == gri_msg_ref(msg)) {
+        (void)cut_tie(&self->ext->links, key_of(msg->from));
+    }
+    /* Else our LINK crosses it, and will be found by the other end. */
 }
 
 gri_take gri_on_link_signal(gr_actor *self, gr_msg *msg)
@@ -362,7 +410,7 @@ gri_take gri_on_link_signal(gr_actor *self, gr_msg *msg)
         return GRI_TAKE_DONE; /* there is nothing to cut or to fire */
     }
     if (msg->kind == GRI_MSG_UNLINK) {
-        (void)cut_tie(&ext->links, key_of(msg->from));
+        on_unlink(self, msg);
     } else if (msg->kind == GRI_MSG_DEMONITOR) {
         (void)cut_tie(&ext->watchers, watcher_key(gri_msg_ref(msg), msg->from));
     } else if (msg->kind == GRI_MSG_EXIT) {

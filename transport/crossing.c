@@ -16,6 +16,12 @@ typedef struct tie {
     uint64_t id;
 } tie;
 
+/* A link's LINKs, by the number of the last each way; 0: none. */
+typedef struct both {
+    uint64_t sent;
+    uint64_t heard;
+} both;
+
 static int add_mark(gri_map *map, gri_key key)
 {
     if (map->count >= GRI_CROSSINGS_MAX) {
@@ -51,6 +57,43 @@ static void cut_tie(gri_map *map, gri_key key)
     free(gri_map_remove(map, key));
 }
 
+/* A LINK with that number, sent or heard. */
+static int add_link(gri_map *map, gri_key key, uint64_t number, bool sent)
+{
+    both *link = gri_map_get(map, key);
+    if (link == NULL) {
+        if (map->count >= GRI_CROSSINGS_MAX) {
+            return GR_ELIMIT;
+        }
+        link = calloc(1, sizeof *link);
+        if (link == NULL) {
+            return GR_ENOMEM;
+        }
+        int rc = gri_map_put(map, key, link);
+        if (rc < 0) {
+            free(link);
+            return rc;
+        }
+    }
+    *(sent ? &link->sent : &link->heard) = number;
+    return 0;
+}
+
+/* An UNLINK, sent or heard, whose sender knows of the other end's LINKs up to
+ * that number. A newer one crosses it, and outlives it: see actors/links.c. */
+static void unlink_known(gri_map *map, gri_key key, uint64_t known, bool sent)
+{
+    both *link = gri_map_get(map, key);
+    if (link == NULL) {
+        return;
+    }
+    *(sent ? &link->sent : &link->heard) = 0;
+    const uint64_t last = sent ? link->heard : link->sent;
+    if (last == 0 || last == known) {
+        cut_tie(map, key);
+    }
+}
+
 static void free_ties(gri_map *map)
 {
     size_t at = 0;
@@ -65,7 +108,7 @@ void gri_crossing_fini(gri_crossing *c)
     gri_map_fini(&c->asks);
     free_ties(&c->watching);
     free_ties(&c->watched);
-    gri_map_fini(&c->links);
+    free_ties(&c->links);
 }
 
 int gri_crossing_out(gri_crossing *c, const gri_frame *f)
@@ -82,10 +125,12 @@ int gri_crossing_out(gri_crossing *c, const gri_frame *f)
         cut_tie(&c->watched, (gri_key){f->to, f->ref});
         return 0;
     case GRI_FRAME_LINK:
-        return add_mark(&c->links, (gri_key){f->from, f->to});
+        return add_link(&c->links, (gri_key){f->from, f->to}, f->ref, true);
     case GRI_FRAME_UNLINK:
+        unlink_known(&c->links, (gri_key){f->from, f->to}, f->ref, true);
+        return 0;
     case GRI_FRAME_EXIT:
-        (void)gri_map_remove(&c->links, (gri_key){f->from, f->to});
+        cut_tie(&c->links, (gri_key){f->from, f->to});
         return 0;
     default:
         break; /* ties nothing */
@@ -120,12 +165,14 @@ int gri_crossing_in(gri_crossing *c, const gri_frame *f)
     case GRI_FRAME_DOWN:
         return take_down(c, f);
     case GRI_FRAME_LINK:
-        rc = add_mark(&c->links, (gri_key){f->to, f->from});
+        rc = add_link(&c->links, (gri_key){f->to, f->from}, f->ref, false);
         break;
     case GRI_FRAME_UNLINK:
+        unlink_known(&c->links, (gri_key){f->to, f->from}, f->ref, false);
+        break;
     case GRI_FRAME_EXIT:
         /* Without a link it is a stale one; the receiver knows better. */
-        (void)gri_map_remove(&c->links, (gri_key){f->to, f->from});
+        cut_tie(&c->links, (gri_key){f->to, f->from});
         break;
     default:
         break; /* ties nothing */

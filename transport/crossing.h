@@ -20,7 +20,7 @@ typedef struct gri_crossing {
     gri_map asks;     /* {asker here, ref} */
     gri_map watching; /* {watcher here, ref}: a tie to whom is watched there */
     gri_map watched;  /* {watcher there, ref}: a tie to whom is watched here */
-    gri_map links;    /* {here, there} */
+    gri_map links;    /* {here, there}: the last LINKs each way */
 } gri_crossing;       /* all zero is an empty one */
 
 /* Forgets and frees all. */

@@ -32,8 +32,8 @@ typedef enum gri_frame_type {
     GRI_FRAME_REPLY = 18,     /* to from ref status payload */
     GRI_FRAME_STOP = 19,      /* to from */
     GRI_FRAME_KILL = 20,      /* to from */
-    GRI_FRAME_LINK = 21,      /* to from */
-    GRI_FRAME_UNLINK = 22,    /* to from */
+    GRI_FRAME_LINK = 21,      /* to from ref */
+    GRI_FRAME_UNLINK = 22,    /* to from ref */
     GRI_FRAME_EXIT = 23,      /* to from reason */
     GRI_FRAME_MONITOR = 24,   /* to from ref */
     GRI_FRAME_DEMONITOR = 25, /* to from ref */

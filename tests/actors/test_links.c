@@ -209,6 +209,28 @@ static void test_no_exit_is_seen_after_unlink_and_a_wait(void **state)
     stage_each_seed(scene_unlink_of_a_saved_exit, NULL);
 }
 
+/* $ unlinks while a link that a asks for anew is on its way: a's stands. */
+static void scene_link_crosses_unlink(stage *s)
+{
+    gr_pid a = stage_puppet(s, 'a');
+    stage_do_to(s, a, puppet_link, gr_self(s->self));
+    CHECK_RC(gr_sleep(s->self, 1), 0); /* $ has heard of the link */
+    CHECK_RC(gr_send(s->self, a, "puppet.do_to",
+                     (uint64_t)(uintptr_t)puppet_link, gr_self(s->self)),
+             0);
+    CHECK_RC(gr_unlink(s->self, a), 0);
+    stage_settle(s);
+    stage_do(s, a, puppet_fail);
+    stage_drain(s);
+    stage_expect(s, "+a -a:error $<exit:a:error");
+}
+
+static void test_a_link_that_crosses_an_unlink_stands(void **state)
+{
+    (void)state;
+    stage_each_seed(scene_link_crosses_unlink, NULL);
+}
+
 static void scene_link_to_dead(stage *s)
 {
     gr_pid dead = stage_puppet(s, 'd');
@@ -443,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_unlink),
         cmocka_unit_test(test_no_exit_is_seen_after_unlink),
         cmocka_unit_test(test_no_exit_is_seen_after_unlink_and_a_wait),
+        cmocka_unit_test(test_a_link_that_crosses_an_unlink_stands),
         cmocka_unit_test(test_a_link_to_the_dead_tells_at_once),
         cmocka_unit_test(test_monitor),
         cmocka_unit_test(test_a_monitor_of_the_dead_tells_at_once),

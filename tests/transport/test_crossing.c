@@ -157,6 +157,28 @@ static void ended_link_does_not(void **state)
     assert_int_equal(lose(&c).n, 0);
 }
 
+/* Each side's UNLINK crosses a newer LINK of the other, which makes the link
+ * anew; the UNLINK that knows of it ends it. */
+static void link_that_crosses_an_unlink_ends_by_the_loss(void **state)
+{
+    (void)state;
+    gri_crossing c = {.asks = {.count = 0}};
+    assert_int_equal(out(&c, GRI_FRAME_LINK, 1), 0);
+    assert_int_equal(out(&c, GRI_FRAME_LINK, 2), 0);
+    assert_int_equal(in(&c, GRI_FRAME_UNLINK, 1), 1);
+    assert_int_equal(lose(&c).n, 1);
+
+    assert_int_equal(in(&c, GRI_FRAME_LINK, 1), 1);
+    assert_int_equal(in(&c, GRI_FRAME_LINK, 2), 1);
+    assert_int_equal(out(&c, GRI_FRAME_UNLINK, 1), 0);
+    assert_int_equal(lose(&c).n, 1);
+
+    assert_int_equal(out(&c, GRI_FRAME_LINK, 3), 0);
+    assert_int_equal(in(&c, GRI_FRAME_LINK, 4), 1);
+    assert_int_equal(in(&c, GRI_FRAME_UNLINK, 3), 1);
+    assert_int_equal(lose(&c).n, 0);
+}
+
 static void many_ties_end_once_each(void **state)
 {
     enum { MANY = 1000 };
@@ -196,6 +218,7 @@ int main(void)
         cmocka_unit_test(watchers_there_are_forgotten_by_the_loss),
         cmocka_unit_test(link_of_either_side_ends_by_the_loss),
         cmocka_unit_test(ended_link_does_not),
+        cmocka_unit_test(link_that_crosses_an_unlink_ends_by_the_loss),
         cmocka_unit_test(many_ties_end_once_each),
         cmocka_unit_test(messages_tie_nothing),
     };
