@@ -570,6 +570,8 @@ int main(int argc, char **argv)
                             .system.log_level = GR_LOG_WARN,
                             .system.seed = argc > 1 && is_mode("seed") ? 7 : 0,
                             .own_signals = is_mode("own"),
-                            .stop_ms = is_mode("stuck") ? 10 : LONG_MS,
+                            .stop_ms = argc == 1          ? 0
+                                       : is_mode("stuck") ? 10
+                                                          : LONG_MS,
                         });
 }
