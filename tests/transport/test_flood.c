@@ -130,7 +130,7 @@ static void who_pings_and_reads_is_served(void **state)
 
     /* No more at once than may wait for it. */
     const size_t part = (size_t)IN_FLIGHT * GRI_FRAME_HEAD;
-    for (size_t i = 0; i < PIECES * (PIECE_FRAMES / IN_FLIGHT); i++) {
+    for (size_t i = 0; i < (size_t)PIECES * (PIECE_FRAMES / IN_FLIGHT); i++) {
         stranger_say(&c.s, p->bytes, part);
         for (size_t pongs = 0; pongs < IN_FLIGHT; pongs++) {
             assert_true(stranger_await(&c.s, GRI_FRAME_PONG));
