@@ -37,9 +37,11 @@
 #define TURN_FILES 64u
 /* How long to wait when the coordinator, or the way to it, is full. */
 #define RETRY_MS 2
-/* So much of a chunk of files whose size nobody knew is counted; the files that
- * were not begun go back. */
-#define CHUNK_ENOUGH (16u << 20)
+/* After so many bytes, or distinct words, the files of a chunk that were not
+ * begun go back: nobody knew how large they are, and what the counts of a chunk
+ * take is held by each counter, on the way, and by the coordinator. */
+#define BYTES_ENOUGH (16u << 20)
+#define WORDS_ENOUGH (8u << 10)
 /* Paths that are named for one chunk, in bytes; all are counted. */
 #define PROBLEMS_MAX (64u << 10)
 
@@ -173,6 +175,13 @@ static int give_rest_back(counting *work)
     return wc_segment_put(&work->rests, &work->rests_last, &rest);
 }
 
+static bool is_enough(const counting *work)
+{
+    /* One that is to crash does so after half of all. */
+    return !work->crash && (work->bytes >= BYTES_ENOUGH ||
+                            wc_table_words(&work->table) >= WORDS_ENOUGH);
+}
+
 /* Gives back all that was not begun yet. */
 static int give_others_back(counting *work)
 {
@@ -223,7 +232,7 @@ static int count_segments(counting *work)
             return WC_ECRASH;
         }
         if (work->fd < 0) {
-            if (work->bytes >= CHUNK_ENOUGH && !work->crash) {
+            if (is_enough(work)) {
                 GR_TRY(give_others_back(work));
             }
             if (work->at == work->end) {

@@ -16,6 +16,8 @@
 
 #define LARGE_BLOCK (64 << 10) /* bytes; such blocks are the system's own */
 #define ARENAS      2          /* where threads take their other blocks */
+#define TOP_PAD     4096       /* bytes that a heap grows by beyond its need */
+#define TOP_MAX     (64 << 10) /* bytes free at its end; more goes back */
 
 /* The processors that this process may use. */
 static unsigned processors(void)
@@ -74,6 +76,8 @@ static void keep_memory_flat(void)
     /* No other thread runs yet. NOLINTBEGIN(concurrency-mt-unsafe) */
     (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
     (void)mallopt(M_ARENA_MAX, ARENAS);
+    (void)mallopt(M_TOP_PAD, TOP_PAD);
+    (void)mallopt(M_TRIM_THRESHOLD, TOP_MAX);
     /* NOLINTEND(concurrency-mt-unsafe) */
 }
 
