@@ -384,10 +384,11 @@ guarantee_8_shutdown_is_bounded_reversed_and_names_what_blocked(void **state)
 
 static void guarantee_9_an_idle_system_uses_no_processor(void **state)
 {
-    enum { ACTORS = 60, PERIODS = 10, PERIOD_MS = 20 };
+    enum { ACTORS = 60, PERIODS = 10, PERIOD_MS = 20, WINDOWS = 100 };
     (void)state;
     stage s;
     const gr_msg *msg;
+    bool idle = false;
     stage_start(&s, 0, &(gr_system_opts){.workers = WORKERS});
     for (unsigned i = 0; i < ACTORS; i++) {
         gr_pid a = stage_puppet(&s, 'a');
@@ -396,16 +397,21 @@ static void guarantee_9_an_idle_system_uses_no_processor(void **state)
                  GR_ENOREPLY);
     }
     CHECK_RC(gr_after(s.self, INT64_C(3600000), NULL, "much later"), 0);
-    gr_stats before = stage_stats(&s);
-    for (unsigned i = 0; i < PERIODS; i++) {
-        CHECK_RC(gr_receive(s.self, PERIOD_MS, &msg), GR_ETIMEOUT);
+    /* On a busy machine a worker may be long on its way to sleep, and while it
+     * is awake another looks after its timers. So not every window need be
+     * idle, but one soon is; if somebody woke up again and again to look, none
+     * would be. */
+    for (unsigned n = 0; n < WINDOWS && !idle; n++) {
+        gr_stats before = stage_stats(&s);
+        for (unsigned i = 0; i < PERIODS; i++) {
+            CHECK_RC(gr_receive(s.self, PERIOD_MS, &msg), GR_ETIMEOUT);
+        }
+        gr_stats after = stage_stats(&s);
+        CHECK(after.turns - before.turns <= 1);
+        CHECK_INT(after.handled, before.handled);
+        idle = after.parks - before.parks <= UINT64_C(2) * WORKERS;
     }
-    gr_stats after = stage_stats(&s);
-    /* No actor ran; and a worker that had not gone to sleep yet did so, but
-     * none woke up again and again to look. */
-    CHECK(after.turns - before.turns <= 1);
-    CHECK(after.parks - before.parks <= UINT64_C(2) * WORKERS);
-    CHECK_INT(after.handled, before.handled);
+    CHECK(idle);
     stage_end(&s);
 }
 
