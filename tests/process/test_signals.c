@@ -6,26 +6,14 @@
  * The pipe's end of file comes when all its children are gone, too: one that
  * stays is a hanging test, which the test runner ends.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h> /* needs the headers above */
-
-#include <errno.h>
 #include <fcntl.h>
 #include <greenroom/greenroom.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <spawn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <sys/prctl.h>
+
+#include "tests/process/helper.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define UNDER_TSAN 1
@@ -39,8 +27,6 @@
 #define LONG_MS 60000
 
 enum { OWN_STATUS = 7 };
-
-static const int three[] = {SIGINT, SIGTERM, SIGHUP};
 
 /* By the environment, as a child's arguments are the library's. */
 static const char *variable(const char *name)
@@ -152,6 +138,23 @@ static int wait_stop(gr_actor *self)
     return handler_of(SIGTERM) == before ? OWN_STATUS : GR_EFAIL;
 }
 
+/* Fills the pipe that nobody reads, and is sent a signal. */
+static int fill_stderr(void)
+{
+    static const char block[4096];
+    const int flags = fcntl(STDERR_FILENO, F_GETFL);
+    if (flags < 0 || fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK) != 0) {
+        return GR_EIO;
+    }
+    while (write(STDERR_FILENO, block, sizeof(block)) > 0) {
+    }
+    if (errno != EAGAIN || fcntl(STDERR_FILENO, F_SETFL, flags) != 0) {
+        return GR_EIO;
+    }
+    (void)kill(getpid(), SIGINT);
+    hang();
+}
+
 static volatile sig_atomic_t heard;
 
 static void on_signal(int number)
@@ -179,7 +182,14 @@ static int run_mode(gr_actor *self)
         (void)wait_told(self);
         hang();
     }
-    if (is_mode("stuck") || is_mode("own") || is_mode("seed")) {
+    if (is_mode("full")) {
+        return fill_stderr();
+    }
+    if (is_mode("locked")) {
+        flockfile(stderr);
+    }
+    if (is_mode("stuck") || is_mode("locked") || is_mode("own") ||
+        is_mode("seed")) {
         say("up");
         hang();
     }
@@ -200,153 +210,6 @@ static int run_mode(gr_actor *self)
     }
     say("up");
     return wait_told(self);
-}
-
-/* ---- running them ------------------------------------------------------- */
-
-typedef struct run {
-    pid_t pid;
-    int child; /* its child node, or 0 */
-    FILE *out; /* both its outputs */
-    char base[64];
-    char text[4096]; /* after the first line */
-} run;
-
-static void set_variable(const char *name, const char *value)
-{
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread looks */
-    assert_int_equal(setenv(name, value, 1), 0);
-}
-
-/* Starts this program with the signals' default dispositions. */
-static void start(run *r, const char *mode)
-{
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    sigset_t set;
-    int ends[2];
-    char name[] = "test_signals";
-    char word[] = "mode";
-    char *argv[] = {name, word, NULL};
-    *r = (run){.base = "/tmp/test_signals.XXXXXX"};
-    assert_non_null(mkdtemp(r->base));
-    set_variable("XDG_RUNTIME_DIR", r->base);
-    set_variable("SIGNALS_MODE", mode);
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    assert_int_equal(posix_spawn_file_actions_init(&files), 0);
-    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
-        assert_int_equal(posix_spawn_file_actions_adddup2(&files, ends[1], fd),
-                         0);
-    }
-    assert_int_equal(posix_spawnattr_init(&attributes), 0);
-    (void)sigemptyset(&set);
-    assert_int_equal(posix_spawnattr_setsigmask(&attributes, &set), 0);
-    for (int i = 0; i < 3; i++) {
-        (void)sigaddset(&set, three[i]);
-    }
-    assert_int_equal(posix_spawnattr_setsigdefault(&attributes, &set), 0);
-    assert_int_equal(
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF |
-                                                  POSIX_SPAWN_SETSIGMASK),
-        0);
-    assert_int_equal(posix_spawn(&r->pid, "/proc/self/exe", &files, &attributes,
-                                 argv, environ),
-                     0);
-    (void)posix_spawnattr_destroy(&attributes);
-    (void)posix_spawn_file_actions_destroy(&files);
-    (void)close(ends[1]);
-    r->out = fdopen(ends[0], "r");
-    assert_non_null(r->out);
-}
-
-/* The same; returns when it may be sent signals. */
-static void start_up(run *r, const char *mode)
-{
-    char line[64] = "";
-    start(r, mode);
-    assert_non_null(fgets(line, sizeof(line), r->out));
-    assert_int_equal(strncmp(line, "up", 2), 0);
-    r->child = (int)strtol(line + 2, NULL, 10);
-}
-
-/* Its wait status, once it and all its children are gone. */
-static int end_of(run *r)
-{
-    int status = 0;
-    const size_t n = fread(r->text, 1, sizeof(r->text) - 1, r->out);
-    r->text[n] = '\0';
-    (void)fclose(r->out);
-    assert_int_equal(waitpid(r->pid, &status, 0), r->pid);
-    return status;
-}
-
-static void assert_signaled(run *r, int number)
-{
-    const int status = end_of(r);
-    if (!WIFSIGNALED(status) || WTERMSIG(status) != number) {
-        print_message("not by %d but %x: %s\n", number, (unsigned)status,
-                      r->text);
-        fail();
-    }
-}
-
-static void assert_exited(run *r, int want)
-{
-    const int status = end_of(r);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != want) {
-        print_message("not with %d but %x: %s\n", want, (unsigned)status,
-                      r->text);
-        fail();
-    }
-}
-
-static void assert_says(const run *r, const char *what)
-{
-    if (strstr(r->text, what) == NULL) {
-        print_message("\"%s\" is not in: %s\n", what, r->text);
-        fail();
-    }
-}
-
-/* No folder, and no child, dead or alive. */
-static void assert_nothing_left(const run *r)
-{
-    assert_int_equal(rmdir(r->base), 0);
-    if (r->child > 0) {
-        assert_int_equal(kill(r->child, 0), -1);
-        assert_int_equal(errno, ESRCH);
-    }
-}
-
-/* Takes away what a program that was ended at once has left. */
-static void sweep(const run *r)
-{
-    char command[128];
-    (void)snprintf(command, sizeof(command), "rm -r '%s'", r->base);
-    /* NOLINTNEXTLINE(cert-env33-c,concurrency-mt-unsafe): rm of our own */
-    assert_int_equal(system(command), 0);
-}
-
-/* Of the three signals, those in that line of the process's status. */
-static unsigned long long signals_in(pid_t pid, const char *line_name)
-{
-    char path[64];
-    char line[256];
-    unsigned long long bits = 0;
-    unsigned long long mask = 0;
-    for (int i = 0; i < 3; i++) {
-        mask |= 1ULL << (three[i] - 1);
-    }
-    (void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
-    FILE *status = fopen(path, "re");
-    assert_non_null(status);
-    while (fgets(line, sizeof(line), status) != NULL) {
-        if (strncmp(line, line_name, strlen(line_name)) == 0) {
-            bits = strtoull(line + strlen(line_name), NULL, 16);
-        }
-    }
-    (void)fclose(status);
-    return bits & mask;
 }
 
 /* ---- the tests ---------------------------------------------------------- */
@@ -448,6 +311,28 @@ static void an_app_that_does_not_return_is_killed(void **state)
     assert_nothing_left(&r);
 }
 
+static void so_is_one_that_has_stderr_locked(void **state)
+{
+    run r;
+    (void)state;
+    start_up(&r, "locked");
+    assert_int_equal(kill(r.pid, SIGINT), 0);
+    assert_signaled(&r, SIGINT);
+    assert_says(&r, "its app does not return");
+    assert_nothing_left(&r);
+}
+
+static void so_is_one_whose_stderr_nobody_reads(void **state)
+{
+    siginfo_t info = {0};
+    run r;
+    (void)state;
+    start(&r, "full");
+    assert_int_equal(waitid(P_PID, (id_t)r.pid, &info, WEXITED | WNOWAIT), 0);
+    assert_signaled(&r, SIGINT);
+    assert_nothing_left(&r);
+}
+
 static void an_app_that_returns_by_itself_is_quiet(void **state)
 {
     run r;
@@ -519,6 +404,8 @@ static int app(gr_actor *self, int argc, char **argv)
         cmocka_unit_test(a_second_signal_ends_it_at_once),
         cmocka_unit_test(the_same_signal_again_ends_it_too),
         cmocka_unit_test(an_app_that_does_not_return_is_killed),
+        cmocka_unit_test(so_is_one_that_has_stderr_locked),
+        cmocka_unit_test(so_is_one_whose_stderr_nobody_reads),
         cmocka_unit_test(an_app_that_returns_by_itself_is_quiet),
         cmocka_unit_test(gr_wait_stop_has_its_own_way),
         cmocka_unit_test(a_second_main_is_like_the_first),
@@ -550,9 +437,18 @@ static bool is_first_main_over(int argc, char **argv)
     return true;
 }
 
+static bool is_stuck_mode(void)
+{
+    return is_mode("stuck") || is_mode("locked") || is_mode("full");
+}
+
 int main(int argc, char **argv)
 {
     struct sigaction action = {.sa_handler = SIG_IGN};
+    if (argc > 1) {
+        /* One that hangs must not outlive a test that failed. */
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    }
     if (argc > 1 && is_mode("ignored")) {
         (void)sigaction(SIGINT, &action, NULL);
     }
@@ -570,8 +466,8 @@ int main(int argc, char **argv)
                             .system.log_level = GR_LOG_WARN,
                             .system.seed = argc > 1 && is_mode("seed") ? 7 : 0,
                             .own_signals = is_mode("own"),
-                            .stop_ms = argc == 1          ? 0
-                                       : is_mode("stuck") ? 10
-                                                          : LONG_MS,
+                            .stop_ms = argc == 1         ? 0
+                                       : is_stuck_mode() ? 10
+                                                         : LONG_MS,
                         });
 }
