@@ -87,6 +87,31 @@ static void down_has_the_documented_bytes(void **state)
     assert_memory_equal(buf, bytes, n);
 }
 
+static void link_and_unlink_have_the_documented_bytes(void **state)
+{
+    (void)state;
+    static const uint8_t types[] = {21, 22}; /* LINK, UNLINK */
+    static const gri_frame_type named[] = {GRI_FRAME_LINK, GRI_FRAME_UNLINK};
+    for (size_t i = 0; i < sizeof types; i++) {
+        const uint8_t bytes[] = {
+            0,        0,    0,    0x19,              /* 25 bytes follow */
+            types[i],                                /* the type */
+            0,        0,    0,    7,    0, 0, 0, 1,  /* to */
+            0,        0,    0,    5,    0, 0, 0, 2,  /* from */
+            0x11,     0x22, 0x33, 0x44, 0, 0, 0, 3}; /* ref */
+        const gri_frame f = {.type = named[i],
+                             .to = UINT64_C(0x0000000700000001),
+                             .from = UINT64_C(0x0000000500000002),
+                             .ref = UINT64_C(0x1122334400000003)};
+        uint8_t buf[LIMIT];
+
+        size_t n = whole(buf, &f);
+
+        assert_int_equal(n, sizeof bytes);
+        assert_memory_equal(buf, bytes, n);
+    }
+}
+
 /* One of each type, with every field that the type has. */
 static const gri_frame samples[] = {
     {.type = GRI_FRAME_HEARTBEAT},
@@ -118,8 +143,8 @@ static const gri_frame samples[] = {
      .status = GR_ENOREPLY},
     {.type = GRI_FRAME_STOP, .to = 1, .from = 2},
     {.type = GRI_FRAME_KILL, .to = 1},
-    {.type = GRI_FRAME_LINK, .to = 1, .from = 2},
-    {.type = GRI_FRAME_UNLINK, .to = 1, .from = 2},
+    {.type = GRI_FRAME_LINK, .to = 1, .from = 2, .ref = 3},
+    {.type = GRI_FRAME_UNLINK, .to = 1, .from = 2, .ref = 3},
     {.type = GRI_FRAME_EXIT,
      .to = 1,
      .from = 2,
@@ -367,6 +392,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ask_has_the_documented_bytes),
         cmocka_unit_test(down_has_the_documented_bytes),
+        cmocka_unit_test(link_and_unlink_have_the_documented_bytes),
         cmocka_unit_test(every_type_is_read_as_it_was_written),
         cmocka_unit_test(no_frame_is_longer_than_its_room),
         cmocka_unit_test(split_finds_the_end),
