@@ -13,10 +13,9 @@
 #include "process/signals.h"
 
 enum {
-    STATUS_FAILED = 1,   /* the app, or the system, failed */
-    STATUS_USAGE = 2,    /* an environment variable makes no sense */
-    STATUS_SIGNAL = 128, /* and the signal's number: what a shell says */
-    STATUS_MAX = 255     /* the kernel keeps 8 bits: 256 would say success */
+    STATUS_FAILED = 1, /* the app, or the system, failed */
+    STATUS_USAGE = 2,  /* an environment variable makes no sense */
+    STATUS_MAX = 255   /* the kernel keeps 8 bits: 256 would say success */
 };
 
 static const char *program_name(int argc, char **argv)
@@ -257,7 +256,6 @@ static int run_system(run *r, const gr_system_opts *sys_opts)
     const int signal_number = gri_signals_release(&r->signals);
     if (signal_number != 0) {
         gri_signals_die(signal_number);
-        status = STATUS_SIGNAL + signal_number;
     }
     return status;
 }

@@ -35,6 +35,8 @@ enum { LINE_MAX_SIZE = 512, NAME_MAX_SIZE = 400 };
 
 static const int numbers[GRI_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
+enum { STATUS_SIGNAL = 128 /* and the signal's number: what a shell says */ };
+
 /* The word: idle, watching, or the signal that came and, above it, when in
  * milliseconds. */
 enum { WORD_IDLE = 0, WORD_WATCHING = 0xff, WORD_NUMBER = 0xff };
@@ -49,7 +51,7 @@ static const gri_clock real_clock = {.is_virtual = false};
 
 /* ---- in the handler ----------------------------------------------------- */
 
-void gri_signals_die(int number)
+_Noreturn void gri_signals_die(int number)
 {
     const struct sigaction by_default = {.sa_handler = SIG_DFL};
     sigset_t just_this;
@@ -59,6 +61,9 @@ void gri_signals_die(int number)
     (void)raise(number);
     /* Blocked in its own handler; and perhaps for the whole program. */
     (void)pthread_sigmask(SIG_UNBLOCK, &just_this, NULL);
+    /* Still here: the first process of a container, which the system spares. It
+     * tells by its status what a shell would. */
+    _exit(STATUS_SIGNAL + number);
 }
 
 static uint64_t now_ms(void)

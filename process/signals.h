@@ -53,9 +53,9 @@ int gri_signals_caught(const gri_signals *signals);
  * 0. Also for one that took nothing. */
 int gri_signals_release(gri_signals *signals);
 
-/* Ends the process by that signal, as its default disposition does. Returns
- * only in the first process of a container, which the system spares. May be
- * called in a signal handler. */
-void gri_signals_die(int number);
+/* Ends the process by that signal, as its default disposition does; the first
+ * process of a container, which the system spares, by the status 128 and the
+ * signal's number. May be called in a signal handler. */
+_Noreturn void gri_signals_die(int number);
 
 #endif /* GRI_PROCESS_SIGNALS_H */

@@ -81,7 +81,7 @@ GR_API void gr_thread_detach(gr_actor *self, int code);
 typedef int gr_app_fn(gr_actor *self, int argc, char **argv);
 
 typedef struct gr_main_opts {
-    gr_app_fn *app; /* required: the program, on the main thread */
+    gr_app_fn *app; /* required: the program, on the calling thread */
     /* For child nodes (node.h), which run this same binary: */
     gr_app_fn *node_app; /* runs in each child node, with argc 1; NULL: waits */
     const gr_behavior *const *spawnable; /* ends at NULL */
@@ -104,13 +104,15 @@ typedef struct gr_main_opts {
  * program's own code before it.
  *
  * SIGINT, SIGTERM or SIGHUP asks the app to stop, as gr_stop does. When it has
- * returned and the system has stopped, the process dies of that signal: this
- * does not return, and functions of atexit are not called. A second signal (the
- * same one 100 ms after the first), or an app that has not returned after
- * stop_ms, ends the process at once. Taken are only those whose disposition is
- * the default when this is called, and none in deterministic mode or with
- * own_signals; while somebody is in gr_wait_stop, SIGINT and SIGTERM are that
- * function's. Child nodes leave SIGINT and SIGHUP to their parent.
+ * returned and the system has stopped, the process dies of that signal (the
+ * first process of a container, which cannot, exits with 128 and the signal's
+ * number): this does not return, and functions of atexit are not called. A
+ * second signal (the same one 100 ms after the first), or an app that has not
+ * returned after stop_ms, ends the process at once. Taken are only those whose
+ * disposition is the default when this is called, and none in deterministic
+ * mode or with own_signals; while somebody is in gr_wait_stop, SIGINT and
+ * SIGTERM are that function's. Child nodes leave SIGINT and SIGHUP to their
+ * parent.
  *
  * Descriptors 0 to 2 that are closed become /dev/null; status 1 if they cannot.
  * Threads: any, one after the other; of two at a time, the first has signals.

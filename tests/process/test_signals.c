@@ -177,6 +177,11 @@ static int run_mode(gr_actor *self)
         GR_TRY(start_child(self));
         return wait_down(self);
     }
+    if (is_mode("first_deaf")) {
+        say("up");
+        (void)wait_told(self);
+        hang();
+    }
     if (is_mode("deaf")) {
         GR_TRY(start_child(self));
         (void)wait_told(self);
@@ -188,8 +193,8 @@ static int run_mode(gr_actor *self)
     if (is_mode("locked")) {
         flockfile(stderr);
     }
-    if (is_mode("stuck") || is_mode("locked") || is_mode("own") ||
-        is_mode("seed")) {
+    if (is_mode("first_stuck") || is_mode("stuck") || is_mode("locked") ||
+        is_mode("own") || is_mode("seed")) {
         say("up");
         hang();
     }
@@ -343,6 +348,48 @@ static void an_app_that_returns_by_itself_is_quiet(void **state)
     assert_nothing_left(&r);
 }
 
+/* Starts it as the first process of a container. Returns its process id; 0:
+ * that is not allowed here. */
+static pid_t start_first(run *r, const char *mode)
+{
+    char line[64] = "";
+    start(r, mode);
+    assert_non_null(fgets(line, sizeof(line), r->out));
+    assert_int_equal(strncmp(line, "first", 5), 0);
+    const pid_t first = (pid_t)strtol(line + 5, NULL, 10);
+    if (first == 0) {
+        assert_exited(r, 0);
+        assert_nothing_left(r);
+        return 0;
+    }
+    assert_non_null(fgets(line, sizeof(line), r->out));
+    assert_string_equal(line, "up\n");
+    return first;
+}
+
+static void the_first_of_a_container_ends_too(void **state)
+{
+    static const char *const modes[] = {"first_wait", "first_stuck",
+                                        "first_deaf"};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        run r;
+        const pid_t first = start_first(&r, modes[i]);
+        if (first == 0) {
+            skip();
+        }
+        assert_int_equal(kill(first, SIGTERM), 0);
+        if (i == 2) {
+            char line[64] = "";
+            assert_non_null(fgets(line, sizeof(line), r.out));
+            assert_string_equal(line, "told: shutdown\n");
+            assert_int_equal(kill(first, SIGINT), 0);
+        }
+        assert_exited(&r, 128 + (i == 2 ? SIGINT : SIGTERM));
+        assert_nothing_left(&r);
+    }
+}
+
 static void gr_wait_stop_has_its_own_way(void **state)
 {
     run r;
@@ -407,6 +454,7 @@ static int app(gr_actor *self, int argc, char **argv)
         cmocka_unit_test(so_is_one_that_has_stderr_locked),
         cmocka_unit_test(so_is_one_whose_stderr_nobody_reads),
         cmocka_unit_test(an_app_that_returns_by_itself_is_quiet),
+        cmocka_unit_test(the_first_of_a_container_ends_too),
         cmocka_unit_test(gr_wait_stop_has_its_own_way),
         cmocka_unit_test(a_second_main_is_like_the_first),
         cmocka_unit_test(a_child_leaves_them_to_its_parent),
@@ -437,9 +485,41 @@ static bool is_first_main_over(int argc, char **argv)
     return true;
 }
 
+/*
+ * Goes on as the first process of a new container. The one outside tells which
+ * that is, before it may go on, and ends as it does. Says 0 and ends if there
+ * may be no container.
+ */
+static void enter_container(void)
+{
+    int ends[2];
+    int status = 0;
+    char byte = 0;
+    if ((unshare(CLONE_NEWPID) != 0 &&
+         unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0) ||
+        pipe2(ends, O_CLOEXEC) != 0) {
+        say("first 0");
+        _exit(0);
+    }
+    const pid_t pid = fork();
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)!read(ends[0], &byte, 1);
+        return;
+    }
+    (void)printf("first %d\n", pid);
+    (void)fflush(stdout);
+    (void)!write(ends[1], &byte, 1);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
+        _exit(1);
+    }
+    _exit(WEXITSTATUS(status));
+}
+
 static bool is_stuck_mode(void)
 {
-    return is_mode("stuck") || is_mode("locked") || is_mode("full");
+    return is_mode("first_stuck") || is_mode("stuck") || is_mode("locked") ||
+           is_mode("full");
 }
 
 int main(int argc, char **argv)
@@ -448,6 +528,9 @@ int main(int argc, char **argv)
     if (argc > 1) {
         /* One that hangs must not outlive a test that failed. */
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    }
+    if (argc > 1 && strncmp(variable("SIGNALS_MODE"), "first_", 6) == 0) {
+        enter_container();
     }
     if (argc > 1 && is_mode("ignored")) {
         (void)sigaction(SIGINT, &action, NULL);
