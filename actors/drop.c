@@ -3,11 +3,14 @@
  *
  * Senders count, on their own threads, in one word of the receiver's slot: the
  * low bits of its run on top, the number below. So one that comes late, when
- * the slot is another actor's already, sees that the word is not for it.
+ * the slot is another actor's already, sees that the word is not for it. Those
+ * bits come again after 2^16 runs of a slot: a sender that was held between its
+ * look at the slot and its count for exactly so many counts for the actor that
+ * lives there now. That is the worst: a number that is one too high.
  */
 #include "actors/internal.h"
 
-enum { MARK_BITS = 16 }; /* a sender is never late by 2^16 runs of a slot */
+enum { MARK_BITS = 16 }; /* of the run; the head says what too few mean */
 
 #define COUNT_BITS (64 - MARK_BITS)
 /* 9 years of a million drops each second; the counter then stays there. */
@@ -27,10 +30,12 @@ static bool is_of(uint64_t word, uint32_t run)
 void gri_drops_begin(gr_actor *slot, uint32_t run, const gr_behavior *b)
 {
     gri_drops *drops = &slot->sys->drops[slot->index];
-    /* relaxed, both: published with the run, by the release in spawn.c that
-     * pairs with the acquire in gri_slot_lives. */
+    /* relaxed: published with the run, by the release in spawn.c that pairs
+     * with the acquire in gri_slot_lives. */
     atomic_store_explicit(&drops->behavior, b, memory_order_relaxed);
-    atomic_store_explicit(&drops->count, none_of(run), memory_order_relaxed);
+    /* release: who finds it finds the run before ended; pairs with the acquire
+     * in gr_mailbox_dropped. */
+    atomic_store_explicit(&drops->count, none_of(run), memory_order_release);
 }
 
 /* The run's number of drops with this one; 0: the run is over, and nobody can
@@ -87,12 +92,17 @@ int gr_mailbox_dropped(gr_system *sys, gr_pid pid, uint64_t *out)
     if (slot == NULL || !gri_slot_lives(slot, run)) {
         return GR_ENOPROC;
     }
-    /* relaxed, both: published with the run, as in count_one. Who has another
-     * policy has no word, but perhaps one that an earlier run left. */
-    bool drops = atomic_load_explicit(&slot->full, memory_order_relaxed) ==
+    /* acquire, both: they may be a later run's, and the second look finds this
+     * one ended then; pairs with the releases in set_bounds and
+     * gri_drops_begin. Who has another policy has no word, but perhaps one that
+     * an earlier run left. */
+    bool drops = atomic_load_explicit(&slot->full, memory_order_acquire) ==
                  GR_FULL_DROP_NEW;
     uint64_t word = atomic_load_explicit(&sys->drops[slot->index].count,
-                                         memory_order_relaxed);
+                                         memory_order_acquire);
+    if (!gri_slot_lives(slot, run)) {
+        return GR_ENOPROC; /* it ended meanwhile */
+    }
     *out = drops && is_of(word, run) ? word & COUNT_MAX : 0;
     return 0;
 }

@@ -83,12 +83,15 @@ static void set_bounds(gr_actor *slot, const gri_spawn *how, uint32_t run)
     uint32_t soft = first_of(how->mailbox.soft, own.soft, opts->mailbox_soft);
     gr_full full =
         how->mailbox.full != GR_FULL_FAIL ? how->mailbox.full : own.full;
-    /* relaxed, all: the slot is ours, and the release of `run` publishes. A
-     * sender with a stale pid that reads them now sees its run gone next. */
+    /* relaxed, all but one: the slot is ours, and the release of `run`
+     * publishes. A sender with a stale pid that reads them now sees its run
+     * gone next. */
     atomic_store_explicit(&slot->hard, hard, memory_order_relaxed);
     atomic_store_explicit(&slot->soft, soft < hard ? soft : hard,
                           memory_order_relaxed);
-    atomic_store_explicit(&slot->full, (uint8_t)full, memory_order_relaxed);
+    /* release: who finds it finds the run before ended; pairs with the acquire
+     * in gr_mailbox_dropped. */
+    atomic_store_explicit(&slot->full, (uint8_t)full, memory_order_release);
     atomic_store_explicit(&slot->over, 0, memory_order_relaxed);
     if (full == GR_FULL_DROP_NEW) {
         gri_drops_begin(slot, run, how->behavior);
