@@ -215,18 +215,11 @@ static int run_system(watch *w, gri_child_config *config, char *program,
 
 /* ---- the process -------------------------------------------------------- */
 
-/*
- * SIGINT and SIGHUP are for the parent, which ends its children: whoever sends
- * them to all processes of the program means it as one. Blocked and not ignored
- * or handled, as gr_wait_stop changes what is done with SIGINT.
- */
-static void leave_signals_to_parent(void)
+void gri_child_signals(sigset_t *out)
 {
-    sigset_t parents;
-    (void)sigemptyset(&parents);
-    (void)sigaddset(&parents, SIGINT);
-    (void)sigaddset(&parents, SIGHUP);
-    (void)pthread_sigmask(SIG_BLOCK, &parents, NULL);
+    (void)sigemptyset(out);
+    (void)sigaddset(out, SIGINT);
+    (void)sigaddset(out, SIGHUP);
 }
 
 /* True if the whole of it came. */
@@ -256,6 +249,11 @@ _Noreturn void gri_child_main(char **argv, const gr_main_opts *opts)
     watch w = {.lock = PTHREAD_MUTEX_INITIALIZER};
     gri_child_config config;
 
+    if (opts->own_signals) {
+        sigset_t blocked;
+        gri_child_signals(&blocked);
+        (void)pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
+    }
     /* Cannot fail with such arguments. The second gives the process the name
      * that it would have had, were it not started by way of /proc. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -267,9 +265,6 @@ _Noreturn void gri_child_main(char **argv, const gr_main_opts *opts)
                       "started by its parent\n",
                       program_invocation_name, GRI_CHILD_MARKER);
         exit(STATUS_USAGE); /* NOLINT(concurrency-mt-unsafe): no threads yet */
-    }
-    if (!opts->own_signals) {
-        leave_signals_to_parent();
     }
     const int status =
         start_watcher(&w)

@@ -12,6 +12,7 @@
 #define GRI_PROCESS_CHILD_H
 
 #include <greenroom/node.h>
+#include <signal.h>
 
 #define GRI_CHILD_MARKER "--greenroom-child-node"
 /* One byte: end, as gr_stop asks an actor to. */
@@ -38,6 +39,15 @@ typedef struct gri_child_config {
     char name[GR_NODE_NAME_MAX + 1];
     char address[GRI_ADDRESS_SIZE];
 } gri_child_config;
+
+/*
+ * The signals that a child node is started with blocked, so that there is no
+ * moment when they end it; it unblocks them if the program handles signals
+ * itself. SIGINT and SIGHUP are for the parent, which ends its children:
+ * whoever sends them to all processes of the program means it as one. Blocked
+ * and not ignored or handled, as gr_wait_stop changes what is done with SIGINT.
+ */
+void gri_child_signals(sigset_t *out);
 
 /* True if the program was started as a child node. */
 bool gri_child_is(int argc, char **argv);

@@ -325,11 +325,14 @@ static int start_process(child *c)
     (void)snprintf(number, sizeof(number), "%d", GRI_CONTROL_FD);
     char marker[] = GRI_CHILD_MARKER;
     char *argv[] = {program_invocation_name, marker, number, c->name, NULL};
+    sigset_t blocked;
+    gri_child_signals(&blocked);
     const int rc = all->launcher->ops->start(all->launcher,
                                              &(gri_launch){
                                                  .path = "/proc/self/exe",
                                                  .argv = argv,
                                                  .control = control,
+                                                 .blocked = blocked,
                                                  .fn = on_process,
                                                  .arg = c,
                                              },

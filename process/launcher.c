@@ -149,11 +149,10 @@ static int error_of(int system_error)
 
 /* What the process begins with. Returns 0 or an errno. */
 static int prepare(posix_spawn_file_actions_t *files,
-                   posix_spawnattr_t *attributes, int control)
+                   posix_spawnattr_t *attributes, const gri_launch *launch)
 {
-    sigset_t none;
+    const int control = launch->control;
     sigset_t all;
-    (void)sigemptyset(&none);
     (void)sigfillset(&all);
     int rc = 0;
     /* The control descriptor goes first: it may itself be 0. */
@@ -173,7 +172,7 @@ static int prepare(posix_spawn_file_actions_t *files,
         rc = posix_spawnattr_setsigdefault(attributes, &all);
     }
     if (rc == 0) {
-        rc = posix_spawnattr_setsigmask(attributes, &none);
+        rc = posix_spawnattr_setsigmask(attributes, &launch->blocked);
     }
     if (rc == 0) {
         rc = posix_spawnattr_setpgroup(attributes, 0);
@@ -199,7 +198,7 @@ static int spawn(const gri_launch *launch, pid_t *out)
     if (rc != 0) {
         goto no_attributes;
     }
-    rc = prepare(&files, &attributes, launch->control);
+    rc = prepare(&files, &attributes, launch);
     if (rc == 0) {
         rc = posix_spawn(out, launch->path, &files, &attributes, launch->argv,
                          environ);

@@ -7,6 +7,7 @@
 #ifndef GRI_PROCESS_LAUNCHER_H
 #define GRI_PROCESS_LAUNCHER_H
 
+#include <signal.h>
 #include <stdint.h>
 
 #include "base/log.h"
@@ -44,6 +45,7 @@ typedef struct gri_launch {
     const char *path;  /* not searched for */
     char *const *argv; /* ends at NULL */
     int control;       /* becomes its GRI_CONTROL_FD; -1: none */
+    sigset_t blocked;  /* the signals that it begins with blocked; often none */
     gri_process_fn *fn;
     void *arg;
 } gri_launch;
@@ -54,8 +56,9 @@ typedef struct gri_launcher_ops {
     /*
      * Starts a process soon. It inherits standard output and error, the control
      * descriptor and the environment, nothing else; its standard input is
-     * /dev/null, its signals are as the system starts them, and it is in a
-     * process group of its own, so that a terminal's Ctrl-C is the parent's.
+     * /dev/null, its signals are as the system starts them but for those to be
+     * blocked, and it is in a process group of its own, so that a terminal's
+     * Ctrl-C is the parent's.
      * Owns:    borrows launch; takes launch->control on success.
      * Errors:  GR_ENOMEM, GR_ELIMIT (GRI_PROCESSES_MAX), GR_ESTOPPED. fn is
      *          then never called; else once with an end, perhaps before this

@@ -294,6 +294,30 @@ static void standard_input_is_empty(void **state)
     assert_string_equal(out, "/dev/null\n");
 }
 
+static void blocked_signals_do_not_end_it(void **state)
+{
+    gri_launcher *launcher = *state;
+    char sh[] = "sh";
+    char c[] = "-c";
+    char script[] = "kill -INT $$; kill -HUP $$; exit 5";
+    char *argv[] = {sh, c, script, NULL};
+    record r = RECORD_INIT;
+    gri_process process;
+    gri_launch launch = {.path = "/bin/sh",
+                         .argv = argv,
+                         .control = -1,
+                         .fn = on_event,
+                         .arg = &r};
+    (void)sigaddset(&launch.blocked, SIGINT);
+    (void)sigaddset(&launch.blocked, SIGHUP);
+
+    assert_int_equal(launcher->ops->start(launcher, &launch, &process), 0);
+
+    const gri_process_event end = await_end(&r);
+    assert_int_equal(end.kind, GRI_PROCESS_EXITED);
+    assert_int_equal(end.code, 5);
+}
+
 static void signals_start_afresh(void **state)
 {
     char out[256];
@@ -466,6 +490,7 @@ int main(void)
         LAUNCHER_TEST(end_lets_the_polite_end_by_themselves),
         LAUNCHER_TEST(only_four_descriptors_are_inherited),
         LAUNCHER_TEST(standard_input_is_empty),
+        LAUNCHER_TEST(blocked_signals_do_not_end_it),
         LAUNCHER_TEST(signals_start_afresh),
         LAUNCHER_TEST(its_process_group_is_its_own),
         LAUNCHER_TEST(sigchld_stays_the_programs),

@@ -169,7 +169,8 @@ static int run_mode(gr_actor *self)
      * blocking call, and loses a signal that comes just then. */
     (void)poll(NULL, 0, 0);
 #endif
-    if (is_mode("wait") || is_mode("ignored")) {
+    if (is_mode("wait") || is_mode("ignored") || is_mode("early") ||
+        is_mode("own_child")) {
         GR_TRY(start_child(self));
         return wait_told(self);
     }
@@ -425,6 +426,27 @@ static void a_child_leaves_them_to_its_parent(void **state)
     assert_nothing_left(&r);
 }
 
+static void also_while_it_starts(void **state)
+{
+    run r;
+    (void)state;
+    start_up(&r, "early"); /* so it came up */
+    assert_int_equal(kill(r.pid, SIGINT), 0);
+    assert_signaled(&r, SIGINT);
+    assert_nothing_left(&r);
+}
+
+static void a_child_may_have_its_own(void **state)
+{
+    run r;
+    (void)state;
+    start_up(&r, "own_child");
+    assert_int_equal(signals_in(r.child, "SigBlk:"), 0);
+    assert_int_equal(kill(r.pid, SIGHUP), 0);
+    assert_signaled(&r, SIGHUP);
+    sweep(&r);
+}
+
 static void a_child_ends_by_sigterm(void **state)
 {
     run r;
@@ -458,6 +480,8 @@ static int app(gr_actor *self, int argc, char **argv)
         cmocka_unit_test(gr_wait_stop_has_its_own_way),
         cmocka_unit_test(a_second_main_is_like_the_first),
         cmocka_unit_test(a_child_leaves_them_to_its_parent),
+        cmocka_unit_test(also_while_it_starts),
+        cmocka_unit_test(a_child_may_have_its_own),
         cmocka_unit_test(a_child_ends_by_sigterm),
     };
     return cmocka_run_group_tests_name("process/signals", tests, NULL, NULL);
@@ -532,6 +556,10 @@ int main(int argc, char **argv)
     if (argc > 1 && strncmp(variable("SIGNALS_MODE"), "first_", 6) == 0) {
         enter_container();
     }
+    if (argc > 2 && is_mode("early")) { /* the child node */
+        (void)raise(SIGINT);
+        (void)raise(SIGHUP);
+    }
     if (argc > 1 && is_mode("ignored")) {
         (void)sigaction(SIGINT, &action, NULL);
     }
@@ -542,15 +570,16 @@ int main(int argc, char **argv)
     if (argc > 1 && is_mode("twice") && !is_first_main_over(argc, argv)) {
         return 1;
     }
-    return gr_main_with(argc, argv,
-                        &(gr_main_opts){
-                            .app = app,
-                            .system.workers = 1,
-                            .system.log_level = GR_LOG_WARN,
-                            .system.seed = argc > 1 && is_mode("seed") ? 7 : 0,
-                            .own_signals = is_mode("own"),
-                            .stop_ms = argc == 1         ? 0
-                                       : is_stuck_mode() ? 10
-                                                         : LONG_MS,
-                        });
+    return gr_main_with(
+        argc, argv,
+        &(gr_main_opts){
+            .app = app,
+            .system.workers = 1,
+            .system.log_level = GR_LOG_WARN,
+            .system.seed = argc > 1 && is_mode("seed") ? 7 : 0,
+            .own_signals = is_mode("own") || is_mode("own_child"),
+            .stop_ms = argc == 1         ? 0
+                       : is_stuck_mode() ? 10
+                                         : LONG_MS,
+        });
 }
