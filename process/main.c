@@ -255,6 +255,7 @@ static int run_system(run *r, const gr_system_opts *sys_opts)
     }
     const int signal_number = gri_signals_release(&r->signals);
     if (signal_number != 0) {
+        (void)fflush(stdout); /* it may have come since */
         gri_signals_die(signal_number);
     }
     return status;
