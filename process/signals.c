@@ -37,14 +37,19 @@ static const int numbers[GRI_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
 enum { STATUS_SIGNAL = 128 /* and the signal's number: what a shell says */ };
 
-/* The word: idle, watching, or the signal that came and, above it, when in
- * milliseconds. */
+/*
+ * The word, from its lowest bits: the signal that came, or WORD_WATCHING; the
+ * process that the word is about, as a forked copy inherits it; and when the
+ * signal came, in milliseconds that begin again after 198 days.
+ */
 enum { WORD_IDLE = 0, WORD_WATCHING = 0xff, WORD_NUMBER = 0xff };
-#define WORD_TIME_SHIFT 8
+#define WORD_OWNER_SHIFT 8
+#define WORD_OWNER       UINT64_C(0x3fffff) /* the kernel's process ids */
+#define WORD_TIME_SHIFT  30
+#define WORD_TIME        (UINT64_MAX << WORD_TIME_SHIFT)
 
 static _Atomic(uint64_t) word;
-static _Atomic(int) owner; /* the process that the word is about */
-static sem_t changed;      /* posted when the word or `done` has changed */
+static sem_t changed; /* posted when the word or `done` has changed */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const gri_clock real_clock = {.is_virtual = false};
@@ -66,6 +71,18 @@ _Noreturn void gri_signals_die(int number)
     _exit(STATUS_SIGNAL + number);
 }
 
+/* This process's word for that signal, or for WORD_WATCHING; without a time. */
+static uint64_t word_of(int number)
+{
+    return (uint64_t)getpid() << WORD_OWNER_SHIFT | (uint64_t)number;
+}
+
+/* False: it is idle, or was inherited from the process this is a copy of. */
+static bool is_ours(uint64_t seen)
+{
+    return (seen >> WORD_OWNER_SHIFT & WORD_OWNER) == (uint64_t)getpid();
+}
+
 static uint64_t now_ms(void)
 {
     return (uint64_t)(gri_clock_ns(&real_clock) / GRI_NS_PER_MS);
@@ -74,26 +91,28 @@ static uint64_t now_ms(void)
 /* True: the signal was noted, or repeats the one that was. */
 static bool note(int number)
 {
-    const uint64_t now = now_ms();
-    /* acquire: pairs with the release in gri_signals_take; owner is set. */
+    /* As a word with nothing else in it, so that the oldest bits are cut off.
+     */
+    const uint64_t now = now_ms() << WORD_TIME_SHIFT;
+    /* acquire: pairs with the release in gri_signals_take; `changed` is made.
+     */
     uint64_t seen = atomic_load_explicit(&word, memory_order_acquire);
-    /* relaxed: ordered by the load above. */
-    if (seen == WORD_IDLE ||
-        atomic_load_explicit(&owner, memory_order_relaxed) != getpid()) {
+    if (!is_ours(seen)) {
         return false;
     }
-    const uint64_t mine = now << WORD_TIME_SHIFT | (uint64_t)number;
     /* relaxed, here and in what reads it: nothing but the word is passed on.
      * The exchange itself decides whose signal it is. */
-    if (seen == WORD_WATCHING &&
+    if (seen == word_of(WORD_WATCHING) &&
         atomic_compare_exchange_strong_explicit(
-            &word, &seen, mine, memory_order_relaxed, memory_order_relaxed)) {
+            &word, &seen, now | word_of(number), memory_order_relaxed,
+            memory_order_relaxed)) {
         (void)sem_post(&changed);
         return true;
     }
     /* Another thread may have noted it a moment later than `now`. */
+    const int64_t later = (int64_t)(now - (seen & WORD_TIME));
     return (seen & WORD_NUMBER) == (uint64_t)number &&
-           now < (seen >> WORD_TIME_SHIFT) + REPEAT_MS;
+           later < (int64_t)(REPEAT_MS << WORD_TIME_SHIFT);
 }
 
 static void on_signal(int number)
@@ -109,7 +128,8 @@ static void on_signal(int number)
 
 static int number_in(uint64_t seen)
 {
-    return seen == WORD_WATCHING ? 0 : (int)(seen & WORD_NUMBER);
+    const uint64_t number = seen & WORD_NUMBER;
+    return number == WORD_WATCHING ? 0 : (int)number;
 }
 
 static int caught(void)
@@ -231,14 +251,12 @@ int gri_signals_take(gri_signals *s, gr_system *sys, gr_pid app,
         return 0;
     }
     (void)pthread_once(&once, init_changed);
-    uint64_t idle = WORD_IDLE;
-    /* relaxed: the handler looks at owner only if the word is not idle, and
-     * whoever loses the exchange has written the same. */
-    atomic_store_explicit(&owner, (int)getpid(), memory_order_relaxed);
+    /* relaxed: the exchange decides. */
+    uint64_t seen = atomic_load_explicit(&word, memory_order_relaxed);
     /* release: pairs with the acquire in note. relaxed: nothing is read. */
-    if (!atomic_compare_exchange_strong_explicit(&word, &idle, WORD_WATCHING,
-                                                 memory_order_release,
-                                                 memory_order_relaxed)) {
+    if (is_ours(seen) || !atomic_compare_exchange_strong_explicit(
+                             &word, &seen, word_of(WORD_WATCHING),
+                             memory_order_release, memory_order_relaxed)) {
         return 0; /* another gr_main_with, in another thread */
     }
     s->program = program;

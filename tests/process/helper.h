@@ -14,6 +14,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <greenroom/greenroom.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -24,6 +26,68 @@
 
 static const int three[] = {SIGINT, SIGTERM, SIGHUP};
 
+/* ---- in the program that is run ------------------------------------------ */
+
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+
+/* Longer than anything may take on a busy machine: a hang, not a bound. */
+#define LONG_MS 60000
+
+/* By the environment, as a child's arguments are the library's. */
+static const char *variable(const char *name)
+{
+    const char *text = getenv(name); /* NOLINT: nobody changes it meanwhile */
+    return text != NULL ? text : "";
+}
+
+static inline bool is_mode(const char *mode)
+{
+    return strcmp(variable("SIGNALS_MODE"), mode) == 0;
+}
+
+static inline void say(const char *text)
+{
+    (void)puts(text);
+    (void)fflush(stdout);
+}
+
+/* Waits until the app is told to stop, and says how. */
+static inline int wait_told(gr_actor *self)
+{
+    const gr_msg *msg;
+    gr_exit_reason why;
+    int rc;
+#ifdef UNDER_TSAN
+    /* ThreadSanitizer puts a signal off until the thread calls something that
+     * it intercepts; who sleeps on a futex never does. */
+    while ((rc = gr_receive(self, 10, &msg)) == GR_ETIMEOUT) {
+        (void)poll(NULL, 0, 0);
+    }
+#else
+    rc = gr_receive(self, GR_FOREVER, &msg);
+#endif
+    if (rc == GR_ESTOPPED && gr_exit_reason_of(self, &why)) {
+        (void)printf("told: %s\n", gr_exit_kind_name(why.kind));
+        (void)fflush(stdout);
+    }
+    return rc;
+}
+
+static inline _Noreturn void hang(void)
+{
+    for (;;) {
+        (void)pause();
+    }
+}
+
+/* ---- running it --------------------------------------------------------- */
+
 typedef struct run {
     pid_t pid;
     int child; /* its child node, or 0 */
@@ -32,14 +96,14 @@ typedef struct run {
     char text[4096]; /* after the first line */
 } run;
 
-static void set_variable(const char *name, const char *value)
+static inline void set_variable(const char *name, const char *value)
 {
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread looks */
     assert_int_equal(setenv(name, value, 1), 0);
 }
 
 /* Starts this program with the signals' default dispositions. */
-static void start(run *r, const char *mode)
+static inline void start(run *r, const char *mode)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -80,7 +144,7 @@ static void start(run *r, const char *mode)
 }
 
 /* The same; returns when it may be sent signals. */
-static void start_up(run *r, const char *mode)
+static inline void start_up(run *r, const char *mode)
 {
     char line[64] = "";
     start(r, mode);
@@ -90,7 +154,7 @@ static void start_up(run *r, const char *mode)
 }
 
 /* Its wait status, once it and all its children are gone. */
-static int end_of(run *r)
+static inline int end_of(run *r)
 {
     int status = 0;
     const size_t n = fread(r->text, 1, sizeof(r->text) - 1, r->out);
@@ -100,7 +164,7 @@ static int end_of(run *r)
     return status;
 }
 
-static void assert_signaled(run *r, int number)
+static inline void assert_signaled(run *r, int number)
 {
     const int status = end_of(r);
     if (!WIFSIGNALED(status) || WTERMSIG(status) != number) {
@@ -110,7 +174,7 @@ static void assert_signaled(run *r, int number)
     }
 }
 
-static void assert_exited(run *r, int want)
+static inline void assert_exited(run *r, int want)
 {
     const int status = end_of(r);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != want) {
@@ -120,7 +184,7 @@ static void assert_exited(run *r, int want)
     }
 }
 
-static void assert_says(const run *r, const char *what)
+static inline void assert_says(const run *r, const char *what)
 {
     if (strstr(r->text, what) == NULL) {
         print_message("\"%s\" is not in: %s\n", what, r->text);
@@ -129,7 +193,7 @@ static void assert_says(const run *r, const char *what)
 }
 
 /* No folder, and no child, dead or alive. */
-static void assert_nothing_left(const run *r)
+static inline void assert_nothing_left(const run *r)
 {
     assert_int_equal(rmdir(r->base), 0);
     if (r->child > 0) {
@@ -139,7 +203,7 @@ static void assert_nothing_left(const run *r)
 }
 
 /* Takes away what a program that was ended at once has left. */
-static void sweep(const run *r)
+static inline void sweep(const run *r)
 {
     char command[128];
     (void)snprintf(command, sizeof(command), "rm -r '%s'", r->base);
@@ -148,7 +212,7 @@ static void sweep(const run *r)
 }
 
 /* Of the three signals, those in that line of the process's status. */
-static unsigned long long signals_in(pid_t pid, const char *line_name)
+static inline unsigned long long signals_in(pid_t pid, const char *line_name)
 {
     char path[64];
     char line[256];

@@ -15,60 +15,9 @@
 
 #include "tests/process/helper.h"
 
-#if defined(__SANITIZE_THREAD__)
-#define UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#endif
-
-/* Longer than anything may take on a busy machine: a hang, not a bound. */
-#define LONG_MS 60000
-
 enum { OWN_STATUS = 7 };
 
-/* By the environment, as a child's arguments are the library's. */
-static const char *variable(const char *name)
-{
-    const char *text = getenv(name); /* NOLINT: nobody changes it meanwhile */
-    return text != NULL ? text : "";
-}
-
-static bool is_mode(const char *mode)
-{
-    return strcmp(variable("SIGNALS_MODE"), mode) == 0;
-}
-
 /* ---- what the modes do -------------------------------------------------- */
-
-static void say(const char *text)
-{
-    (void)puts(text);
-    (void)fflush(stdout);
-}
-
-/* Waits until the app is told to stop, and says how. */
-static int wait_told(gr_actor *self)
-{
-    const gr_msg *msg;
-    gr_exit_reason why;
-    int rc;
-#ifdef UNDER_TSAN
-    /* ThreadSanitizer puts a signal off until the thread calls something that
-     * it intercepts; who sleeps on a futex never does. */
-    while ((rc = gr_receive(self, 10, &msg)) == GR_ETIMEOUT) {
-        (void)poll(NULL, 0, 0);
-    }
-#else
-    rc = gr_receive(self, GR_FOREVER, &msg);
-#endif
-    if (rc == GR_ESTOPPED && gr_exit_reason_of(self, &why)) {
-        (void)printf("told: %s\n", gr_exit_kind_name(why.kind));
-        (void)fflush(stdout);
-    }
-    return rc;
-}
 
 /* Has a child node, and says so with its process id. */
 static int start_child(gr_actor *self)
@@ -102,13 +51,6 @@ static int wait_down(gr_actor *self)
     return OWN_STATUS;
 }
 
-static _Noreturn void hang(void)
-{
-    for (;;) {
-        (void)pause();
-    }
-}
-
 static void (*handler_of(int number))(int)
 {
     struct sigaction now;
@@ -138,23 +80,6 @@ static int wait_stop(gr_actor *self)
     return handler_of(SIGTERM) == before ? OWN_STATUS : GR_EFAIL;
 }
 
-/* Fills the pipe that nobody reads, and is sent a signal. */
-static int fill_stderr(void)
-{
-    static const char block[4096];
-    const int flags = fcntl(STDERR_FILENO, F_GETFL);
-    if (flags < 0 || fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK) != 0) {
-        return GR_EIO;
-    }
-    while (write(STDERR_FILENO, block, sizeof(block)) > 0) {
-    }
-    if (errno != EAGAIN || fcntl(STDERR_FILENO, F_SETFL, flags) != 0) {
-        return GR_EIO;
-    }
-    (void)kill(getpid(), SIGINT);
-    hang();
-}
-
 static volatile sig_atomic_t heard;
 
 static void on_signal(int number)
@@ -178,24 +103,12 @@ static int run_mode(gr_actor *self)
         GR_TRY(start_child(self));
         return wait_down(self);
     }
-    if (is_mode("first_deaf")) {
-        say("up");
-        (void)wait_told(self);
-        hang();
-    }
     if (is_mode("deaf")) {
         GR_TRY(start_child(self));
         (void)wait_told(self);
         hang();
     }
-    if (is_mode("full")) {
-        return fill_stderr();
-    }
-    if (is_mode("locked")) {
-        flockfile(stderr);
-    }
-    if (is_mode("first_stuck") || is_mode("stuck") || is_mode("locked") ||
-        is_mode("own") || is_mode("seed")) {
+    if (is_mode("own") || is_mode("seed")) {
         say("up");
         hang();
     }
@@ -306,39 +219,6 @@ static void the_same_signal_again_ends_it_too(void **state)
     sweep(&r);
 }
 
-static void an_app_that_does_not_return_is_killed(void **state)
-{
-    run r;
-    (void)state;
-    start_up(&r, "stuck");
-    assert_int_equal(kill(r.pid, SIGINT), 0);
-    assert_signaled(&r, SIGINT);
-    assert_says(&r, "its app does not return");
-    assert_nothing_left(&r);
-}
-
-static void so_is_one_that_has_stderr_locked(void **state)
-{
-    run r;
-    (void)state;
-    start_up(&r, "locked");
-    assert_int_equal(kill(r.pid, SIGINT), 0);
-    assert_signaled(&r, SIGINT);
-    assert_says(&r, "its app does not return");
-    assert_nothing_left(&r);
-}
-
-static void so_is_one_whose_stderr_nobody_reads(void **state)
-{
-    siginfo_t info = {0};
-    run r;
-    (void)state;
-    start(&r, "full");
-    assert_int_equal(waitid(P_PID, (id_t)r.pid, &info, WEXITED | WNOWAIT), 0);
-    assert_signaled(&r, SIGINT);
-    assert_nothing_left(&r);
-}
-
 static void an_app_that_returns_by_itself_is_quiet(void **state)
 {
     run r;
@@ -347,48 +227,6 @@ static void an_app_that_returns_by_itself_is_quiet(void **state)
     assert_signaled(&r, SIGTERM);
     assert_string_equal(r.text, "not flushed yet\n");
     assert_nothing_left(&r);
-}
-
-/* Starts it as the first process of a container. Returns its process id; 0:
- * that is not allowed here. */
-static pid_t start_first(run *r, const char *mode)
-{
-    char line[64] = "";
-    start(r, mode);
-    assert_non_null(fgets(line, sizeof(line), r->out));
-    assert_int_equal(strncmp(line, "first", 5), 0);
-    const pid_t first = (pid_t)strtol(line + 5, NULL, 10);
-    if (first == 0) {
-        assert_exited(r, 0);
-        assert_nothing_left(r);
-        return 0;
-    }
-    assert_non_null(fgets(line, sizeof(line), r->out));
-    assert_string_equal(line, "up\n");
-    return first;
-}
-
-static void the_first_of_a_container_ends_too(void **state)
-{
-    static const char *const modes[] = {"first_wait", "first_stuck",
-                                        "first_deaf"};
-    (void)state;
-    for (int i = 0; i < 3; i++) {
-        run r;
-        const pid_t first = start_first(&r, modes[i]);
-        if (first == 0) {
-            skip();
-        }
-        assert_int_equal(kill(first, SIGTERM), 0);
-        if (i == 2) {
-            char line[64] = "";
-            assert_non_null(fgets(line, sizeof(line), r.out));
-            assert_string_equal(line, "told: shutdown\n");
-            assert_int_equal(kill(first, SIGINT), 0);
-        }
-        assert_exited(&r, 128 + (i == 2 ? SIGINT : SIGTERM));
-        assert_nothing_left(&r);
-    }
 }
 
 static void gr_wait_stop_has_its_own_way(void **state)
@@ -472,11 +310,7 @@ static int app(gr_actor *self, int argc, char **argv)
         cmocka_unit_test(it_can_be_switched_off),
         cmocka_unit_test(a_second_signal_ends_it_at_once),
         cmocka_unit_test(the_same_signal_again_ends_it_too),
-        cmocka_unit_test(an_app_that_does_not_return_is_killed),
-        cmocka_unit_test(so_is_one_that_has_stderr_locked),
-        cmocka_unit_test(so_is_one_whose_stderr_nobody_reads),
         cmocka_unit_test(an_app_that_returns_by_itself_is_quiet),
-        cmocka_unit_test(the_first_of_a_container_ends_too),
         cmocka_unit_test(gr_wait_stop_has_its_own_way),
         cmocka_unit_test(a_second_main_is_like_the_first),
         cmocka_unit_test(a_child_leaves_them_to_its_parent),
@@ -509,52 +343,12 @@ static bool is_first_main_over(int argc, char **argv)
     return true;
 }
 
-/*
- * Goes on as the first process of a new container. The one outside tells which
- * that is, before it may go on, and ends as it does. Says 0 and ends if there
- * may be no container.
- */
-static void enter_container(void)
-{
-    int ends[2];
-    int status = 0;
-    char byte = 0;
-    if ((unshare(CLONE_NEWPID) != 0 &&
-         unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0) ||
-        pipe2(ends, O_CLOEXEC) != 0) {
-        say("first 0");
-        _exit(0);
-    }
-    const pid_t pid = fork();
-    if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void)!read(ends[0], &byte, 1);
-        return;
-    }
-    (void)printf("first %d\n", pid);
-    (void)fflush(stdout);
-    (void)!write(ends[1], &byte, 1);
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
-        _exit(1);
-    }
-    _exit(WEXITSTATUS(status));
-}
-
-static bool is_stuck_mode(void)
-{
-    return is_mode("first_stuck") || is_mode("stuck") || is_mode("locked") ||
-           is_mode("full");
-}
-
 int main(int argc, char **argv)
 {
     struct sigaction action = {.sa_handler = SIG_IGN};
     if (argc > 1) {
         /* One that hangs must not outlive a test that failed. */
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    }
-    if (argc > 1 && strncmp(variable("SIGNALS_MODE"), "first_", 6) == 0) {
-        enter_container();
     }
     if (argc > 2 && is_mode("early")) { /* the child node */
         (void)raise(SIGINT);
@@ -578,8 +372,6 @@ int main(int argc, char **argv)
             .system.log_level = GR_LOG_WARN,
             .system.seed = argc > 1 && is_mode("seed") ? 7 : 0,
             .own_signals = is_mode("own") || is_mode("own_child"),
-            .stop_ms = argc == 1         ? 0
-                       : is_stuck_mode() ? 10
-                                         : LONG_MS,
+            .stop_ms = argc == 1 ? 0 : LONG_MS,
         });
 }
