@@ -222,19 +222,24 @@ void gri_child_signals(sigset_t *out)
     (void)sigaddset(out, SIGHUP);
 }
 
-/* True if the whole of it came. */
-static bool read_config(int control, gri_child_config *config)
+/* Returns 0, or the status to end with. */
+static int read_config(int control, gri_child_config *config)
 {
     struct stat status;
     if (fstat(control, &status) != 0 || !S_ISSOCK(status.st_mode) ||
         fcntl(control, F_SETFD, FD_CLOEXEC) != 0) {
-        return false;
+        return STATUS_USAGE;
     }
     ssize_t n;
     do {
         n = recv(control, config, sizeof(*config), MSG_WAITALL);
     } while (n < 0 && errno == EINTR);
-    return n == (ssize_t)sizeof(*config) && config->magic == GRI_CHILD_MAGIC;
+    if (n == 0) {
+        return STATUS_FAILED; /* the parent has failed, and told of that */
+    }
+    return n == (ssize_t)sizeof(*config) && config->magic == GRI_CHILD_MAGIC
+               ? 0
+               : STATUS_USAGE;
 }
 
 bool gri_child_is(int argc, char **argv)
@@ -259,17 +264,19 @@ _Noreturn void gri_child_main(char **argv, const gr_main_opts *opts)
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)prctl(PR_SET_NAME, program_invocation_short_name);
     w.control = argv[2] != NULL ? atoi(argv[2]) : -1; /* NOLINT(cert-err34-c) */
-    if (!read_config(w.control, &config)) {
+    int status = read_config(w.control, &config);
+    if (status == STATUS_USAGE) {
         (void)fprintf(stderr,
                       "%s: %s is for the program's own use: a child node is "
                       "started by its parent\n",
                       program_invocation_name, GRI_CHILD_MARKER);
-        exit(STATUS_USAGE); /* NOLINT(concurrency-mt-unsafe): no threads yet */
     }
-    const int status =
-        start_watcher(&w)
-            ? run_system(&w, &config, argv[0], opts)
-            : complain(&config, "cannot watch its parent", GR_EIO);
+    if (status != 0) {
+        exit(status); /* NOLINT(concurrency-mt-unsafe): no threads yet */
+    }
+    status = start_watcher(&w)
+                 ? run_system(&w, &config, argv[0], opts)
+                 : complain(&config, "cannot watch its parent", GR_EIO);
     /* The program's own code behind gr_main is the parent's affair. */
     exit(status); /* NOLINT(concurrency-mt-unsafe): no other thread exits */
 }

@@ -4,7 +4,10 @@
  * Method: as in test_child_node.c; the children here only wait.
  */
 #include <dirent.h>
+#include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "tests/process/nodes.h"
@@ -92,6 +95,66 @@ static void an_unknown_child_has_no_process(void **state)
     assert_int_equal(pid, 0);
 }
 
+/* Starts this program as a child node with that control descriptor, and reads
+ * what it says. Returns its exit status. */
+static int run_child(int control, char *text, size_t size)
+{
+    posix_spawn_file_actions_t files;
+    int ends[2];
+    int status = 0;
+    size_t at = 0;
+    pid_t pid = 0;
+    char name[] = "child";
+    char marker[] = "--greenroom-child-node";
+    char number[] = "3";
+    char *argv[] = {name, marker, number, name, NULL};
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(posix_spawn_file_actions_init(&files), 0);
+    assert_int_equal(
+        posix_spawn_file_actions_adddup2(&files, ends[1], STDERR_FILENO), 0);
+    assert_int_equal(posix_spawn_file_actions_adddup2(&files, control, 3), 0);
+    assert_int_equal(
+        posix_spawn(&pid, "/proc/self/exe", &files, NULL, argv, environ), 0);
+    (void)posix_spawn_file_actions_destroy(&files);
+    (void)close(ends[1]);
+    for (ssize_t n; (n = read(ends[0], text + at, size - 1 - at)) > 0;) {
+        at += (size_t)n;
+    }
+    text[at] = '\0';
+    (void)close(ends[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void by_hand_it_says_that_it_is_not_for_that(void **state)
+{
+    char text[512];
+    (void)state;
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    assert_true(null >= 0);
+
+    assert_int_equal(run_child(null, text, sizeof(text)), 2);
+
+    assert_non_null(strstr(text, "for the program's own use"));
+    (void)close(null);
+}
+
+static void a_parent_that_failed_is_left_quietly(void **state)
+{
+    char text[512];
+    int ends[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends),
+                     0);
+    (void)close(ends[0]);
+
+    assert_int_equal(run_child(ends[1], text, sizeof(text)), 1);
+
+    assert_string_equal(text, "");
+    (void)close(ends[1]);
+}
+
 /* ---- what is seen of it ------------------------------------------------- */
 
 static size_t slurp(int pid, const char *what, char *buf, size_t size)
@@ -171,6 +234,8 @@ static int tests_app(gr_actor *self, int argc, char **argv)
         NODE_TEST(without_enable_there_are_no_children),
         NODE_TEST(enabling_twice_is_an_error),
         NODE_TEST(an_unknown_child_has_no_process),
+        cmocka_unit_test(by_hand_it_says_that_it_is_not_for_that),
+        cmocka_unit_test(a_parent_that_failed_is_left_quietly),
         NODE_TEST(argv_and_environ_hold_no_secret),
         NODE_TEST(the_folder_is_private),
     };
