@@ -112,7 +112,7 @@ typedef struct gr_main_opts {
  * disposition is the default when this is called, and none in deterministic
  * mode or with own_signals; while somebody is in gr_wait_stop, SIGINT and
  * SIGTERM are that function's. Child nodes leave SIGINT and SIGHUP to their
- * parent.
+ * parent, unless own_signals is set, and end by SIGTERM.
  *
  * Descriptors 0 to 2 that are closed become /dev/null; status 1 if they cannot.
  * Threads: any, one after the other; of two at a time, the first has signals.
