@@ -189,6 +189,9 @@ static void answer_end(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
                       "dead actor stays silent");
         return;
     }
+    if (msg->kind == GRI_MSG_LINK) {
+        gri_exit_ends(answer, gri_msg_ref(msg));
+    }
     gri_send_signal(ctx, msg->from, answer);
 }
 

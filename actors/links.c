@@ -12,6 +12,10 @@
  * if that one has sent a newer one, which the sender of the UNLINK will find
  * after it, the link stays. Both ends come to the same end that way, in any
  * order, without an answer to wait for.
+ *
+ * The EXIT of a lost connection comes from no actor, so a LINK may go over the
+ * next connection before its sender has found that EXIT. It names the last LINK
+ * that was sent over the lost one, and ends no link that was made anew since.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +75,20 @@ gr_msg *gri_down_signal(gri_cache *cache, gr_pid from, uint64_t ref,
                         const gr_exit_reason *why)
 {
     return reason_signal(cache, GRI_MSG_DOWN, from, ref, why);
+}
+
+void gri_exit_ends(gr_msg *exit, uint64_t number)
+{
+    /* One more, as 0 says nothing; numbers are far from the last one. */
+    gri_msg_trailer(exit)->extra = (int64_t)(number + 1);
+}
+
+/* Is that EXIT of a link that was there before our last LINK? */
+static bool is_older(const gr_msg *exit, const link_end *link)
+{
+    const int64_t extra = gri_msg_trail(exit)->extra;
+    return extra != 0 && link->watch.ref != 0 &&
+           link->watch.ref + 1 != (uint64_t)extra;
 }
 
 bool gri_read_reason(const gr_msg *msg, gr_pid *from, gr_exit_reason *why)
@@ -348,6 +366,9 @@ static void refuse_tie(gr_actor *self, const gr_msg *msg, int rc)
             ? gri_exit_signal(self->ctx->cache, me, &why)
             : gri_down_signal(self->ctx->cache, me, gri_msg_ref(msg), &why);
     if (answer != NULL) {
+        if (msg->kind == GRI_MSG_LINK) {
+            gri_exit_ends(answer, gri_msg_ref(msg));
+        }
         gri_send_signal(self->ctx, msg->from, answer);
     }
 }
@@ -356,10 +377,14 @@ static gri_take on_exit_signal(gr_actor *self, gr_msg *msg)
 {
     gr_exit_reason why;
     gr_pid from;
-    if (!gri_read_reason(msg, &from, &why) || self->ext == NULL ||
-        !cut_tie(&self->ext->links, key_of(from))) {
+    if (!gri_read_reason(msg, &from, &why)) {
         return GRI_TAKE_DONE;
     }
+    const link_end *link = find_link(self, from);
+    if (link == NULL || is_older(msg, link)) {
+        return GRI_TAKE_DONE;
+    }
+    (void)cut_tie(&self->ext->links, key_of(from));
     if (self->trap_exit) {
         return GRI_TAKE_GIVE;
     }

@@ -98,6 +98,11 @@ gr_msg *gri_exit_signal(gri_cache *cache, gr_pid from,
                         const gr_exit_reason *why);
 gr_msg *gri_down_signal(gri_cache *cache, gr_pid from, uint64_t ref,
                         const gr_exit_reason *why);
+/* An EXIT of the link as it was when `number` was its receiver's last LINK (0:
+ * it had sent none): nothing if the receiver has linked anew since. Without
+ * this an EXIT ends the link whatever its receiver has sent. Within a node: the
+ * frame has no room for it. */
+void gri_exit_ends(gr_msg *exit, uint64_t number);
 /* An answer without a payload: status is an error code. */
 gr_msg *gri_status_reply(gri_cache *cache, uint64_t ref, int status);
 

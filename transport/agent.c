@@ -115,6 +115,9 @@ static void on_lost_tie(void *arg, const gri_frame *f)
                       l->peer->hs.other.name);
         return;
     }
+    if (f->type == GRI_FRAME_EXIT) {
+        gri_exit_ends(msg, f->ref);
+    }
     gri_deliver(l->net->sys, &l->peer->cache,
                 (gr_pid){l->net->self.node, f->to}, msg);
 }

@@ -205,7 +205,7 @@ void gri_crossing_lose(gri_crossing *c, gri_crossing_fn *fn, void *arg)
         f.type = GRI_FRAME_EXIT;
         f.to = e->key.a;
         f.from = e->key.b;
-        f.ref = 0;
+        f.ref = ((const both *)e->value)->sent;
         fn(arg, &f);
     }
     at = 0;

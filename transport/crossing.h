@@ -41,7 +41,8 @@ int gri_crossing_in(gri_crossing *c, const gri_frame *frame);
 
 /* What a loss means for one tie, as the frame that would have told it if the
  * other node had ended each of its actors: REPLY (status GR_ENOCONN), DOWN,
- * EXIT (GR_EXIT_NOCONNECTION), and DEMONITOR for its watchers. */
+ * EXIT (GR_EXIT_NOCONNECTION; ref: see gri_exit_ends), and DEMONITOR for its
+ * watchers. */
 typedef void gri_crossing_fn(void *arg, const gri_frame *frame);
 
 /* Calls fn for every tie and empties the tables. */

@@ -262,6 +262,89 @@ static void test_ends_from_far(void **state)
     stage_each_seed(scene_exit_from_far, NULL);
 }
 
+/* $ links and unlinks; the far end's LINK and UNLINK cross that UNLINK. */
+static void scene_unlinks_cross(stage *s)
+{
+    fake_route_install(&fake, s);
+    gr_pid far = fake_pid(&fake, 77);
+    gr_pid me = gr_self(s->self);
+    CHECK_RC(gr_link(s->self, far), 0);
+    const uint64_t number = fake.sent[0].ref;
+    CHECK(number != 0);
+    CHECK_RC(gr_unlink(s->self, far), 0);
+    fake_arrives(&fake, me, fake_signal(&fake, GRI_MSG_LINK, far, 7));
+    fake_arrives(&fake, me, fake_signal(&fake, GRI_MSG_UNLINK, far, number));
+    stage_drain(s);
+    stage_expect(s, "");
+    CHECK_RC(gr_unlink(s->self, far), 0);
+    CHECK_INT(fake.count, 2); /* there was no link left to cut */
+}
+
+static void test_an_old_unlink_ends_a_new_link_of_its_sender(void **state)
+{
+    (void)state;
+    stage_each_seed(scene_unlinks_cross, NULL);
+}
+
+static void lose_link(gr_pid to, gr_pid far, uint64_t number)
+{
+    const gr_exit_reason why = {.kind = GR_EXIT_NOCONNECTION};
+    gr_msg *msg = gri_exit_signal(&fake.cache, far, &why);
+    CHECK(msg != NULL);
+    gri_exit_ends(msg, number);
+    fake_arrives(&fake, to, msg);
+}
+
+/* The loss of a connection, found behind a LINK over the next one. */
+static void scene_late_loss(stage *s)
+{
+    fake_route_install(&fake, s);
+    gr_pid far = fake_pid(&fake, 77);
+    gr_pid me = gr_self(s->self);
+    CHECK_RC(gr_link(s->self, far), 0);
+    CHECK_RC(gr_link(s->self, far), 0);
+    const uint64_t first = fake.sent[0].ref, last = fake.sent[1].ref;
+    lose_link(me, far, first);
+    lose_link(me, far, 0); /* of a link that the far end alone had made */
+    stage_drain(s);
+    stage_expect(s, "");
+    lose_link(me, far, last);
+    lose_link(me, far, last);
+    stage_drain(s);
+    stage_expect(s, "$<exit:?:noconnection");
+    /* Who has sent none has no newer one. */
+    fake_arrives(&fake, me, fake_signal(&fake, GRI_MSG_LINK, far, 7));
+    lose_link(me, far, last);
+    stage_drain(s);
+    stage_expect(s, "$<exit:?:noconnection");
+}
+
+static void test_a_late_loss_ends_no_newer_link(void **state)
+{
+    (void)state;
+    stage_each_seed(scene_late_loss, NULL);
+}
+
+static void scene_late_refusal(stage *s)
+{
+    fake_route_install(&fake, s);
+    gr_pid far = fake_pid(&fake, 77);
+    fake.rc = GR_ENOCONN;
+    CHECK_RC(gr_link(s->self, far), 0); /* its EXIT waits already */
+    fake.rc = 0;
+    CHECK_RC(gr_link(s->self, far), 0);
+    stage_drain(s);
+    stage_expect(s, "");
+    CHECK_RC(gr_unlink(s->self, far), 0);
+    expect_sent(1, GRI_MSG_UNLINK, gr_self(s->self), far);
+}
+
+static void test_a_link_made_after_one_that_failed_stays(void **state)
+{
+    (void)state;
+    stage_each_seed(scene_late_refusal, NULL);
+}
+
 static void scene_reply_from_far(stage *s)
 {
     fake_route_install(&fake, s);
@@ -377,6 +460,9 @@ int main(void)
         cmocka_unit_test(test_a_full_mailbox_answers_far_askers),
         cmocka_unit_test(test_ties_from_far),
         cmocka_unit_test(test_ends_from_far),
+        cmocka_unit_test(test_an_old_unlink_ends_a_new_link_of_its_sender),
+        cmocka_unit_test(test_a_late_loss_ends_no_newer_link),
+        cmocka_unit_test(test_a_link_made_after_one_that_failed_stays),
         cmocka_unit_test(test_a_late_answer_from_far_is_not_seen),
         cmocka_unit_test(test_the_agent_has_a_place_of_its_own),
         cmocka_unit_test(test_a_part_is_stopped_once),

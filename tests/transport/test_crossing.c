@@ -179,6 +179,37 @@ static void link_that_crosses_an_unlink_ends_by_the_loss(void **state)
     assert_int_equal(lose(&c).n, 0);
 }
 
+/* An UNLINK that names a LINK of before the other side's own UNLINK. */
+static void old_unlink_ends_a_new_link_of_its_sender(void **state)
+{
+    (void)state;
+    gri_crossing c = {.asks = {.count = 0}};
+    assert_int_equal(out(&c, GRI_FRAME_LINK, 5), 0);
+    assert_int_equal(out(&c, GRI_FRAME_UNLINK, 0), 0);
+    assert_int_equal(in(&c, GRI_FRAME_LINK, 7), 1);
+    assert_int_equal(in(&c, GRI_FRAME_UNLINK, 5), 1);
+    assert_int_equal(lose(&c).n, 0);
+
+    assert_int_equal(in(&c, GRI_FRAME_LINK, 5), 1);
+    assert_int_equal(in(&c, GRI_FRAME_UNLINK, 0), 1);
+    assert_int_equal(out(&c, GRI_FRAME_LINK, 7), 0);
+    assert_int_equal(out(&c, GRI_FRAME_UNLINK, 5), 0);
+    assert_int_equal(lose(&c).n, 0);
+}
+
+static void lost_link_names_the_last_that_was_sent(void **state)
+{
+    (void)state;
+    gri_crossing c = {.asks = {.count = 0}};
+    assert_int_equal(out(&c, GRI_FRAME_LINK, 3), 0);
+    assert_int_equal(out(&c, GRI_FRAME_LINK, 4), 0);
+    assert_int_equal(in(&c, GRI_FRAME_LINK, 9), 1);
+    assert_int_equal(lose(&c).last.ref, 4);
+
+    assert_int_equal(in(&c, GRI_FRAME_LINK, 9), 1);
+    assert_int_equal(lose(&c).last.ref, 0); /* only they have sent one */
+}
+
 static void many_ties_end_once_each(void **state)
 {
     enum { MANY = 1000 };
@@ -219,6 +250,8 @@ int main(void)
         cmocka_unit_test(link_of_either_side_ends_by_the_loss),
         cmocka_unit_test(ended_link_does_not),
         cmocka_unit_test(link_that_crosses_an_unlink_ends_by_the_loss),
+        cmocka_unit_test(old_unlink_ends_a_new_link_of_its_sender),
+        cmocka_unit_test(lost_link_names_the_last_that_was_sent),
         cmocka_unit_test(many_ties_end_once_each),
         cmocka_unit_test(messages_tie_nothing),
     };

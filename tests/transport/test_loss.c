@@ -97,6 +97,46 @@ static void disconnect_fires_ties_and_ends_asks(void **state)
     assert_serves(n, 0, far);
 }
 
+/* An actor that has not looked at its inbox since the loss links anew: what it
+ * finds of the loss is not that link's. */
+static void link_made_anew_outlives_the_loss_before_it(void **state)
+{
+    nodes *n = *state;
+    gr_exit_reason why;
+    gr_pid who;
+    gr_actor *late = NULL;
+    start_node(n, 0, "one");
+    start_node(n, 1, "two");
+    gr_node two = join(n, 0, 1);
+    gr_actor *boss = n->self[0], *far = n->self[1];
+    assert_int_equal(gr_thread_attach(n->sys[0], NULL, &late), 0);
+    gr_trap_exit(late, true);
+    gr_trap_exit(far, true);
+    assert_int_equal(gr_watch_nodes(boss, true), 0);
+    assert_int_equal(expect_node(boss, "two", true), 0);
+    assert_int_equal(gr_link(late, gr_self(far)), 0);
+    assert_int_equal(gr_send(late, gr_self(far), "linked"), 0);
+    assert_true(gr_match(next(far), "linked"));
+    assert_int_equal(gr_watch_nodes(far, true), 0);
+    assert_int_equal(expect_node(far, "one", true), 0);
+
+    assert_int_equal(gr_node_disconnect(boss, two), 0);
+    assert_int_equal(expect_node(boss, "two", false), 0);
+    assert_true(gr_match_exit(next(far), &who, &why));
+    assert_int_equal(expect_node(far, "one", false), 0);
+    (void)join(n, 0, 1);
+    assert_int_equal(expect_node(far, "one", true), 0);
+    assert_int_equal(gr_link(late, gr_self(far)), 0);
+    assert_int_equal(gr_send(boss, gr_self(late), "look"), 0);
+    assert_true(gr_match(next(late), "look")); /* and at no EXIT before it */
+
+    const gr_pid ended = gr_self(late);
+    gr_thread_detach(late, GR_EUSER);
+    assert_true(gr_match_exit(next(far), &who, &why));
+    assert_true(gr_pid_eq(who, ended));
+    assert_int_equal(why.kind, GR_EXIT_ERROR);
+}
+
 /* Asks, and is told. */
 typedef struct asker {
     gr_system *sys;
@@ -252,6 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_BOTH(loss_fires_every_tie_once),
         ON_BOTH(disconnect_fires_ties_and_ends_asks),
+        ON_BOTH(link_made_anew_outlives_the_loss_before_it),
         ON_BOTH(open_asks_end_with_the_connection),
         ON_BOTH(stale_pids_name_nobody_on_the_next_incarnation),
         ON_BOTH(nodes_come_and_go_many_times),
