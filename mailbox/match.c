@@ -320,8 +320,8 @@ bool gri_match_args(const gr_msg *msg, const gr_out *outs, uint32_t n)
     return p <= end && match_elements(p, end, left, outs, n);
 }
 
-/* The first element alone, the first two, and so on, until they do not fit: not
- * quick, but for few elements, and match_elements stays as it is. */
+/* One element after another, each by match_elements, which stays as it is: what
+ * it found to fit is stepped over once more. */
 bool gri_match_near(const gr_msg *msg, const gr_out *outs, uint32_t n)
 {
     const uint8_t *end;
@@ -333,9 +333,15 @@ bool gri_match_near(const gr_msg *msg, const gr_out *outs, uint32_t n)
     }
     left--;
     uint32_t arg = 1; /* when the elements before it fit */
-    while (arg < GRI_NEAR_ARG_MAX &&
-           match_elements(p, end, left < arg ? left : arg, outs,
-                          n < arg ? n : arg)) {
+    while (arg < GRI_NEAR_ARG_MAX) {
+        const bool more = arg <= n;
+        const bool rest = more && outs[arg - 1].kind == GR_OUT_REST;
+        const uint32_t some = rest ? left : left > 0;
+        if (!match_elements(p, end, some, more ? &outs[arg - 1] : outs, more)) {
+            break;
+        }
+        p = some > 0 && !rest ? gri_skip(p, end) : p;
+        left -= some;
         arg++;
     }
     /* const is a promise to the program: the block is the runtime's. */
