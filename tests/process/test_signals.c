@@ -351,8 +351,8 @@ int main(int argc, char **argv)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     }
     if (argc > 2 && is_mode("early")) { /* the child node */
-        (void)raise(SIGINT);
-        (void)raise(SIGHUP);
+        (void)kill(getpid(), SIGINT);
+        (void)kill(getpid(), SIGHUP);
     }
     if (argc > 1 && is_mode("ignored")) {
         (void)sigaction(SIGINT, &action, NULL);

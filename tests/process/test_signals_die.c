@@ -41,10 +41,10 @@ static int app_of_copy(gr_actor *self, int argc, char **argv)
 static int fork_main(void)
 {
     int status = 0;
-    char name[] = "copy";
-    char *argv[] = {name, NULL};
     const pid_t pid = fork();
     if (pid == 0) {
+        char name[] = "copy";
+        char *argv[] = {name, NULL};
         const struct sigaction by_default = {.sa_handler = SIG_DFL};
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)sigaction(SIGTERM, &by_default, NULL);
