@@ -36,6 +36,14 @@ static const int three[] = {SIGINT, SIGTERM, SIGHUP};
 #endif
 #endif
 
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_ASAN 1
+#endif
+#endif
+
 /* Longer than anything may take on a busy machine: a hang, not a bound. */
 #define LONG_MS 60000
 
