@@ -58,12 +58,8 @@ static wc_word word_of(const words *w, const entry *e)
 {
     wc_word word;
     if (e->word <= w->table->mask) {
-        const wc_slot *slot = &w->table->slots[e->word];
-        memcpy(word.short_text, &slot->lo, 8);
-        memcpy(word.short_text + 8, &slot->hi, 8);
+        wc_slot_word(&w->table->slots[e->word], &word);
         word.text = NULL; /* the copy would not be where it was */
-        word.len = (size_t)__builtin_ctzll(~wc_letters16(word.short_text));
-        word.count = slot->count;
     } else {
         const wc_long *from = w->longs[e->word - w->table->mask - 1];
         word.text = from->text;

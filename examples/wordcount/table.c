@@ -434,12 +434,8 @@ int wc_table_next(const wc_table *table, wc_cursor *cursor, wc_word *out)
             __builtin_prefetch(
                 &table->slots[table->used[cursor->used + WORDS_AHEAD]]);
         }
-        const wc_slot *slot = &table->slots[table->used[cursor->used++]];
-        memcpy(out->short_text, &slot->lo, 8);
-        memcpy(out->short_text + 8, &slot->hi, 8);
+        wc_slot_word(&table->slots[table->used[cursor->used++]], out);
         out->text = out->short_text;
-        out->len = (size_t)__builtin_ctzll(~wc_letters16(out->short_text));
-        out->count = slot->count;
         return 1;
     }
     const wc_long *word = wc_table_next_long(table, cursor);

@@ -59,6 +59,15 @@ typedef struct wc_word {
     uint8_t short_text[WC_SHORT_MAX];
 } wc_word;
 
+/* Takes a short word out of its slot, all but the pointer to its text. */
+static inline void wc_slot_word(const wc_slot *slot, wc_word *out)
+{
+    memcpy(out->short_text, &slot->lo, 8);
+    memcpy(out->short_text + 8, &slot->hi, 8);
+    out->len = (size_t)__builtin_ctzll(~wc_letters16(out->short_text));
+    out->count = slot->count;
+}
+
 /* Where wc_table_next stands; all zero at first. */
 typedef struct wc_cursor {
     size_t used;

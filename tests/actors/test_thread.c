@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/sanitizers.h"
 #include "tests/support/stage.h"
 
 /* ---- receive and sleep ---- */
@@ -412,14 +413,6 @@ static void test_many_threads_call_at_once(void **state)
 }
 
 /* ---- gr_wait_stop ---- */
-
-#if defined(__SANITIZE_THREAD__)
-#define UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#endif
 
 static void *raise_here(void *arg)
 {

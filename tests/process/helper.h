@@ -24,25 +24,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/sanitizers.h"
+
 static const int three[] = {SIGINT, SIGTERM, SIGHUP};
 
 /* ---- in the program that is run ------------------------------------------ */
-
-#if defined(__SANITIZE_THREAD__)
-#define UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#endif
-
-#if defined(__SANITIZE_ADDRESS__)
-#define UNDER_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define UNDER_ASAN 1
-#endif
-#endif
 
 /* Longer than anything may take on a busy machine: a hang, not a bound. */
 #define LONG_MS 60000
