@@ -20,7 +20,7 @@
 /* Bounds of a guided chunk, in bytes. Below the lower one, which is larger
  * while more may be found, a message costs more than it balances; above the
  * upper one nothing is saved any more. */
-#define CHUNK_MIN         ((uint64_t)1 << 20)
+#define CHUNK_MIN         ((uint64_t)512 << 10)
 #define CHUNK_MIN_EARLY   ((uint64_t)2 << 20)
 #define CHUNK_MAX_DEFAULT ((uint64_t)8 << 20)
 /* Each worker gets about this many chunks of what is left. */

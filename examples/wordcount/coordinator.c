@@ -12,6 +12,7 @@
 #include "coordinator.h"
 
 #include <inttypes.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -420,6 +421,15 @@ static bool is_over(const wc_run *r)
             r->summary.nodes_restarted >= r->summary.nodes_lost);
 }
 
+/* The walk goes on while the nodes start. Their many threads would each wait for
+ * this one to have had its share of a processor, were it not for this. */
+static void let_counters_start(const wc_run *r)
+{
+    if (r->crew.counters_n < r->crew.nodes_n * r->options->workers) {
+        (void)sched_yield(); /* never fails on Linux */
+    }
+}
+
 /* Walks while no message is there, so that the walk delays nobody. */
 static int count_all(wc_run *r)
 {
@@ -430,6 +440,7 @@ static int count_all(wc_run *r)
         if (rc == GR_ETIMEOUT) {
             rc = wc_chunks_look(&r->chunks, LOOK_FILES);
             look = rc > 0;
+            let_counters_start(r);
         } else if (rc == 0) {
             rc = handle(r, msg);
             look = !r->chunks.walked;

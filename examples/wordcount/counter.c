@@ -41,7 +41,7 @@
  * begun go back: nobody knew how large they are, and what the counts of a chunk
  * take is held by each counter, on the way, and by the coordinator. */
 #define BYTES_ENOUGH (16u << 20)
-#define WORDS_ENOUGH (8u << 10)
+#define WORDS_ENOUGH (16u << 10)
 /* Paths that are named for one chunk, in bytes; all are counted. */
 #define PROBLEMS_MAX (64u << 10)
 

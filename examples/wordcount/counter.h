@@ -23,7 +23,7 @@
 
 /* Counts of a chunk travel in messages of at most so many bytes: small enough
  * that their memory is used again instead of going back to the system. */
-#define WC_PART_MAX (32u << 10)
+#define WC_PART_MAX (128u << 10)
 
 /* One team on each node: a supervisor with counters under it. Spawn it with
  * gr_args(coordinator pid, number of counters, distinct words that a chunk may

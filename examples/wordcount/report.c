@@ -8,6 +8,7 @@
  */
 #include "report.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,15 +20,13 @@
 #define OUT_SIZE         (64u << 10) /* bytes written at once */
 #define LINE_MAX_NUMBERS 256u /* what a line has beside its word, and more */
 
-#define KEY_LETTERS 8u /* of the word, in a key: 5 bits for each */
-#define LETTER_BITS 5u
-#define COUNT_BITS  (64u - KEY_LETTERS * LETTER_BITS)
+#define KEY_LETTERS  8u  /* of the word, in a key */
+#define LETTERS_BITS 40u /* 5 for each */
+#define COUNT_BITS   (64u - LETTERS_BITS)
 #define COUNT_TOP   ((UINT64_C(1) << COUNT_BITS) - 1) /* and whatever is more */
 #define DIGIT_BITS  11u                               /* 16 KiB of counters */
 #define DIGITS      ((64u + DIGIT_BITS - 1) / DIGIT_BITS)
 #define DIGIT_MAX   (1u << DIGIT_BITS)
-/* Lines ahead of the one that is printed whose words are asked for. */
-#define LINES_AHEAD 8u
 
 /* A word: the number of its slot, or, from the number of slots on, of a long
  * one. */
@@ -98,11 +97,17 @@ static uint64_t key_of(uint64_t count, const uint8_t *text)
     if (count >= COUNT_TOP) {
         return 0;
     }
-    uint64_t key = COUNT_TOP - count;
-    for (unsigned i = 0; i < KEY_LETTERS; i++) {
-        key = key << LETTER_BITS | (text[i] & ((1u << LETTER_BITS) - 1));
-    }
-    return key;
+    uint64_t x;
+    memcpy(&x, text, sizeof(x));
+    x = be64toh(x); /* the first letter is the highest byte */
+    /* The low 5 bits of neighbours move together, then 10, then 20. */
+    x = (x & UINT64_C(0x001f001f001f001f)) |
+        (x & UINT64_C(0x1f001f001f001f00)) >> 3;
+    x = (x & UINT64_C(0x000003ff000003ff)) |
+        (x & UINT64_C(0x03ff000003ff0000)) >> 6;
+    x = (x & UINT64_C(0x00000000000fffff)) |
+        (x & UINT64_C(0x000fffff00000000)) >> 12;
+    return (COUNT_TOP - count) << LETTERS_BITS | x;
 }
 
 static void collect(words *w)
@@ -112,7 +117,7 @@ static void collect(words *w)
     const wc_long *from;
     size_t n = 0;
     for (; n < table->short_words; n++) {
-        const wc_slot *slot = &table->slots[table->used[n]];
+        const wc_slot *slot = wc_table_nth(table, n);
         uint8_t text[KEY_LETTERS];
         memcpy(text, &slot->lo, sizeof(text));
         w->entries[n] =
@@ -239,7 +244,7 @@ static void expect(const words *w, size_t i)
 static void put_lines(output *out, const words *w, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        expect(w, i + LINES_AHEAD);
+        expect(w, i + WC_WORDS_AHEAD);
         const wc_word word = word_of(w, &w->entries[i]);
         put_number(out, word.count);
         put(out, " ", 1);
@@ -277,7 +282,7 @@ uint64_t wc_report_total(const wc_table *table)
     const wc_long *word;
     uint64_t total = 0;
     for (size_t i = 0; i < table->short_words; i++) {
-        total += table->slots[table->used[i]].count;
+        total += wc_table_nth(table, i)->count;
     }
     while ((word = wc_table_next_long(table, &cursor)) != NULL) {
         total += word->count;

@@ -14,9 +14,6 @@
 /* Bytes taken at once: a block of its own (see keep_memory_flat), as it stays
  * among others that come and go. */
 #define ARENA_BLOCK (64u << 10)
-/* How many words ahead a walk over the slots asks for one: they lie all over
- * the table. */
-#define WORDS_AHEAD 8u
 
 #define HUGE_PAGE ((size_t)2 << 20) /* bytes, on most machines */
 
@@ -430,11 +427,7 @@ const wc_long *wc_table_next_long(const wc_table *table, wc_cursor *cursor)
 int wc_table_next(const wc_table *table, wc_cursor *cursor, wc_word *out)
 {
     if (cursor->used < table->short_words) {
-        if (cursor->used + WORDS_AHEAD < table->short_words) {
-            __builtin_prefetch(
-                &table->slots[table->used[cursor->used + WORDS_AHEAD]]);
-        }
-        wc_slot_word(&table->slots[table->used[cursor->used++]], out);
+        wc_slot_word(wc_table_nth(table, cursor->used++), out);
         out->text = out->short_text;
         return 1;
     }
