@@ -42,6 +42,9 @@ int wc_partial_write(const wc_table *table, wc_cursor *cursor, size_t most,
 static bool all_letters(const uint8_t *p, size_t n)
 {
     size_t i = 0;
+    while (n - i >= WC_SHORT_MAX && wc_letters16(p + i) == 0xffff) {
+        i += WC_SHORT_MAX;
+    }
     while (i < n && wc_is_letter(p[i])) {
         i++;
     }

@@ -285,18 +285,29 @@ void wc_table_add_slow(wc_table *table, uint64_t lo, uint64_t hi,
 
 /* ---- long words --------------------------------------------------------- */
 
+/* A long word is read in parts of 8 letters. The last one ends with the word, and
+ * may have letters of the one before. */
+#define PART 8u
+
+static size_t part_at(size_t len, size_t i)
+{
+    return i + PART <= len ? i : len - PART;
+}
+
+static uint64_t lower_part(const uint8_t *word)
+{
+    uint64_t part;
+    memcpy(&part, word, PART);
+    return part | WC_LOWER;
+}
+
 static uint64_t hash_long(const wc_table *table, const uint8_t *word,
                           size_t len)
 {
-    uint64_t hash = len;
-    for (; len >= 8; len -= 8, word += 8) {
-        uint64_t part;
-        memcpy(&part, word, 8);
-        hash = (hash ^ (part | WC_LOWER)) * table->factor_lo;
-        hash ^= hash >> 32;
-    }
-    for (; len > 0; len--, word++) {
-        hash = (hash ^ (*word | 0x20u)) * table->factor_hi;
+    uint64_t hash = len * table->factor_hi;
+    for (size_t i = 0; i < len; i += PART) {
+        hash ^= lower_part(word + part_at(len, i));
+        hash *= table->factor_lo;
         hash ^= hash >> 32;
     }
     return hash;
@@ -304,20 +315,23 @@ static uint64_t hash_long(const wc_table *table, const uint8_t *word,
 
 static bool equal_lowered(const uint8_t *lower, const uint8_t *word, size_t len)
 {
-    for (; len >= 8; len -= 8, lower += 8, word += 8) {
-        uint64_t a, b;
-        memcpy(&a, lower, 8);
-        memcpy(&b, word, 8);
-        if (a != (b | WC_LOWER)) {
-            return false;
-        }
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (lower[i] != (word[i] | 0x20u)) {
+    for (size_t i = 0; i < len; i += PART) {
+        const size_t at = part_at(len, i);
+        const uint64_t part = lower_part(word + at);
+        if (memcmp(lower + at, &part, PART) != 0) {
             return false;
         }
     }
     return true;
+}
+
+static void copy_lowered(uint8_t *lower, const uint8_t *word, size_t len)
+{
+    for (size_t i = 0; i < len; i += PART) {
+        const size_t at = part_at(len, i);
+        const uint64_t part = lower_part(word + at);
+        memcpy(lower + at, &part, PART);
+    }
 }
 
 /* The slot of the word, or the free one where it belongs. */
@@ -384,9 +398,7 @@ static void add_long(wc_table *table, const uint8_t *word, size_t len,
         return;
     }
     *record = (wc_long){.hash = hash, .count = count, .len = len};
-    for (size_t i = 0; i < len; i++) {
-        record->text[i] = (uint8_t)(word[i] | 0x20u);
-    }
+    copy_lowered(record->text, word, len);
     *slot = record;
     table->long_words++;
 }
