@@ -21,9 +21,10 @@
 
 #include <greenroom/greenroom.h>
 
-/* Counts of a chunk travel in messages of at most so many bytes: small enough
- * that their memory is used again instead of going back to the system. */
-#define WC_PART_MAX (128u << 10)
+/* Counts of a chunk travel in messages of at most so many bytes: large, as each
+ * message wakes threads on either side; but small enough that their memory is
+ * used again instead of going back to the system (see keep_memory_flat). */
+#define WC_PART_MAX (96u << 10)
 
 /* One team on each node: a supervisor with counters under it. Spawn it with
  * gr_args(coordinator pid, number of counters, distinct words that a chunk may

@@ -11,8 +11,7 @@
  * these. */
 #define SLOTS_FIRST      65536u /* 1.5 MiB: they fit into a huge page */
 #define LONG_SLOTS_FIRST 16384u /* 128 KiB */
-/* Bytes taken at once: a block of its own (see keep_memory_flat), as it stays
- * among others that come and go. */
+/* Bytes taken at once for long words. */
 #define ARENA_BLOCK (64u << 10)
 
 #define HUGE_PAGE ((size_t)2 << 20) /* bytes, on most machines */
@@ -285,8 +284,8 @@ void wc_table_add_slow(wc_table *table, uint64_t lo, uint64_t hi,
 
 /* ---- long words --------------------------------------------------------- */
 
-/* A long word is read in parts of 8 letters. The last one ends with the word, and
- * may have letters of the one before. */
+/* A long word is read in parts of 8 letters. The last one ends with the word,
+ * and may have letters of the one before. */
 #define PART 8u
 
 static size_t part_at(size_t len, size_t i)

@@ -70,8 +70,8 @@ static inline void wc_slot_word(const wc_slot *slot, wc_word *out)
     out->count = slot->count;
 }
 
-/* How many words ahead a walk over the slots asks for one: they lie all over the
- * table. */
+/* How many words ahead a walk over the slots asks for one: they lie all over
+ * the table. */
 #define WC_WORDS_AHEAD 8u
 
 /* The i-th short word, in the order of coming; i < short_words. */

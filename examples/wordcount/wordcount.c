@@ -14,10 +14,10 @@
 #include "counter.h"
 #include "options.h"
 
-#define LARGE_BLOCK (160 << 10) /* bytes; such blocks are the system's own */
-#define ARENAS      2          /* where threads take their other blocks */
-#define TOP_PAD     4096       /* bytes that a heap grows by beyond its need */
-#define TOP_MAX     (256 << 10) /* bytes free at its end; more goes back */
+#define LARGE_BLOCK (128 << 10) /* bytes; such blocks are the system's own */
+#define ARENAS      2           /* where threads take their other blocks */
+#define TOP_PAD     4096        /* bytes that a heap grows by beyond its need */
+#define TOP_MAX     (128 << 10) /* bytes free at its end; more goes back */
 
 /* The processors that this process may use. */
 static unsigned processors(void)
