@@ -8,7 +8,7 @@ set -eu
 . tools/common.sh
 . tools/texts.sh
 
-runs=${1:-11}
+runs=${1:-41}
 work=build/bench-wordcount
 base_bytes=20000000
 small_rounds=5  # of base_bytes: 100 MB
