@@ -421,8 +421,8 @@ static bool is_over(const wc_run *r)
             r->summary.nodes_restarted >= r->summary.nodes_lost);
 }
 
-/* The walk goes on while the nodes start. Their many threads would each wait
- * for this one to have had its share of a processor, were it not for this. */
+/* The walk goes on while the nodes start. Their threads need this processor for
+ * moments only; each would wait until this one's time slice ends. */
 static void let_counters_start(const wc_run *r)
 {
     if (r->crew.counters_n < r->crew.nodes_n * r->options->workers) {

@@ -23,10 +23,11 @@
 #define KEY_LETTERS  8u  /* of the word, in a key */
 #define LETTERS_BITS 40u /* 5 for each */
 #define COUNT_BITS   (64u - LETTERS_BITS)
-#define COUNT_TOP    ((UINT64_C(1) << COUNT_BITS) - 1) /* and whatever is more */
-#define DIGIT_BITS   11u                               /* 16 KiB of counters */
-#define DIGITS       ((64u + DIGIT_BITS - 1) / DIGIT_BITS)
-#define DIGIT_MAX    (1u << DIGIT_BITS)
+/* This count and whatever is more. */
+#define COUNT_TOP  ((UINT64_C(1) << COUNT_BITS) - 1)
+#define DIGIT_BITS 11u /* 16 KiB of counters */
+#define DIGITS     ((64u + DIGIT_BITS - 1) / DIGIT_BITS)
+#define DIGIT_MAX  (1u << DIGIT_BITS)
 
 /* A word: the number of its slot, or, from the number of slots on, of a long
  * one. */

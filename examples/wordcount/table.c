@@ -11,6 +11,9 @@
  * these. */
 #define SLOTS_FIRST      65536u /* 1.5 MiB: they fit into a huge page */
 #define LONG_SLOTS_FIRST 16384u /* 128 KiB */
+/* Of a hash of 64 bits, how many do not choose one of n slots: the top ones do,
+ * as all of what was multiplied has come there. */
+#define SHIFT_OF(n) (64u - (unsigned)__builtin_ctzll(n))
 /* Bytes taken at once for long words. */
 #define ARENA_BLOCK (64u << 10)
 
@@ -148,9 +151,10 @@ int wc_table_init(wc_table *table, size_t words_max)
 {
     *table = (wc_table){.words_max = words_max,
                         .mask = SLOTS_FIRST - 1,
-                        .long_mask = LONG_SLOTS_FIRST - 1};
+                        .shift = SHIFT_OF(SLOTS_FIRST),
+                        .long_mask = LONG_SLOTS_FIRST - 1,
+                        .long_shift = SHIFT_OF(LONG_SLOTS_FIRST)};
     draw_factors(table);
-    table->shift = 64 - (unsigned)__builtin_ctzll(SLOTS_FIRST);
     table->long_slots = calloc(LONG_SLOTS_FIRST, sizeof(wc_long *));
     if (table->long_slots == NULL) {
         return GR_ENOMEM;
@@ -284,8 +288,8 @@ void wc_table_add_slow(wc_table *table, uint64_t lo, uint64_t hi,
 
 /* ---- long words --------------------------------------------------------- */
 
-/* A long word is read in parts of 8 letters. The last one ends with the word,
- * and may have letters of the one before. */
+/* A long word is read in parts of 8 letters: two at least. The last one ends
+ * with the word, and may have letters of the one before. */
 #define PART 8u
 
 static size_t part_at(size_t len, size_t i)
@@ -337,7 +341,7 @@ static void copy_lowered(uint8_t *lower, const uint8_t *word, size_t len)
 static wc_long **find_long(const wc_table *table, uint64_t hash,
                            const uint8_t *word, size_t len)
 {
-    size_t i = (size_t)hash & table->long_mask;
+    size_t i = (size_t)(hash >> table->long_shift);
     for (;;) {
         wc_long **slot = &table->long_slots[i];
         const wc_long *there = *slot;
@@ -352,6 +356,7 @@ static wc_long **find_long(const wc_table *table, uint64_t hash,
 static int grow_long(wc_table *table)
 {
     const size_t size = 2 * (table->long_mask + 1);
+    const unsigned shift = table->long_shift - 1;
     wc_long **slots = calloc(size, sizeof(wc_long *));
     if (slots == NULL) {
         return GR_ENOMEM;
@@ -360,7 +365,7 @@ static int grow_long(wc_table *table)
         if (table->long_slots[i] == NULL) {
             continue;
         }
-        size_t to = (size_t)table->long_slots[i]->hash & (size - 1);
+        size_t to = (size_t)(table->long_slots[i]->hash >> shift);
         while (slots[to] != NULL) {
             to = (to + 1) & (size - 1);
         }
@@ -369,6 +374,7 @@ static int grow_long(wc_table *table)
     free(table->long_slots);
     table->long_slots = slots;
     table->long_mask = size - 1;
+    table->long_shift = shift;
     return 0;
 }
 

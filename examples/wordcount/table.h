@@ -5,8 +5,8 @@
  * every word, is a key of two 64-bit numbers that lies in its slot: comparing
  * it takes no branch on its length and no pointer. A longer one is a record in
  * an arena, one after the other, so that walking over them skips nothing. The
- * multipliers of the hash are drawn at random, so that no input can be made
- * that always collides.
+ * multipliers of the hash are drawn at random, so that no list of short words
+ * can be made that always collides.
  */
 #ifndef WORDCOUNT_TABLE_H
 #define WORDCOUNT_TABLE_H
@@ -43,6 +43,7 @@ typedef struct wc_table {
     uint64_t factor_lo, factor_hi;  /* odd, random */
     size_t short_words, long_words; /* distinct */
     size_t long_mask;
+    unsigned long_shift;
     wc_long **long_slots;  /* NULL: free */
     wc_arena_block *arena; /* of long words; the latest block first */
     wc_arena_block *spare; /* blocks to be used again */
@@ -58,6 +59,9 @@ typedef struct wc_word {
     uint64_t count;
     uint8_t short_text[WC_SHORT_MAX];
 } wc_word;
+
+_Static_assert(offsetof(wc_slot, lo) == 0 && offsetof(wc_slot, hi) == 8,
+               "a word's 16 bytes lie together");
 
 /* Takes a short word out of its slot, all but the pointer to its text. */
 static inline void wc_slot_word(const wc_slot *slot, wc_word *out)
