@@ -8,12 +8,19 @@ if [ $# -eq 0 ]; then
         # The head comment's first line: /* bench/name.c - what it measures.
         sed -n '1s,^/\* *bench/\([a-z_0-9]*\)\.c,  \1,p' "$source"
     done
+    echo "  greenroom-bench - the workloads by which actor runtimes are compared."
     exit 0
 fi
 name=$1
 shift
-[ -f "bench/$name.c" ] || die "./dev bench: no such program: $name"
+if [ "$name" = greenroom-bench ]; then
+    target=bench_greenroom
+elif [ -f "bench/$name.c" ]; then
+    target=bench_$name
+else
+    die "./dev bench: no such program: $name"
+fi
 sh tools/setup.sh bench
 configure release
-cmake --build --preset release --target "bench_$name" >&2
+cmake --build --preset release --target "$target" >&2
 exec "build/release/bench/$name" "$@"
