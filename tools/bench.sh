@@ -5,8 +5,8 @@ set -eu
 
 if [ $# -eq 0 ]; then
     for source in bench/*.c; do
-        # The head comment's first line: /* bench/name.c - what it measures.
-        sed -n '1s,^/\* *bench/\([a-z_0-9]*\)\.c,  \1,p' "$source"
+        # The head comment begins with: bench/name.c - what it measures
+        sed -n '2s,^ \* bench/\([a-z_0-9]*\)\.c,  \1,p' "$source"
     done
     echo "  greenroom-bench - the workloads by which actor runtimes are compared."
     exit 0
