@@ -1,40 +1,8 @@
 /* mailbox/decode.c - heads of msgpack values, and what they can be read as. */
 #include "mailbox/decode.h"
 
-#include <endian.h>
-#include <string.h>
-
 #include "base/assert.h"
 #include "mailbox/pack.h"
-
-/* size bytes (1, 2, 4 or 8), big-endian. */
-static inline uint64_t load(const uint8_t *p, size_t size)
-{
-    uint16_t x16;
-    uint32_t x32;
-    uint64_t x64;
-    switch (size) {
-    case 1:
-        return *p;
-    case 2:
-        memcpy(&x16, p, 2);
-        return be16toh(x16);
-    case 4:
-        memcpy(&x32, p, 4);
-        return be32toh(x32);
-    default:
-        memcpy(&x64, p, 8);
-        return be64toh(x64);
-    }
-}
-
-/* x has size bytes, 1 to 8. */
-static uint64_t sign_extend(uint64_t x, size_t size)
-{
-    GR_DASSERT(size > 0);
-    uint64_t sign = UINT64_C(1) << (8 * size - 1);
-    return (x ^ sign) - sign;
-}
 
 /* The first bytes from 0xc0 to 0xdf: what follows them. */
 static const struct form {
@@ -66,7 +34,7 @@ static const uint8_t *with_body(const uint8_t *p, const uint8_t *end,
         if (left == 0) {
             return NULL;
         }
-        h->x = sign_extend(*p, 1);
+        h->x = gri_sign_extend(*p, 1);
         p++;
         left--;
     }
@@ -83,7 +51,7 @@ const uint8_t *gri_decode_long(const uint8_t *p, const uint8_t *end,
     }
     if (first >= 0xe0) {
         h->type = GRI_TYPE_INT;
-        h->x = sign_extend(first, 1);
+        h->x = gri_sign_extend(first, 1);
         return p;
     }
     if (first == 0xc1) { /* never used */
@@ -94,7 +62,7 @@ const uint8_t *gri_decode_long(const uint8_t *p, const uint8_t *end,
     if ((size_t)(end - p) < form->bytes) {
         return NULL;
     }
-    uint64_t x = form->bytes > 0 ? load(p, form->bytes) : form->fixed;
+    uint64_t x = form->bytes > 0 ? gri_load(p, form->bytes) : form->fixed;
     p += form->bytes;
     h->type = (gri_type)form->type;
     if (h->type >= GRI_TYPE_STR) {
@@ -102,7 +70,7 @@ const uint8_t *gri_decode_long(const uint8_t *p, const uint8_t *end,
     }
     h->x = x;
     if (h->type == GRI_TYPE_INT) {
-        h->x = sign_extend(x, form->bytes);
+        h->x = gri_sign_extend(x, form->bytes);
         if (h->x <= INT64_MAX) { /* a long form of what is not negative */
             h->type = GRI_TYPE_UINT;
         }
@@ -197,7 +165,7 @@ bool gri_as_pid(const gri_head *h, const uint8_t *body, gr_pid *out)
         h->n != GRI_PID_BYTES) {
         return false;
     }
-    gr_pid pid = {load(body, 8), load(body + 8, 8)};
+    gr_pid pid = {gri_load(body, 8), gri_load(body + 8, 8)};
     if (pid.node == 0 || pid.id == 0) {
         return false;
     }

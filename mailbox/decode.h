@@ -6,6 +6,9 @@
 #ifndef GRI_MAILBOX_DECODE_H
 #define GRI_MAILBOX_DECODE_H
 
+#include <endian.h>
+#include <string.h>
+
 #include <greenroom/message.h>
 
 typedef enum gri_type {
@@ -27,6 +30,34 @@ typedef struct gri_head {
     uint32_t n;
     uint64_t x;
 } gri_head;
+
+/* size bytes (1, 2, 4 or 8), big-endian. */
+static inline uint64_t gri_load(const uint8_t *p, size_t size)
+{
+    uint16_t x16;
+    uint32_t x32;
+    uint64_t x64;
+    switch (size) {
+    case 1:
+        return *p;
+    case 2:
+        memcpy(&x16, p, 2);
+        return be16toh(x16);
+    case 4:
+        memcpy(&x32, p, 4);
+        return be32toh(x32);
+    default:
+        memcpy(&x64, p, 8);
+        return be64toh(x64);
+    }
+}
+
+/* x has size bytes, 1 to 8. */
+static inline uint64_t gri_sign_extend(uint64_t x, size_t size)
+{
+    const uint64_t sign = UINT64_C(1) << (8 * size - 1);
+    return (x ^ sign) - sign;
+}
 
 /* As gri_decode, for all but fixint, fixarray and fixstr; p < end. */
 const uint8_t *gri_decode_long(const uint8_t *p, const uint8_t *end,

@@ -239,6 +239,30 @@ static const uint8_t *equal(const uint8_t *p, const uint8_t *end,
 
 /* ---- elements and messages ---------------------------------------------- */
 
+/* Steps over an integer of one of msgpack's eight long forms, if it fits an
+ * output of 64 bits. NULL: it is for match_one. What most messages carry, so
+ * without a head in between. */
+static inline const uint8_t *match_wide(const uint8_t *p, const uint8_t *end,
+                                        const gr_out *out)
+{
+    const unsigned form = *p - 0xccu; /* uint 8 to 64, int 8 to 64 */
+    const size_t size = (size_t)1 << (form & 3);
+    if (form >= 8 || (size_t)(end - p) <= size) {
+        return NULL;
+    }
+    uint64_t x = gri_load(p + 1, size);
+    if (form >= 4) {
+        x = gri_sign_extend(x, size);
+    }
+    /* Only as uint64 it is above all int64, only as int64 below all uint64. */
+    const bool top = x >> 63 != 0;
+    if (top && (form >= 4) != (out->kind == GR_OUT_I64)) {
+        return NULL;
+    }
+    memcpy(out->p, &x, sizeof x);
+    return p + 1 + size;
+}
+
 /* Steps over the element at p if it fits the output. NULL: it does not. */
 static const uint8_t *match_one(const uint8_t *p, const uint8_t *end,
                                 const gr_out *out)
@@ -249,6 +273,12 @@ static const uint8_t *match_one(const uint8_t *p, const uint8_t *end,
         /* The commonest: a small number fits every integer. */
         store_bits(out->p, *p, int_size(out->kind));
         return p + 1;
+    }
+    if (p < end && (out->kind == GR_OUT_I64 || out->kind == GR_OUT_U64)) {
+        const uint8_t *next = match_wide(p, end, out);
+        if (next != NULL) {
+            return next;
+        }
     }
     const uint8_t *body = gri_decode(p, end, &h);
     if (body == NULL) {

@@ -16,6 +16,7 @@
 enum {
     SMALL_BLOCK = 64 - sizeof(gr_msg),    /* bytes of room in one cache line */
     TRAILED_BLOCK = 128 - sizeof(gr_msg), /* with a trailer, in two */
+    LONG_INT = 9,                         /* bytes of the longest integer */
     HEAD_MAX = 2 + GRI_PID_BYTES /* bytes of the longest value without a body */
 };
 
@@ -397,32 +398,37 @@ gri_writer gri_builder_put(gri_builder *b, uint8_t *p, const gr_value *v)
     return result(b, &s, rc);
 }
 
+/* The shortest form of a number, as msgpack-c's packer chooses it, without a
+ * branch for each: there is room for the longest. */
+static inline uint8_t *put_uint(uint8_t *p, uint64_t x)
+{
+    if (x <= GRI_FIXINT_MAX) {
+        *p = (uint8_t)x;
+        return p + 1;
+    }
+    /* Bytes that x needs, less one, and the power of two from there on. */
+    const unsigned more = (63 - (unsigned)__builtin_clzll(x)) / 8;
+    const unsigned log = more == 0 ? 0 : 32 - (unsigned)__builtin_clz(more);
+    const unsigned size = 1u << log;
+    const uint64_t bytes = htobe64(x << (64 - 8 * size));
+    *p = (uint8_t)(0xcc + log); /* uint 8, 16, 32, 64 */
+    memcpy(p + 1, &bytes, sizeof bytes);
+    return p + 1 + size;
+}
+
 gri_writer gri_builder_put_int(gri_builder *b, uint8_t *p, uint64_t x,
                                uint32_t kind)
 {
     if (p == NULL) {
         return (gri_writer){NULL, NULL};
     }
+    if ((size_t)(b->end - p) >= LONG_INT &&
+        (kind == GR_KIND_UINT || x <= INT64_MAX)) {
+        return (gri_writer){put_uint(p, x), b->end};
+    }
     sink s = sink_at(b, p);
     gr_value v = {.kind = kind, .as.u = x};
     return result(b, &s, write_head(&s, &v));
-}
-
-gr_msg *gri_builder_end(gri_builder *b, uint8_t *p)
-{
-    gr_msg *msg = b->msg;
-    if (p == NULL) {
-        GR_DASSERT(msg == NULL);
-        return NULL;
-    }
-    sink s = sink_at(b, p);
-    b->msg = NULL;
-    msg->len = (uint32_t)(s.p - gri_msg_payload(msg));
-    if (b->trailer) {
-        msg->flags = GRI_MSG_TRAILER;
-        *gri_msg_trailer(msg) = (gri_trailer){0};
-    }
-    return msg;
 }
 
 gr_msg *gri_pack(gri_builder *b, const gr_value *values, uint32_t n,

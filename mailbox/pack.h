@@ -36,8 +36,22 @@ gri_writer gri_builder_put(gri_builder *b, uint8_t *p, const gr_value *v);
 gri_writer gri_builder_put_int(gri_builder *b, uint8_t *p, uint64_t x,
                                uint32_t kind);
 /* Ends it: gives the message; a trailer, if asked for, is in place and zero.
- * NULL: it failed before (p is NULL); b->rc says why. */
-gr_msg *gri_builder_end(gri_builder *b, uint8_t *p);
+ * NULL: it failed before (p is NULL); b->rc says why. Inline, as every message
+ * has one end. */
+static inline gr_msg *gri_builder_end(gri_builder *b, const uint8_t *p)
+{
+    gr_msg *msg = b->msg;
+    if (p == NULL) {
+        return NULL;
+    }
+    b->msg = NULL;
+    msg->len = (uint32_t)(p - gri_msg_payload(msg));
+    if (b->trailer) {
+        msg->flags = GRI_MSG_TRAILER;
+        *gri_msg_trailer(msg) = (gri_trailer){0};
+    }
+    return msg;
+}
 
 /* All at once: a message of n values. NULL: b->rc says why. */
 gr_msg *gri_pack(gri_builder *b, const gr_value *values, uint32_t n,

@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "sched/runnext.h"
 #include "sched/runq.h"
 #include "sched/timer.h"
 
@@ -67,7 +68,7 @@ struct gri_worker {
     _Atomic(uint64_t) turns, steals, parks;
 
     /* Any thread. */
-    _Atomic(gri_task *) next; /* the run-next slot */
+    gri_runnext next;         /* the run-next slot */
     _Atomic(uint32_t) permit; /* futex: 1 wakes */
     _Atomic(int64_t) up_ns;   /* asleep: when it gets up by itself */
     _Atomic(uint32_t) left;   /* futex: 1 once the thread is about to return */

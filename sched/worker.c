@@ -105,21 +105,17 @@ static gri_task *steal_stale(gri_worker *w)
         if (victim == w) {
             continue;
         }
-        /* relaxed, both: only compared. A task that went and came back in the
+        /* relaxed: only compared. A task that went and came back in the
          * meantime is as good to take. */
         uint64_t turns =
             atomic_load_explicit(&victim->turns, memory_order_relaxed);
-        gri_task *task =
-            atomic_load_explicit(&victim->next, memory_order_relaxed);
+        gri_task *task = gri_runnext_look(&victim->next);
         bool stale = task != NULL && task == w->seen[i].task &&
                      turns == w->seen[i].turns;
         w->seen[i].task = task;
         w->seen[i].turns = turns;
-        /* acquire: pairs with the release in put_next. relaxed on failure: its
-         * owner took it, which is all we wanted. */
-        if (stale && atomic_compare_exchange_strong_explicit(
-                         &victim->next, &task, NULL, memory_order_acquire,
-                         memory_order_relaxed)) {
+        /* If not, its owner takes it, which is all we wanted. */
+        if (stale && gri_runnext_steal(&victim->next, task)) {
             count_steal(w);
             return task;
         }
@@ -127,28 +123,11 @@ static gri_task *steal_stale(gri_worker *w)
     return NULL;
 }
 
-/* Puts a task into the run-next slot; returns the one that stood there. */
-static gri_task *put_next(gri_worker *w, gri_task *task)
-{
-    /* release: publishes what the task is to do; pairs with the acquire in
-     * steal_stale. acquire: none needed, what comes back is our own. */
-    return atomic_exchange_explicit(&w->next, task, memory_order_release);
-}
-
-static gri_task *take_next(gri_worker *w)
-{
-    /* relaxed, both: what is there is our own writing. */
-    if (atomic_load_explicit(&w->next, memory_order_relaxed) == NULL) {
-        return NULL;
-    }
-    return atomic_exchange_explicit(&w->next, NULL, memory_order_relaxed);
-}
-
 /* What this worker has itself. */
 static gri_task *own_task(gri_worker *w)
 {
     if (w->next_run < NEXT_RUN_MAX) {
-        gri_task *task = take_next(w);
+        gri_task *task = gri_runnext_take(&w->next);
         if (task != NULL) {
             w->next_run++;
             return task;
@@ -159,7 +138,7 @@ static gri_task *own_task(gri_worker *w)
     if (other == NULL) {
         other = inject_pop(w->sched);
     }
-    return other != NULL ? other : take_next(w);
+    return other != NULL ? other : gri_runnext_take(&w->next);
 }
 
 static gri_task *search(gri_worker *w)
@@ -258,7 +237,7 @@ void gri_sched_submit(gri_sched *s, gri_worker *worker, gri_task *task)
         gri_sched_notify(s);
         return;
     }
-    gri_task *displaced = put_next(worker, task);
+    gri_task *displaced = gri_runnext_put(&worker->next, task);
     if (displaced != NULL) {
         if (!gri_runq_push(&worker->queue, displaced)) {
             inject_push(s, displaced);
@@ -275,10 +254,8 @@ void gri_sched_again(gri_worker *worker, gri_task *task)
         return;
     }
     /* A task that only goes on itself, alone, is no reason to wake anybody. */
-    bool alone =
-        gri_runq_is_empty(&worker->queue) &&
-        /* relaxed: our own slot. */
-        atomic_load_explicit(&worker->next, memory_order_relaxed) == NULL;
+    bool alone = gri_runq_is_empty(&worker->queue) &&
+                 gri_runnext_look(&worker->next) == NULL;
     if (!gri_runq_push(&worker->queue, task)) {
         inject_push(s, task);
         alone = false;
@@ -350,9 +327,11 @@ int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
         (void)pthread_mutex_destroy(&s->inject_lock);
         return GR_ENOMEM;
     }
+    const bool fenced = !gri_barrier_ready();
     for (unsigned i = 0; i < s->n; i++) {
         gri_worker *w = &s->workers[i];
         *w = (gri_worker){.sched = s, .index = i, .rng = {seed + i + 1}};
+        gri_runnext_init(&w->next, fenced);
         gri_runq_init(&w->queue);
         if (gri_timers_init(&w->timers) != 0) {
             s->n = i;

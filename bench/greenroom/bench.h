@@ -22,7 +22,10 @@ enum {
 
 /* A mailbox for those who are to queue without a limit, as in other runtimes:
  * all that is sent to them is their work. */
-#define BENCH_UNBOUNDED {.soft = 1u << 30, .hard = 1u << 30}
+#define BENCH_UNBOUNDED                                                        \
+    {                                                                          \
+        .soft = 1u << 30, .hard = 1u << 30                                     \
+    }
 
 typedef struct bench_param {
     const char *key; /* NULL: the end */

@@ -23,8 +23,7 @@ static int mayfly_receive(gr_actor *self, void *state, const gr_msg *msg)
     return gr_send(self, gr_sender(msg), "one", i);
 }
 
-static const gr_behavior mayfly = {.name = "mayfly",
-                                   .receive = mayfly_receive};
+static const gr_behavior mayfly = {.name = "mayfly", .receive = mayfly_receive};
 
 typedef struct creator_state {
     gr_pid owner;
@@ -111,9 +110,9 @@ static int fib_init(gr_actor *self, void *state, const gr_msg *args)
     }
     f->open = 2;
     for (int64_t k = 1; k <= 2; k++) {
-        GR_TRY(gr_spawn(
-            self, &fib,
-            &(gr_spawn_opts){.args = gr_args(n - k, gr_self(self))}, NULL));
+        GR_TRY(gr_spawn(self, &fib,
+                        &(gr_spawn_opts){.args = gr_args(n - k, gr_self(self))},
+                        NULL));
     }
     return 0;
 }

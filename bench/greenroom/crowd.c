@@ -75,10 +75,10 @@ static int run_big(bench *b)
         return GR_EINVAL;
     }
     for (int64_t i = 0; i < n; i++) {
-        GR_TRY(gr_spawn(b->self, &big,
-                        &(gr_spawn_opts){
-                            .args = gr_args(gr_self(b->self), i, n, pings)},
-                        &all[i]));
+        GR_TRY(gr_spawn(
+            b->self, &big,
+            &(gr_spawn_opts){.args = gr_args(gr_self(b->self), i, n, pings)},
+            &all[i]));
     }
     for (int64_t i = 0; i < n * n; i++) {
         GR_TRY(gr_send(b->self, all[i / n], "other", all[i % n]));
@@ -93,8 +93,9 @@ static int run_big(bench *b)
         GR_TRY(bench_wait(b, &one));
         sum += one;
     }
-    return sum != (n - 1) * pings ? bench_failed("big", sum, (n - 1) * pings)
-                                  : bench_finish(b, "big", 2 * n * pings, pings);
+    return sum != (n - 1) * pings
+               ? bench_failed("big", sum, (n - 1) * pings)
+               : bench_finish(b, "big", 2 * n * pings, pings);
 }
 
 /* ---- chameneos ---------------------------------------------------------- */

@@ -188,8 +188,9 @@ int main(int argc, char **argv)
     memcpy(b.params, w->params, sizeof(b.params));
     for (int i = 2; i < argc; i++) {
         if (!set(&b, argv[i])) {
-            (void)fprintf(stderr, "greenroom-bench: %s: no such parameter, or "
-                                  "not a number of 1 or more\n",
+            (void)fprintf(stderr,
+                          "greenroom-bench: %s: no such parameter, or "
+                          "not a number of 1 or more\n",
                           argv[i]);
             return usage();
         }

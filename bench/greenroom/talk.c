@@ -139,10 +139,10 @@ static int run_threadring(bench *b)
         return GR_EINVAL;
     }
     for (int64_t i = 0; i < size; i++) {
-        GR_TRY(gr_spawn(
-            b->self, &ring,
-            &(gr_spawn_opts){.args = gr_args(gr_self(b->self), size)},
-            &actors[i]));
+        GR_TRY(
+            gr_spawn(b->self, &ring,
+                     &(gr_spawn_opts){.args = gr_args(gr_self(b->self), size)},
+                     &actors[i]));
     }
     for (int64_t i = 0; i < size; i++) {
         GR_TRY(gr_send(b->self, actors[i], "next", actors[(i + 1) % size]));

@@ -318,9 +318,7 @@ static int run_compute(bench *b)
 }
 
 const workload bench_time[] = {
-    {"latency",
-     {{"rate", 20000}, {"n", 40000}, {"tick", 1000}},
-     run_latency},
+    {"latency", {{"rate", 20000}, {"n", 40000}, {"tick", 1000}}, run_latency},
     {"mixed",
      {{"actors", 100}, {"rate", 10000}, {"n", 40000}, {"tick", 1000}},
      run_mixed},
