@@ -9,7 +9,8 @@
 
 #include "actors/internal.h"
 
-void gri_ring(gri_ctx *ctx, gr_actor *slot)
+/* Inline for send_user. */
+static inline void ring(gri_ctx *ctx, gr_actor *slot)
 {
     /* relaxed: the push that takes the idle mark away acquires what the last
      * consumer wrote, this too. */
@@ -19,6 +20,11 @@ void gri_ring(gri_ctx *ctx, gr_actor *slot)
     } else {
         gri_sched_submit(&ctx->sys->sched, ctx->worker, &slot->task);
     }
+}
+
+void gri_ring(gri_ctx *ctx, gr_actor *slot)
+{
+    ring(ctx, slot);
 }
 
 void gri_push(gri_ctx *ctx, gr_actor *slot, gr_msg *msg, bool count)
@@ -76,29 +82,34 @@ static int send_far(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     return rc;
 }
 
-int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
+/* What is not an actor of this system that lives. Takes msg on 0. */
+static __attribute__((noinline)) int send_elsewhere(gri_ctx *ctx, gr_pid to,
+                                                    gr_msg *msg)
 {
-    gr_system *sys = ctx->sys;
-    if (!gri_is_here(sys, to)) {
-        if (gr_pid_is_nobody(to)) {
-            return GR_EINVAL;
-        }
-        int rc = send_far(ctx, to, msg);
-        if (rc == GR_EAGAIN) {
-            GRI_TALLY(ctx, refused);
-        }
-        return rc;
+    if (gr_pid_is_nobody(to)) {
+        return GR_EINVAL;
     }
-    gr_actor *slot = gri_slot_of(sys, to);
-    uint32_t run = gri_pid_run(to);
-    if (slot == NULL || !gri_slot_lives(slot, run)) {
-        if (gr_pid_is_nobody(to)) {
-            return GR_EINVAL;
-        }
+    if (gri_is_here(ctx->sys, to)) {
         GRI_TALLY(ctx, sent);
         gri_bury(ctx, to, msg, GRI_WHY_NOPROC);
         gri_msg_free(ctx->cache, msg);
         return 0;
+    }
+    int rc = send_far(ctx, to, msg);
+    if (rc == GR_EAGAIN) {
+        GRI_TALLY(ctx, refused);
+    }
+    return rc;
+}
+
+/* The hot half of gri_send_user, so that gri_commit has it inline. */
+static inline int send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
+{
+    gr_system *sys = ctx->sys;
+    gr_actor *slot = gri_is_here(sys, to) ? gri_slot_of(sys, to) : NULL;
+    uint32_t run = gri_pid_run(to);
+    if (slot == NULL || !gri_slot_lives(slot, run)) {
+        return send_elsewhere(ctx, to, msg);
     }
     /* relaxed: set before the run was published. */
     uint32_t soft = atomic_load_explicit(&slot->soft, memory_order_relaxed);
@@ -115,8 +126,15 @@ int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     msg->run = run;
     ctx->sends++;
     GRI_TALLY(ctx, sent);
-    gri_push(ctx, slot, msg, true);
+    if (gri_inbox_push(&slot->inbox, msg, true)) {
+        ring(ctx, slot);
+    }
     return 0;
+}
+
+int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
+{
+    return send_user(ctx, to, msg);
 }
 
 /* Answers are signals to the inbox, and messages to who counts them. */
@@ -168,7 +186,7 @@ int gri_send_new_signal(gri_ctx *ctx, gr_pid from, gr_pid to, gri_msg_kind kind,
 
 gri_writer gri_begin(gr_actor *self, uint32_t n)
 {
-    return gri_builder_begin(&self->ctx->builder, n, false);
+    return gri_builder_begin_short(&self->ctx->builder, n);
 }
 
 gri_writer gri_put(gr_actor *self, uint8_t *p, const gr_value *v)
@@ -178,14 +196,19 @@ gri_writer gri_put(gr_actor *self, uint8_t *p, const gr_value *v)
 
 gri_writer gri_put_int(gr_actor *self, uint8_t *p, uint64_t x, uint32_t kind)
 {
-    return gri_builder_put_int(&self->ctx->builder, p, x, kind);
+    gri_builder *b = &self->ctx->builder;
+    if (p != NULL && b->end - p >= GRI_INT_MAX &&
+        (kind == GR_KIND_UINT || x <= INT64_MAX)) {
+        return (gri_writer){gri_put_uint(p, x), b->end};
+    }
+    return gri_builder_put_int(b, p, x, kind);
 }
 
-static int send_built(gr_actor *self, gr_pid to, gr_msg *msg)
+static inline int send_built(gr_actor *self, gr_pid to, gr_msg *msg)
 {
     gri_ctx *ctx = self->ctx;
     msg->from = gri_pid_of(self);
-    int rc = gri_send_user(ctx, to, msg);
+    int rc = send_user(ctx, to, msg);
     if (rc < 0) {
         gri_msg_free(ctx->cache, msg);
     }

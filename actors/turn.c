@@ -12,7 +12,8 @@ enum {
     STUB_CLASS_MAX = 1   /* an idle inbox holds at most 128 bytes */
 };
 
-gri_pop gri_next(gr_actor *self, gr_msg **out)
+/* Inline for run_actor. */
+static inline gri_pop next(gr_actor *self, gr_msg **out)
 {
     gr_msg *old;
     gri_pop pop = gri_inbox_pop(&self->inbox, &self->outlet, out, &old);
@@ -25,6 +26,11 @@ gri_pop gri_next(gr_actor *self, gr_msg **out)
         }
     }
     return pop;
+}
+
+gri_pop gri_next(gr_actor *self, gr_msg **out)
+{
+    return next(self, out);
 }
 
 static gri_take on_start(gr_actor *self, gr_msg *msg)
@@ -93,7 +99,8 @@ static gr_receive_fn *handler_for(const gr_behavior *b, const gr_msg *msg)
     return b->receive;
 }
 
-static void give(gr_actor *self, gr_msg *msg)
+/* Calls the program for a message. */
+static inline void call(gr_actor *self, gr_msg *msg)
 {
     const gr_behavior *b = gri_behavior(self);
     gr_receive_fn *fn = b->receive;
@@ -101,19 +108,24 @@ static void give(gr_actor *self, gr_msg *msg)
         fn = handler_for(b, msg);
     }
     self->current = msg;
-    if (msg->kind == GRI_MSG_USER || msg->kind == GRI_MSG_TIMER) {
-        GRI_TALLY(self->ctx, handled);
-    }
-    if (msg->kind == GRI_MSG_TIMER) { /* it becomes a message only now */
-        GRI_TALLY(self->ctx, sent);
-    }
     int rc = fn != NULL ? fn(self, self->state, msg) : gr_unhandled(self, msg);
     if (rc < 0) {
         gri_exit_error(self, rc, "receive");
-    } else {
+    } else if ((msg->flags & GRI_MSG_ASKED) != 0) {
         gri_after_handler(self, msg);
     }
-    if (msg->kind == GRI_MSG_TIMER) {
+}
+
+/* Gives what is not a usual message to the program. */
+static __attribute__((noinline)) void give(gr_actor *self, gr_msg *msg)
+{
+    const bool is_timer = msg->kind == GRI_MSG_TIMER;
+    if (is_timer) { /* it becomes a message only now */
+        GRI_TALLY(self->ctx, handled);
+        GRI_TALLY(self->ctx, sent);
+    }
+    call(self, msg);
+    if (is_timer) {
         gri_timer_done(self, msg);
     }
 }
@@ -153,7 +165,10 @@ static void handle(gr_actor *self, gr_msg *msg)
         return;
     }
     self->current = NULL;
-    if (gri_take_in(self, msg) == GRI_TAKE_GIVE) {
+    if (msg->kind == GRI_MSG_USER) {
+        GRI_TALLY(self->ctx, handled);
+        call(self, msg);
+    } else if (gri_take_in(self, msg) == GRI_TAKE_GIVE) {
         give(self, msg);
     }
     if (self->exiting) {
@@ -177,19 +192,22 @@ static bool shed_large_stub(gr_actor *self)
     return true;
 }
 
-/* Whether the turn is to end for its time, after n messages. The clock is read
- * after 2, 4, 8 ... of them: so a turn of one message pays nothing, one of many
- * next to nothing, and the time is exceeded by itself at most. */
-static bool is_long(gri_ctx *ctx, unsigned n)
+/* Whether the turn has taken its time, after n messages. */
+static __attribute__((noinline)) bool is_time_over(gri_ctx *ctx, unsigned n)
 {
-    if (n < 2 || (n & (n - 1)) != 0) {
-        return false;
-    }
     int64_t now_ns = gri_clock_ns(&ctx->sys->clock);
     if (n == 2) {
         ctx->turn_ns = now_ns;
     }
     return now_ns - ctx->turn_ns > TURN_MS * GRI_NS_PER_MS;
+}
+
+/* Whether the turn is to end for its time, after n messages. The clock is read
+ * after 2, 4, 8 ... of them: so a turn of one message pays nothing, one of many
+ * next to nothing, and the time is exceeded by itself at most. */
+static inline bool is_long(gri_ctx *ctx, unsigned n)
+{
+    return n >= 2 && (n & (n - 1)) == 0 && is_time_over(ctx, n);
 }
 
 /* Ends a killed run before the message in hand is handled. A link or a monitor
@@ -211,7 +229,7 @@ static void run_actor(gri_worker *worker, gri_task *task)
     gri_enter(self, ctx);
     for (unsigned n = 0; n < TURN_MESSAGES && ctx->sends < TURN_SENDS; n++) {
         gr_msg *msg;
-        gri_pop pop = gri_next(self, &msg);
+        gri_pop pop = next(self, &msg);
         if (pop == GRI_POP_MSG) {
             /* START belongs to the run that it begins; all else must first see
              * whether that run is to go on. */

@@ -239,24 +239,30 @@ static const uint8_t *equal(const uint8_t *p, const uint8_t *end,
 
 /* ---- elements and messages ---------------------------------------------- */
 
-/* Steps over an integer of one of msgpack's eight long forms, if it fits an
- * output of 64 bits. NULL: it is for match_one. What most messages carry, so
- * without a head in between. */
-static inline const uint8_t *match_wide(const uint8_t *p, const uint8_t *end,
-                                        const gr_out *out)
+/* Steps over an integer that fits an output of 64 bits: what most messages
+ * carry, so without a head in between. NULL: it is for match_one. */
+static inline const uint8_t *match_number(const uint8_t *p, const uint8_t *end,
+                                          const gr_out *out)
 {
+    if (p >= end || (out->kind != GR_OUT_I64 && out->kind != GR_OUT_U64)) {
+        return NULL;
+    }
+    uint64_t x = *p;
+    if (x <= GRI_FIXINT_MAX) {
+        memcpy(out->p, &x, sizeof x);
+        return p + 1;
+    }
     const unsigned form = *p - 0xccu; /* uint 8 to 64, int 8 to 64 */
     const size_t size = (size_t)1 << (form & 3);
     if (form >= 8 || (size_t)(end - p) <= size) {
         return NULL;
     }
-    uint64_t x = gri_load(p + 1, size);
+    x = gri_load(p + 1, size);
     if (form >= 4) {
         x = gri_sign_extend(x, size);
     }
-    /* Only as uint64 it is above all int64, only as int64 below all uint64. */
-    const bool top = x >> 63 != 0;
-    if (top && (form >= 4) != (out->kind == GR_OUT_I64)) {
+    /* With the top bit set it is above all int64, or below all uint64. */
+    if (x >> 63 != 0 && (form >= 4) != (out->kind == GR_OUT_I64)) {
         return NULL;
     }
     memcpy(out->p, &x, sizeof x);
@@ -273,12 +279,6 @@ static const uint8_t *match_one(const uint8_t *p, const uint8_t *end,
         /* The commonest: a small number fits every integer. */
         store_bits(out->p, *p, int_size(out->kind));
         return p + 1;
-    }
-    if (p < end && (out->kind == GR_OUT_I64 || out->kind == GR_OUT_U64)) {
-        const uint8_t *next = match_wide(p, end, out);
-        if (next != NULL) {
-            return next;
-        }
     }
     const uint8_t *body = gri_decode(p, end, &h);
     if (body == NULL) {
@@ -303,8 +303,9 @@ static const uint8_t *match_one(const uint8_t *p, const uint8_t *end,
 }
 
 /* `left` elements from p on against all outputs. */
-static bool match_elements(const uint8_t *p, const uint8_t *end, uint32_t left,
-                           const gr_out *outs, uint32_t n)
+static __attribute__((noinline)) bool
+match_elements(const uint8_t *p, const uint8_t *end, uint32_t left,
+               const gr_out *outs, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
         if (outs[i].kind == GR_OUT_REST) {
@@ -347,7 +348,20 @@ bool gri_match_args(const gr_msg *msg, const gr_out *outs, uint32_t n)
     uint32_t left = (*p & 0x0fu) - 1;
     p++;
     p += *p <= GRI_FIXINT_MAX ? 1 : 1 + (*p & GRI_FIXSTR_MAX);
-    return p <= end && match_elements(p, end, left, outs, n);
+    if (p > end) {
+        return false;
+    }
+    while (n > 0 && left > 0) {
+        const uint8_t *next = match_number(p, end, outs);
+        if (next == NULL) {
+            break;
+        }
+        p = next;
+        outs++;
+        n--;
+        left--;
+    }
+    return (n == 0 && left == 0) || match_elements(p, end, left, outs, n);
 }
 
 /* One element after another, each by match_elements, which stays as it is: what

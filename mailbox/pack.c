@@ -14,7 +14,6 @@
 #include "mailbox/decode.h"
 
 enum {
-    SMALL_BLOCK = 64 - sizeof(gr_msg),    /* bytes of room in one cache line */
     TRAILED_BLOCK = 128 - sizeof(gr_msg), /* with a trailer, in two */
     LONG_INT = 9,                         /* bytes of the longest integer */
     HEAD_MAX = 2 + GRI_PID_BYTES /* bytes of the longest value without a body */
@@ -370,15 +369,16 @@ gri_writer gri_builder_begin(gri_builder *b, uint32_t n, bool trailer)
     b->trailer = trailer;
     /* Exactly a block, and so exactly this room. Two calls, so that the
      * compiler finds the class of each. */
-    size_t room = trailer ? TRAILED_BLOCK - sizeof(gri_trailer) : SMALL_BLOCK;
+    size_t room =
+        trailer ? TRAILED_BLOCK - sizeof(gri_trailer) : GRI_SMALL_ROOM;
     b->msg = trailer ? gri_msg_new(b->cache, TRAILED_BLOCK)
-                     : gri_msg_new(b->cache, SMALL_BLOCK);
+                     : gri_msg_new(b->cache, GRI_SMALL_ROOM);
     if (b->msg == NULL) {
         return fail(b, GR_ENOMEM);
     }
     uint8_t *p = gri_msg_payload(b->msg);
     b->end = p + (room < b->len_max ? room : b->len_max);
-    if (n >= 16 || p == b->end) {
+    if (n > GRI_FIXARRAY_MAX || p == b->end) {
         return begin_long(b, n);
     }
     *p = (uint8_t)(GRI_FIXARRAY | n);
@@ -398,33 +398,11 @@ gri_writer gri_builder_put(gri_builder *b, uint8_t *p, const gr_value *v)
     return result(b, &s, rc);
 }
 
-/* The shortest form of a number, as msgpack-c's packer chooses it, without a
- * branch for each: there is room for the longest. */
-static inline uint8_t *put_uint(uint8_t *p, uint64_t x)
-{
-    if (x <= GRI_FIXINT_MAX) {
-        *p = (uint8_t)x;
-        return p + 1;
-    }
-    /* Bytes that x needs, less one, and the power of two from there on. */
-    const unsigned more = (63 - (unsigned)__builtin_clzll(x)) / 8;
-    const unsigned log = more == 0 ? 0 : 32 - (unsigned)__builtin_clz(more);
-    const unsigned size = 1u << log;
-    const uint64_t bytes = htobe64(x << (64 - 8 * size));
-    *p = (uint8_t)(0xcc + log); /* uint 8, 16, 32, 64 */
-    memcpy(p + 1, &bytes, sizeof bytes);
-    return p + 1 + size;
-}
-
 gri_writer gri_builder_put_int(gri_builder *b, uint8_t *p, uint64_t x,
                                uint32_t kind)
 {
     if (p == NULL) {
         return (gri_writer){NULL, NULL};
-    }
-    if ((size_t)(b->end - p) >= LONG_INT &&
-        (kind == GR_KIND_UINT || x <= INT64_MAX)) {
-        return (gri_writer){put_uint(p, x), b->end};
     }
     sink s = sink_at(b, p);
     gr_value v = {.kind = kind, .as.u = x};

@@ -10,7 +10,16 @@
 #ifndef GRI_MAILBOX_PACK_H
 #define GRI_MAILBOX_PACK_H
 
+#include <endian.h>
+#include <string.h>
+
 #include "mailbox/message.h"
+
+enum {
+    GRI_SMALL_ROOM = 64 - sizeof(gr_msg), /* payload in the smallest block */
+    GRI_FIXARRAY_MAX = 15,                /* elements that one byte tells */
+    GRI_INT_MAX = 9                       /* bytes of the longest integer */
+};
 
 /* One thread's. Zero but for cache, node and len_max. */
 typedef struct gri_builder {
@@ -29,12 +38,54 @@ typedef struct gri_builder {
 /* Begins a message of n elements; with `trailer`, room for one is kept behind
  * the payload. {NULL, NULL}: b->rc says why. */
 gri_writer gri_builder_begin(gri_builder *b, uint32_t n, bool trailer);
+/* The same without a trailer, where nothing is in the way: a message of a few
+ * elements, a block in the cache. Inline, as most messages begin here. */
+static inline gri_writer gri_builder_begin_short(gri_builder *b, uint32_t n)
+{
+    gri_cache *cache = b->cache;
+    if (n > GRI_FIXARRAY_MAX || b->len_max < GRI_SMALL_ROOM ||
+        cache->count[0] == 0) {
+        return gri_builder_begin(b, n, false);
+    }
+    gr_msg *msg = cache->block[0][--cache->count[0]];
+    /* As gri_msg_new does, but for what a push and the sender set. */
+    msg->run = 0;
+    msg->len = 0;
+    msg->kind = GRI_MSG_USER;
+    msg->class_ = 0;
+    msg->flags = 0;
+    b->msg = msg;
+    b->trailer = false;
+    uint8_t *p = gri_msg_payload(msg);
+    b->end = p + GRI_SMALL_ROOM;
+    *p = (uint8_t)(GRI_FIXARRAY | n);
+    return (gri_writer){p + 1, b->end};
+}
+
 /* Writes any value at p; the block may move. {NULL, NULL}: b->rc says why, and
  * the block is freed. p NULL (it failed before) changes nothing. */
 gri_writer gri_builder_put(gri_builder *b, uint8_t *p, const gr_value *v);
 /* The same for an integer: kind is GR_KIND_INT or GR_KIND_UINT. */
 gri_writer gri_builder_put_int(gri_builder *b, uint8_t *p, uint64_t x,
                                uint32_t kind);
+/* The shortest form of a number, as msgpack-c's packer chooses it, without a
+ * branch for each. There is room for GRI_INT_MAX bytes. */
+static inline uint8_t *gri_put_uint(uint8_t *p, uint64_t x)
+{
+    if (x <= GRI_FIXINT_MAX) {
+        *p = (uint8_t)x;
+        return p + 1;
+    }
+    /* Bytes that x needs, less one, and the power of two from there on. */
+    const unsigned more = (63 - (unsigned)__builtin_clzll(x)) / 8;
+    const unsigned log = more == 0 ? 0 : 32 - (unsigned)__builtin_clz(more);
+    const unsigned size = 1u << log;
+    const uint64_t bytes = htobe64(x << (64 - 8 * size));
+    *p = (uint8_t)(0xcc + log); /* uint 8, 16, 32, 64 */
+    memcpy(p + 1, &bytes, sizeof bytes);
+    return p + 1 + size;
+}
+
 /* Ends it: gives the message; a trailer, if asked for, is in place and zero.
  * NULL: it failed before (p is NULL); b->rc says why. Inline, as every message
  * has one end. */

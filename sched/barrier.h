@@ -1,7 +1,7 @@
 /*
- * sched/barrier.h - a memory barrier in all threads of the process at once, made
- * by one of them: membarrier(2). Whoever makes it pays some microseconds, and
- * the others need no fence of their own.
+ * sched/barrier.h - a memory barrier in all threads of the process at once,
+ * made by one of them: membarrier(2). Whoever makes it pays some microseconds,
+ * and the others need no fence of their own.
  */
 #ifndef GRI_SCHED_BARRIER_H
 #define GRI_SCHED_BARRIER_H

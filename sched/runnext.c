@@ -12,8 +12,8 @@ void gri_runnext_wait(gri_runnext *n)
     }
 }
 
-/* acquire: pairs with the release in gri_runnext_put. relaxed on failure: the task
- * is gone, and nothing of it is looked at. */
+/* acquire: pairs with the release in gri_runnext_put. relaxed on failure: the
+ * task is gone, and nothing of it is looked at. */
 static bool take(gri_runnext *n, gri_task *task)
 {
     return atomic_compare_exchange_strong_explicit(

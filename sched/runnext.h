@@ -13,8 +13,9 @@
  *   thief   claim = 1; barrier in all;        taking set? gives up : takes
  *
  * If the barrier reaches the owner before its look, that sees the claim. If
- * after it, the thief sees `taking`, or that the taking is over. The thief gives
- * up and does not wait: an owner that takes is not busy with something else.
+ * after it, the thief sees `taking`, or that the taking is over. The thief
+ * gives up and does not wait: an owner that takes is not busy with something
+ * else.
  *
  * Putting needs none of this. Only the owner puts, so a slot that it sees empty
  * stays empty, and a plain store will do; from a full one the owner and a thief
@@ -85,8 +86,8 @@ static inline gri_task *gri_runnext_take(gri_runnext *n)
          * here only the compiler must be kept from turning them round. */
         atomic_store_explicit(&n->taking, true, memory_order_relaxed);
         atomic_signal_fence(memory_order_seq_cst);
-        /* acquire: pairs with the release in gri_runnext_steal; if that took the
-         * task, we see it gone. */
+        /* acquire: pairs with the release in gri_runnext_steal; if that took
+         * the task, we see it gone. */
         if (!atomic_load_explicit(&n->claim, memory_order_acquire)) {
             break;
         }

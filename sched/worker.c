@@ -218,8 +218,18 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-void gri_sched_submit(gri_sched *s, gri_worker *worker, gri_task *task)
+void gri_sched_displaced(gri_worker *worker, gri_task *task)
 {
+    if (!gri_runq_push(&worker->queue, task)) {
+        inject_push(worker->sched, task);
+    }
+    gri_sched_notify(worker->sched);
+}
+
+void gri_sched_submit_slow(gri_sched *s, gri_worker *worker, gri_task *task)
+{
+    GR_DASSERT(worker == NULL || s->is_sim);
+    (void)worker;
     if (s->is_sim) {
         unsigned i = gri_rng_below(&s->sim_rng, GRI_LANES);
         task->next = NULL;
@@ -232,18 +242,8 @@ void gri_sched_submit(gri_sched *s, gri_worker *worker, gri_task *task)
         s->lanes_used |= UINT32_C(1) << i;
         return;
     }
-    if (worker == NULL) {
-        inject_push(s, task);
-        gri_sched_notify(s);
-        return;
-    }
-    gri_task *displaced = gri_runnext_put(&worker->next, task);
-    if (displaced != NULL) {
-        if (!gri_runq_push(&worker->queue, displaced)) {
-            inject_push(s, displaced);
-        }
-        gri_sched_notify(s);
-    }
+    inject_push(s, task);
+    gri_sched_notify(s);
 }
 
 void gri_sched_again(gri_worker *worker, gri_task *task)

@@ -28,9 +28,9 @@
 enum {
     TASKS = 8,
     THIEVES = 2,
-    PUTS = 200000,  /* at least ... */
-    STEALS = 3000,  /* ... and until so many of them were stolen */
-    PATIENCE = 50   /* steals that a thief tries before it lets others run */
+    PUTS = 200000, /* at least ... */
+    STEALS = 3000, /* ... and until so many of them were stolen */
+    PATIENCE = 50  /* steals that a thief tries before it lets others run */
 };
 
 /* `there` is plain on purpose: only the slot protects it. */
@@ -152,8 +152,8 @@ static void fetch(stock *s)
 {
     for (unsigned i = 0; i < THIEVES * TASKS; i++) {
         /* acquire: pairs with the release in give_back. */
-        gri_task *task = atomic_exchange_explicit(
-            &back[i / TASKS][i % TASKS], NULL, memory_order_acquire);
+        gri_task *task = atomic_exchange_explicit(&back[i / TASKS][i % TASKS],
+                                                  NULL, memory_order_acquire);
         if (task != NULL) {
             s->task[s->n++] = task;
         }
@@ -200,9 +200,9 @@ static void race(bool fenced)
     }
     for (unsigned i = 0; i < THIEVES; i++) {
         thieves[i].taken = i; /* which one it is */
-        assert_int_equal(pthread_create(&thieves[i].thread, NULL, run_thief,
-                                        &thieves[i]),
-                         0);
+        assert_int_equal(
+            pthread_create(&thieves[i].thread, NULL, run_thief, &thieves[i]),
+            0);
     }
     while (puts < PUTS ||
            /* relaxed: a number. */
