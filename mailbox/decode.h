@@ -11,6 +11,8 @@
 
 #include <greenroom/message.h>
 
+#include "base/assert.h"
+
 typedef enum gri_type {
     GRI_TYPE_NIL = 0,
     GRI_TYPE_BOOL,   /* x: 0 or 1 */
@@ -55,6 +57,7 @@ static inline uint64_t gri_load(const uint8_t *p, size_t size)
 /* x has size bytes, 1 to 8. */
 static inline uint64_t gri_sign_extend(uint64_t x, size_t size)
 {
+    GR_DASSERT(size > 0);
     const uint64_t sign = UINT64_C(1) << (8 * size - 1);
     return (x ^ sign) - sign;
 }

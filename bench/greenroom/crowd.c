@@ -70,7 +70,7 @@ static int run_big(bench *b)
 {
     const int64_t n = bench_param_of(b, "actors");
     const int64_t pings = bench_param_of(b, "pings");
-    gr_pid all[BIG_MAX];
+    gr_pid all[BIG_MAX] = {GR_NOBODY};
     if (n > BIG_MAX) {
         return GR_EINVAL;
     }

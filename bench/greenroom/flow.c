@@ -125,7 +125,7 @@ static int run_mailbox(bench *b)
     const int64_t senders = bench_param_of(b, "senders");
     const int64_t n = bench_param_of(b, "n");
     gr_pid to;
-    gr_pid from[SENDERS_MAX];
+    gr_pid from[SENDERS_MAX] = {GR_NOBODY};
     if (senders > SENDERS_MAX) {
         return GR_EINVAL;
     }

@@ -52,8 +52,8 @@ enum { PAIRS_MAX = 1024 };
 static int run_pairs(bench *b, const char *name, int64_t pairs)
 {
     const int64_t n = bench_param_of(b, "n");
-    gr_pid pings[PAIRS_MAX];
-    gr_pid pongs[PAIRS_MAX];
+    gr_pid pings[PAIRS_MAX] = {GR_NOBODY};
+    gr_pid pongs[PAIRS_MAX] = {GR_NOBODY};
     if (pairs > PAIRS_MAX) {
         return GR_EINVAL;
     }
@@ -134,7 +134,7 @@ static int run_threadring(bench *b)
 {
     const int64_t size = bench_param_of(b, "actors");
     const int64_t hops = bench_param_of(b, "hops");
-    gr_pid actors[RING_MAX];
+    gr_pid actors[RING_MAX] = {GR_NOBODY};
     if (size > RING_MAX) {
         return GR_EINVAL;
     }

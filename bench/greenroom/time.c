@@ -210,8 +210,8 @@ enum { LIGHT_MAX = 1000, HEAVY = 2, HEAVY_US = 5000 };
 static int run_mixed(bench *b)
 {
     const int64_t lights = bench_param_of(b, "actors");
-    gr_pid light[LIGHT_MAX];
-    gr_pid heavies[HEAVY];
+    gr_pid light[LIGHT_MAX] = {GR_NOBODY};
+    gr_pid heavies[HEAVY] = {GR_NOBODY};
     if (lights > LIGHT_MAX) {
         return GR_EINVAL;
     }
