@@ -196,12 +196,7 @@ gri_writer gri_put(gr_actor *self, uint8_t *p, const gr_value *v)
 
 gri_writer gri_put_int(gr_actor *self, uint8_t *p, uint64_t x, uint32_t kind)
 {
-    gri_builder *b = &self->ctx->builder;
-    if (p != NULL && b->end - p >= GRI_INT_MAX &&
-        (kind == GR_KIND_UINT || x <= INT64_MAX)) {
-        return (gri_writer){gri_put_uint(p, x), b->end};
-    }
-    return gri_builder_put_int(b, p, x, kind);
+    return gri_builder_put_int_short(&self->ctx->builder, p, x, kind);
 }
 
 static inline int send_built(gr_actor *self, gr_pid to, gr_msg *msg)

@@ -1,7 +1,8 @@
 /*
  * mailbox/decode.h - reads the head of one msgpack value. Everything that looks
  * into bytes (validate, match, reader, print) stands on this one function,
- * which never reads beyond `end`.
+ * which never reads beyond `end`; all but match.c's short way for integers,
+ * which looks at `end` itself.
  */
 #ifndef GRI_MAILBOX_DECODE_H
 #define GRI_MAILBOX_DECODE_H

@@ -15,7 +15,6 @@
 
 enum {
     TRAILED_BLOCK = 128 - sizeof(gr_msg), /* with a trailer, in two */
-    LONG_INT = 9,                         /* bytes of the longest integer */
     HEAD_MAX = 2 + GRI_PID_BYTES /* bytes of the longest value without a body */
 };
 

@@ -13,6 +13,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "mailbox/message.h"
 
 enum {
@@ -39,10 +40,12 @@ typedef struct gri_builder {
  * the payload. {NULL, NULL}: b->rc says why. */
 gri_writer gri_builder_begin(gri_builder *b, uint32_t n, bool trailer);
 /* The same without a trailer, where nothing is in the way: a message of a few
- * elements, a block in the cache. Inline, as most messages begin here. */
+ * elements, a block in the cache. Inline, as most messages begin here. b->rc
+ * keeps an older failure: it is only looked at after one. */
 static inline gri_writer gri_builder_begin_short(gri_builder *b, uint32_t n)
 {
     gri_cache *cache = b->cache;
+    GR_DASSERT(b->msg == NULL);
     if (n > GRI_FIXARRAY_MAX || b->len_max < GRI_SMALL_ROOM ||
         cache->count[0] == 0) {
         return gri_builder_begin(b, n, false);
@@ -86,6 +89,17 @@ static inline uint8_t *gri_put_uint(uint8_t *p, uint64_t x)
     return p + 1 + size;
 }
 
+/* gri_builder_put_int, inline where the usual holds: room, and no sign. */
+static inline gri_writer gri_builder_put_int_short(gri_builder *b, uint8_t *p,
+                                                   uint64_t x, uint32_t kind)
+{
+    if (p != NULL && b->end - p >= GRI_INT_MAX &&
+        (kind == GR_KIND_UINT || x <= INT64_MAX)) {
+        return (gri_writer){gri_put_uint(p, x), b->end};
+    }
+    return gri_builder_put_int(b, p, x, kind);
+}
+
 /* Ends it: gives the message; a trailer, if asked for, is in place and zero.
  * NULL: it failed before (p is NULL); b->rc says why. Inline, as every message
  * has one end. */
@@ -93,8 +107,10 @@ static inline gr_msg *gri_builder_end(gri_builder *b, const uint8_t *p)
 {
     gr_msg *msg = b->msg;
     if (p == NULL) {
+        GR_DASSERT(msg == NULL);
         return NULL;
     }
+    GR_DASSERT(p <= b->end);
     b->msg = NULL;
     msg->len = (uint32_t)(p - gri_msg_payload(msg));
     if (b->trailer) {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/barrier.h"
 #include "process/child.h"
 #include "process/signals.h"
 
@@ -264,6 +265,9 @@ static int run_system(run *r, const gr_system_opts *sys_opts)
 int gr_main_with(int argc, char **argv, const gr_main_opts *opts)
 {
     const char *program = program_name(argc, argv);
+    /* Now, while there are no threads: later it takes its time. The scheduler
+     * asks again, and does without if it must. */
+    (void)gri_barrier_ready();
     gr_system_opts sys_opts = opts->system;
 
     if (!fill_descriptors(program)) {

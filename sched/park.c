@@ -35,7 +35,7 @@
 bool gri_sched_has_work(gri_sched *s)
 {
     /* seq_cst: the parker's second look, see the head of this file. Pairs with
-     * the store in gri_sched_submit. */
+     * the stores in inject_push and gri_runq_push. */
     if (atomic_load_explicit(&s->inject_count, memory_order_seq_cst) > 0) {
         return true;
     }

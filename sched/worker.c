@@ -327,7 +327,8 @@ int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
         (void)pthread_mutex_destroy(&s->inject_lock);
         return GR_ENOMEM;
     }
-    const bool fenced = !gri_barrier_ready();
+    /* Of one worker nobody steals. */
+    const bool fenced = s->n > 1 && !gri_barrier_ready();
     for (unsigned i = 0; i < s->n; i++) {
         gri_worker *w = &s->workers[i];
         *w = (gri_worker){.sched = s, .index = i, .rng = {seed + i + 1}};

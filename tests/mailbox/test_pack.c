@@ -351,11 +351,30 @@ static void a_small_message_is_one_cache_line(void **state)
     gri_msg_free(&b->cache, msg);
 }
 
+/* The inline forms against msgpack-c's packer, around every length. */
+static void numbers_are_written_inline_as_by_the_packer(void **state)
+{
+    (void)state;
+    for (unsigned bit = 0; bit < 64; bit++) {
+        for (unsigned k = 0; k < 3; k++) {
+            const uint64_t x = (UINT64_C(1) << bit) + k - 1;
+            const gr_value v = {.kind = GR_KIND_UINT, .as.u = x};
+            uint8_t want[GRI_INT_MAX];
+            uint8_t got[GRI_INT_MAX];
+            const int64_t n = gri_pack_value(&v, want, sizeof want);
+            const uint8_t *end = gri_put_uint(got, x);
+            assert_int_equal(end - got, n);
+            assert_memory_equal(got, want, (size_t)n);
+        }
+    }
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, box_init, box_fini)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(numbers_are_written_inline_as_by_the_packer),
         TEST(integers_at_every_edge),
         TEST(integers_of_the_inline_path_are_the_same),
         TEST(scalars_and_pids),

@@ -168,7 +168,6 @@ active proctype owner()
             :: else
             fi
         :: else ->
-retry:
 #ifdef LOOK_FIRST
             seen = claim;
             store(TAKING, true);
@@ -181,25 +180,32 @@ retry:
 #endif
             if
             :: seen ->
-                store(TAKING, false);
-                !claim;
-                goto retry
-            :: else
-            fi;
-            look(old);
+                atomic { /* the exchange */
+                    drain();
+                    old = task;
+                    task = NIL;
+                    if
+                    :: old != NIL -> took(old)
+                    :: else
+                    fi
+                }
+                store(TAKING, false)
+            :: else ->
+                look(old);
 #ifdef CLEAR_LATE
-            store(TAKING, false);
-            store(TASK, NIL);
+                store(TAKING, false);
+                store(TASK, NIL);
 #else
-            store(TASK, NIL);
-            store(TAKING, false);
+                store(TASK, NIL);
+                store(TAKING, false);
 #endif
-            atomic {
-                if
-                :: old != NIL -> took(old)
-                :: else
-                fi
-            }
+                atomic {
+                    if
+                    :: old != NIL -> took(old)
+                    :: else
+                    fi
+                }
+            fi
         fi
     od
 }

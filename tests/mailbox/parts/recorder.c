@@ -102,7 +102,7 @@ static int record_values(gr_actor *self, const char *verb,
 gri_writer gri_begin(gr_actor *self, uint32_t n)
 {
     self->puts = 0;
-    return gri_builder_begin(&self->builder, n, false);
+    return gri_builder_begin_short(&self->builder, n);
 }
 
 gri_writer gri_put(gr_actor *self, uint8_t *p, const gr_value *v)
@@ -114,7 +114,7 @@ gri_writer gri_put(gr_actor *self, uint8_t *p, const gr_value *v)
 gri_writer gri_put_int(gr_actor *self, uint8_t *p, uint64_t x, uint32_t kind)
 {
     self->puts++;
-    return gri_builder_put_int(&self->builder, p, x, kind);
+    return gri_builder_put_int_short(&self->builder, p, x, kind);
 }
 
 int gri_commit(gr_actor *self, gr_pid to, uint8_t *p)

@@ -1,5 +1,5 @@
-/* sched/barrier.c - see barrier.h. */
-#include "sched/barrier.h"
+/* base/barrier.c - see barrier.h. */
+#include "base/barrier.h"
 
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
