@@ -91,8 +91,6 @@ static inline uint64_t gri_new_ref(gri_ctx *ctx)
     return ++ctx->refs;
 }
 
-/* Pushes into a slot's inbox and schedules its consumer. Takes msg. */
-void gri_push(gri_ctx *ctx, gr_actor *slot, gr_msg *msg, bool count);
 /* Sends a USER message: bounds, far nodes, dead receivers. Takes msg on 0 only.
  * Errors: as gr_send. */
 int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg);
@@ -103,8 +101,30 @@ int gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg);
 /* An empty signal from `from`. Errors: GR_ENOMEM. */
 int gri_send_new_signal(gri_ctx *ctx, gr_pid from, gr_pid to, gri_msg_kind kind,
                         uint64_t ref);
+/* The waiting consumer of a slot, a thread, is to run. */
+void gri_thread_ring(gri_ctx *ctx, gr_actor *slot);
+
 /* The waiting or idle consumer of a slot is to run. */
-void gri_ring(gri_ctx *ctx, gr_actor *slot);
+static inline void gri_ring(gri_ctx *ctx, gr_actor *slot)
+{
+    /* relaxed: the push that takes the idle mark away acquires what the last
+     * consumer wrote, this too. */
+    if (atomic_load_explicit(&slot->place, memory_order_relaxed) ==
+        GRI_PLACE_THREAD) {
+        gri_thread_ring(ctx, slot);
+    } else {
+        gri_sched_submit(&ctx->sys->sched, ctx->worker, &slot->task);
+    }
+}
+
+/* Pushes into a slot's inbox and schedules its consumer. Takes msg. */
+static inline void gri_push(gri_ctx *ctx, gr_actor *slot, gr_msg *msg,
+                            bool count)
+{
+    if (gri_inbox_push(&slot->inbox, msg, count)) {
+        gri_ring(ctx, slot);
+    }
+}
 
 /* ---- dead.c: what cannot be delivered ------------------------------------ */
 
@@ -148,8 +168,24 @@ typedef enum gri_take {
     GRI_TAKE_GIVE  /* for the program's eyes */
 } gri_take;
 
+/* Puts a kept message, which is off the inbox now, into the list (ask.c). */
+void gri_kept_add(gr_actor *self, gr_msg *msg);
+
 /* Takes the next message off the inbox; frees the one before. */
-gri_pop gri_next(gr_actor *self, gr_msg **out);
+static inline gri_pop gri_next(gr_actor *self, gr_msg **out)
+{
+    gr_msg *old;
+    gri_pop pop = gri_inbox_pop(&self->inbox, &self->outlet, out, &old);
+    if (pop == GRI_POP_MSG) {
+        unsigned held = old->flags & (GRI_MSG_KEPT | GRI_MSG_SAVED);
+        if (held == 0) {
+            gri_msg_free(self->ctx->cache, old);
+        } else if (held == GRI_MSG_KEPT) {
+            gri_kept_add(self, old);
+        }
+    }
+    return pop;
+}
 /* Deals with a message of this run that is a signal. */
 gri_take gri_take_in(gr_actor *self, gr_msg *msg);
 /* Gives an actor the context of the thread that runs it, and the other way. */
@@ -213,8 +249,6 @@ int gri_send_ask(gr_actor *self, gr_pid to, uint64_t ref,
                  const gr_value *values, uint32_t n);
 /* Frees what the answered or kept-and-answered message leaves. */
 void gri_kept_end(gr_actor *self);
-/* Puts a kept message, which is off the inbox now, into the list. */
-void gri_kept_add(gr_actor *self, gr_msg *msg);
 /* After the handler: an asked message without answer is answered. */
 void gri_after_handler(gr_actor *self, gr_msg *msg);
 
@@ -267,7 +301,6 @@ uint32_t gri_signal_count(void);
 /* The START of a thread's run was taken: the consumer's role is to be the
  * thread's, as soon as gri_thread_ring tells it. */
 void gri_thread_hand_over(gri_thread *thread, gr_actor *self);
-void gri_thread_ring(gri_ctx *ctx, gr_actor *slot);
 /* Whether no thread is attached any more, or still on its way out. */
 bool gri_threads_gone(gr_system *sys);
 /* Drops what a wait of self's set aside and the program wants no more: the

@@ -9,31 +9,6 @@
 
 #include "actors/internal.h"
 
-/* Inline for send_user. */
-static inline void ring(gri_ctx *ctx, gr_actor *slot)
-{
-    /* relaxed: the push that takes the idle mark away acquires what the last
-     * consumer wrote, this too. */
-    if (atomic_load_explicit(&slot->place, memory_order_relaxed) ==
-        GRI_PLACE_THREAD) {
-        gri_thread_ring(ctx, slot);
-    } else {
-        gri_sched_submit(&ctx->sys->sched, ctx->worker, &slot->task);
-    }
-}
-
-void gri_ring(gri_ctx *ctx, gr_actor *slot)
-{
-    ring(ctx, slot);
-}
-
-void gri_push(gri_ctx *ctx, gr_actor *slot, gr_msg *msg, bool count)
-{
-    if (gri_inbox_push(&slot->inbox, msg, count)) {
-        gri_ring(ctx, slot);
-    }
-}
-
 /* The receiver is at its hard bound: its policy decides. Takes msg on 0. */
 static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
 {
@@ -102,8 +77,7 @@ static __attribute__((noinline)) int send_elsewhere(gri_ctx *ctx, gr_pid to,
     return rc;
 }
 
-/* The hot half of gri_send_user, so that gri_commit has it inline. */
-static inline int send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
+int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
 {
     gr_system *sys = ctx->sys;
     gr_actor *slot = gri_is_here(sys, to) ? gri_slot_of(sys, to) : NULL;
@@ -126,15 +100,8 @@ static inline int send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     msg->run = run;
     ctx->sends++;
     GRI_TALLY(ctx, sent);
-    if (gri_inbox_push(&slot->inbox, msg, true)) {
-        ring(ctx, slot);
-    }
+    gri_push(ctx, slot, msg, true);
     return 0;
-}
-
-int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
-{
-    return send_user(ctx, to, msg);
 }
 
 /* Answers are signals to the inbox, and messages to who counts them. */
@@ -199,11 +166,11 @@ gri_writer gri_put_int(gr_actor *self, uint8_t *p, uint64_t x, uint32_t kind)
     return gri_builder_put_int_short(&self->ctx->builder, p, x, kind);
 }
 
-static inline int send_built(gr_actor *self, gr_pid to, gr_msg *msg)
+static int send_built(gr_actor *self, gr_pid to, gr_msg *msg)
 {
     gri_ctx *ctx = self->ctx;
     msg->from = gri_pid_of(self);
-    int rc = send_user(ctx, to, msg);
+    int rc = gri_send_user(ctx, to, msg);
     if (rc < 0) {
         gri_msg_free(ctx->cache, msg);
     }

@@ -12,27 +12,6 @@ enum {
     STUB_CLASS_MAX = 1   /* an idle inbox holds at most 128 bytes */
 };
 
-/* Inline for run_actor. */
-static inline gri_pop next(gr_actor *self, gr_msg **out)
-{
-    gr_msg *old;
-    gri_pop pop = gri_inbox_pop(&self->inbox, &self->outlet, out, &old);
-    if (pop == GRI_POP_MSG) {
-        unsigned held = old->flags & (GRI_MSG_KEPT | GRI_MSG_SAVED);
-        if (held == 0) {
-            gri_msg_free(self->ctx->cache, old);
-        } else if (held == GRI_MSG_KEPT) {
-            gri_kept_add(self, old);
-        }
-    }
-    return pop;
-}
-
-gri_pop gri_next(gr_actor *self, gr_msg **out)
-{
-    return next(self, out);
-}
-
 static gri_take on_start(gr_actor *self, gr_msg *msg)
 {
     gri_begin_run(self, msg);
@@ -229,7 +208,7 @@ static void run_actor(gri_worker *worker, gri_task *task)
     gri_enter(self, ctx);
     for (unsigned n = 0; n < TURN_MESSAGES && ctx->sends < TURN_SENDS; n++) {
         gr_msg *msg;
-        gri_pop pop = next(self, &msg);
+        gri_pop pop = gri_next(self, &msg);
         if (pop == GRI_POP_MSG) {
             /* START belongs to the run that it begins; all else must first see
              * whether that run is to go on. */

@@ -112,8 +112,9 @@ int gri_sched_start(gri_sched *s, void *const *users);
 bool gri_sched_stop(gri_sched *s, int64_t deadline_ns);
 void gri_sched_fini(gri_sched *s);
 
-/* What gri_sched_submit does with all but a worker's own task. */
-void gri_sched_submit_slow(gri_sched *s, gri_worker *worker, gri_task *task);
+/* What gri_sched_submit does where no worker submits, and in deterministic
+ * mode. */
+void gri_sched_submit_slow(gri_sched *s, gri_task *task);
 /* The task was in the worker's slot, and another stands there now. */
 void gri_sched_displaced(gri_worker *worker, gri_task *task);
 /* Any thread; worker is the calling one, or NULL. Inline, as most messages
@@ -122,7 +123,7 @@ static inline void gri_sched_submit(gri_sched *s, gri_worker *worker,
                                     gri_task *task)
 {
     if (worker == NULL || s->is_sim) {
-        gri_sched_submit_slow(s, worker, task);
+        gri_sched_submit_slow(s, task);
         return;
     }
     gri_task *displaced = gri_runnext_put(&worker->next, task);

@@ -226,10 +226,8 @@ void gri_sched_displaced(gri_worker *worker, gri_task *task)
     gri_sched_notify(worker->sched);
 }
 
-void gri_sched_submit_slow(gri_sched *s, gri_worker *worker, gri_task *task)
+void gri_sched_submit_slow(gri_sched *s, gri_task *task)
 {
-    GR_DASSERT(worker == NULL || s->is_sim);
-    (void)worker;
     if (s->is_sim) {
         unsigned i = gri_rng_below(&s->sim_rng, GRI_LANES);
         task->next = NULL;

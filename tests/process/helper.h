@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/process/status.h"
 #include "tests/support/sanitizers.h"
 
 static const int three[] = {SIGINT, SIGTERM, SIGHUP};
@@ -208,23 +209,11 @@ static inline void sweep(const run *r)
 /* Of the three signals, those in that line of the process's status. */
 static inline unsigned long long signals_in(pid_t pid, const char *line_name)
 {
-    char path[64];
-    char line[256];
-    unsigned long long bits = 0;
     unsigned long long mask = 0;
     for (int i = 0; i < 3; i++) {
         mask |= 1ULL << (three[i] - 1);
     }
-    (void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
-    FILE *status = fopen(path, "re");
-    assert_non_null(status);
-    while (fgets(line, sizeof(line), status) != NULL) {
-        if (strncmp(line, line_name, strlen(line_name)) == 0) {
-            bits = strtoull(line + strlen(line_name), NULL, 16);
-        }
-    }
-    (void)fclose(status);
-    return bits & mask;
+    return signals_of(pid, line_name) & mask;
 }
 
 #endif /* TESTS_PROCESS_HELPER_H */

@@ -31,6 +31,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/process/status.h"
+
 enum {
     CHILDREN = 2,
     STARTS = 20,
@@ -282,24 +284,6 @@ static void a_parent_that_returns_leaves_no_child(void **state)
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
     assert_children(pid, 0); /* at once */
-}
-
-/* The bits of that line of the process's status. */
-static unsigned long long signals_of(pid_t pid, const char *line_name)
-{
-    char path[64];
-    char line[256];
-    unsigned long long bits = 0;
-    (void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
-    FILE *status = fopen(path, "re");
-    assert_non_null(status);
-    while (fgets(line, sizeof(line), status) != NULL) {
-        if (strncmp(line, line_name, strlen(line_name)) == 0) {
-            bits = strtoull(line + strlen(line_name), NULL, 16);
-        }
-    }
-    (void)fclose(status);
-    return bits;
 }
 
 /* Waits until SIGTERM would not simply kill the process. */

@@ -118,6 +118,7 @@ static void an_owner_waits_for_nobody(void **state)
 
 typedef struct thief {
     pthread_t thread;
+    unsigned index; /* of its own boxes in `back` */
     uint64_t taken, wrong;
 } thief;
 
@@ -152,8 +153,6 @@ static void give_back(_Atomic(gri_task *) *box, gri_task *task)
 static void *run_thief(void *arg)
 {
     thief *t = arg;
-    const size_t me = (size_t)(t->taken);
-    t->taken = 0;
     /* acquire: nothing depends on it but the end. */
     for (unsigned n = 0; !atomic_load_explicit(&over, memory_order_acquire);
          n++) {
@@ -163,7 +162,7 @@ static void *run_thief(void *arg)
             /* relaxed: a number. */
             atomic_fetch_add_explicit(&steals, 1, memory_order_relaxed);
             t->wrong += !take_out(task);
-            give_back(back[me], task);
+            give_back(back[t->index], task);
         }
         if (n % PATIENCE == 0) {
             (void)sched_yield();
@@ -229,7 +228,7 @@ static void race(bool fenced)
         s.task[s.n++] = &jobs[i].task;
     }
     for (unsigned i = 0; i < THIEVES; i++) {
-        thieves[i].taken = i; /* which one it is */
+        thieves[i].index = i;
         assert_int_equal(
             pthread_create(&thieves[i].thread, NULL, run_thief, &thieves[i]),
             0);
