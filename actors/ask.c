@@ -10,6 +10,7 @@
  */
 #include <stdlib.h>
 
+#include "actors/account.h"
 #include "actors/internal.h"
 
 typedef struct gri_ask {
@@ -43,10 +44,12 @@ static int send_reply(gr_actor *self, const gr_msg *msg, gr_msg *reply)
     reply->kind = GRI_MSG_REPLY;
     reply->from = gri_pid_of(self);
     gri_msg_trailer(reply)->ref = gri_msg_ref(msg);
+    const uint32_t bytes = reply->len;
     int rc = gri_send_signal(self->ctx, msg->from, reply);
     if (rc < 0 && rc != GR_ENOCONN) {
         return rc; /* nothing was sent: the duty stays */
     }
+    gri_account_out(self, bytes);
     /* An asker whose node is lost is as one that has ended: the answer is late,
      * and whoever gave it has done nothing wrong. */
     mutable_msg(msg)->flags &= (uint16_t)~GRI_MSG_ASKED;
@@ -202,9 +205,12 @@ int gri_send_ask(gr_actor *self, gr_pid to, uint64_t ref,
     msg->from = gri_pid_of(self);
     msg->flags |= GRI_MSG_ASKED;
     gri_msg_trailer(msg)->ref = ref;
+    const uint32_t bytes = msg->len;
     int rc = gri_send_user(ctx, to, msg);
     if (rc < 0) {
         gri_msg_free(ctx->cache, msg);
+    } else {
+        gri_account_out(self, bytes);
     }
     return rc;
 }
@@ -280,7 +286,7 @@ static void continue_with(gr_actor *self, gri_ask *ask, gr_msg *msg)
 {
     gr_continuation then = ask->then;
     free(ask);
-    self->current = msg;
+    self->ctx->current = msg;
     /* The token stands where the ref was: the ref's work is done. */
     gri_msg_trailer(msg)->ref = then.token;
     int rc = then.fn(self, self->state, msg);
@@ -307,6 +313,7 @@ gri_take gri_on_reply(gr_actor *self, gr_msg *msg)
         return GRI_TAKE_DONE;
     }
     GRI_TALLY(self->ctx, handled);
+    gri_account_in(self, msg);
     continue_with(self, ask, msg);
     return GRI_TAKE_DONE;
 }

@@ -60,13 +60,16 @@ typedef struct gri_counters {
  * thread (gri_deliver). */
 struct gri_ctx {
     gr_system *sys;
-    gri_worker *worker; /* NULL: not a worker */
+    gri_worker *worker;  /* NULL: not a worker */
+    gri_worker *submits; /* the same, where it may submit to itself: NULL in
+                            deterministic mode */
     gri_cache *cache;
     gri_builder builder;
     gri_counters counters;
     uint64_t refs;   /* the last ref given out; high bits tell contexts apart */
     uint32_t sends;  /* in this turn */
     int64_t turn_ns; /* about when it began */
+    gr_msg *current; /* the message being handled */
     gr_actor *pressed; /* a receiver past its soft bound, seen this turn */
     uint32_t pressed_run;
     gri_ctx *next; /* in sys->contexts, under sys->lock */
@@ -79,8 +82,9 @@ typedef enum gri_place {
 
 /* What gri_system_stop wants to know of an actor. */
 typedef enum gri_traits {
-    GRI_TENDED = 1,  /* its spawner, a supervisor, stops it */
-    GRI_SLOW_END = 2 /* its end can be seen: wait for it before the next */
+    GRI_TENDED = 1,   /* its spawner, a supervisor, stops it */
+    GRI_SLOW_END = 2, /* its end can be seen: wait for it before the next */
+    GRI_SPILLED = 4   /* its account has a second half, see account.h */
 } gri_traits;
 
 struct gr_actor {
@@ -93,9 +97,9 @@ struct gr_actor {
     _Atomic(uint8_t) traits;      /* gri_traits; set by the spawner, mostly */
     _Atomic(uint8_t) over;        /* the alert of the run with this mark (see
                                      gri_over_mark) means GR_EXIT_LIMIT */
-    uint32_t index;               /* constant */
-    gr_system *sys;               /* constant */
-    _Atomic(uint64_t) born;       /* order of spawn; set by the spawner */
+    gri_ext *ext;   /* the consumer's: what few need; NULL until they do */
+    gr_system *sys; /* constant */
+    _Atomic(uint64_t) born; /* order of spawn; set by the spawner */
 
     /* The scheduler's while submitted. */
     gri_task task;
@@ -111,8 +115,7 @@ struct gr_actor {
     void *state;
     _Atomic(const gr_behavior *) behavior; /* NULL: a thread actor, or nobody;
                                               atomic, for the logs of others */
-    gri_ext *ext;    /* what few need; NULL until they do */
-    gr_msg *current; /* the message being handled */
+    _Atomic(uint64_t) in, out; /* what came and went, see account.h */
 };
 
 /* relaxed: the consumer's own, or a name for a log. */
@@ -179,6 +182,13 @@ typedef struct gri_drops {
     _Atomic(const gr_behavior *) behavior; /* for the log */
 } gri_drops;
 
+/* What a slot's words (gr_actor.in and out) had no more room for. Not in the
+ * slot: it takes hours to get there. */
+typedef struct gri_account {
+    _Atomic(uint64_t) changes; /* odd while it changes */
+    _Atomic(uint64_t) received, sent, bytes_in, bytes_out;
+} gri_account;
+
 /* A pid that some system-wide list remembers. */
 typedef struct gri_listener {
     struct gri_listener *next;
@@ -193,8 +203,9 @@ struct gr_system {
     gri_log log;
     gri_sched sched;
     gri_depot depot;
-    gr_actor *slots;  /* reserved for actors_max; slot 0 is never used */
-    gri_drops *drops; /* of each slot, likewise */
+    gr_actor *slots;       /* reserved for actors_max; slot 0 is never used */
+    gri_drops *drops;      /* of each slot, likewise */
+    gri_account *accounts; /* likewise */
     gri_ctx *worker_ctx;
     gri_cache *worker_caches;
 

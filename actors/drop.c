@@ -29,12 +29,12 @@ static bool is_of(uint64_t word, uint32_t run)
 
 void gri_drops_begin(gr_actor *slot, uint32_t run, const gr_behavior *b)
 {
-    gri_drops *drops = &slot->sys->drops[slot->index];
+    gri_drops *drops = &slot->sys->drops[gri_index(slot)];
     /* relaxed: published with the run, by the release in spawn.c that pairs
      * with the acquire in gri_slot_lives. */
     atomic_store_explicit(&drops->behavior, b, memory_order_relaxed);
     /* release: who finds it finds the run before ended; pairs with the acquire
-     * in gr_mailbox_dropped. */
+     * in gri_drops_of. */
     atomic_store_explicit(&drops->count, none_of(run), memory_order_release);
 }
 
@@ -61,7 +61,7 @@ static uint64_t count_one(gri_drops *drops, uint32_t run)
 void gri_drops_add(gri_ctx *ctx, gr_actor *slot, gr_pid to)
 {
     gr_system *sys = ctx->sys;
-    gri_drops *drops = &sys->drops[slot->index];
+    gri_drops *drops = &sys->drops[gri_index(slot)];
     uint64_t n = count_one(drops, gri_pid_run(to));
     if (n == 0 || !gri_is_doubling(n) || sys->log.level < GR_LOG_WARN) {
         return;
@@ -79,30 +79,15 @@ void gri_drops_add(gri_ctx *ctx, gr_actor *slot, gr_pid to)
                   known != NULL ? " " : "", gr_pid_text(to, pid), b->name);
 }
 
-int gr_mailbox_dropped(gr_system *sys, gr_pid pid, uint64_t *out)
+uint64_t gri_drops_of(gr_actor *slot, uint32_t run)
 {
-    if (gr_pid_is_nobody(pid)) {
-        return GR_EINVAL;
-    }
-    if (!gri_is_here(sys, pid)) {
-        return GR_ENOTSUP;
-    }
-    gr_actor *slot = gri_slot_of(sys, pid);
-    uint32_t run = gri_pid_run(pid);
-    if (slot == NULL || !gri_slot_lives(slot, run)) {
-        return GR_ENOPROC;
-    }
-    /* acquire, both: they may be a later run's, and the second look finds this
-     * one ended then; pairs with the releases in set_bounds and
+    /* acquire, both: they may be a later run's, and the caller's second look
+     * finds this one ended then; pairs with the releases in set_bounds and
      * gri_drops_begin. Who has another policy has no word, but perhaps one that
      * an earlier run left. */
     bool drops = atomic_load_explicit(&slot->full, memory_order_acquire) ==
                  GR_FULL_DROP_NEW;
-    uint64_t word = atomic_load_explicit(&sys->drops[slot->index].count,
-                                         memory_order_acquire);
-    if (!gri_slot_lives(slot, run)) {
-        return GR_ENOPROC; /* it ended meanwhile */
-    }
-    *out = drops && is_of(word, run) ? word & COUNT_MAX : 0;
-    return 0;
+    uint64_t word = atomic_load_explicit(
+        &slot->sys->drops[gri_index(slot)].count, memory_order_acquire);
+    return drops && is_of(word, run) ? word & COUNT_MAX : 0;
 }

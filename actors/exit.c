@@ -106,8 +106,9 @@ static void report(gr_actor *self, const gr_exit_reason *why)
     }
     char pid[GR_PID_TEXT_MAX];
     char message[160] = "";
-    if (self->current != NULL && self->current->kind == GRI_MSG_USER) {
-        (void)gr_msg_print(self->current, message, sizeof message);
+    if (self->ctx->current != NULL &&
+        self->ctx->current->kind == GRI_MSG_USER) {
+        (void)gr_msg_print(self->ctx->current, message, sizeof message);
     }
     gri_log_write(
         &sys->log, GR_LOG_INFO, "%s %s ended: %s %s%s%s%s%s",
@@ -189,8 +190,8 @@ void gri_end_run(gr_actor *self)
      * caller. seq_cst: with gri_system_stop, see below. */
     atomic_store_explicit(&self->run, self->now + 1, memory_order_seq_cst);
     /* An asked message in hand dies with us. */
-    if (self->current != NULL) {
-        gri_answer_status(ctx, self->current, GR_ENOPROC);
+    if (self->ctx->current != NULL) {
+        gri_answer_status(ctx, self->ctx->current, GR_ENOPROC);
     }
     if (self->ext != NULL) {
         gri_timers_end(self);
@@ -202,7 +203,7 @@ void gri_end_run(gr_actor *self)
         gri_block_free(ctx->cache, self->state, self->state_class);
         self->state = NULL;
     }
-    self->current = NULL;
+    self->ctx->current = NULL;
     gri_set_behavior(self, NULL);
     self->begun = false;
     self->exiting = false;

@@ -27,6 +27,12 @@ static inline uint32_t gri_pid_run(gr_pid pid)
     return (uint32_t)(pid.id >> 32);
 }
 
+/* The slot's own. */
+static inline uint32_t gri_index(const gr_actor *slot)
+{
+    return (uint32_t)(slot - slot->sys->slots);
+}
+
 static inline uint64_t gri_id(uint32_t run, uint32_t index)
 {
     return (uint64_t)run << 32 | index;
@@ -34,7 +40,7 @@ static inline uint64_t gri_id(uint32_t run, uint32_t index)
 
 static inline gr_pid gri_pid_of(const gr_actor *self)
 {
-    return (gr_pid){self->sys->node, gri_id(self->now, self->index)};
+    return (gr_pid){self->sys->node, gri_id(self->now, gri_index(self))};
 }
 
 /* A pid without a node (gr_node_agent(GR_HERE)) is of this one. */
@@ -113,7 +119,7 @@ static inline void gri_ring(gri_ctx *ctx, gr_actor *slot)
         GRI_PLACE_THREAD) {
         gri_thread_ring(ctx, slot);
     } else {
-        gri_sched_submit(&ctx->sys->sched, ctx->worker, &slot->task);
+        gri_sched_submit(&ctx->sys->sched, ctx->submits, &slot->task);
     }
 }
 
@@ -157,6 +163,9 @@ static inline bool gri_is_doubling(uint64_t n)
 void gri_drops_begin(gr_actor *slot, uint32_t run, const gr_behavior *b);
 /* Counts, for that run of the slot, and reports a message that was dropped. */
 void gri_drops_add(gri_ctx *ctx, gr_actor *slot, gr_pid to);
+/* How many so far. Any thread; only of use while the run lives, also after it.
+ */
+uint64_t gri_drops_of(gr_actor *slot, uint32_t run);
 
 /* ---- turn.c -------------------------------------------------------------- */
 

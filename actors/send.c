@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "actors/account.h"
 #include "actors/internal.h"
 
 /* The receiver is at its hard bound: its policy decides. Takes msg on 0. */
@@ -77,6 +78,41 @@ static __attribute__((noinline)) int send_elsewhere(gri_ctx *ctx, gr_pid to,
     return rc;
 }
 
+static inline uint32_t soft_bound(const gr_actor *slot)
+{
+    /* relaxed: set before the run was published. */
+    return atomic_load_explicit(&slot->soft, memory_order_relaxed);
+}
+
+/* The message is accepted. */
+static inline void push_user(gri_ctx *ctx, gr_actor *slot, uint32_t run,
+                             gr_msg *msg)
+{
+    msg->run = run;
+    ctx->sends++;
+    GRI_TALLY(ctx, sent);
+    gri_push(ctx, slot, msg, true);
+}
+
+/* The receiver is past its soft bound. Takes msg on 0. *go: it is not past its
+ * hard one, and the message is still to be pushed. */
+static __attribute__((noinline)) int
+send_pressed(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg, bool *go)
+{
+    uint32_t soft = soft_bound(slot);
+    uint32_t depth = gri_inbox_depth(&slot->inbox, &slot->outlet, soft);
+    /* relaxed: as the soft one. */
+    *go = depth < atomic_load_explicit(&slot->hard, memory_order_relaxed);
+    if (!*go) {
+        return at_bound(ctx, to, slot, msg);
+    }
+    if (depth >= soft && ctx->pressed == NULL) {
+        ctx->pressed = slot;
+        ctx->pressed_run = gri_pid_run(to);
+    }
+    return 0;
+}
+
 int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
 {
     gr_system *sys = ctx->sys;
@@ -85,22 +121,14 @@ int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     if (slot == NULL || !gri_slot_lives(slot, run)) {
         return send_elsewhere(ctx, to, msg);
     }
-    /* relaxed: set before the run was published. */
-    uint32_t soft = atomic_load_explicit(&slot->soft, memory_order_relaxed);
-    uint32_t depth = gri_inbox_depth(&slot->inbox, &slot->outlet, soft);
-    if (depth >= soft) {
-        if (depth >= atomic_load_explicit(&slot->hard, memory_order_relaxed)) {
-            return at_bound(ctx, to, slot, msg);
-        }
-        if (ctx->pressed == NULL) {
-            ctx->pressed = slot;
-            ctx->pressed_run = run;
+    if (gri_inbox_seems_deep(&slot->inbox, soft_bound(slot))) {
+        bool go;
+        int rc = send_pressed(ctx, to, slot, msg, &go);
+        if (!go) {
+            return rc;
         }
     }
-    msg->run = run;
-    ctx->sends++;
-    GRI_TALLY(ctx, sent);
-    gri_push(ctx, slot, msg, true);
+    push_user(ctx, slot, run, msg);
     return 0;
 }
 
@@ -166,21 +194,83 @@ gri_writer gri_put_int(gr_actor *self, uint8_t *p, uint64_t x, uint32_t kind)
     return gri_builder_put_int_short(&self->ctx->builder, p, x, kind);
 }
 
-static int send_built(gr_actor *self, gr_pid to, gr_msg *msg)
+/* What send_built leaves to others: a receiver that is far, dead or pressed. */
+static __attribute__((noinline)) int send_unusual(gr_actor *self, uint64_t node,
+                                                  uint64_t id, gr_msg *msg)
 {
-    gri_ctx *ctx = self->ctx;
-    msg->from = gri_pid_of(self);
-    int rc = gri_send_user(ctx, to, msg);
+    const gr_pid to = {node, id};
+    const uint32_t bytes = msg->len;
+    int rc = gri_send_user(self->ctx, to, msg);
     if (rc < 0) {
-        gri_msg_free(ctx->cache, msg);
+        gri_msg_free(self->ctx->cache, msg);
+    } else {
+        gri_account_out(self, bytes);
     }
     return rc;
+}
+
+/*
+ * Sends what self has built; takes it. Most messages pass here: to an actor of
+ * this node that lives and can follow. The same as send_unusual, but with one
+ * way out for all that is not so, and the address in two registers.
+ */
+GRI_INLINE int send_built(gr_actor *self, uint64_t node, uint64_t id,
+                          gr_msg *msg)
+{
+    gri_ctx *ctx = self->ctx;
+    gr_system *sys = ctx->sys;
+    const uint32_t run = (uint32_t)(id >> 32);
+    const uint32_t index = (uint32_t)id;
+    gr_actor *slot = &sys->slots[index];
+    msg->from = gri_pid_of(self);
+    /* Slot 0 is nobody's, and its run 0. acquire: as in gri_slot_of. */
+    if (__builtin_expect(
+            node == sys->node &&
+                index < atomic_load_explicit(&sys->slots_ready,
+                                             memory_order_acquire) &&
+                gri_slot_lives(slot, run) &&
+                !gri_inbox_seems_deep(&slot->inbox, soft_bound(slot)),
+            1)) {
+        gri_account_out(self, msg->len);
+        push_user(ctx, slot, run, msg);
+        return 0;
+    }
+    return send_unusual(self, node, id, msg);
 }
 
 int gri_commit(gr_actor *self, gr_pid to, uint8_t *p)
 {
     gr_msg *msg = gri_builder_end(&self->ctx->builder, p);
-    return msg == NULL ? self->ctx->builder.rc : send_built(self, to, msg);
+    return msg == NULL ? self->ctx->builder.rc
+                       : send_built(self, to.node, to.id, msg);
+}
+
+/* What gri_build_short leaves to others. */
+static __attribute__((noinline)) int send_packed(gr_actor *self, uint64_t node,
+                                                 uint64_t id, uint64_t tag,
+                                                 uint64_t x, uint32_t n)
+{
+    const uint64_t bytes = htole64(tag >> 8); /* behind its head */
+    const gr_value values[] = {
+        {.kind = GR_KIND_STR, .len = tag & GRI_FIXSTR_MAX, .as.p = &bytes},
+        {.kind = GR_KIND_UINT, .as.u = x},
+    };
+    return gr_sendv(self, (gr_pid){node, id}, values, n);
+}
+
+int gri_send_tag(gr_actor *self, uint64_t node, uint64_t id, uint64_t tag)
+{
+    gr_msg *msg = gri_build_short(&self->ctx->builder, tag, false, 0);
+    return msg != NULL ? send_built(self, node, id, msg)
+                       : send_packed(self, node, id, tag, 0, 1);
+}
+
+int gri_send_int(gr_actor *self, uint64_t node, uint64_t id, uint64_t tag,
+                 uint64_t x)
+{
+    gr_msg *msg = gri_build_short(&self->ctx->builder, tag, true, x);
+    return msg != NULL ? send_built(self, node, id, msg)
+                       : send_packed(self, node, id, tag, x, 2);
 }
 
 int gr_sendv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
@@ -189,7 +279,8 @@ int gr_sendv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
         return GR_EINVAL; /* a message has a tag */
     }
     gr_msg *msg = gri_pack(&self->ctx->builder, values, n, false);
-    return msg == NULL ? self->ctx->builder.rc : send_built(self, to, msg);
+    return msg == NULL ? self->ctx->builder.rc
+                       : send_built(self, to.node, to.id, msg);
 }
 
 void gr_tellv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
@@ -201,6 +292,7 @@ void gr_tellv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
         return;
     }
     msg->from = gri_pid_of(self);
+    gri_account_out(self, msg->len); /* a dead letter is accepted, too */
     int rc = gri_send_user(ctx, to, msg);
     if (rc < 0) {
         GRI_TALLY(ctx, sent);
@@ -230,11 +322,13 @@ int gr_forward(gr_actor *self, gr_pid to, const gr_msg *msg)
     if (asked) {
         copy->flags |= GRI_MSG_ASKED;
     }
+    const uint32_t bytes = copy->len;
     int rc = gri_send_user(ctx, to, copy);
     if (rc < 0) {
         gri_msg_free(ctx->cache, copy);
         return rc;
     }
+    gri_account_out(self, bytes);
     /* The duty to answer went with the copy. The message is the runtime's own
      * block: const is a promise to the program. */
     ((gr_msg *)(uintptr_t)msg)->flags &= (uint16_t)~GRI_MSG_ASKED;

@@ -109,7 +109,7 @@ static void let_go(gri_ctx *ctx, uint64_t sender, uint64_t token)
     }
     (void)pthread_mutex_unlock(&sys->slow_lock);
     if (parked) {
-        gri_sched_submit(&sys->sched, ctx->worker,
+        gri_sched_submit(&sys->sched, ctx->submits,
                          &sys->slots[(uint32_t)sender].task);
     }
 }
@@ -124,8 +124,8 @@ bool gri_slow_down(gr_actor *self)
     if (gri_inbox_depth(&receiver->inbox, &receiver->outlet, soft) < soft) {
         return false; /* it has caught up */
     }
-    uint64_t me = gri_id(self->now, self->index);
-    gr_pid to = {sys->node, gri_id(ctx->pressed_run, receiver->index)};
+    uint64_t me = gri_id(self->now, gri_index(self));
+    gr_pid to = {sys->node, gri_id(ctx->pressed_run, gri_index(receiver))};
     uint64_t token = enter(sys, me, to.id);
     if (token == 0) {
         return false;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/account.h"
 #include "actors/internal.h"
 
 gri_ext *gri_ext_of(gr_actor *self)
@@ -90,12 +91,13 @@ static void set_bounds(gr_actor *slot, const gri_spawn *how, uint32_t run)
     atomic_store_explicit(&slot->soft, soft < hard ? soft : hard,
                           memory_order_relaxed);
     /* release: who finds it finds the run before ended; pairs with the acquire
-     * in gr_mailbox_dropped. */
+     * in gri_drops_of. */
     atomic_store_explicit(&slot->full, (uint8_t)full, memory_order_release);
     atomic_store_explicit(&slot->over, 0, memory_order_relaxed);
     if (full == GR_FULL_DROP_NEW) {
         gri_drops_begin(slot, run, how->behavior);
     }
+    gri_account_begin(slot);
     unsigned traits = how->tended ? GRI_TENDED : 0;
     if (how->behavior != NULL &&
         (how->behavior->terminate != NULL || how->behavior->trap_exit)) {
@@ -135,7 +137,7 @@ static int begin_in(gr_actor *slot, const gri_spawn *how, gr_msg *start,
     gr_system *sys = slot->sys;
     /* relaxed: only the slot's taker writes it. */
     uint32_t run = atomic_load_explicit(&slot->run, memory_order_relaxed) + 1;
-    gr_pid pid = {sys->node, gri_id(run, slot->index)};
+    gr_pid pid = {sys->node, gri_id(run, gri_index(slot))};
     gri_name *name = NULL;
     if (how->name != NULL) {
         GR_TRY(gri_name_reserve(sys, how->name, pid, &name));

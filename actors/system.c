@@ -9,6 +9,7 @@ void gri_ctx_init(gri_ctx *ctx, gr_system *sys, gri_worker *worker,
                   gri_cache *cache, uint64_t id)
 {
     *ctx = (gri_ctx){.sys = sys, .worker = worker, .cache = cache};
+    ctx->submits = sys->sched.is_sim ? NULL : worker;
     ctx->builder.cache = cache;
     ctx->builder.len_max = sys->opts.message_max;
     ctx->builder.node = sys->node;
@@ -60,7 +61,8 @@ static int fill_opts(gr_system_opts *o)
     o->timers_max = o->timers_max != 0 ? o->timers_max : GR_TIMERS_MAX_DEFAULT;
     bool good = o->workers <= GR_WORKERS_MAX &&
                 o->mailbox_soft <= o->mailbox_hard &&
-                o->mailbox_hard <= INT32_MAX && o->actors_max >= 16;
+                o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
+                o->message_max >= 64;
     return good ? 0 : GR_EINVAL;
 }
 

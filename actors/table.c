@@ -35,6 +35,12 @@ int gri_table_init(gr_system *sys)
         (void)munmap(sys->slots, n * sizeof(gr_actor));
         return GR_ENOMEM;
     }
+    sys->accounts = reserve(n * sizeof(gri_account));
+    if (sys->accounts == NULL) {
+        (void)munmap(sys->slots, n * sizeof(gr_actor));
+        (void)munmap(sys->drops, n * sizeof(gri_drops));
+        return GR_ENOMEM;
+    }
     sys->free_slots = NULL;
     sys->free_count = 0;
     atomic_init(&sys->slots_ready, 0);
@@ -46,6 +52,7 @@ void gri_table_fini(gr_system *sys)
     size_t n = sys->opts.actors_max;
     (void)munmap(sys->slots, n * sizeof(gr_actor)); /* ours: cannot fail */
     (void)munmap(sys->drops, n * sizeof(gri_drops));
+    (void)munmap(sys->accounts, n * sizeof(gri_account));
     free(sys->free_slots);
 }
 
@@ -72,6 +79,8 @@ static int add_slots(gri_ctx *ctx)
                  PROT_READ | PROT_WRITE) != 0 ||
         /* All of them: a step of counters may be less than a page. */
         mprotect(sys->drops, (size_t)to * sizeof(gri_drops),
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->accounts, (size_t)to * sizeof(gri_account),
                  PROT_READ | PROT_WRITE) != 0) {
         return GR_ENOMEM;
     }
@@ -88,7 +97,7 @@ static int add_slots(gri_ctx *ctx)
 }
 
 /* A slot's first use gives its inbox the node that it needs. */
-static int prepare(gri_ctx *ctx, gr_actor *slot, uint32_t index)
+static int prepare(gri_ctx *ctx, gr_actor *slot)
 {
     /* Not outlet.head: the consumer may still be burying what the run before
      * has left, and moves it. */
@@ -99,7 +108,6 @@ static int prepare(gri_ctx *ctx, gr_actor *slot, uint32_t index)
     if (stub == NULL) {
         return GR_ENOMEM;
     }
-    slot->index = index;
     slot->sys = ctx->sys;
     gri_inbox_init(&slot->inbox, &slot->outlet, stub);
     return 0;
@@ -134,7 +142,7 @@ gr_actor *gri_slot_take(gri_ctx *ctx, bool agent, int *rc)
     (void)pthread_mutex_lock(&sys->lock);
     uint32_t index = agent ? agent_index(ctx, rc) : any_index(ctx, rc);
     if (index != 0) {
-        *rc = prepare(ctx, &sys->slots[index], index);
+        *rc = prepare(ctx, &sys->slots[index]);
         slot = *rc < 0 ? NULL : &sys->slots[index];
     }
     if (slot != NULL) {
@@ -153,10 +161,10 @@ void gri_slot_give(gr_actor *slot)
     uint32_t run = atomic_load_explicit(&slot->run, memory_order_relaxed);
     (void)pthread_mutex_lock(&sys->lock);
     sys->live--;
-    if (slot->index == (uint32_t)GRI_AGENT_ID) {
+    if (gri_index(slot) == (uint32_t)GRI_AGENT_ID) {
         sys->agent_taken = run != 0;   /* once; unless it never began */
     } else if (run < UINT32_MAX - 2) { /* else its runs are used up */
-        sys->free_slots[sys->free_count++] = slot->index;
+        sys->free_slots[sys->free_count++] = gri_index(slot);
     }
     (void)pthread_mutex_unlock(&sys->lock);
 }

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "actors/account.h"
 #include "actors/internal.h"
 #include "sched/futex.h"
 
@@ -128,6 +129,7 @@ static void hold(gr_actor *self, gr_msg *msg)
     self->ext->thread->given = msg;
     if (msg->kind == GRI_MSG_USER || msg->kind == GRI_MSG_TIMER) {
         GRI_TALLY(self->ctx, handled);
+        gri_account_in(self, msg);
     }
     if (msg->kind == GRI_MSG_TIMER) {
         GRI_TALLY(self->ctx, sent);
@@ -226,9 +228,10 @@ static int take_next(gr_actor *self, int64_t deadline_ns, uint64_t ref,
         gr_msg *msg;
         GR_TRY(next_msg(self, deadline_ns, &msg));
         if (msg->run != self->now) {
-            gri_bury(self->ctx,
-                     (gr_pid){self->sys->node, gri_id(msg->run, self->index)},
-                     msg, GRI_WHY_NOPROC);
+            gri_bury(
+                self->ctx,
+                (gr_pid){self->sys->node, gri_id(msg->run, gri_index(self))},
+                msg, GRI_WHY_NOPROC);
             continue;
         }
         gri_take take = gri_take_in(self, msg);
@@ -238,6 +241,7 @@ static int take_next(gr_actor *self, int64_t deadline_ns, uint64_t ref,
                 continue;
             }
             GRI_TALLY(self->ctx, handled);
+            gri_account_in(self, msg);
         }
         if (take == GRI_TAKE_GIVE) {
             *out = msg;
@@ -389,8 +393,8 @@ static void take_start(gr_actor *self)
             return;
         }
         gri_bury(self->ctx,
-                 (gr_pid){self->sys->node, gri_id(msg->run, self->index)}, msg,
-                 GRI_WHY_NOPROC);
+                 (gr_pid){self->sys->node, gri_id(msg->run, gri_index(self))},
+                 msg, GRI_WHY_NOPROC);
     }
 }
 

@@ -18,7 +18,7 @@ typedef struct gri_alarm {
 int gri_arm_message(gr_actor *self, gri_timer *t, int64_t due_ns, gr_msg *msg)
 {
     t->payload = msg;
-    t->a = gri_id(self->now, self->index);
+    t->a = gri_id(self->now, gri_index(self));
     int rc = gri_sched_arm(&self->sys->sched, self->ctx->worker, t, due_ns);
     if (rc < 0) {
         t->payload = NULL;

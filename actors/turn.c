@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "actors/account.h"
 #include "actors/internal.h"
 
 enum {
@@ -86,7 +87,7 @@ static inline void call(gr_actor *self, gr_msg *msg)
     if (b->handlers != NULL) {
         fn = handler_for(b, msg);
     }
-    self->current = msg;
+    self->ctx->current = msg;
     int rc = fn != NULL ? fn(self, self->state, msg) : gr_unhandled(self, msg);
     if (rc < 0) {
         gri_exit_error(self, rc, "receive");
@@ -95,13 +96,19 @@ static inline void call(gr_actor *self, gr_msg *msg)
     }
 }
 
+static inline void count_handled(gr_actor *self, const gr_msg *msg)
+{
+    GRI_TALLY(self->ctx, handled);
+    gri_account_in(self, msg);
+}
+
 /* Gives what is not a usual message to the program. */
 static __attribute__((noinline)) void give(gr_actor *self, gr_msg *msg)
 {
     const bool is_timer = msg->kind == GRI_MSG_TIMER;
     if (is_timer) { /* it becomes a message only now */
-        GRI_TALLY(self->ctx, handled);
         GRI_TALLY(self->ctx, sent);
+        count_handled(self, msg);
     }
     call(self, msg);
     if (is_timer) {
@@ -134,29 +141,6 @@ static bool is_killed(gr_actor *self)
     return true;
 }
 
-/* Deals with one message. */
-static void handle(gr_actor *self, gr_msg *msg)
-{
-    if (msg->kind != GRI_MSG_START && msg->run != self->now) {
-        gri_bury(self->ctx,
-                 (gr_pid){self->sys->node, gri_id(msg->run, self->index)}, msg,
-                 GRI_WHY_NOPROC);
-        return;
-    }
-    self->current = NULL;
-    if (msg->kind == GRI_MSG_USER) {
-        GRI_TALLY(self->ctx, handled);
-        call(self, msg);
-    } else if (gri_take_in(self, msg) == GRI_TAKE_GIVE) {
-        give(self, msg);
-    }
-    if (self->exiting) {
-        gri_end_run(self);
-    } else {
-        self->current = NULL;
-    }
-}
-
 /* The inbox is empty: leaves a small block in it, not a large one. False: there
  * is no memory, and the large one stays until the next message. */
 static bool shed_large_stub(gr_actor *self)
@@ -171,7 +155,9 @@ static bool shed_large_stub(gr_actor *self)
     return true;
 }
 
-/* Whether the turn has taken its time, after n messages. */
+/* Whether the turn has taken its time, after n messages. The clock is read
+ * after 2, 4, 8 ... of them: so a turn of one message pays nothing, one of many
+ * next to nothing, and the time is exceeded by itself at most. */
 static __attribute__((noinline)) bool is_time_over(gri_ctx *ctx, unsigned n)
 {
     int64_t now_ns = gri_clock_ns(&ctx->sys->clock);
@@ -179,14 +165,6 @@ static __attribute__((noinline)) bool is_time_over(gri_ctx *ctx, unsigned n)
         ctx->turn_ns = now_ns;
     }
     return now_ns - ctx->turn_ns > TURN_MS * GRI_NS_PER_MS;
-}
-
-/* Whether the turn is to end for its time, after n messages. The clock is read
- * after 2, 4, 8 ... of them: so a turn of one message pays nothing, one of many
- * next to nothing, and the time is exceeded by itself at most. */
-static inline bool is_long(gri_ctx *ctx, unsigned n)
-{
-    return n >= 2 && (n & (n - 1)) == 0 && is_time_over(ctx, n);
 }
 
 /* Ends a killed run before the message in hand is handled. A link or a monitor
@@ -201,52 +179,126 @@ static void end_killed(gr_actor *self, gr_msg *msg)
     gri_end_run(self);
 }
 
-static void run_actor(gri_worker *worker, gri_task *task)
+/* Deals with what is not simply a message for the run that lives here. False:
+ * the actor was handed over to a thread, and is not ours any more. */
+static __attribute__((noinline)) bool handle_other(gr_actor *self, gr_msg *msg)
 {
-    gr_actor *self = GRI_CONTAINER(task, gr_actor, task);
-    gri_ctx *ctx = worker->user;
-    gri_enter(self, ctx);
-    for (unsigned n = 0; n < TURN_MESSAGES && ctx->sends < TURN_SENDS; n++) {
+    /* START belongs to the run that it begins; all else must first see whether
+     * that run is to go on. */
+    const bool starts = msg->kind == GRI_MSG_START;
+    if (!starts && self->now != 0 && is_killed(self)) {
+        end_killed(self, msg);
+    }
+    if (!starts && msg->run != self->now) {
+        gri_bury(self->ctx,
+                 (gr_pid){self->sys->node, gri_id(msg->run, gri_index(self))},
+                 msg, GRI_WHY_NOPROC);
+    } else if (msg->kind == GRI_MSG_USER) {
+        count_handled(self, msg);
+        call(self, msg);
+    } else if (gri_take_in(self, msg) == GRI_TAKE_GIVE) {
+        give(self, msg);
+    }
+    /* relaxed: we are the consumer, who writes it. */
+    if (starts && atomic_load_explicit(&self->place, memory_order_relaxed) ==
+                      GRI_PLACE_THREAD) {
+        gri_thread_ring(self->ctx, self);
+        return false;
+    }
+    return true;
+}
+
+/* A message for the run that lives here, which nobody has killed. */
+static inline bool is_usual(const gr_actor *self, const gr_msg *msg)
+{
+    /* relaxed: whoever sets it for this run, handle_other looks again. */
+    return msg->kind == GRI_MSG_USER && msg->run == self->now &&
+           atomic_load_explicit(&self->outlet.alert, memory_order_relaxed) !=
+               self->now;
+}
+
+/* The inbox is empty. True: the actor is idle, and not ours any more. */
+static inline bool go_idle(gr_actor *self)
+{
+    const gr_msg *head = self->outlet.head;
+    if (head->class_ > STUB_CLASS_MAX && head->kind != GRI_MSG_NOP &&
+        shed_large_stub(self)) {
+        return false;
+    }
+    /* Whoever pushes next schedules it. */
+    return gri_inbox_idle(&self->inbox, &self->outlet);
+}
+
+/* Deals with what came. False: self is not ours any more. */
+static inline bool handle(gr_actor *self, gr_msg *msg)
+{
+    if (__builtin_expect(is_usual(self, msg), 1)) {
+        count_handled(self, msg);
+        call(self, msg);
+    } else if (!handle_other(self, msg)) {
+        return false;
+    }
+    if (__builtin_expect(self->exiting, 0)) {
+        gri_end_run(self);
+    }
+    self->ctx->current = NULL;
+    return true;
+}
+
+/* A turn goes on after n messages, 0 or 1. */
+static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n)
+{
+    gri_ctx *ctx = self->ctx;
+    unsigned look_at = 2; /* messages: then the clock is read */
+    while (n < TURN_MESSAGES && ctx->sends < TURN_SENDS) {
         gr_msg *msg;
         gri_pop pop = gri_next(self, &msg);
-        if (pop == GRI_POP_MSG) {
-            /* START belongs to the run that it begins; all else must first see
-             * whether that run is to go on. */
-            if (msg->kind != GRI_MSG_START && self->now != 0 &&
-                is_killed(self)) {
-                end_killed(self, msg);
-            }
-            handle(self, msg);
-            /* relaxed: we are the consumer, who writes it. */
-            if (atomic_load_explicit(&self->place, memory_order_relaxed) ==
-                GRI_PLACE_THREAD) {
-                gri_thread_ring(ctx, self); /* handed over: not ours now */
-                return;
-            }
-            if (is_long(ctx, n + 1)) {
-                gri_sched_look(worker);
+        if (pop != GRI_POP_MSG) {
+            /* Even with an empty inbox a sender is slowed down. */
+            if (pop == GRI_POP_BUSY || ctx->pressed != NULL) {
                 break;
             }
+            if (go_idle(self)) {
+                return;
+            }
             continue;
         }
-        if (pop == GRI_POP_BUSY) {
-            break;
+        if (!handle(self, msg)) {
+            return;
         }
-        if (ctx->pressed != NULL) {
-            break; /* even with an empty inbox the sender is slowed down */
-        }
-        if (self->outlet.head->class_ > STUB_CLASS_MAX &&
-            self->outlet.head->kind != GRI_MSG_NOP && shed_large_stub(self)) {
-            continue;
-        }
-        if (gri_inbox_idle(&self->inbox, &self->outlet)) {
-            return; /* whoever pushes next schedules it: not ours any more */
+        if (++n == look_at) {
+            look_at *= 2;
+            if (is_time_over(ctx, n)) {
+                gri_sched_look(ctx->worker);
+                break;
+            }
         }
     }
     if (ctx->pressed != NULL && self->now != 0 && gri_slow_down(self)) {
         return; /* suspended: not ours any more */
     }
-    gri_sched_again(worker, task);
+    gri_sched_again(ctx->worker, &self->task);
+}
+
+/* One message, and idle again, is what most turns are: that is done here, with
+ * little to save and restore; the rest in go_on. */
+static void run_actor(gri_worker *worker, gri_task *task)
+{
+    gr_actor *self = GRI_CONTAINER(task, gr_actor, task);
+    gri_enter(self, worker->user);
+    gr_msg *msg;
+    if (gri_next(self, &msg) != GRI_POP_MSG) {
+        go_on(self, 0);
+        return;
+    }
+    if (!handle(self, msg)) {
+        return;
+    }
+    if (gri_inbox_is_empty(&self->outlet) && self->ctx->pressed == NULL &&
+        go_idle(self)) {
+        return;
+    }
+    go_on(self, 1);
 }
 
 /* A timer's message goes to its actor, as any signal. */

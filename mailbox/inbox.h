@@ -137,7 +137,14 @@ static inline gri_pop gri_inbox_pop(gri_inbox *in, gri_outlet *out,
     return GRI_POP_MSG;
 }
 
-/* Consumer only, after GRI_POP_EMPTY. True: the caller consumes no more, and
+/* Consumer only: nothing to pop at this moment. */
+static inline bool gri_inbox_is_empty(const gri_outlet *out)
+{
+    /* relaxed: gri_inbox_idle looks again. */
+    return atomic_load_explicit(&out->head->next, memory_order_relaxed) == NULL;
+}
+
+/* Consumer only, when nothing was there. True: the caller consumes no more, and
  * must not touch what the consumer owns. False: something came, pop again. */
 static inline bool gri_inbox_idle(gri_inbox *in, gri_outlet *out)
 {
@@ -160,6 +167,15 @@ static inline bool gri_inbox_reclaim(gri_inbox *in, gri_outlet *out)
      * consumer does next behind the exchange. */
     return atomic_compare_exchange_strong_explicit(
         &in->tail, &expected, head, memory_order_acquire, memory_order_relaxed);
+}
+
+/* Any thread: the depth below may be `limit` or more. A look at one line. */
+static inline bool gri_inbox_seems_deep(gri_inbox *in, uint32_t limit)
+{
+    /* relaxed, both: see gri_inbox_depth. */
+    return atomic_load_explicit(&in->queued, memory_order_relaxed) -
+               atomic_load_explicit(&in->seen, memory_order_relaxed) >=
+           limit;
 }
 
 /* Any thread: counted messages that wait; at most one more is there. Looks at

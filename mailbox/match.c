@@ -364,6 +364,51 @@ bool gri_match_args(const gr_msg *msg, const gr_out *outs, uint32_t n)
     return (n == 0 && left == 0) || match_elements(p, end, left, outs, n);
 }
 
+/* The inline test has seen two elements, of which the first is the tag, so that
+ * this one, `at` bytes into the payload, is the last. */
+bool gri_match_int(const gr_msg *msg, uint32_t at, uint32_t kind, void *out)
+{
+    const uint8_t *p = gri_msg_data(msg) + at;
+    uint64_t x = *p;
+    bool negative = false;
+    if (x > GRI_FIXINT_MAX) {
+        const unsigned form = *p - 0xccu; /* uint 8 to 64, int 8 to 64 */
+        const size_t size = (size_t)1 << (form & 3);
+        if (form >= 8 || at + 1 + size != msg->len) {
+            const gr_out any = {kind, 0, out};
+            return gri_match_args(msg, &any, 1);
+        }
+        /* The eight bytes that end with it: those before it, of the message in
+         * any case, are shifted out. */
+        const unsigned unused = 64 - 8 * (unsigned)size;
+        uint64_t bytes;
+        memcpy(&bytes, p + 1 + size - sizeof bytes, sizeof bytes);
+        x = be64toh(bytes) << unused;
+        negative = form >= 4 && x >> 63 != 0;
+        x = negative ? (uint64_t)((int64_t)x >> unused) : x >> unused;
+    }
+    bool fits = false;
+    const bool wide = kind == GR_OUT_I64 || kind == GR_OUT_U64;
+    switch (kind) {
+    case GR_OUT_I64:
+        fits = negative || x <= INT64_MAX;
+        break;
+    case GR_OUT_U64:
+        fits = !negative;
+        break;
+    case GR_OUT_I32:
+        fits = negative ? (int64_t)x >= INT32_MIN : x <= INT32_MAX;
+        break;
+    default:
+        fits = !negative && x <= UINT32_MAX;
+        break;
+    }
+    if (fits) {
+        store_bits(out, x, wide ? 8 : 4);
+    }
+    return fits;
+}
+
 /* One element after another, each by match_elements, which stays as it is: what
  * it found to fit is stepped over once more. */
 bool gri_match_near(const gr_msg *msg, const gr_out *outs, uint32_t n)

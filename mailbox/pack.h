@@ -79,14 +79,40 @@ static inline uint8_t *gri_put_uint(uint8_t *p, uint64_t x)
         *p = (uint8_t)x;
         return p + 1;
     }
-    /* Bytes that x needs, less one, and the power of two from there on. */
-    const unsigned more = (63 - (unsigned)__builtin_clzll(x)) / 8;
-    const unsigned log = more == 0 ? 0 : 32 - (unsigned)__builtin_clz(more);
+    const unsigned log =
+        (unsigned)(x > UINT8_MAX) + (x > UINT16_MAX) + (x > UINT32_MAX);
     const unsigned size = 1u << log;
     const uint64_t bytes = htobe64(x << (64 - 8 * size));
     *p = (uint8_t)(0xcc + log); /* uint 8, 16, 32, 64 */
     memcpy(p + 1, &bytes, sizeof bytes);
     return p + 1 + size;
+}
+
+/* A whole message: a tag as gri_tag_word gives it and, unless with_x is false,
+ * one number. NULL: there is no block in the cache: it is for gri_pack. What
+ * the sender sets is left to it. b->len_max is at least GRI_SMALL_ROOM. */
+static inline gr_msg *gri_build_short(gri_builder *b, uint64_t tag, bool with_x,
+                                      uint64_t x)
+{
+    gri_cache *cache = b->cache;
+    GR_DASSERT(b->msg == NULL && b->len_max >= GRI_SMALL_ROOM);
+    if (__builtin_expect(cache->count[0] == 0, 0)) {
+        return NULL;
+    }
+    gr_msg *msg = cache->block[0][--cache->count[0]];
+    uint8_t *const payload = gri_msg_payload(msg);
+    const uint64_t bytes = htole64(tag);
+    payload[0] = (uint8_t)(GRI_FIXARRAY | (with_x ? 2 : 1));
+    memcpy(payload + 1, &bytes, sizeof bytes);
+    uint8_t *p = payload + 2 + (tag & GRI_FIXSTR_MAX);
+    if (with_x) {
+        p = gri_put_uint(p, x);
+    }
+    msg->len = (uint32_t)(p - payload);
+    msg->kind = GRI_MSG_USER;
+    msg->class_ = 0;
+    msg->flags = 0;
+    return msg;
 }
 
 /* gri_builder_put_int, inline where the usual holds: room, and no sign. */

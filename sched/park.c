@@ -209,4 +209,5 @@ void gri_sched_park(gri_worker *w)
     (void)atomic_load_explicit(&w->permit, memory_order_acquire);
     (void)unpark(s, w->index); /* unless a waker did it and counted us */
     w->searching = true;
+    w->round_left = 1; /* what came meanwhile waits longest */
 }

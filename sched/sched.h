@@ -54,9 +54,7 @@ struct gri_worker {
     pthread_t thread;
 
     /* The worker itself only. */
-    unsigned next_run; /* tasks from the slot in a row */
-    unsigned tick;     /* tasks run */
-    bool look;         /* a long turn ended: timers and others come first */
+    unsigned round_left; /* tasks, with the next, until it looks around */
     struct {
         gri_task *task;
         uint64_t turns;
@@ -112,17 +110,16 @@ int gri_sched_start(gri_sched *s, void *const *users);
 bool gri_sched_stop(gri_sched *s, int64_t deadline_ns);
 void gri_sched_fini(gri_sched *s);
 
-/* What gri_sched_submit does where no worker submits, and in deterministic
- * mode. */
+/* What gri_sched_submit does where no worker submits. */
 void gri_sched_submit_slow(gri_sched *s, gri_task *task);
 /* The task was in the worker's slot, and another stands there now. */
 void gri_sched_displaced(gri_worker *worker, gri_task *task);
-/* Any thread; worker is the calling one, or NULL. Inline, as most messages
- * submit who gets them. */
+/* Any thread; worker is the calling one; NULL: it is none, or, in deterministic
+ * mode, in any case. Inline, as most messages submit who gets them. */
 static inline void gri_sched_submit(gri_sched *s, gri_worker *worker,
                                     gri_task *task)
 {
-    if (worker == NULL || s->is_sim) {
+    if (worker == NULL) {
         gri_sched_submit_slow(s, task);
         return;
     }
@@ -134,7 +131,7 @@ static inline void gri_sched_submit(gri_sched *s, gri_worker *worker,
 /* In run: this turn took long: timers and other threads' tasks come next. */
 static inline void gri_sched_look(gri_worker *worker)
 {
-    worker->look = true;
+    worker->round_left = 1;
 }
 /* In run: the task is to go on later, behind the others. */
 void gri_sched_again(gri_worker *worker, gri_task *task);

@@ -12,11 +12,11 @@
 #include "sched/sched.h"
 
 enum {
-    FAIR_TICKS = 61,   /* each so many tasks the inject queue comes first; a
-                          prime, so that no pattern of the program locks in */
-    TIMER_TICKS = 64,  /* each so many tasks the clock is read */
-    NEXT_RUN_MAX = 64, /* tasks in a row from the slot while others wait */
-    SPIN_ROUNDS = 64   /* looks around before a worker sleeps */
+    ROUND_TASKS = 61, /* each so many tasks a worker reads the clock, and takes
+                         first what waits longest: other threads' tasks, its
+                         queue, and then only its slot. A prime, so that no
+                         pattern of the program locks in */
+    SPIN_ROUNDS = 64  /* looks around before a worker sleeps */
 };
 
 static gri_task *inject_pop(gri_sched *s)
@@ -123,22 +123,11 @@ static gri_task *steal_stale(gri_worker *w)
     return NULL;
 }
 
-/* What this worker has itself. */
-static gri_task *own_task(gri_worker *w)
+/* What this worker has itself, and not in its slot. */
+static gri_task *queued_task(gri_worker *w)
 {
-    if (w->next_run < NEXT_RUN_MAX) {
-        gri_task *task = gri_runnext_take(&w->next);
-        if (task != NULL) {
-            w->next_run++;
-            return task;
-        }
-    }
-    w->next_run = 0;
-    gri_task *other = gri_runq_pop(&w->queue);
-    if (other == NULL) {
-        other = inject_pop(w->sched);
-    }
-    return other != NULL ? other : gri_runnext_take(&w->next);
+    gri_task *task = gri_runq_pop(&w->queue);
+    return task != NULL ? task : inject_pop(w->sched);
 }
 
 static gri_task *search(gri_worker *w)
@@ -151,7 +140,11 @@ static gri_task *search(gri_worker *w)
     }
     for (unsigned round = 0; round < SPIN_ROUNDS; round++) {
         fire_all_due(w);
-        gri_task *task = own_task(w);
+        /* The slot, too: what fires may fill it. */
+        gri_task *task = gri_runnext_take(&w->next);
+        if (task == NULL) {
+            task = queued_task(w);
+        }
         if (task == NULL) {
             task = steal(w);
         }
@@ -167,22 +160,31 @@ static gri_task *search(gri_worker *w)
     return task;
 }
 
-static gri_task *next_task(gri_worker *w)
+/* A round is over: what waits longest comes first. */
+static gri_task *begin_round(gri_worker *w)
 {
-    w->tick++;
-    bool look = w->look;
-    w->look = false;
-    if (look || w->tick % TIMER_TICKS == 0) {
-        fire_all_due(w);
+    w->round_left = ROUND_TASKS;
+    fire_all_due(w);
+    gri_task *task = inject_pop(w->sched);
+    if (task == NULL) {
+        task = gri_runq_pop(&w->queue);
     }
-    if (look || w->tick % FAIR_TICKS == 0) {
-        gri_task *task = inject_pop(w->sched);
-        if (task != NULL) {
-            return task;
-        }
+    return task != NULL ? task : gri_runnext_take(&w->next);
+}
+
+/* What to run when a round is over or the slot is empty. NULL: nothing. */
+static __attribute__((noinline)) gri_task *next_task(gri_worker *w)
+{
+    gri_task *task = w->round_left == 0 ? begin_round(w) : queued_task(w);
+    if (task == NULL) {
+        return search(w);
     }
-    gri_task *task = own_task(w);
-    return task != NULL ? task : search(w);
+    /* Found without a search, right after it was woken: others must not rely on
+     * us while we run it. */
+    if (w->searching) {
+        gri_sched_stop_searching(w, true);
+    }
+    return task;
 }
 
 static void run(gri_worker *w, gri_task *task)
@@ -198,15 +200,19 @@ static void *worker_main(void *arg)
 {
     gri_worker *w = arg;
     gri_sched *s = w->sched;
-    /* acquire: pairs with the store in gri_sched_stop. */
-    while (!atomic_load_explicit(&s->stopping, memory_order_acquire)) {
-        gri_task *task = next_task(w);
-        if (task != NULL) {
-            /* Found without a search, right after it was woken: others must
-             * not rely on us while we run it. */
-            if (w->searching) {
-                gri_sched_stop_searching(w, true);
+    for (;;) {
+        /* The usual: what a turn has just put into the slot. A worker that
+         * searches is in a new round (see gri_sched_park), so not here. */
+        gri_task *task =
+            --w->round_left != 0 ? gri_runnext_take(&w->next) : NULL;
+        if (task == NULL) {
+            /* acquire: pairs with the store in gri_sched_stop. */
+            if (atomic_load_explicit(&s->stopping, memory_order_acquire)) {
+                break;
             }
+            task = next_task(w);
+        }
+        if (task != NULL) {
             run(w, task);
         } else {
             gri_sched_park(w);
@@ -248,7 +254,7 @@ void gri_sched_again(gri_worker *worker, gri_task *task)
 {
     gri_sched *s = worker->sched;
     if (s->is_sim) {
-        gri_sched_submit(s, worker, task);
+        gri_sched_submit_slow(s, task);
         return;
     }
     /* A task that only goes on itself, alone, is no reason to wake anybody. */
@@ -329,7 +335,8 @@ int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
     const bool fenced = s->n > 1 && !gri_barrier_ready();
     for (unsigned i = 0; i < s->n; i++) {
         gri_worker *w = &s->workers[i];
-        *w = (gri_worker){.sched = s, .index = i, .rng = {seed + i + 1}};
+        *w = (gri_worker){
+            .sched = s, .index = i, .round_left = 1, .rng = {seed + i + 1}};
         gri_runnext_init(&w->next, fenced);
         gri_runq_init(&w->queue);
         if (gri_timers_init(&w->timers) != 0) {

@@ -27,7 +27,7 @@ typedef struct gr_system_opts {
                                0 is GR_LOG_ERROR; gr_main uses GR_LOG_WARN */
     uint32_t actors_max;    /* slots, of which the system keeps two for itself:
                                n - 2 actors; 0: GR_ACTORS_MAX_DEFAULT */
-    uint32_t message_max;   /* bytes; 0: GR_MESSAGE_MAX_DEFAULT */
+    uint32_t message_max;   /* bytes, 64 at least; 0: GR_MESSAGE_MAX_DEFAULT */
     uint32_t mailbox_soft;  /* messages; 0: GR_MAILBOX_SOFT_DEFAULT */
     uint32_t mailbox_hard;  /* messages; 0: GR_MAILBOX_HARD_DEFAULT */
     size_t arena_max;       /* bytes an actor; 0: GR_ARENA_MAX_DEFAULT */
@@ -48,7 +48,7 @@ typedef struct gr_system_opts {
  * Starts a system. Several may run in one process; they share nothing.
  * Owns:    gives *out, which ends with gr_system_stop.
  * Errors:  GR_EINVAL (over GR_WORKERS_MAX; soft above hard; actors_max below
- *          16), GR_ENOMEM, GR_EIO (no thread).
+ *          16, message_max below 64), GR_ENOMEM, GR_EIO (no thread).
  * Threads: any that is not a worker of a system.
  */
 GR_API GR_MUST_CHECK int gr_system_start(const gr_system_opts *opts,
@@ -144,16 +144,25 @@ typedef struct gr_stats {
 GR_API void gr_system_stats(gr_system *sys, gr_stats *out);
 GR_API gr_node gr_system_node(const gr_system *sys);
 
+/* What one actor has done since it began. Bytes are of payload, in msgpack. */
+typedef struct gr_actor_info {
+    uint64_t received;       /* messages, answers and timers given to it */
+    uint64_t bytes_received; /* of these */
+    uint64_t sent;           /* messages, asks and answers accepted from it */
+    uint64_t bytes_sent;     /* of these */
+    uint64_t dropped;        /* by its mailbox's policy, GR_FULL_DROP_NEW; the
+                                log names it at the first and each doubling */
+    uint32_t waiting;        /* messages in its mailbox, but for one at most */
+} gr_actor_info;
+
 /*
- * How many messages the policy of one actor's mailbox (GR_FULL_DROP_NEW) has
- * dropped since that actor began. The log names the actor, its behaviour and
- * the number at the first and at each doubling.
+ * Looks at an actor from outside, while it runs; it is not disturbed.
  * Errors:  GR_EINVAL (nobody), GR_ENOPROC (it has ended, or never was),
  *          GR_ENOTSUP (it is of another node).
  * Threads: any.
  */
-GR_API GR_MUST_CHECK int gr_mailbox_dropped(gr_system *sys, gr_pid pid,
-                                            uint64_t *out);
+GR_API GR_MUST_CHECK int gr_actor_inspect(gr_system *sys, gr_pid pid,
+                                          gr_actor_info *out);
 
 /*
  * From now on (or no longer) this actor gets a message

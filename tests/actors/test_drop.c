@@ -17,9 +17,9 @@ static gr_behavior named(const char *name)
 
 static uint64_t dropped(stage *s, gr_pid pid)
 {
-    uint64_t n = UINT64_MAX;
-    CHECK_RC(gr_mailbox_dropped(s->sys, pid, &n), 0);
-    return n;
+    gr_actor_info info;
+    CHECK_RC(gr_actor_inspect(s->sys, pid, &info), 0);
+    return info.dropped;
 }
 
 /* Nothing runs meanwhile, so that all but HARD are dropped. */
@@ -97,13 +97,13 @@ static void test_a_log_of_errors_only_has_none(void **state)
 
 static void scene_whose(stage *s)
 {
-    uint64_t n = 77;
+    gr_actor_info info = {.dropped = 77};
     gr_pid never = {gr_system_node(s->sys).id, UINT64_C(1) << 32 | 5000000};
     gr_pid far = {gr_system_node(s->sys).id + 1, gr_self(s->self).id};
-    CHECK_RC(gr_mailbox_dropped(s->sys, GR_NOBODY, &n), GR_EINVAL);
-    CHECK_RC(gr_mailbox_dropped(s->sys, never, &n), GR_ENOPROC);
-    CHECK_RC(gr_mailbox_dropped(s->sys, far, &n), GR_ENOTSUP);
-    CHECK_INT(n, 77);
+    CHECK_RC(gr_actor_inspect(s->sys, GR_NOBODY, &info), GR_EINVAL);
+    CHECK_RC(gr_actor_inspect(s->sys, never, &info), GR_ENOPROC);
+    CHECK_RC(gr_actor_inspect(s->sys, far, &info), GR_ENOTSUP);
+    CHECK_INT(info.dropped, 77);
     CHECK_INT(dropped(s, gr_self(s->self)), 0);
     /* Another policy drops nothing: what it refuses is refused. */
     gr_pid a =
@@ -134,13 +134,13 @@ static gr_pid successor(stage *s, gr_pid old, const gr_behavior *b)
 static void scene_successors(stage *s)
 {
     static gr_behavior b;
-    uint64_t n = 77;
+    gr_actor_info info = {.dropped = 77};
     b = named("heir");
     gr_pid first = stage_puppet_with(s, s->self, 'a', &b, NULL, NULL);
     drop(s, first, 5);
     gr_pid second = successor(s, first, &b);
-    CHECK_RC(gr_mailbox_dropped(s->sys, first, &n), GR_ENOPROC);
-    CHECK_INT(n, 77);
+    CHECK_RC(gr_actor_inspect(s->sys, first, &info), GR_ENOPROC);
+    CHECK_INT(info.dropped, 77);
     CHECK_INT(dropped(s, second), 0);
     drop(s, second, 2);
     /* A sender that met the first one's mailbox full, and comes only now. */
@@ -172,7 +172,7 @@ static void scene_most(stage *s)
     drop(s, a, 1);
     gr_actor *slot = gri_slot_of(s->sys, a);
     /* relaxed: one thread. */
-    atomic_fetch_add_explicit(&s->sys->drops[slot->index].count, most - 2,
+    atomic_fetch_add_explicit(&s->sys->drops[gri_index(slot)].count, most - 2,
                               memory_order_relaxed);
     CHECK_INT(dropped(s, a), most - 1);
     for (unsigned i = 0; i < 3; i++) {

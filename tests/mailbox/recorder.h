@@ -14,7 +14,8 @@ GR_BEGIN_DECLS
 typedef struct recorder recorder;
 
 typedef struct recorded {
-    const char *verb; /* "send", "tell", ...; "inline" for gri_commit */
+    const char *verb; /* "send", "tell", ...; "inline" for gri_commit,
+                         gri_send_tag and gri_send_int */
     gr_pid to;
     int64_t ms;
     uint64_t token;

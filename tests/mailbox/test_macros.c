@@ -227,6 +227,59 @@ static void the_inline_path_writes_the_same_bytes(void **state)
                "5, \"and one of 31 bytes to the end.\"]");
 }
 
+/* One message of the last two is the other, byte for byte. */
+static void check_same(gr_actor *self, gr_msg *one)
+{
+    const gr_msg *two = recorder_last(self)->msg;
+    assert_int_equal(one->len, two->len);
+    assert_memory_equal(gri_msg_data(one), gri_msg_data(two), one->len);
+    recorder_forget(self, one);
+}
+
+/* Tags of all lengths that are one word, and some that are longer, alone and
+ * with numbers around each change of form. */
+static void short_messages_are_as_any_other(void **state)
+{
+    gr_actor *self = *state;
+    static const uint64_t edges[] = {
+        0,         127,   128,        255,       256,
+        65535,     65536, UINT32_MAX, INT64_MAX, (uint64_t)INT64_MAX + 1,
+        UINT64_MAX};
+#define CHECK_TAG(tag)                                                         \
+    do {                                                                       \
+        assert_int_equal(gr_send(self, peer, tag), 0);                         \
+        gr_msg *alone = recorder_keep(self);                                   \
+        gr_tell(self, peer, tag);                                              \
+        check_same(self, alone);                                               \
+        for (size_t i = 0; i < sizeof edges / sizeof edges[0]; i++) {          \
+            for (int way = 0; way < 3; way++) {                                \
+                const uint64_t u = edges[i] - (way == 1 ? 1 : 0);              \
+                const int64_t x = way == 2 ? -(int64_t)(u >> 1) : (int64_t)u;  \
+                assert_int_equal(gr_send(self, peer, tag, u), 0);              \
+                gr_msg *one = recorder_keep(self);                             \
+                gr_tell(self, peer, tag, u);                                   \
+                check_same(self, one);                                         \
+                assert_int_equal(gr_send(self, peer, tag, x), 0);              \
+                one = recorder_keep(self);                                     \
+                gr_tell(self, peer, tag, x);                                   \
+                check_same(self, one);                                         \
+            }                                                                  \
+        }                                                                      \
+    } while (0)
+    CHECK_TAG("");
+    CHECK_TAG("a");
+    CHECK_TAG("\xff\x80");
+    CHECK_TAG("abc");
+    CHECK_TAG("abcd");
+    CHECK_TAG("abcde");
+    CHECK_TAG("abcdef");
+    CHECK_TAG("abcdefg");
+    CHECK_TAG("abcdefgh");
+    CHECK_TAG("abcdefghi");
+    CHECK_TAG("0123456789012345678901");
+#undef CHECK_TAG
+}
+
 #ifdef __OPTIMIZE__
 static void short_forms_do_not_call_the_library(void **state)
 {
@@ -236,6 +289,8 @@ static void short_forms_do_not_call_the_library(void **state)
     assert_int_equal(gr_send(self, peer, 1, 127, "x", 0), 0);
     assert_int_equal(recorder_last(self)->puts, 0);
     assert_int_equal(gr_send(self, peer, "add", 128), 0);
+    assert_int_equal(recorder_last(self)->puts, 0);
+    assert_int_equal(gr_send(self, peer, "add", 128, 0), 0);
     assert_int_equal(recorder_last(self)->puts, 1);
     assert_int_equal(gr_send(self, peer, "add", -1, 2.0), 0);
     assert_int_equal(recorder_last(self)->puts, 2);
@@ -476,6 +531,7 @@ int main(void)
         TEST(one_to_sixteen_elements),
         TEST(tags_are_text_or_integers),
         TEST(the_inline_path_writes_the_same_bytes),
+        TEST(short_messages_are_as_any_other),
 #ifdef __OPTIMIZE__
         TEST(short_forms_do_not_call_the_library),
 #endif

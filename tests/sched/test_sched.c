@@ -153,7 +153,8 @@ static void live_long(gri_worker *worker, toy *self)
     } else if (self->runs % 7 == 0) {
         gri_sched_submit(worker->sched, NULL, &self->task);
     } else if (self->runs % 2 == 0) {
-        gri_sched_submit(worker->sched, worker, &self->task);
+        gri_sched_submit(worker->sched, worker->sched->is_sim ? NULL : worker,
+                         &self->task);
     } else {
         gri_sched_again(worker, &self->task);
     }

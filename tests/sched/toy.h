@@ -44,7 +44,8 @@ static inline void toy_run(gri_worker *worker, gri_task *task)
 static inline void toy_fired(gri_worker *worker, const gri_fired *fired)
 {
     toy *self = fired->payload;
-    gri_sched_submit(worker->sched, worker, &self->task);
+    gri_sched_submit(worker->sched, worker->sched->is_sim ? NULL : worker,
+                     &self->task);
 }
 
 static const gri_sched_ops toy_ops = {.run = toy_run, .fired = toy_fired};

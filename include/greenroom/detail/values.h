@@ -215,6 +215,13 @@ GR_API gri_writer gri_put_int(gr_actor *self, uint8_t *p, uint64_t x,
                               uint32_t kind);
 /* Ends and sends it. p NULL: it failed before, and this says why. */
 GR_API GR_MUST_CHECK int gri_commit(gr_actor *self, gr_pid to, uint8_t *p);
+/* All in one, for what most messages are: a short tag (see gri_tag_word) and
+ * nothing else, or one integer that is not negative. The address comes in two
+ * words: compilers keep a struct in memory, and wait for it there. */
+GR_API GR_MUST_CHECK int gri_send_tag(gr_actor *self, uint64_t node,
+                                      uint64_t id, uint64_t tag);
+GR_API GR_MUST_CHECK int gri_send_int(gr_actor *self, uint64_t node,
+                                      uint64_t id, uint64_t tag, uint64_t x);
 
 enum {
     GRI_FIXSTR = 0xa0,    /* a string of 0 to 31 bytes; the length is in
@@ -224,6 +231,39 @@ enum {
     GRI_FIXINT_MAX = 127, /* these integers are their own encoding */
     GRI_PAYLOAD_AT = 40   /* bytes from a gr_msg to its payload */
 };
+
+/* A literal: its length is known to the compiler. */
+GRI_INLINE bool gri_is_literal(gr_value v, uint32_t len_max)
+{
+    return v.kind == GR_KIND_STR && __builtin_constant_p(v.len) &&
+           v.len <= len_max && v.as.p != NULL;
+}
+
+enum { GRI_WORD_TAG_MAX = 7 }; /* bytes of a tag that gri_tag_word takes */
+
+/*
+ * A short literal as it stands in a message, in one word: the lowest byte is
+ * its head, the next is its first character. The compiler makes it a constant,
+ * so that tags are written and compared by one instruction.
+ */
+GRI_INLINE uint64_t gri_tag_word(gr_value v)
+{
+    const char *p = (const char *)v.as.p;
+    uint64_t word = GRI_FIXSTR | v.len;
+#define GRI_TAG_BYTE(i)                                                        \
+    if (v.len > (i)) {                                                         \
+        word |= (uint64_t)(uint8_t)p[i] << (8 * (i) + 8);                      \
+    }
+    GRI_TAG_BYTE(0)
+    GRI_TAG_BYTE(1)
+    GRI_TAG_BYTE(2)
+    GRI_TAG_BYTE(3)
+    GRI_TAG_BYTE(4)
+    GRI_TAG_BYTE(5)
+    GRI_TAG_BYTE(6)
+#undef GRI_TAG_BYTE
+    return word;
+}
 
 /* The short forms are written here, where the kind is a constant. */
 GRI_INLINE gri_writer gri_add(gr_actor *self, gri_writer w, gr_value v)
@@ -235,8 +275,7 @@ GRI_INLINE gri_writer gri_add(gr_actor *self, gri_writer w, gr_value v)
         }
         return gri_put_int(self, w.p, v.as.u, v.kind);
     }
-    if (v.kind == GR_KIND_STR && __builtin_constant_p(v.len) &&
-        v.len <= GRI_FIXSTR_MAX && v.as.p != NULL &&
+    if (gri_is_literal(v, GRI_FIXSTR_MAX) &&
         __builtin_expect((size_t)(w.end - w.p) > v.len, 1)) {
         *w.p = (uint8_t)(GRI_FIXSTR | v.len);
         memcpy(w.p + 1, v.as.p, v.len);
@@ -254,11 +293,46 @@ GRI_INLINE gri_writer gri_add(gr_actor *self, gri_writer w, gr_value v)
 GR_API GR_MUST_CHECK bool gri_match_args(const gr_msg *msg, const gr_out *outs,
                                          uint32_t n);
 
+/* The same where there is one, `at` bytes into the payload, for an integer. */
+GR_API GR_MUST_CHECK bool gri_match_int(const gr_msg *msg, uint32_t at,
+                                        uint32_t kind, void *out);
+
 /* Called when the tag is equal and the elements behind it do not fit: notes
  * which one, for gr_unhandled. False. Here, where the arguments are still at
  * hand, so that what fits does not pay for keeping them. */
 GR_API GR_MUST_CHECK bool gri_match_near(const gr_msg *msg, const gr_out *outs,
                                          uint32_t n) __attribute__((cold));
+
+/* Eight bytes, the first of them the lowest. */
+GRI_INLINE uint64_t gri_load_word(const uint8_t *p)
+{
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    x = __builtin_bswap64(x);
+#endif
+    return x;
+}
+
+/* What is behind a tag that ends `at` bytes into a payload of the usual form.
+ */
+GRI_INLINE GR_MUST_CHECK bool gri_match_behind(const gr_msg *msg, uint32_t at,
+                                               const gr_out *outs, uint32_t n)
+{
+    const uint8_t *p = (const uint8_t *)(const void *)msg + GRI_PAYLOAD_AT;
+    bool matched;
+    if (n == 0) {
+        matched = p[0] == GRI_FIXARRAY + 1;
+    } else if (n == 1 && outs[0].flags == 0 &&
+               (outs[0].kind == GR_OUT_I64 || outs[0].kind == GR_OUT_U64 ||
+                outs[0].kind == GR_OUT_I32 || outs[0].kind == GR_OUT_U32)) {
+        matched = p[0] == GRI_FIXARRAY + 2 &&
+                  gri_match_int(msg, at, outs[0].kind, outs[0].p);
+    } else {
+        matched = gri_match_args(msg, outs, n);
+    }
+    return matched || gri_match_near(msg, outs, n);
+}
 
 /*
  * Tests the tag here, so that a chain of matches costs next to nothing for
@@ -271,6 +345,25 @@ GRI_INLINE GR_MUST_CHECK bool gri_match(const gr_msg *msg, gr_value tag,
                                         const gr_out *outs, uint32_t n)
 {
     const uint8_t *p = (const uint8_t *)(const void *)msg + GRI_PAYLOAD_AT;
+    if (gri_is_literal(tag, GRI_WORD_TAG_MAX - 1)) {
+        /* The head of the array, then the tag: a block has more than 8 bytes
+         * behind its header, whatever the message's length. */
+        const uint64_t word = gri_tag_word(tag) << 8;
+        const uint64_t mask = UINT64_MAX >> (64 - 8 * (tag.len + 2));
+        const uint64_t differs = (gri_load_word(p) ^ word) & mask;
+        if (__builtin_expect(differs > 0xff && p[1] < 0xc0 &&
+                                 (uint8_t)(p[0] - (GRI_FIXARRAY + 1)) < 15,
+                             0)) {
+            return false;
+        }
+        if (__builtin_expect(differs <= 0xff &&
+                                 (uint8_t)(p[0] - (GRI_FIXARRAY + 1)) < 15,
+                             1)) {
+            return gri_match_behind(msg, 2 + tag.len, outs, n);
+        }
+        gr_value copy = tag;
+        return gr_matchv(msg, &copy, outs, n);
+    }
     bool usual = __builtin_expect(
         (uint8_t)(p[0] - (GRI_FIXARRAY + 1)) < 15 && p[1] < 0xc0, 1);
     if (usual && tag.kind == GR_KIND_STR && __builtin_constant_p(tag.len) &&
@@ -279,18 +372,14 @@ GRI_INLINE GR_MUST_CHECK bool gri_match(const gr_msg *msg, gr_value tag,
             memcmp(p + 2, tag.as.p, tag.len) != 0) {
             return false;
         }
-        return (n == 0 ? p[0] == GRI_FIXARRAY + 1
-                       : gri_match_args(msg, outs, n)) ||
-               gri_match_near(msg, outs, n);
+        return gri_match_behind(msg, 2 + tag.len, outs, n);
     }
     if (usual && (tag.kind == GR_KIND_INT || tag.kind == GR_KIND_UINT) &&
         __builtin_constant_p(tag.as.u) && tag.as.u <= GRI_FIXINT_MAX) {
         if (p[1] != tag.as.u) {
             return false;
         }
-        return (n == 0 ? p[0] == GRI_FIXARRAY + 1
-                       : gri_match_args(msg, outs, n)) ||
-               gri_match_near(msg, outs, n);
+        return gri_match_behind(msg, 2, outs, n);
     }
     gr_value copy = tag;
     return gr_matchv(msg, &copy, outs, n);

@@ -14,6 +14,9 @@ GR_BEGIN_DECLS
  * message is begun, so that making one may itself send. */
 GRI_INLINE GR_MUST_CHECK int gri_send_1(gr_actor *self, gr_pid to, gr_value a)
 {
+    if (gri_is_literal(a, GRI_WORD_TAG_MAX)) {
+        return gri_send_tag(self, to.node, to.id, gri_tag_word(a));
+    }
     gri_writer w = gri_begin(self, 1);
     w = gri_add(self, w, a);
     return gri_commit(self, to, w.p);
@@ -22,6 +25,10 @@ GRI_INLINE GR_MUST_CHECK int gri_send_1(gr_actor *self, gr_pid to, gr_value a)
 GRI_INLINE GR_MUST_CHECK int gri_send_2(gr_actor *self, gr_pid to, gr_value a,
                                         gr_value b)
 {
+    if (gri_is_literal(a, GRI_WORD_TAG_MAX) &&
+        (b.kind == GR_KIND_UINT || (b.kind == GR_KIND_INT && b.as.i >= 0))) {
+        return gri_send_int(self, to.node, to.id, gri_tag_word(a), b.as.u);
+    }
     gri_writer w = gri_begin(self, 2);
     w = gri_add(self, w, a);
     w = gri_add(self, w, b);
