@@ -88,8 +88,8 @@ static bool look(gr_actor *slot, gr_actor_info *info)
         info->bytes_sent += get(&row->bytes_out);
     }
     /* relaxed: behind the acquires. */
-    return (n & 1) == 0 && n == atomic_load_explicit(&row->changes,
-                                                     memory_order_relaxed);
+    return (n & 1) == 0 &&
+           n == atomic_load_explicit(&row->changes, memory_order_relaxed);
 }
 
 int gr_actor_inspect(gr_system *sys, gr_pid pid, gr_actor_info *out)

@@ -179,9 +179,9 @@ int gri_send_new_signal(gri_ctx *ctx, gr_pid from, gr_pid to, gri_msg_kind kind,
 
 /* ---- what the macros call ------------------------------------------------ */
 
-gri_writer gri_begin(gr_actor *self, uint32_t n)
+gri_writer gri_begin(gr_actor *self, uint32_t n, uint32_t room)
 {
-    return gri_builder_begin_short(&self->ctx->builder, n);
+    return gri_builder_begin_short(&self->ctx->builder, n, room);
 }
 
 gri_writer gri_put(gr_actor *self, uint8_t *p, const gr_value *v)
@@ -192,6 +192,12 @@ gri_writer gri_put(gr_actor *self, uint8_t *p, const gr_value *v)
 gri_writer gri_put_int(gr_actor *self, uint8_t *p, uint64_t x, uint32_t kind)
 {
     return gri_builder_put_int_short(&self->ctx->builder, p, x, kind);
+}
+
+gri_writer gri_put_pid_value(gr_actor *self, uint8_t *p, uint64_t node,
+                             uint64_t id)
+{
+    return gri_builder_put_pid_short(&self->ctx->builder, p, node, id);
 }
 
 /* What send_built leaves to others: a receiver that is far, dead or pressed. */

@@ -12,6 +12,7 @@
 
 #include "mailbox/decode.h"
 #include "mailbox/near.h"
+#include "mailbox/pack.h"
 
 /* ---- one output --------------------------------------------------------- */
 
@@ -269,6 +270,21 @@ static inline const uint8_t *match_number(const uint8_t *p, const uint8_t *end,
     return p + 1 + size;
 }
 
+/* Steps over a pid, likewise. */
+static inline const uint8_t *match_pid(const uint8_t *p, const uint8_t *end,
+                                       const gr_out *out)
+{
+    if (end - p < GRI_PID_MAX || p[0] != GRI_FIXEXT16 || p[1] != GRI_EXT_PID) {
+        return NULL;
+    }
+    const gr_pid pid = {gri_load(p + 2, 8), gri_load(p + 10, 8)};
+    if (pid.node == 0 || pid.id == 0) {
+        return NULL;
+    }
+    memcpy(out->p, &pid, sizeof pid);
+    return p + GRI_PID_MAX;
+}
+
 /* Steps over the element at p if it fits the output. NULL: it does not. */
 static const uint8_t *match_one(const uint8_t *p, const uint8_t *end,
                                 const gr_out *out)
@@ -352,7 +368,9 @@ bool gri_match_args(const gr_msg *msg, const gr_out *outs, uint32_t n)
         return false;
     }
     while (n > 0 && left > 0) {
-        const uint8_t *next = match_number(p, end, outs);
+        const uint8_t *next = outs->kind == GR_OUT_PID
+                                  ? match_pid(p, end, outs)
+                                  : match_number(p, end, outs);
         if (next == NULL) {
             break;
         }

@@ -15,7 +15,7 @@
 
 enum {
     TRAILED_BLOCK = 128 - sizeof(gr_msg), /* with a trailer, in two */
-    HEAD_MAX = 2 + GRI_PID_BYTES /* bytes of the longest value without a body */
+    HEAD_MAX = GRI_PID_MAX /* bytes of the longest value without a body */
 };
 
 /* The most bytes of a value of each kind; without their bodies and items. */
@@ -101,14 +101,12 @@ static inline int append(void *data, const char *bytes, size_t n)
 
 static inline void encode_pid(msgpack_packer *packer, gr_pid pid)
 {
-    const uint64_t body[] = {htobe64(pid.node), htobe64(pid.id)};
-    _Static_assert(sizeof body == GRI_PID_BYTES, "node and id");
+    uint8_t **p = packer->data;
     if (pid.id == 0) {
         (void)msgpack_pack_nil(packer);
         return;
     }
-    (void)msgpack_pack_ext(packer, sizeof body, GRI_EXT_PID);
-    (void)msgpack_pack_ext_body(packer, body, sizeof body);
+    *p = gri_put_pid(*p, pid.node, pid.id);
 }
 
 /* Writes all of a value but body and items, at most head_max[kind] bytes.

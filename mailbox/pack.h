@@ -17,9 +17,19 @@
 #include "mailbox/message.h"
 
 enum {
-    GRI_SMALL_ROOM = 64 - sizeof(gr_msg), /* payload in the smallest block */
-    GRI_FIXARRAY_MAX = 15,                /* elements that one byte tells */
-    GRI_INT_MAX = 9                       /* bytes of the longest integer */
+    GRI_SMALL_ROOM = 64 - sizeof(gr_msg),   /* payload in the smallest block */
+    GRI_MIDDLE_ROOM = 128 - sizeof(gr_msg), /* and in the next one */
+    GRI_FIXARRAY_MAX = 15,                  /* elements that one byte tells */
+    GRI_INT_MAX = 9                         /* bytes of the longest integer */
+};
+
+/* The ext type of a pid on the wire: 16 bytes, node then id, big-endian.
+ * GR_NOBODY is nil there, so that no pid without a node ever travels. */
+enum {
+    GRI_EXT_PID = 1,
+    GRI_PID_BYTES = 16,
+    GRI_FIXEXT16 = 0xd8, /* msgpack's head of an ext of 16 bytes */
+    GRI_PID_MAX = 2 + GRI_PID_BYTES
 };
 
 /* One thread's. Zero but for cache, node and len_max. */
@@ -40,27 +50,31 @@ typedef struct gri_builder {
  * the payload. {NULL, NULL}: b->rc says why. */
 gri_writer gri_builder_begin(gri_builder *b, uint32_t n, bool trailer);
 /* The same without a trailer, where nothing is in the way: a message of a few
- * elements, a block in the cache. Inline, as most messages begin here. b->rc
- * keeps an older failure: it is only looked at after one. */
-static inline gri_writer gri_builder_begin_short(gri_builder *b, uint32_t n)
+ * elements, a block in the cache. `room` is a guess of the payload's length,
+ * that the block may not have to grow. Inline, as most messages begin here.
+ * b->rc keeps an older failure: it is only looked at after one. */
+static inline gri_writer gri_builder_begin_short(gri_builder *b, uint32_t n,
+                                                 uint32_t room)
 {
     gri_cache *cache = b->cache;
+    const unsigned class_ = room > GRI_SMALL_ROOM;
+    room = class_ == 0 ? GRI_SMALL_ROOM : GRI_MIDDLE_ROOM;
     GR_DASSERT(b->msg == NULL);
-    if (n > GRI_FIXARRAY_MAX || b->len_max < GRI_SMALL_ROOM ||
-        cache->count[0] == 0) {
+    if (n > GRI_FIXARRAY_MAX || b->len_max < room ||
+        cache->count[class_] == 0) {
         return gri_builder_begin(b, n, false);
     }
-    gr_msg *msg = cache->block[0][--cache->count[0]];
+    gr_msg *msg = cache->block[class_][--cache->count[class_]];
     /* As gri_msg_new does, but for what a push and the sender set. */
     msg->run = 0;
     msg->len = 0;
     msg->kind = GRI_MSG_USER;
-    msg->class_ = 0;
+    msg->class_ = (uint8_t)class_;
     msg->flags = 0;
     b->msg = msg;
     b->trailer = false;
     uint8_t *p = gri_msg_payload(msg);
-    b->end = p + GRI_SMALL_ROOM;
+    b->end = p + room;
     *p = (uint8_t)(GRI_FIXARRAY | n);
     return (gri_writer){p + 1, b->end};
 }
@@ -126,6 +140,28 @@ static inline gri_writer gri_builder_put_int_short(gri_builder *b, uint8_t *p,
     return gri_builder_put_int(b, p, x, kind);
 }
 
+/* A pid's encoding: an ext of 16 bytes. Neither word is zero, and there is room
+ * for it. */
+static inline uint8_t *gri_put_pid(uint8_t *p, uint64_t node, uint64_t id)
+{
+    const uint64_t body[] = {htobe64(node), htobe64(id)};
+    p[0] = GRI_FIXEXT16;
+    p[1] = GRI_EXT_PID;
+    memcpy(p + 2, body, sizeof body);
+    return p + GRI_PID_MAX;
+}
+
+/* gri_builder_put of a pid, inline where it is somebody's and there is room. */
+static inline gri_writer gri_builder_put_pid_short(gri_builder *b, uint8_t *p,
+                                                   uint64_t node, uint64_t id)
+{
+    if (p != NULL && b->end - p >= GRI_PID_MAX && node != 0 && id != 0) {
+        return (gri_writer){gri_put_pid(p, node, id), b->end};
+    }
+    const gr_value v = {.kind = GR_KIND_PID, .as.pid = {node, id}};
+    return gri_builder_put(b, p, &v);
+}
+
 /* Ends it: gives the message; a trailer, if asked for, is in place and zero.
  * NULL: it failed before (p is NULL); b->rc says why. Inline, as every message
  * has one end. */
@@ -152,9 +188,5 @@ gr_msg *gri_pack(gri_builder *b, const gr_value *values, uint32_t n,
 /* The exact bytes that gri_pack would write for one value, into a plain
  * buffer. Returns the length, or GR_ETOOBIG, GR_EINVAL, GR_ELIMIT. */
 int64_t gri_pack_value(const gr_value *v, uint8_t *buf, size_t size);
-
-/* The ext type of a pid on the wire: 16 bytes, node then id, big-endian.
- * GR_NOBODY is nil there, so that no pid without a node ever travels. */
-enum { GRI_EXT_PID = 1, GRI_PID_BYTES = 16 };
 
 #endif /* GRI_MAILBOX_PACK_H */

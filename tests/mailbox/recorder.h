@@ -20,7 +20,7 @@ typedef struct recorded {
     int64_t ms;
     uint64_t token;
     const gr_msg *msg; /* until the next call; NULL: could not be made */
-    unsigned puts;     /* calls of gri_put and gri_put_int before */
+    unsigned puts;     /* calls of gri_put and its like before */
     unsigned calls;    /* of all verbs so far */
 } recorded;
 

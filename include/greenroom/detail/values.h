@@ -206,13 +206,17 @@ typedef struct gri_writer {
     uint8_t *p, *end;
 } gri_writer;
 
-/* Begins a message of n elements in the thread of self. */
-GR_API gri_writer gri_begin(gr_actor *self, uint32_t n);
+/* Begins a message of n elements in the thread of self, that will have about
+ * `room` bytes. */
+GR_API gri_writer gri_begin(gr_actor *self, uint32_t n, uint32_t room);
 /* Writes any value at p; the block may move. */
 GR_API gri_writer gri_put(gr_actor *self, uint8_t *p, const gr_value *v);
 /* The same for an integer: GR_KIND_INT or GR_KIND_UINT. */
 GR_API gri_writer gri_put_int(gr_actor *self, uint8_t *p, uint64_t x,
                               uint32_t kind);
+/* And for a pid. */
+GR_API gri_writer gri_put_pid_value(gr_actor *self, uint8_t *p, uint64_t node,
+                                    uint64_t id);
 /* Ends and sends it. p NULL: it failed before, and this says why. */
 GR_API GR_MUST_CHECK int gri_commit(gr_actor *self, gr_pid to, uint8_t *p);
 /* All in one, for what most messages are: a short tag (see gri_tag_word) and
@@ -265,6 +269,24 @@ GRI_INLINE uint64_t gri_tag_word(gr_value v)
     return word;
 }
 
+/* The most bytes that a value takes, or less where that is much: a hint for
+ * gri_begin. */
+GRI_INLINE uint32_t gri_room_of(gr_value v)
+{
+    switch (v.kind) {
+    case GR_KIND_INT:
+    case GR_KIND_UINT:
+    case GR_KIND_DOUBLE:
+        return 9;
+    case GR_KIND_PID:
+        return 18;
+    case GR_KIND_STR:
+        return 1 + v.len;
+    default:
+        return 1;
+    }
+}
+
 /* The short forms are written here, where the kind is a constant. */
 GRI_INLINE gri_writer gri_add(gr_actor *self, gri_writer w, gr_value v)
 {
@@ -274,6 +296,9 @@ GRI_INLINE gri_writer gri_add(gr_actor *self, gri_writer w, gr_value v)
             return w;
         }
         return gri_put_int(self, w.p, v.as.u, v.kind);
+    }
+    if (v.kind == GR_KIND_PID) {
+        return gri_put_pid_value(self, w.p, v.as.pid.node, v.as.pid.id);
     }
     if (gri_is_literal(v, GRI_FIXSTR_MAX) &&
         __builtin_expect((size_t)(w.end - w.p) > v.len, 1)) {
@@ -345,27 +370,23 @@ GRI_INLINE GR_MUST_CHECK bool gri_match(const gr_msg *msg, gr_value tag,
                                         const gr_out *outs, uint32_t n)
 {
     const uint8_t *p = (const uint8_t *)(const void *)msg + GRI_PAYLOAD_AT;
-    if (gri_is_literal(tag, GRI_WORD_TAG_MAX - 1)) {
-        /* The head of the array, then the tag: a block has more than 8 bytes
-         * behind its header, whatever the message's length. */
-        const uint64_t word = gri_tag_word(tag) << 8;
-        const uint64_t mask = UINT64_MAX >> (64 - 8 * (tag.len + 2));
-        const uint64_t differs = (gri_load_word(p) ^ word) & mask;
-        if (__builtin_expect(differs > 0xff && p[1] < 0xc0 &&
-                                 (uint8_t)(p[0] - (GRI_FIXARRAY + 1)) < 15,
-                             0)) {
+    const bool listed = (uint8_t)(p[0] - (GRI_FIXARRAY + 1)) < 15;
+    if (gri_is_literal(tag, GRI_WORD_TAG_MAX)) {
+        /* A block has more than 9 bytes behind its header, whatever the
+         * message's length. */
+        const uint64_t mask = UINT64_MAX >> (56 - 8 * tag.len);
+        const bool same =
+            ((gri_load_word(p + 1) ^ gri_tag_word(tag)) & mask) == 0;
+        if (__builtin_expect(listed && !same && p[1] < 0xc0, 0)) {
             return false;
         }
-        if (__builtin_expect(differs <= 0xff &&
-                                 (uint8_t)(p[0] - (GRI_FIXARRAY + 1)) < 15,
-                             1)) {
+        if (__builtin_expect(listed && same, 1)) {
             return gri_match_behind(msg, 2 + tag.len, outs, n);
         }
         gr_value copy = tag;
         return gr_matchv(msg, &copy, outs, n);
     }
-    bool usual = __builtin_expect(
-        (uint8_t)(p[0] - (GRI_FIXARRAY + 1)) < 15 && p[1] < 0xc0, 1);
+    const bool usual = __builtin_expect(listed && p[1] < 0xc0, 1);
     if (usual && tag.kind == GR_KIND_STR && __builtin_constant_p(tag.len) &&
         tag.len <= GRI_FIXSTR_MAX) {
         if (p[1] != (GRI_FIXSTR | tag.len) ||

@@ -17,7 +17,7 @@ GRI_INLINE GR_MUST_CHECK int gri_send_1(gr_actor *self, gr_pid to, gr_value a)
     if (gri_is_literal(a, GRI_WORD_TAG_MAX)) {
         return gri_send_tag(self, to.node, to.id, gri_tag_word(a));
     }
-    gri_writer w = gri_begin(self, 1);
+    gri_writer w = gri_begin(self, 1, 1 + gri_room_of(a));
     w = gri_add(self, w, a);
     return gri_commit(self, to, w.p);
 }
@@ -29,7 +29,7 @@ GRI_INLINE GR_MUST_CHECK int gri_send_2(gr_actor *self, gr_pid to, gr_value a,
         (b.kind == GR_KIND_UINT || (b.kind == GR_KIND_INT && b.as.i >= 0))) {
         return gri_send_int(self, to.node, to.id, gri_tag_word(a), b.as.u);
     }
-    gri_writer w = gri_begin(self, 2);
+    gri_writer w = gri_begin(self, 2, 1 + gri_room_of(a) + gri_room_of(b));
     w = gri_add(self, w, a);
     w = gri_add(self, w, b);
     return gri_commit(self, to, w.p);
@@ -38,7 +38,8 @@ GRI_INLINE GR_MUST_CHECK int gri_send_2(gr_actor *self, gr_pid to, gr_value a,
 GRI_INLINE GR_MUST_CHECK int gri_send_3(gr_actor *self, gr_pid to, gr_value a,
                                         gr_value b, gr_value c)
 {
-    gri_writer w = gri_begin(self, 3);
+    gri_writer w = gri_begin(
+        self, 3, 1 + gri_room_of(a) + gri_room_of(b) + gri_room_of(c));
     w = gri_add(self, w, a);
     w = gri_add(self, w, b);
     w = gri_add(self, w, c);
@@ -48,7 +49,9 @@ GRI_INLINE GR_MUST_CHECK int gri_send_3(gr_actor *self, gr_pid to, gr_value a,
 GRI_INLINE GR_MUST_CHECK int gri_send_4(gr_actor *self, gr_pid to, gr_value a,
                                         gr_value b, gr_value c, gr_value d)
 {
-    gri_writer w = gri_begin(self, 4);
+    gri_writer w = gri_begin(self, 4,
+                             1 + gri_room_of(a) + gri_room_of(b) +
+                                 gri_room_of(c) + gri_room_of(d));
     w = gri_add(self, w, a);
     w = gri_add(self, w, b);
     w = gri_add(self, w, c);

@@ -99,10 +99,10 @@ static int record_values(gr_actor *self, const char *verb,
 
 /* ---- what the verbs are made of ----------------------------------------- */
 
-gri_writer gri_begin(gr_actor *self, uint32_t n)
+gri_writer gri_begin(gr_actor *self, uint32_t n, uint32_t room)
 {
     self->puts = 0;
-    return gri_builder_begin_short(&self->builder, n);
+    return gri_builder_begin_short(&self->builder, n, room);
 }
 
 gri_writer gri_put(gr_actor *self, uint8_t *p, const gr_value *v)
@@ -115,6 +115,13 @@ gri_writer gri_put_int(gr_actor *self, uint8_t *p, uint64_t x, uint32_t kind)
 {
     self->puts++;
     return gri_builder_put_int_short(&self->builder, p, x, kind);
+}
+
+gri_writer gri_put_pid_value(gr_actor *self, uint8_t *p, uint64_t node,
+                             uint64_t id)
+{
+    self->puts++;
+    return gri_builder_put_pid_short(&self->builder, p, node, id);
 }
 
 int gri_commit(gr_actor *self, gr_pid to, uint8_t *p)
