@@ -56,6 +56,10 @@ typedef struct gri_counters {
         atomic_load_explicit(&(ctx)->counters.what, memory_order_relaxed) - 1, \
         memory_order_relaxed)
 
+enum {
+    GRI_SLOTS_KEPT = 32 /* free slots that a worker keeps at most */
+};
+
 /* One thread's own: a worker's, a thread actor's, or a passing one of a foreign
  * thread (gri_deliver). */
 struct gri_ctx {
@@ -72,6 +76,8 @@ struct gri_ctx {
     gr_msg *current; /* the message being handled */
     gr_actor *pressed; /* a receiver past its soft bound, seen this turn */
     uint32_t pressed_run;
+    uint32_t slot_count; /* free slots at hand, a worker's only */
+    uint32_t slots[GRI_SLOTS_KEPT];
     gri_ctx *next; /* in sys->contexts, under sys->lock */
 };
 
@@ -164,15 +170,12 @@ typedef struct gri_watch {
     uint64_t ref;
 } gri_watch;
 
-/* Behind the trailer of a START message: how to begin. */
+/* Beside a START message that says more than most, see spawn.c. */
 typedef struct gri_start {
     const gr_behavior *behavior; /* NULL: a thread attaches */
     gri_thread *thread;
-    gr_pid parent;
-    uint64_t monitor; /* the parent's ref, or 0 */
-    size_t arena_max;
     gri_name *name; /* reserved for it, or NULL */
-    bool link, ack;
+    uint8_t class_; /* of this block */
 } gri_start;
 
 /* What the policy of a slot's mailbox has dropped. Not in the slot: few actors
@@ -203,7 +206,8 @@ struct gr_system {
     gri_log log;
     gri_sched sched;
     gri_depot depot;
-    gr_actor *slots;       /* reserved for actors_max; slot 0 is never used */
+    gr_actor *slots;       /* reserved for slots_max; slot 0 is never used */
+    uint32_t slots_max;    /* actors_max, and what workers keep at hand */
     gri_drops *drops;      /* of each slot, likewise */
     gri_account *accounts; /* likewise */
     gri_ctx *worker_ctx;
@@ -222,11 +226,11 @@ struct gr_system {
 
     /* Under lock. */
     pthread_mutex_t lock;
-    uint32_t *free_slots; /* a stack */
-    uint32_t free_count, live;
-    bool agent_taken;  /* the agent's slot is, or was */
-    gri_ctx *contexts; /* of thread actors */
-    gri_counters gone; /* of those that detached */
+    uint32_t slot_free;  /* the first of a list, or 0; see table.c */
+    uint32_t slots_used; /* the next one that was never used */
+    bool agent_taken;    /* the agent's slot is, or was */
+    gri_ctx *contexts;   /* of thread actors */
+    gri_counters gone;   /* of those that detached */
     uint64_t context_ids;
     gri_listener *dead_watchers;
 

@@ -208,7 +208,7 @@ void gri_end_run(gr_actor *self)
     self->begun = false;
     self->exiting = false;
     self->now = 0;
-    gri_slot_give(self);
+    gri_slot_give(ctx, self);
     gri_tell_stopper(sys);
 }
 

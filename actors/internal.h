@@ -15,7 +15,7 @@ void gri_table_fini(gr_system *sys);
  * or GR_EEXIST (there is an agent). */
 gr_actor *gri_slot_take(gri_ctx *ctx, bool agent, int *rc);
 /* Gives it back for the next actor. Its run is even by now. */
-void gri_slot_give(gr_actor *slot);
+void gri_slot_give(gri_ctx *ctx, gr_actor *slot);
 
 static inline uint32_t gri_pid_index(gr_pid pid)
 {

@@ -23,47 +23,83 @@ gri_ext *gri_ext_of(gr_actor *self)
     return self->ext;
 }
 
-static gri_start *start_of(gr_msg *msg)
+/* Where a START message says how to begin: its trailer's ref is the monitor,
+ * `extra` the rest. In most cases that is the behaviour, which stands on a
+ * multiple of 8, with the bits below; else a gri_start, to be freed. */
+enum {
+    START_LINK = 1, /* the parent, who is the sender, is to be linked */
+    START_ACK = 2,  /* and to be told */
+    START_MORE = 4, /* it is a gri_start */
+    START_BITS = 7
+};
+
+/* With a thread, a name, or a behaviour that stands elsewhere. */
+static int add_more(gri_ctx *ctx, const gri_spawn *how, gr_msg *start)
 {
-    return (gri_start *)(void *)(gri_msg_trailer(msg) + 1);
+    uint8_t class_;
+    gri_start *more = gri_block_alloc(ctx->cache, sizeof *more, &class_);
+    if (more == NULL) {
+        return GR_ENOMEM;
+    }
+    *more = (gri_start){how->behavior, how->thread, NULL, class_};
+    gri_msg_trailer(start)->extra = (intptr_t)more | START_MORE;
+    return 0;
 }
 
-/* The START message: arguments, trailer, gri_start. NULL: *rc says why. */
+static gri_start *more_of(const gr_msg *start)
+{
+    const int64_t extra = gri_msg_trail(start)->extra;
+    return (extra & START_MORE) == 0
+               ? NULL
+               : (gri_start *)(uintptr_t)(extra & ~(int64_t)START_BITS);
+}
+
+static void free_start(gri_ctx *ctx, gr_msg *start)
+{
+    gri_start *more = more_of(start);
+    if (more != NULL) {
+        gri_block_free(ctx->cache, more, more->class_);
+    }
+    gri_msg_free(ctx->cache, start);
+}
+
+/* The arguments, with a trailer behind them. NULL: *rc says why. */
+static gr_msg *pack_args(gri_ctx *ctx, const gri_spawn *how, int *rc)
+{
+    const gr_any args = how->raw_args;
+    *rc = GR_ENOMEM;
+    if (args.ptr != NULL || how->args.n == 0) {
+        return gri_msg_signal(ctx->cache, GRI_MSG_START, args.ptr, args.len);
+    }
+    gr_msg *msg = gri_pack(&ctx->builder, how->args.items, how->args.n, true);
+    if (msg == NULL) {
+        *rc = ctx->builder.rc;
+        return NULL;
+    }
+    msg->kind = GRI_MSG_START;
+    return msg;
+}
+
+/* The START message. NULL: *rc says why. */
 static gr_msg *build_start(gri_ctx *ctx, const gri_spawn *how, int *rc)
 {
-    gr_any args = how->raw_args;
-    gr_msg *packed = NULL;
-    if (args.ptr == NULL) {
-        packed = gri_pack(&ctx->builder, how->args.items, how->args.n, false);
-        if (packed == NULL) {
-            *rc = ctx->builder.rc;
+    gr_msg *msg = pack_args(ctx, how, rc);
+    if (msg == NULL) {
+        return NULL;
+    }
+    msg->from = how->parent;
+    gri_msg_trailer(msg)->ref = how->monitor;
+    gri_msg_trailer(msg)->extra = (intptr_t)how->behavior;
+    if (how->thread != NULL || how->name != NULL ||
+        ((uintptr_t)how->behavior & START_BITS) != 0) {
+        *rc = add_more(ctx, how, msg);
+        if (*rc < 0) {
+            gri_msg_free(ctx->cache, msg);
             return NULL;
         }
-        args = (gr_any){gri_msg_data(packed), packed->len};
     }
-    *rc = GR_ENOMEM;
-    gr_msg *msg =
-        gri_msg_new(ctx->cache, gri_with_trailer(args.len) + sizeof(gri_start));
-    if (msg != NULL) {
-        msg->kind = GRI_MSG_START;
-        msg->flags = GRI_MSG_TRAILER;
-        msg->len = args.len;
-        msg->from = how->parent;
-        memcpy(gri_msg_payload(msg), args.ptr, args.len);
-        *gri_msg_trailer(msg) = (gri_trailer){0};
-        *start_of(msg) = (gri_start){
-            .behavior = how->behavior,
-            .thread = how->thread,
-            .parent = how->parent,
-            .monitor = how->monitor,
-            .arena_max = how->behavior != NULL ? how->behavior->arena_max : 0,
-            .link = how->link,
-            .ack = how->ack,
-        };
-    }
-    if (packed != NULL) {
-        gri_msg_free(ctx->cache, packed);
-    }
+    gri_msg_trailer(msg)->extra |=
+        (how->link ? START_LINK : 0) | (how->ack ? START_ACK : 0);
     return msg;
 }
 
@@ -149,7 +185,9 @@ static int begin_in(gr_actor *slot, const gri_spawn *how, gr_msg *start,
         }
         return rc;
     }
-    start_of(start)->name = name;
+    if (name != NULL) {
+        more_of(start)->name = name;
+    }
     start->run = run;
     *out = pid;
     return 0;
@@ -178,14 +216,14 @@ int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
     }
     gr_actor *slot = gri_slot_take(ctx, how->agent, &rc);
     if (slot == NULL) {
-        gri_msg_free(ctx->cache, start);
+        free_start(ctx, start);
         return rc;
     }
     gr_pid pid = GR_NOBODY;
     rc = begin_in(slot, how, start, &pid);
     if (rc < 0) {
-        gri_slot_give(slot);
-        gri_msg_free(ctx->cache, start);
+        gri_slot_give(ctx, slot);
+        free_start(ctx, start);
         return rc;
     }
     GRI_TALLY(ctx, spawned);
@@ -343,10 +381,44 @@ static int take_state(gr_actor *self, size_t size)
     return 0;
 }
 
-/* The ends that the spawner asked for. */
-static int take_ties(gr_actor *self, const gri_start *start)
+/* What a START message says, read out of it. */
+typedef struct beginning {
+    const gr_behavior *behavior; /* NULL: a thread attaches */
+    gri_thread *thread;
+    gri_name *name; /* reserved for it, or NULL */
+    gr_pid parent;
+    uint64_t monitor; /* the parent's ref, or 0 */
+    bool link, ack;
+} beginning;
+
+static beginning read_start(gri_ctx *ctx, gr_msg *msg)
 {
-    if (!start->link && start->monitor == 0 && start->arena_max == 0 &&
+    gri_trailer *trailer = gri_msg_trailer(msg);
+    gri_start *more = more_of(msg);
+    beginning b = {
+        .parent = msg->from,
+        .monitor = trailer->ref,
+        .link = (trailer->extra & START_LINK) != 0,
+        .ack = (trailer->extra & START_ACK) != 0,
+    };
+    if (more == NULL) {
+        b.behavior = (const gr_behavior *)(uintptr_t)(trailer->extra &
+                                                      ~(int64_t)START_BITS);
+        return b;
+    }
+    b.behavior = more->behavior;
+    b.thread = more->thread;
+    b.name = more->name;
+    gri_block_free(ctx->cache, more, more->class_);
+    trailer->extra = 0; /* once */
+    return b;
+}
+
+/* The ends that the spawner asked for. */
+static int take_ties(gr_actor *self, const beginning *start)
+{
+    const size_t arena_max = start->behavior->arena_max;
+    if (!start->link && start->monitor == 0 && arena_max == 0 &&
         start->name == NULL) {
         return 0;
     }
@@ -358,8 +430,8 @@ static int take_ties(gr_actor *self, const gri_start *start)
         return GR_ENOMEM;
     }
     gri_name_adopt(self, start->name);
-    if (start->arena_max != 0) {
-        ext->arena_max = start->arena_max;
+    if (arena_max != 0) {
+        ext->arena_max = arena_max;
     }
     if (start->link) {
         GR_TRY(gri_add_link(self, start->parent));
@@ -370,7 +442,7 @@ static int take_ties(gr_actor *self, const gri_start *start)
 }
 
 /* Without memory for the ties nobody would hear of the end: tell them now. */
-static void tell_untied(gr_actor *self, const gri_start *start)
+static void tell_untied(gr_actor *self, const beginning *start)
 {
     gr_exit_reason why = {GR_EXIT_ERROR, GR_ENOMEM, "no memory to start"};
     gri_ctx *ctx = self->ctx;
@@ -391,37 +463,37 @@ static void tell_untied(gr_actor *self, const gri_start *start)
 
 void gri_begin_run(gr_actor *self, gr_msg *msg)
 {
-    const gri_start *start = start_of(msg);
+    const beginning start = read_start(self->ctx, msg);
     GR_DASSERT(self->now == 0);
     self->now = msg->run;
-    gri_set_behavior(self, start->behavior);
+    gri_set_behavior(self, start.behavior);
     self->exiting = false;
     self->begun = false;
     self->state = NULL;
     self->trap_exit = false;
-    if (start->thread != NULL) {
-        gri_thread_hand_over(start->thread, self); /* brings its own ext */
-        gri_name_adopt(self, start->name);
+    if (start.thread != NULL) {
+        gri_thread_hand_over(start.thread, self); /* brings its own ext */
+        gri_name_adopt(self, start.name);
         return;
     }
-    int rc = take_ties(self, start);
+    int rc = take_ties(self, &start);
     if (rc < 0) {
-        tell_untied(self, start);
+        tell_untied(self, &start);
         gri_exit_error(self, rc, "start");
         return;
     }
-    self->trap_exit = start->behavior->trap_exit;
-    rc = take_state(self, start->behavior->state_size);
-    if (rc == 0 && start->behavior->init != NULL) {
-        rc = start->behavior->init(self, self->state, msg);
+    self->trap_exit = start.behavior->trap_exit;
+    rc = take_state(self, start.behavior->state_size);
+    if (rc == 0 && start.behavior->init != NULL) {
+        rc = start.behavior->init(self, self->state, msg);
     }
     if (rc < 0) {
         gri_exit_error(self, rc, "init");
         return;
     }
     self->begun = true;
-    if (start->ack && !self->exiting) {
-        rc = gri_send_new_signal(self->ctx, gri_pid_of(self), start->parent,
+    if (start.ack && !self->exiting) {
+        rc = gri_send_new_signal(self->ctx, gri_pid_of(self), start.parent,
                                  GRI_MSG_STARTED, 0);
         if (rc < 0) {
             gri_exit_error(self, rc, "start");

@@ -12,7 +12,8 @@
 #include "actors/internal.h"
 
 enum {
-    STEP = 256 /* slots made at once: 32 KiB */
+    STEP = 256,      /* slots made at once, at least: 32 KiB */
+    KEEP_FROM = 4096 /* actors_max: below, each slot is for who wants it */
 };
 
 /* Address space for `size` bytes; NULL: there is none. */
@@ -25,7 +26,12 @@ static void *reserve(size_t size)
 
 int gri_table_init(gr_system *sys)
 {
-    size_t n = sys->opts.actors_max;
+    /* What the workers keep at hand comes on top of what was asked for. */
+    const uint32_t max = sys->opts.actors_max;
+    const uint32_t kept = GR_WORKERS_MAX * GRI_SLOTS_KEPT;
+    sys->slots_max =
+        max >= KEEP_FROM && max <= UINT32_MAX - kept ? max + kept : max;
+    size_t n = sys->slots_max;
     sys->slots = reserve(n * sizeof(gr_actor));
     if (sys->slots == NULL) {
         return GR_ENOMEM;
@@ -41,40 +47,33 @@ int gri_table_init(gr_system *sys)
         (void)munmap(sys->drops, n * sizeof(gri_drops));
         return GR_ENOMEM;
     }
-    sys->free_slots = NULL;
-    sys->free_count = 0;
+    sys->slot_free = 0;
+    sys->slots_used = 0;
     atomic_init(&sys->slots_ready, 0);
     return 0;
 }
 
 void gri_table_fini(gr_system *sys)
 {
-    size_t n = sys->opts.actors_max;
+    size_t n = sys->slots_max;
     (void)munmap(sys->slots, n * sizeof(gr_actor)); /* ours: cannot fail */
     (void)munmap(sys->drops, n * sizeof(gri_drops));
     (void)munmap(sys->accounts, n * sizeof(gri_account));
-    free(sys->free_slots);
 }
 
-/* Under sys->lock. */
-static int add_slots(gri_ctx *ctx)
+/* Makes more slots usable: a quarter more, so that many actors take few steps.
+ * Under sys->lock. */
+static int add_slots(gr_system *sys)
 {
-    gr_system *sys = ctx->sys;
     /* relaxed: written under the lock only. */
-    uint32_t from =
+    const uint32_t from =
         atomic_load_explicit(&sys->slots_ready, memory_order_relaxed);
-    uint32_t to = from + STEP;
-    if (to > sys->opts.actors_max) {
-        to = sys->opts.actors_max;
-    }
+    const uint32_t step = from / 4 > STEP ? from / 4 / STEP * STEP : STEP;
+    const uint32_t to =
+        step < sys->slots_max - from ? from + step : sys->slots_max;
     if (from == to) {
         return GR_ELIMIT;
     }
-    uint32_t *stack = realloc(sys->free_slots, to * sizeof *stack);
-    if (stack == NULL) {
-        return GR_ENOMEM;
-    }
-    sys->free_slots = stack;
     if (mprotect(&sys->slots[from], (size_t)(to - from) * sizeof(gr_actor),
                  PROT_READ | PROT_WRITE) != 0 ||
         /* All of them: a step of counters may be less than a page. */
@@ -83,13 +82,6 @@ static int add_slots(gri_ctx *ctx)
         mprotect(sys->accounts, (size_t)to * sizeof(gri_account),
                  PROT_READ | PROT_WRITE) != 0) {
         return GR_ENOMEM;
-    }
-    for (uint32_t i = to; i > from; i--) {
-        /* Slot 0 stays unused: a pid of zero is nobody. The agent's waits for
-         * gri_slot_take, whoever starts first. */
-        if (i - 1 > 0 && i - 1 != (uint32_t)GRI_AGENT_ID) {
-            stack[sys->free_count++] = i - 1;
-        }
     }
     /* release: pairs with the acquire in gri_slot_of. */
     atomic_store_explicit(&sys->slots_ready, to, memory_order_release);
@@ -113,58 +105,134 @@ static int prepare(gri_ctx *ctx, gr_actor *slot)
     return 0;
 }
 
-/* Any free slot's index, still on the stack; 0: *rc says why. Under sys->lock.
- */
-static uint32_t any_index(gri_ctx *ctx, int *rc)
+/* The free slots are a list through `born`, which only a live run needs.
+ * relaxed, both: under sys->lock; who looks for live runs may read one, and
+ * finds the run gone. */
+static uint32_t next_free(gr_actor *slot)
 {
-    gr_system *sys = ctx->sys;
-    *rc = sys->free_count == 0 ? add_slots(ctx) : 0;
-    return *rc < 0 ? 0 : sys->free_slots[sys->free_count - 1];
+    return (uint32_t)atomic_load_explicit(&slot->born, memory_order_relaxed);
+}
+
+static void put_free(gr_system *sys, uint32_t index)
+{
+    atomic_store_explicit(&sys->slots[index].born, sys->slot_free,
+                          memory_order_relaxed);
+    sys->slot_free = index;
+}
+
+/* Any free slot's index; 0: *rc says why. Under sys->lock. */
+static uint32_t any_index(gr_system *sys, int *rc)
+{
+    uint32_t index = sys->slot_free;
+    if (index != 0) {
+        sys->slot_free = next_free(&sys->slots[index]);
+        return index;
+    }
+    /* relaxed: written under the lock only. */
+    if (sys->slots_used ==
+        atomic_load_explicit(&sys->slots_ready, memory_order_relaxed)) {
+        *rc = add_slots(sys);
+        if (*rc < 0) {
+            return 0;
+        }
+    }
+    index = sys->slots_used++;
+    /* Slot 0 stays unused: a pid of zero is nobody. The agent's waits for
+     * gri_slot_take, whoever starts first. */
+    return index == 0 || index == (uint32_t)GRI_AGENT_ID ? any_index(sys, rc)
+                                                         : index;
 }
 
 /* The agent's index, if it is free. Under sys->lock. */
-static uint32_t agent_index(gri_ctx *ctx, int *rc)
+static uint32_t agent_index(gr_system *sys, int *rc)
 {
-    gr_system *sys = ctx->sys;
     *rc = sys->agent_taken ? GR_EEXIST : 0;
     /* relaxed: written under the lock only. */
     if (*rc == 0 &&
         atomic_load_explicit(&sys->slots_ready, memory_order_relaxed) == 0) {
-        *rc = add_slots(ctx);
+        *rc = add_slots(sys);
     }
+    sys->agent_taken = sys->agent_taken || *rc == 0;
     return *rc < 0 ? 0 : (uint32_t)GRI_AGENT_ID;
+}
+
+/* Whether this thread keeps free slots at hand. Not in deterministic mode,
+ * whose tests look at where an actor lands, nor where there are few slots. */
+static bool keeps_slots(const gri_ctx *ctx)
+{
+    return ctx->submits != NULL &&
+           ctx->sys->slots_max > ctx->sys->opts.actors_max;
+}
+
+/* From what all share. */
+static __attribute__((noinline)) uint32_t take_shared(gri_ctx *ctx, bool agent,
+                                                      int *rc)
+{
+    gr_system *sys = ctx->sys;
+    (void)pthread_mutex_lock(&sys->lock);
+    const uint32_t index = agent ? agent_index(sys, rc) : any_index(sys, rc);
+    if (index != 0 && !agent && keeps_slots(ctx)) {
+        int ignored = 0; /* the one is enough */
+        while (ctx->slot_count < GRI_SLOTS_KEPT / 2) {
+            const uint32_t more = any_index(sys, &ignored);
+            if (more == 0) {
+                break;
+            }
+            ctx->slots[ctx->slot_count++] = more;
+        }
+    }
+    (void)pthread_mutex_unlock(&sys->lock);
+    return index;
+}
+
+static __attribute__((noinline)) void give_shared(gri_ctx *ctx, uint32_t index)
+{
+    gr_system *sys = ctx->sys;
+    (void)pthread_mutex_lock(&sys->lock);
+    if (index == (uint32_t)GRI_AGENT_ID) {
+        /* Once; unless it never began. relaxed: we are its last owner. */
+        sys->agent_taken = atomic_load_explicit(&sys->slots[index].run,
+                                                memory_order_relaxed) != 0;
+    } else {
+        put_free(sys, index);
+    }
+    while (ctx->slot_count > GRI_SLOTS_KEPT / 2) {
+        put_free(sys, ctx->slots[--ctx->slot_count]);
+    }
+    (void)pthread_mutex_unlock(&sys->lock);
 }
 
 gr_actor *gri_slot_take(gri_ctx *ctx, bool agent, int *rc)
 {
     gr_system *sys = ctx->sys;
-    gr_actor *slot = NULL;
-    (void)pthread_mutex_lock(&sys->lock);
-    uint32_t index = agent ? agent_index(ctx, rc) : any_index(ctx, rc);
-    if (index != 0) {
-        *rc = prepare(ctx, &sys->slots[index]);
-        slot = *rc < 0 ? NULL : &sys->slots[index];
+    *rc = 0;
+    const uint32_t index = !agent && ctx->slot_count > 0
+                               ? ctx->slots[--ctx->slot_count]
+                               : take_shared(ctx, agent, rc);
+    if (index == 0) {
+        return NULL;
     }
-    if (slot != NULL) {
-        sys->live++;
-        sys->agent_taken = sys->agent_taken || agent;
-        sys->free_count -= agent ? 0 : 1;
+    gr_actor *slot = &sys->slots[index];
+    *rc = prepare(ctx, slot);
+    if (*rc < 0) {
+        give_shared(ctx, index);
+        return NULL;
     }
-    (void)pthread_mutex_unlock(&sys->lock);
     return slot;
 }
 
-void gri_slot_give(gr_actor *slot)
+void gri_slot_give(gri_ctx *ctx, gr_actor *slot)
 {
-    gr_system *sys = slot->sys;
+    const uint32_t index = gri_index(slot);
     /* relaxed: only its last owner writes it, which we are. */
-    uint32_t run = atomic_load_explicit(&slot->run, memory_order_relaxed);
-    (void)pthread_mutex_lock(&sys->lock);
-    sys->live--;
-    if (gri_index(slot) == (uint32_t)GRI_AGENT_ID) {
-        sys->agent_taken = run != 0;   /* once; unless it never began */
-    } else if (run < UINT32_MAX - 2) { /* else its runs are used up */
-        sys->free_slots[sys->free_count++] = gri_index(slot);
+    if (atomic_load_explicit(&slot->run, memory_order_relaxed) >=
+        UINT32_MAX - 2) {
+        return; /* its runs are used up */
     }
-    (void)pthread_mutex_unlock(&sys->lock);
+    if (index == (uint32_t)GRI_AGENT_ID || !keeps_slots(ctx) ||
+        ctx->slot_count == GRI_SLOTS_KEPT) {
+        give_shared(ctx, index);
+    } else {
+        ctx->slots[ctx->slot_count++] = index;
+    }
 }
