@@ -78,10 +78,10 @@ static __attribute__((noinline)) int send_elsewhere(gri_ctx *ctx, gr_pid to,
     return rc;
 }
 
-static inline uint32_t soft_bound(const gr_actor *slot)
+/* Set before the run was published. */
+static inline uint32_t bound_of(const _Atomic(uint32_t) *bound)
 {
-    /* relaxed: set before the run was published. */
-    return atomic_load_explicit(&slot->soft, memory_order_relaxed);
+    return atomic_load_explicit(bound, memory_order_relaxed); /* see above */
 }
 
 /* The message is accepted. */
@@ -99,10 +99,9 @@ static inline void push_user(gri_ctx *ctx, gr_actor *slot, uint32_t run,
 static __attribute__((noinline)) int
 send_pressed(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg, bool *go)
 {
-    uint32_t soft = soft_bound(slot);
+    uint32_t soft = bound_of(&slot->soft);
     uint32_t depth = gri_inbox_depth(&slot->inbox, &slot->outlet, soft);
-    /* relaxed: as the soft one. */
-    *go = depth < atomic_load_explicit(&slot->hard, memory_order_relaxed);
+    *go = depth < bound_of(&slot->hard);
     if (!*go) {
         return at_bound(ctx, to, slot, msg);
     }
@@ -121,7 +120,7 @@ int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     if (slot == NULL || !gri_slot_lives(slot, run)) {
         return send_elsewhere(ctx, to, msg);
     }
-    if (gri_inbox_seems_deep(&slot->inbox, soft_bound(slot))) {
+    if (gri_inbox_seems_deep(&slot->inbox, bound_of(&slot->soft))) {
         bool go;
         int rc = send_pressed(ctx, to, slot, msg, &go);
         if (!go) {
@@ -228,6 +227,9 @@ GRI_INLINE int send_built(gr_actor *self, uint64_t node, uint64_t id,
     const uint32_t run = (uint32_t)(id >> 32);
     const uint32_t index = (uint32_t)id;
     gr_actor *slot = &sys->slots[index];
+    /* Who presses one receiver in this turn is slowed down anyway. */
+    const _Atomic(uint32_t) *bound =
+        ctx->pressed == NULL ? &slot->soft : &slot->hard;
     msg->from = gri_pid_of(self);
     /* Slot 0 is nobody's, and its run 0. acquire: as in gri_slot_of. */
     if (__builtin_expect(
@@ -235,7 +237,7 @@ GRI_INLINE int send_built(gr_actor *self, uint64_t node, uint64_t id,
                 index < atomic_load_explicit(&sys->slots_ready,
                                              memory_order_acquire) &&
                 gri_slot_lives(slot, run) &&
-                !gri_inbox_seems_deep(&slot->inbox, soft_bound(slot)),
+                !gri_inbox_seems_deep(&slot->inbox, bound_of(bound)),
             1)) {
         gri_account_out(self, msg->len);
         push_user(ctx, slot, run, msg);

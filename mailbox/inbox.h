@@ -129,6 +129,8 @@ static inline gri_pop gri_inbox_pop(gri_inbox *in, gri_outlet *out,
         return tail == (uintptr_t)head ? GRI_POP_EMPTY : GRI_POP_BUSY;
     }
     out->head = next;
+    /* What comes after it may be cold. relaxed: not looked at. */
+    __builtin_prefetch(atomic_load_explicit(&next->next, memory_order_relaxed));
     if ((next->flags & GRI_MSG_COUNTED) != 0) {
         gri_inbox_take_count(out, 1);
     }

@@ -64,7 +64,7 @@ static inline gri_writer gri_builder_begin_short(gri_builder *b, uint32_t n,
         cache->count[class_] == 0) {
         return gri_builder_begin(b, n, false);
     }
-    gr_msg *msg = cache->block[class_][--cache->count[class_]];
+    gr_msg *msg = gri_block_pop(cache, class_);
     /* As gri_msg_new does, but for what a push and the sender set. */
     msg->run = 0;
     msg->len = 0;
@@ -113,7 +113,7 @@ static inline gr_msg *gri_build_short(gri_builder *b, uint64_t tag, bool with_x,
     if (__builtin_expect(cache->count[0] == 0, 0)) {
         return NULL;
     }
-    gr_msg *msg = cache->block[0][--cache->count[0]];
+    gr_msg *msg = gri_block_pop(cache, 0);
     uint8_t *const payload = gri_msg_payload(msg);
     const uint64_t bytes = htole64(tag);
     payload[0] = (uint8_t)(GRI_FIXARRAY | (with_x ? 2 : 1));
