@@ -18,6 +18,9 @@ lint_set="$test_set $clang_set clang-format clang-tidy cppcheck shellcheck
 packages_for() {
     case $1 in
     demo | idle | bench | build) echo "$build_set" ;;
+    bench-go) echo golang-go ;;
+    bench-erlang) echo erlang-base ;;
+    bench-caf) echo "g++ libcaf-dev" ;;
     install) echo "$build_set pkgconf" ;; # the README's next command
     test | asan) echo "$test_set" ;;
     tsan | fuzz) echo "$test_set $clang_set" ;;
@@ -55,7 +58,8 @@ choose() {
 }
 
 if [ $# -eq 0 ]; then
-    set -- lint memcheck model fuzz fresh
+    # Without bench-caf, which not every Debian has.
+    set -- lint memcheck model fuzz fresh bench-go bench-erlang
 fi
 wanted=
 for verb in "$@"; do

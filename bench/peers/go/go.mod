@@ -1,0 +1,3 @@
+module greenroom/bench/peers/go
+
+go 1.19
