@@ -250,6 +250,10 @@ static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n)
 {
     gri_ctx *ctx = self->ctx;
     unsigned look_at = 2; /* messages: then the clock is read */
+    if (n == 1 && gri_sched_is_late(ctx->worker)) {
+        gri_sched_look(ctx->worker); /* one message may take long, too */
+        n = TURN_MESSAGES;
+    }
     while (n < TURN_MESSAGES && ctx->sends < TURN_SENDS) {
         gr_msg *msg;
         gri_pop pop = gri_next(self, &msg);

@@ -29,6 +29,18 @@ static inline int64_t gri_clock_ns(const gri_clock *clock)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* The same, as it was at the kernel's last tick: up to 10 ms ago. An eighth of
+ * the price. */
+static inline int64_t gri_clock_coarse_ns(const gri_clock *clock)
+{
+    if (clock->is_virtual) {
+        return clock->now_ns;
+    }
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t); /* as above */
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 /* now + ms, without overflow; GRI_NEVER for a negative ms (no limit). */
 static inline int64_t gri_deadline(const gri_clock *clock, int64_t ms)
 {

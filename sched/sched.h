@@ -55,6 +55,7 @@ struct gri_worker {
 
     /* The worker itself only. */
     unsigned round_left; /* tasks, with the next, until it looks around */
+    int64_t round_ns;    /* about when it last did, by the coarse clock */
     struct {
         gri_task *task;
         uint64_t turns;
@@ -128,10 +129,19 @@ static inline void gri_sched_submit(gri_sched *s, gri_worker *worker,
         gri_sched_displaced(worker, displaced);
     }
 }
-/* In run: this turn took long: timers and other threads' tasks come next. */
+/* In run: this turn took long: timers and other threads' tasks come next, and
+ * if it is to go on, then behind all of them. */
 static inline void gri_sched_look(gri_worker *worker)
 {
     worker->round_left = 1;
+}
+/* In run: this worker has not looked around for some milliseconds, so that this
+ * turn may have taken long. Cheap: a few nanoseconds. */
+static inline bool gri_sched_is_late(const gri_worker *worker)
+{
+    return !worker->sched->is_sim &&
+           gri_clock_coarse_ns(worker->sched->clock) - worker->round_ns >
+               GRI_NS_PER_MS;
 }
 /* In run: the task is to go on later, behind the others. */
 void gri_sched_again(gri_worker *worker, gri_task *task);

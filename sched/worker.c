@@ -16,25 +16,48 @@ enum {
                          first what waits longest: other threads' tasks, its
                          queue, and then only its slot. A prime, so that no
                          pattern of the program locks in */
+    INJECT_MAX = 64,  /* tasks of other threads that a worker takes at once */
     SPIN_ROUNDS = 64  /* looks around before a worker sleeps */
 };
 
-static gri_task *inject_pop(gri_sched *s)
+/* Takes this worker's share of what other threads submitted: the first to be
+ * run now, the others into its queue. NULL: there is nothing. */
+static gri_task *inject_take(gri_worker *w)
 {
+    gri_sched *s = w->sched;
     /* relaxed: a look that may be wrong; the parker looks again in order. */
     if (atomic_load_explicit(&s->inject_count, memory_order_relaxed) == 0) {
         return NULL;
     }
+    uint32_t moved = 0;
     (void)pthread_mutex_lock(&s->inject_lock);
-    gri_task *task = s->inject_first;
-    if (task != NULL) {
-        s->inject_first = task->next;
+    /* relaxed: written under the lock only. */
+    const uint32_t count =
+        atomic_load_explicit(&s->inject_count, memory_order_relaxed);
+    const uint32_t share = count / s->n;
+    gri_task *const first = s->inject_first;
+    gri_task *task = first != NULL ? first->next : NULL;
+    /* The next one is read before the push: then another may run it. */
+    while (task != NULL && moved < share && moved < INJECT_MAX) {
+        gri_task *next = task->next;
+        if (!gri_runq_push(&w->queue, task)) {
+            break;
+        }
+        task = next;
+        moved++;
+    }
+    if (first != NULL) {
+        s->inject_first = task;
         /* relaxed: the lock orders the writers; seeing one too many costs a
          * look, never a task. */
-        atomic_fetch_sub_explicit(&s->inject_count, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&s->inject_count, moved + 1,
+                                  memory_order_relaxed);
     }
     (void)pthread_mutex_unlock(&s->inject_lock);
-    return task;
+    if (moved > 0) {
+        gri_sched_notify(s); /* whoever looked in between saw them nowhere */
+    }
+    return first;
 }
 
 static void inject_push(gri_sched *s, gri_task *task)
@@ -127,7 +150,7 @@ static gri_task *steal_stale(gri_worker *w)
 static gri_task *queued_task(gri_worker *w)
 {
     gri_task *task = gri_runq_pop(&w->queue);
-    return task != NULL ? task : inject_pop(w->sched);
+    return task != NULL ? task : inject_take(w);
 }
 
 static gri_task *search(gri_worker *w)
@@ -164,8 +187,9 @@ static gri_task *search(gri_worker *w)
 static gri_task *begin_round(gri_worker *w)
 {
     w->round_left = ROUND_TASKS;
+    w->round_ns = gri_clock_coarse_ns(w->sched->clock);
     fire_all_due(w);
-    gri_task *task = inject_pop(w->sched);
+    gri_task *task = inject_take(w);
     if (task == NULL) {
         task = gri_runq_pop(&w->queue);
     }
@@ -255,6 +279,13 @@ void gri_sched_again(gri_worker *worker, gri_task *task)
     gri_sched *s = worker->sched;
     if (s->is_sim) {
         gri_sched_submit_slow(s, task);
+        return;
+    }
+    if (worker->round_left == 1) {
+        /* A long turn, behind all that waits: in the worker's own queue it
+         * would be before what other threads submitted meanwhile. */
+        inject_push(s, task);
+        gri_sched_notify(s);
         return;
     }
     /* A task that only goes on itself, alone, is no reason to wake anybody. */
