@@ -27,7 +27,7 @@ int gri_arm_message(gr_actor *self, gri_timer *t, int64_t due_ns, gr_msg *msg)
     return rc;
 }
 
-static int start(gr_actor *self, int64_t ms, int64_t period_ms, gr_timer *out,
+static int start(gr_actor *self, int64_t ns, int64_t period_ns, gr_timer *out,
                  const gr_value *values, uint32_t n)
 {
     gri_ctx *ctx = self->ctx;
@@ -57,9 +57,9 @@ static int start(gr_actor *self, int64_t ms, int64_t period_ms, gr_timer *out,
     msg->kind = GRI_MSG_TIMER;
     msg->from = gri_pid_of(self);
     gri_msg_trailer(msg)->ref = ref;
-    alarm->period_ns = period_ms * GRI_NS_PER_MS;
+    alarm->period_ns = period_ns;
     rc = gri_arm_message(self, &alarm->timer,
-                         gri_deadline(&self->sys->clock, ms), msg);
+                         gri_clock_ns(&self->sys->clock) + ns, msg);
     if (rc < 0) {
         (void)gri_map_remove(&ext->timers, (gri_key){ref, 0});
         free(alarm);
@@ -71,13 +71,25 @@ static int start(gr_actor *self, int64_t ms, int64_t period_ms, gr_timer *out,
     return 0;
 }
 
-#define MS_MAX (INT64_MAX / GRI_NS_PER_MS / 2)
+/* So far ahead that now and then can be added. */
+#define NS_MAX    (INT64_MAX / 2)
+#define MS_MAX    (NS_MAX / GRI_NS_PER_MS)
+#define NS_PER_US INT64_C(1000)
 
 int gr_afterv(gr_actor *self, int64_t ms, gr_timer *out, const gr_value *values,
               uint32_t n)
 {
-    return ms < 0 || ms > MS_MAX || n == 0 ? GR_EINVAL
-                                           : start(self, ms, 0, out, values, n);
+    return ms < 0 || ms > MS_MAX || n == 0
+               ? GR_EINVAL
+               : start(self, ms * GRI_NS_PER_MS, 0, out, values, n);
+}
+
+int gr_after_usv(gr_actor *self, int64_t us, gr_timer *out,
+                 const gr_value *values, uint32_t n)
+{
+    return us < 0 || us > NS_MAX / NS_PER_US || n == 0
+               ? GR_EINVAL
+               : start(self, us * NS_PER_US, 0, out, values, n);
 }
 
 int gr_everyv(gr_actor *self, int64_t ms, gr_timer *out, const gr_value *values,
@@ -85,7 +97,8 @@ int gr_everyv(gr_actor *self, int64_t ms, gr_timer *out, const gr_value *values,
 {
     return ms < 1 || ms > MS_MAX || n == 0
                ? GR_EINVAL
-               : start(self, ms, ms, out, values, n);
+               : start(self, ms * GRI_NS_PER_MS, ms * GRI_NS_PER_MS, out,
+                       values, n);
 }
 
 static void end(gr_actor *self, gri_alarm *alarm)

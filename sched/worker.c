@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 #include <greenroom/error.h>
 
@@ -224,6 +225,9 @@ static void *worker_main(void *arg)
 {
     gri_worker *w = arg;
     gri_sched *s = w->sched;
+    /* The kernel may wake a sleeper 50 us late by default: as late as some
+     * timers are long. Refused, timers are only that much later. */
+    (void)prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     for (;;) {
         /* The usual: what a turn has just put into the slot. A worker that
          * searches is in a new round (see gri_sched_park), so not here. */

@@ -108,6 +108,48 @@ static const gr_behavior echo = {
     .receive = echo_receive,
 };
 
+/* Sends `rate` messages a second, all that are due at each tick, to echo. An
+ * actor, as in the programs of Go and Erlang. */
+typedef struct pacer_state {
+    gr_pid to;
+    int64_t rate, n, tick_us, t0_ns, ticks, sent;
+} pacer_state;
+
+static int pacer_init(gr_actor *self, void *state, const gr_msg *args)
+{
+    pacer_state *p = state;
+    if (!gr_unpack(args, &p->to, &p->rate, &p->n, &p->tick_us)) {
+        return GR_EINVAL;
+    }
+    p->t0_ns = bench_now_ns();
+    return gr_after_us(self, p->tick_us, NULL, "tick");
+}
+
+static int pacer_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    pacer_state *p = state;
+    if (!gr_match(msg, "tick")) {
+        return gr_unhandled(self, msg);
+    }
+    const int64_t past_us = (bench_now_ns() - p->t0_ns) / 1000;
+    const int64_t due = past_us * p->rate / 1000000;
+    for (; p->sent < due && p->sent < p->n; p->sent++) {
+        GR_TRY(gr_send(self, p->to, "time", bench_now_ns()));
+    }
+    const int64_t next_us = ++p->ticks * p->tick_us + p->tick_us;
+    return p->sent == p->n
+               ? 0
+               : gr_after_us(self, next_us > past_us ? next_us - past_us : 0,
+                             NULL, "tick");
+}
+
+static const gr_behavior pacer = {
+    .name = "pacer",
+    .state_size = sizeof(pacer_state),
+    .init = pacer_init,
+    .receive = pacer_receive,
+};
+
 static void sleep_until(int64_t ns)
 {
     const struct timespec t = {.tv_sec = ns / 1000000000,
@@ -116,8 +158,7 @@ static void sleep_until(int64_t ns)
     (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
 
-/* Sends `rate` messages a second, all that are due at each tick, to the actors
- * in turn. */
+/* The same from a thread outside, to the actors in turn. */
 static int pace(bench *b, const gr_pid *to, int64_t n_to)
 {
     const int64_t rate = bench_param_of(b, "rate");
@@ -158,7 +199,12 @@ static int run_latency(bench *b)
                    bench_param_of(b, "tick"));
     GR_TRY(spawn_echoes(b, &to, 1));
     bench_begin(b);
-    GR_TRY(pace(b, &to, 1));
+    GR_TRY(
+        gr_spawn(b->self, &pacer,
+                 &(gr_spawn_opts){.args = gr_args(to, bench_param_of(b, "rate"),
+                                                  bench_param_of(b, "n"),
+                                                  bench_param_of(b, "tick"))},
+                 NULL));
     return report_times(b, name, bench_param_of(b, "n"));
 }
 

@@ -302,8 +302,12 @@ GR_API GR_MUST_CHECK int gr_callv(gr_actor *self, gr_pid to, int64_t timeout_ms,
  * GR_DEPTH_MAX). */
 GR_API GR_MUST_CHECK int gr_afterv(gr_actor *self, int64_t ms, gr_timer *out,
                                    const gr_value *values, uint32_t n);
-/* gr_every(...): the same each ms until cancelled. A fire that finds the one
- * before it not handled yet is left out. Errors: as gr_after, and GR_EINVAL
+/* gr_after_us(...): the same in microseconds, for who paces finer than a
+ * millisecond. Errors: as gr_after. */
+GR_API GR_MUST_CHECK int gr_after_usv(gr_actor *self, int64_t us, gr_timer *out,
+                                      const gr_value *values, uint32_t n);
+/* gr_every(...): as gr_after, each ms until cancelled. A fire that finds the
+ * one before it not handled yet is left out. Errors: as gr_after, and GR_EINVAL
  * for ms 0. */
 GR_API GR_MUST_CHECK int gr_everyv(gr_actor *self, int64_t ms, gr_timer *out,
                                    const gr_value *values, uint32_t n);

@@ -94,6 +94,36 @@ static int after_two(gr_actor *self, puppet *p, const gr_msg *msg)
     return 0;
 }
 
+/* In microseconds: between two milliseconds. */
+static int after_us(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)msg;
+    p->hear = note_time;
+    CHECK_RC(gr_after_us(self, 10500, NULL, "late"), 0);
+    CHECK_RC(gr_after(self, 10, NULL, "early"), 0);
+    CHECK_RC(gr_after_us(self, 10001, NULL, "between"), 0);
+    CHECK_RC(gr_after_us(self, 0, NULL, "now"), 0);
+    CHECK_RC(gr_after_us(self, -1, NULL, "x"), GR_EINVAL);
+    CHECK_RC(gr_after_us(self, INT64_MAX / 1000, NULL, "x"), GR_EINVAL);
+    return 0;
+}
+
+static void scene_us(stage *s)
+{
+    gr_pid a = stage_puppet(s, 'a');
+    stage_do(s, a, after_us);
+    gr_sim_advance(s->sys, 10);
+    stage_expect(s, "+a now@0 early@10");
+    gr_sim_advance(s->sys, 1);
+    stage_expect(s, "between@10 late@10");
+}
+
+static void test_microseconds(void **state)
+{
+    (void)state;
+    stage_each_seed(scene_us, NULL);
+}
+
 static void scene_cancel(stage *s)
 {
     gr_pid a = stage_puppet(s, 'a');
@@ -282,6 +312,7 @@ static void test_timers_fire_in_real_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_microseconds),
         cmocka_unit_test(test_after),
         cmocka_unit_test(test_equal_times_fire_in_the_order_set),
         cmocka_unit_test(test_cancel_silences_a_fire_that_is_queued),

@@ -17,7 +17,7 @@ typedef struct recorded {
     const char *verb; /* "send", "tell", ...; "inline" for gri_commit,
                          gri_send_tag and gri_send_int */
     gr_pid to;
-    int64_t ms;
+    int64_t ms; /* of "after_us": microseconds */
     uint64_t token;
     const gr_msg *msg; /* until the next call; NULL: could not be made */
     unsigned puts;     /* calls of gri_put and its like before */

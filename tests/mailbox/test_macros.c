@@ -366,6 +366,10 @@ static void each_verb_passes_everything_on(void **state)
     check_last(self, "after", "[\"tick\"]");
     assert_int_equal(recorder_last(self)->ms, 10);
     assert_int_equal(timer.id, 1);
+    assert_int_equal(gr_after_us(self, 15, &timer, "tick", 2), 0);
+    check_last(self, "after_us", "[\"tick\", 2]");
+    assert_int_equal(recorder_last(self)->ms, 15);
+    assert_int_equal(timer.id, 3);
     assert_int_equal(gr_every(self, 20, &timer, "tick", 1), 0);
     check_last(self, "every", "[\"tick\", 1]");
     assert_int_equal(recorder_last(self)->ms, 20);

@@ -145,6 +145,8 @@ void each_verb_passes_everything_on(gr_actor *self)
     CHECK(gr_ask(self, peer, 50, gr_then(on_answer, 99), "get", 1) == 0);
     CHECK(last_is(self, "ask", "[\"get\", 1]"));
     CHECK(recorder_last(self)->ms == 50 && recorder_last(self)->token == 99);
+    CHECK(gr_after_us(self, 15, &timer, "tick", 2) == 0);
+    CHECK(last_is(self, "after_us", "[\"tick\", 2]"));
     CHECK(gr_after(self, 10, &timer, "tick", 1) == 0);
     CHECK(last_is(self, "after", "[\"tick\", 1]"));
     CHECK(recorder_last(self)->ms == 10 && timer.id == 1);

@@ -1,7 +1,8 @@
 /*
  * greenroom/detail/verbs.h - gr_send, gr_tell, gr_reply, gr_ask, gr_call,
- * gr_after and gr_every over the functions of actor.h, which documents them.
- * Included by actor.h. The first of the `...` is the tag: text or an integer.
+ * gr_after, gr_after_us and gr_every over the functions of actor.h, which
+ * documents them. Included by actor.h. The first of the `...` is the tag: text
+ * or an integer.
  */
 #ifndef GREENROOM_DETAIL_VERBS_H
 #define GREENROOM_DETAIL_VERBS_H
@@ -99,6 +100,8 @@ GR_END_DECLS
     gr_callv(self, to, timeout_ms, expect, GRI_TAGGED(__VA_ARGS__))
 #define gr_after(self, ms, out, ...)                                           \
     gr_afterv(self, ms, out, GRI_TAGGED(__VA_ARGS__))
+#define gr_after_us(self, us, out, ...)                                        \
+    gr_after_usv(self, us, out, GRI_TAGGED(__VA_ARGS__))
 #define gr_every(self, ms, out, ...)                                           \
     gr_everyv(self, ms, out, GRI_TAGGED(__VA_ARGS__))
 

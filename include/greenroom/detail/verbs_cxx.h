@@ -79,6 +79,15 @@ template <class T, class... A>
 }
 
 template <class T, class... A>
+[[nodiscard]] GRI_TEMPLATE int gr_after_us(gr_actor *self, std::int64_t us,
+                                           gr_timer *out, const T &tag,
+                                           const A &...a)
+{
+    const gr_value v[] = {gri_tag(tag), gri_val(a)...};
+    return gr_after_usv(self, us, out, v, 1 + sizeof...(A));
+}
+
+template <class T, class... A>
 [[nodiscard]] GRI_TEMPLATE int gr_every(gr_actor *self, std::int64_t ms,
                                         gr_timer *out, const T &tag,
                                         const A &...a)

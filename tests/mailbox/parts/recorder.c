@@ -216,6 +216,15 @@ int gr_afterv(gr_actor *self, int64_t ms, gr_timer *out, const gr_value *values,
     return rc;
 }
 
+int gr_after_usv(gr_actor *self, int64_t us, gr_timer *out,
+                 const gr_value *values, uint32_t n)
+{
+    int rc = record_values(self, "after_us", values, n);
+    self->last.ms = us;
+    *out = (gr_timer){3};
+    return rc;
+}
+
 int gr_everyv(gr_actor *self, int64_t ms, gr_timer *out, const gr_value *values,
               uint32_t n)
 {
