@@ -1,0 +1,61 @@
+#!/bin/sh
+# dev bench-check: instructions per operation (callgrind); 5 % more than recorded fails
+#
+# Instructions, not time: the same on a busy machine. Each workload runs twice
+# with one worker, once with more operations than the other; the difference,
+# over the operations more, is what one costs without the start and the end.
+#
+# bench/instructions.txt has a line for each: the workload, the parameter that
+# says how many, its two values, operations for each of it, and the recorded
+# figure. `./dev bench-check record` writes what it finds there: do so when a
+# figure grew for a reason that is worth it, and say it in docs/performance.md.
+set -eu
+. tools/common.sh
+
+sh tools/setup.sh memcheck
+list=bench/instructions.txt
+configure release
+cmake --build build/release --target bench_greenroom >&2
+
+# count NAME KEY=VALUE: instructions of the whole run.
+count() {
+    valgrind --tool=callgrind --callgrind-out-file=build/callgrind.out \
+        build/release/bench/greenroom-bench "$1" workers=1 "$2" \
+        >build/callgrind.log 2>&1 || {
+        cat build/callgrind.log >&2
+        die "$1 $2 failed under callgrind"
+    }
+    sed -n 's/^totals: //p' build/callgrind.out
+}
+
+found=build/instructions.txt
+: >"$found"
+while read -r name key few many ops recorded; do
+    case $name in '' | '#'*) continue ;; esac
+    a=$(count "$name" "$key=$few")
+    b=$(count "$name" "$key=$many")
+    echo "$name $key $few $many $ops $recorded $a $b" >>"$found"
+done <"$list"
+
+if [ "${1:-}" = record ]; then
+    {
+        sed -n '/^#/p' "$list"
+        awk '{ printf "%s %s %d %d %s %.0f\n", $1, $2, $3, $4, $5,
+            ($8 - $7) / (($4 - $3) * $5) }' "$found"
+    } >build/instructions.new
+    mv build/instructions.new "$list"
+    cat "$list"
+    exit 0
+fi
+
+awk '
+{
+    now = ($8 - $7) / (($4 - $3) * $5)
+    verdict = now > $6 * 1.05 ? "GREW" : now < $6 * 0.95 ? "fewer: record it" : "as recorded"
+    bad += now > $6 * 1.05
+    printf "%-13s %8.0f instructions, recorded %8.0f: %s\n", $1, now, $6, verdict
+}
+END {
+    print bad ? "bench-check: " bad " grew by more than 5 %" : "bench-check: none grew by more than 5 %"
+    exit bad != 0
+}' "$found"
