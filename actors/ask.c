@@ -69,6 +69,15 @@ int gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
     return send_reply(self, msg, reply);
 }
 
+int gri_reply_with(gr_actor *self, const gr_msg *msg, gr_msg *reply)
+{
+    if (!gr_msg_asked(msg)) {
+        gri_msg_free(self->ctx->cache, reply);
+        return GR_EINVAL;
+    }
+    return send_reply(self, msg, reply);
+}
+
 int gr_reply_error(gr_actor *self, const gr_msg *msg, int code,
                    const char *text)
 {
@@ -90,6 +99,10 @@ int gr_reply_error(gr_actor *self, const gr_msg *msg, int code,
 
 void gri_after_handler(gr_actor *self, gr_msg *msg)
 {
+    if ((msg->flags & GRI_MSG_LENT) != 0) {
+        msg->flags &= (uint16_t)~GRI_MSG_LENT;
+        gri_lent_end(self->ctx);
+    }
     if ((msg->flags & (GRI_MSG_ASKED | GRI_MSG_KEPT)) == GRI_MSG_ASKED) {
         gri_answer_status(self->ctx, msg, GR_ENOREPLY);
     }
@@ -190,6 +203,21 @@ void gri_kept_end(gr_actor *self)
 /* ---- asking ----------------------------------------------------------------
  */
 
+int gri_send_asked(gr_actor *self, gr_pid to, uint64_t ref, gr_msg *msg)
+{
+    msg->from = gri_pid_of(self);
+    msg->flags |= GRI_MSG_ASKED;
+    gri_msg_trailer(msg)->ref = ref;
+    const uint32_t bytes = msg->len;
+    int rc = gri_send_user(self->ctx, to, msg);
+    if (rc < 0) {
+        gri_msg_free(self->ctx->cache, msg);
+    } else {
+        gri_account_out(self, bytes);
+    }
+    return rc;
+}
+
 /* Sends the question. On an error nothing was sent. */
 int gri_send_ask(gr_actor *self, gr_pid to, uint64_t ref,
                  const gr_value *values, uint32_t n)
@@ -202,17 +230,7 @@ int gri_send_ask(gr_actor *self, gr_pid to, uint64_t ref,
     if (msg == NULL) {
         return ctx->builder.rc;
     }
-    msg->from = gri_pid_of(self);
-    msg->flags |= GRI_MSG_ASKED;
-    gri_msg_trailer(msg)->ref = ref;
-    const uint32_t bytes = msg->len;
-    int rc = gri_send_user(ctx, to, msg);
-    if (rc < 0) {
-        gri_msg_free(ctx->cache, msg);
-    } else {
-        gri_account_out(self, bytes);
-    }
-    return rc;
+    return gri_send_asked(self, to, ref, msg);
 }
 
 static int arm_deadline(gr_actor *self, gri_ask *ask, uint64_t ref,
@@ -245,8 +263,9 @@ static gri_ask *take_ask(gr_actor *self, uint64_t ref)
     return ask;
 }
 
-int gr_askv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_continuation then,
-            const gr_value *values, uint32_t n)
+/* All of an ask but its message. */
+static int open_ask(gr_actor *self, int64_t timeout_ms, gr_continuation then,
+                    uint64_t *ref_out)
 {
     if (then.fn == NULL || timeout_ms == 0 || timeout_ms < GR_FOREVER) {
         return GR_EINVAL;
@@ -273,9 +292,36 @@ int gr_askv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_continuation then,
         return rc;
     }
     rc = arm_deadline(self, ask, ref, timeout_ms);
-    if (rc == 0) {
-        rc = gri_send_ask(self, to, ref, values, n);
+    if (rc < 0) {
+        free(take_ask(self, ref));
+        return rc;
     }
+    *ref_out = ref;
+    return 0;
+}
+
+int gr_askv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_continuation then,
+            const gr_value *values, uint32_t n)
+{
+    uint64_t ref;
+    GR_TRY(open_ask(self, timeout_ms, then, &ref));
+    int rc = gri_send_ask(self, to, ref, values, n);
+    if (rc < 0) {
+        free(take_ask(self, ref));
+    }
+    return rc;
+}
+
+int gri_ask_with(gr_actor *self, gr_pid to, int64_t timeout_ms,
+                 gr_continuation then, gr_msg *msg)
+{
+    uint64_t ref;
+    int rc = open_ask(self, timeout_ms, then, &ref);
+    if (rc < 0) {
+        gri_msg_free(self->ctx->cache, msg);
+        return rc;
+    }
+    rc = gri_send_asked(self, to, ref, msg);
     if (rc < 0) {
         free(take_ask(self, ref));
     }
@@ -290,6 +336,7 @@ static void continue_with(gr_actor *self, gri_ask *ask, gr_msg *msg)
     /* The token stands where the ref was: the ref's work is done. */
     gri_msg_trailer(msg)->ref = then.token;
     int rc = then.fn(self, self->state, msg);
+    gri_lent_end(self->ctx);
     if (rc < 0) {
         gri_exit_error(self, rc, "continuation");
     }

@@ -36,6 +36,7 @@
 
 typedef struct gri_ext gri_ext;
 typedef struct gri_ctx gri_ctx;
+typedef struct gri_msgpack gri_msgpack;
 
 /* Counters with one writer each, read by anybody: relaxed throughout, they
  * order nothing. */
@@ -78,7 +79,8 @@ struct gri_ctx {
     uint32_t pressed_run;
     uint32_t slot_count; /* free slots at hand, a worker's only */
     uint32_t slots[GRI_SLOTS_KEPT];
-    gri_ctx *next; /* in sys->contexts, under sys->lock */
+    gri_ctx *next;        /* in sys->contexts, under sys->lock */
+    gri_msgpack *msgpack; /* see msgpack.c; NULL until it is used */
 };
 
 typedef enum gri_place {

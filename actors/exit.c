@@ -175,6 +175,7 @@ void gri_end_run(gr_actor *self)
     if (self->begun && b != NULL && b->terminate != NULL) {
         b->terminate(self, self->state, &why);
     }
+    gri_lent_end(ctx); /* terminate's, or of a handler that failed */
     report(self, &why);
     take_waiting_ties(self);
     /* Those who restart it hear of the end first, when its name is free and its

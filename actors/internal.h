@@ -256,9 +256,18 @@ gri_take gri_on_ask_timeout(gr_actor *self, gr_msg *msg);
 void gri_asks_end(gr_actor *self);
 int gri_send_ask(gr_actor *self, gr_pid to, uint64_t ref,
                  const gr_value *values, uint32_t n);
+/* The same of a message with a trailer, and a reply, an ask and a call of one.
+ * They take it. */
+int gri_send_asked(gr_actor *self, gr_pid to, uint64_t ref, gr_msg *msg);
+int gri_reply_with(gr_actor *self, const gr_msg *msg, gr_msg *reply);
+int gri_ask_with(gr_actor *self, gr_pid to, int64_t timeout_ms,
+                 gr_continuation then, gr_msg *msg);
+int gri_call_with(gr_actor *self, gr_pid to, int64_t timeout_ms,
+                  gr_pattern expect, gr_msg *msg);
 /* Frees what the answered or kept-and-answered message leaves. */
 void gri_kept_end(gr_actor *self);
-/* After the handler: an asked message without answer is answered. */
+/* After the handler, of a message that was asked or has GRI_MSG_LENT: it is
+ * answered if it was not, and what was lent ends. */
 void gri_after_handler(gr_actor *self, gr_msg *msg);
 
 gri_take gri_on_timer(gr_actor *self, gr_msg *msg);
@@ -316,6 +325,19 @@ bool gri_threads_gone(gr_system *sys);
  * signal of that kind with that ref; ref 0: the one from `from`. */
 void gri_thread_forget(gr_actor *self, gri_msg_kind kind, gr_pid from,
                        uint64_t ref);
+
+/* ---- msgpack.c ----------------------------------------------------------- */
+
+/* Ends the trees, and a message that is begun and not sent. */
+void gri_msgpack_clear(gri_msgpack *m);
+static inline void gri_lent_end(gri_ctx *ctx)
+{
+    if (ctx->msgpack != NULL) {
+        gri_msgpack_clear(ctx->msgpack);
+    }
+}
+/* At the end of the context, while its cache can still be used. */
+void gri_msgpack_free(gri_ctx *ctx);
 
 /* ---- sim.c ----------------------------------------------------------------
  */

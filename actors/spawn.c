@@ -486,6 +486,7 @@ void gri_begin_run(gr_actor *self, gr_msg *msg)
     rc = take_state(self, start.behavior->state_size);
     if (rc == 0 && start.behavior->init != NULL) {
         rc = start.behavior->init(self, self->state, msg);
+        gri_lent_end(self->ctx);
     }
     if (rc < 0) {
         gri_exit_error(self, rc, "init");

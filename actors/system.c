@@ -108,6 +108,9 @@ void gri_system_free(gr_system *sys)
         sys->dead_watchers = l->next;
         free(l);
     }
+    for (unsigned i = 0; sys->worker_ctx != NULL && i < sys->sched.n; i++) {
+        gri_msgpack_free(&sys->worker_ctx[i]);
+    }
     gri_sched_fini(&sys->sched);
     gri_table_fini(sys);
     gri_depot_fini(&sys->depot);

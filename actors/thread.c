@@ -106,6 +106,7 @@ static void end_given(gr_actor *self)
     gri_thread *thread = self->ext->thread;
     gr_msg *msg = thread->given;
     thread->given = NULL;
+    gri_lent_end(self->ctx);
     if (msg == NULL) {
         return;
     }
@@ -307,20 +308,21 @@ static int wait_answer(gr_actor *self, int64_t deadline_ns, uint64_t ref,
     }
 }
 
-int gr_callv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_pattern expect,
-             const gr_value *values, uint32_t n)
+static int check_call(gr_actor *self, gr_pid to, int64_t timeout_ms)
 {
     if (!is_thread(self)) {
         return GR_ENOTSUP;
     }
-    if (timeout_ms == 0 || timeout_ms < GR_FOREVER ||
-        gr_pid_eq(to, gri_pid_of(self))) {
-        return GR_EINVAL;
-    }
-    end_given(self);
-    uint64_t ref = gri_new_ref(self->ctx);
-    int64_t deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
-    GR_TRY(gri_send_ask(self, to, ref, values, n));
+    return timeout_ms == 0 || timeout_ms < GR_FOREVER ||
+                   gr_pid_eq(to, gri_pid_of(self))
+               ? GR_EINVAL
+               : 0;
+}
+
+/* Waits for the answer to a question that was sent. */
+static int end_call(gr_actor *self, int64_t deadline_ns, uint64_t ref,
+                    gr_pattern expect)
+{
     gr_msg *reply;
     GR_TRY(wait_answer(self, deadline_ns, ref, &reply));
     reply->flags |= GRI_MSG_SAVED;
@@ -330,6 +332,32 @@ int gr_callv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_pattern expect,
         return status;
     }
     return gr_matchv(reply, &expect.tag, expect.outs, expect.n) ? 0 : GR_EREPLY;
+}
+
+int gr_callv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_pattern expect,
+             const gr_value *values, uint32_t n)
+{
+    GR_TRY(check_call(self, to, timeout_ms));
+    end_given(self);
+    uint64_t ref = gri_new_ref(self->ctx);
+    int64_t deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
+    GR_TRY(gri_send_ask(self, to, ref, values, n));
+    return end_call(self, deadline_ns, ref, expect);
+}
+
+int gri_call_with(gr_actor *self, gr_pid to, int64_t timeout_ms,
+                  gr_pattern expect, gr_msg *msg)
+{
+    int rc = check_call(self, to, timeout_ms);
+    if (rc < 0) {
+        gri_msg_free(self->ctx->cache, msg);
+        return rc;
+    }
+    end_given(self);
+    uint64_t ref = gri_new_ref(self->ctx);
+    int64_t deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
+    GR_TRY(gri_send_asked(self, to, ref, msg));
+    return end_call(self, deadline_ns, ref, expect);
 }
 
 /* ---- coming and going -------------------------------------------------------
@@ -360,6 +388,7 @@ static gri_thread *new_thread(gr_system *sys)
 static void free_thread(gri_thread *thread)
 {
     gr_system *sys = thread->ctx.sys;
+    gri_msgpack_free(&thread->ctx);
     gri_cache_flush(&thread->cache);
     (void)pthread_mutex_lock(&sys->lock);
     gri_counters_add(&sys->gone, &thread->ctx.counters);

@@ -91,7 +91,7 @@ static inline void call(gr_actor *self, gr_msg *msg)
     int rc = fn != NULL ? fn(self, self->state, msg) : gr_unhandled(self, msg);
     if (rc < 0) {
         gri_exit_error(self, rc, "receive");
-    } else if ((msg->flags & GRI_MSG_ASKED) != 0) {
+    } else if ((msg->flags & (GRI_MSG_ASKED | GRI_MSG_LENT)) != 0) {
         gri_after_handler(self, msg);
     }
 }

@@ -174,6 +174,7 @@ static bool equal_head(const gri_head *h, const uint8_t *body,
     case GR_KIND_LIST:
     case GR_KIND_MAP:
     case GR_KIND_BAD:
+    case GR_KIND_OBJECT:
         break;
     }
     return false;

@@ -11,7 +11,7 @@
 _Static_assert((int)GR_OUT_IS < (int)GRI_NEAR_END,
                "a note has room for each kind");
 _Static_assert(GRI_MSG_NEAR_AT + 5 == GRI_NEAR_ARG_AT, "five bits of `wanted`");
-_Static_assert(GRI_MSG_SAVED < 1 << GRI_MSG_NEAR_AT, "no flag is a note");
+_Static_assert(GRI_MSG_LENT < 1 << GRI_MSG_NEAR_AT, "no flag is a note");
 
 enum { FOUND_MAX = 48 /* bytes of a value that a text shows */ };
 

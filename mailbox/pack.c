@@ -1,7 +1,8 @@
 /*
  * mailbox/pack.c - from values to bytes, by msgpack-c's packer. Its write
  * callback is known here at compile time, so the compiler expands packer and
- * callback into plain stores; nothing else in the library includes msgpack.h.
+ * callback into plain stores. Trees of msgpack-c's own (gr_object) are walked
+ * here, too: its function for them knows no limit of depth.
  */
 #include "mailbox/pack.h"
 
@@ -12,6 +13,7 @@
 
 #include "base/assert.h"
 #include "mailbox/decode.h"
+#include "mailbox/object.h"
 
 enum {
     TRAILED_BLOCK = 128 - sizeof(gr_msg), /* with a trailer, in two */
@@ -20,10 +22,11 @@ enum {
 
 /* The most bytes of a value of each kind; without their bodies and items. */
 static const uint8_t head_max[] = {
-    [GR_KIND_NIL] = 1,  [GR_KIND_BOOL] = 1,  [GR_KIND_INT] = 9,
-    [GR_KIND_UINT] = 9, [GR_KIND_FLOAT] = 5, [GR_KIND_DOUBLE] = 9,
-    [GR_KIND_STR] = 5,  [GR_KIND_BIN] = 5,   [GR_KIND_ANY] = 0,
-    [GR_KIND_LIST] = 5, [GR_KIND_MAP] = 5,   [GR_KIND_PID] = HEAD_MAX,
+    [GR_KIND_NIL] = 1,  [GR_KIND_BOOL] = 1,   [GR_KIND_INT] = 9,
+    [GR_KIND_UINT] = 9, [GR_KIND_FLOAT] = 5,  [GR_KIND_DOUBLE] = 9,
+    [GR_KIND_STR] = 5,  [GR_KIND_BIN] = 5,    [GR_KIND_ANY] = 0,
+    [GR_KIND_LIST] = 5, [GR_KIND_MAP] = 5,    [GR_KIND_PID] = HEAD_MAX,
+    [GR_KIND_BAD] = 0,  [GR_KIND_OBJECT] = 0,
 };
 
 _Static_assert(sizeof(gr_msg) % 8 == 0 && sizeof(gri_trailer) % 8 == 0,
@@ -152,6 +155,7 @@ static __attribute__((flatten)) uint8_t *encode_head(uint8_t *p,
         break;
     case GR_KIND_ANY: /* is all body */
     case GR_KIND_BAD:
+    case GR_KIND_OBJECT: /* is written part by part */
         break;
     }
     return p;
@@ -214,6 +218,8 @@ static int check(const gr_value *v, unsigned depth)
     }
     case GR_KIND_BAD:
         return GR_ETOOBIG;
+    case GR_KIND_OBJECT:
+        return v->as.p == NULL ? GR_EINVAL : 0;
     }
     return GR_EINVAL;
 }
@@ -229,6 +235,63 @@ static int write_pid(sink *s, const gr_value *v)
         }
     }
     return write_head(s, &full);
+}
+
+/* ---- a tree of msgpack-c's ----------------------------------------------- */
+
+static int write_ext(sink *s, const msgpack_object_ext *ext)
+{
+    uint8_t bytes[HEAD_MAX];
+    uint8_t *p = bytes;
+    msgpack_packer packer = {&p, append};
+    (void)msgpack_pack_ext(&packer, ext->size, ext->type);
+    const gr_value parts[] = {
+        {.kind = GR_KIND_ANY, .len = (uint32_t)(p - bytes), .as.p = bytes},
+        {.kind = GR_KIND_ANY, .len = ext->size, .as.p = ext->ptr},
+    };
+    GR_TRY(write_body(s, &parts[0]));
+    return write_body(s, &parts[1]);
+}
+
+/* o and all that is in it, depth levels of lists at most: a tree that a program
+ * made may be too deep, or a circle. */
+static __attribute__((noinline)) int
+write_object(sink *s, const msgpack_object *o, unsigned depth)
+{
+    struct level {
+        const msgpack_object *next;
+        uint32_t left;
+    } level = {o, 1}, outer[GR_DEPTH_MAX];
+    unsigned opened = 0;
+    for (;;) {
+        if (level.left == 0) {
+            if (opened == 0) {
+                return 0;
+            }
+            level = outer[--opened];
+            continue;
+        }
+        o = level.next++;
+        level.left--;
+        gr_value v;
+        GR_TRY(gri_object_value(o, &v));
+        if (v.kind == GR_KIND_OBJECT) {
+            GR_TRY(write_ext(s, &o->via.ext));
+            continue;
+        }
+        if (v.kind == GR_KIND_LIST || v.kind == GR_KIND_MAP) {
+            if (opened == depth) {
+                return GR_ELIMIT;
+            }
+            outer[opened++] = level;
+            level.left = v.len;
+            level.next = v.as.p;
+        }
+        GR_TRY(write_head(s, &v));
+        if (v.kind == GR_KIND_STR || v.kind == GR_KIND_BIN) {
+            GR_TRY(write_body(s, &v));
+        }
+    }
 }
 
 /* n bytes, at most GRI_FIXSTR_MAX: fewer instructions than a call of memcpy. */
@@ -282,6 +345,9 @@ static inline int write_one(sink *s, const gr_value *v, unsigned depth)
     GR_TRY(check(v, depth));
     if (v->kind == GR_KIND_PID) {
         return write_pid(s, v);
+    }
+    if (v->kind == GR_KIND_OBJECT) {
+        return write_object(s, v->as.p, depth);
     }
     GR_TRY(write_head(s, v));
     if (v->kind == GR_KIND_STR || v->kind == GR_KIND_BIN ||
@@ -404,6 +470,12 @@ gri_writer gri_builder_put_int(gri_builder *b, uint8_t *p, uint64_t x,
     sink s = sink_at(b, p);
     gr_value v = {.kind = kind, .as.u = x};
     return result(b, &s, write_head(&s, &v));
+}
+
+gri_writer gri_builder_more(gri_builder *b, uint8_t *p, size_t n)
+{
+    sink s = sink_at(b, p);
+    return result(b, &s, reserve(&s, n));
 }
 
 gr_msg *gri_pack(gri_builder *b, const gr_value *values, uint32_t n,

@@ -162,6 +162,9 @@ static inline gri_writer gri_builder_put_pid_short(gri_builder *b, uint8_t *p,
     return gri_builder_put(b, p, &v);
 }
 
+/* The same writer with room for n bytes at p, or more. */
+gri_writer gri_builder_more(gri_builder *b, uint8_t *p, size_t n);
+
 /* Ends it: gives the message; a trailer, if asked for, is in place and zero.
  * NULL: it failed before (p is NULL); b->rc says why. Inline, as every message
  * has one end. */

@@ -54,7 +54,8 @@ static int copy_value(gr_actor *self, gr_value *value, uint32_t depth)
                    value->kind == GR_KIND_ANY;
     size_t size = value->len;
 
-    if (value->kind == GR_KIND_BAD || (is_list && depth == GR_DEPTH_MAX)) {
+    if (value->kind == GR_KIND_BAD || value->kind == GR_KIND_OBJECT ||
+        (is_list && depth == GR_DEPTH_MAX)) {
         return GR_EINVAL;
     }
     if (size == 0 || !(is_list || is_span)) {

@@ -1,4 +1,5 @@
-/* greenroom/greenroom.h - all of it: actors, messages, supervisors, nodes. */
+/* greenroom/greenroom.h - actors, messages, supervisors, nodes: all but
+ * greenroom/msgpack.h, which needs msgpack-c's headers. */
 #ifndef GREENROOM_GREENROOM_H
 #define GREENROOM_GREENROOM_H
 

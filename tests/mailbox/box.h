@@ -210,6 +210,7 @@ static inline void reference_pack(msgpack_packer *pk, const gr_value *v)
         break;
     case GR_KIND_ANY:
     case GR_KIND_BAD:
+    case GR_KIND_OBJECT:
         fail();
         break;
     }

@@ -254,7 +254,7 @@ static void what_cannot_be_sent_is_refused(void **state)
 {
     gr_value three[] = {gr_nil(), gr_nil(), gr_nil()};
     gr_value inside[] = {gr_nil(), gr_map_of(three, 3)};
-    gr_value unknown = gri_v(GR_KIND_BAD + 1, 0);
+    gr_value unknown = gri_v(GR_KIND_OBJECT + 1, 0);
     check_refused(*state, gri_v(GR_KIND_BAD, 0), GR_ETOOBIG);
     check_refused(*state, unknown, GR_EINVAL);
     unknown.kind = UINT32_MAX;

@@ -222,6 +222,7 @@ static void walk(gr_reader *r, const gr_value *v)
         break;
     case GR_KIND_ANY:
     case GR_KIND_BAD:
+    case GR_KIND_OBJECT:
         fail();
         break;
     }
