@@ -16,7 +16,7 @@
 
 #include "actors/internal.h"
 #include "mailbox/decode.h"
-#include "mailbox/object.h"
+#include "mailbox/trees.h"
 
 struct gri_msgpack {
     gri_trees trees;

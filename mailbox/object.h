@@ -1,13 +1,10 @@
 /*
- * mailbox/object.h - messages as msgpack-c's trees of objects, and back.
- *
- * Only who includes this header, and pack.c, know how msgpack-c lays its
- * objects out.
+ * mailbox/object.h - one object of msgpack-c's as a value to send. How objects
+ * are laid out is msgpack-c's: only object.c and trees.c are compiled against
+ * it, and programs that include greenroom/msgpack.h.
  */
 #ifndef GRI_MAILBOX_OBJECT_H
 #define GRI_MAILBOX_OBJECT_H
-
-#include <stdbool.h>
 
 #include <msgpack.h>
 
@@ -20,23 +17,5 @@
  * Errors: GR_EINVAL (no such type; a size, and no pointer), GR_ETOOBIG.
  */
 int gri_object_value(const msgpack_object *object, gr_value *out);
-
-/* Trees that end together. Zero: none. Owns: their memory. */
-typedef struct gri_trees {
-    msgpack_zone zone;
-    uint32_t values; /* in all trees: GR_TREE_MAX at most */
-    bool is_open;    /* there is a zone */
-} gri_trees;
-
-/*
- * Makes the tree of one msgpack value. Its texts and bytes stand in `bytes`.
- * Errors: GR_EFORMAT, GR_ELIMIT (too deep, or GR_TREE_MAX), GR_ENOMEM.
- */
-int gri_trees_add(gri_trees *trees, const void *bytes, size_t n,
-                  msgpack_object *out);
-/* Ends all trees. A little memory stays for the next ones. */
-void gri_trees_clear(gri_trees *trees);
-/* Ends all trees, and no memory stays. */
-void gri_trees_fini(gri_trees *trees);
 
 #endif /* GRI_MAILBOX_OBJECT_H */

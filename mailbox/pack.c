@@ -237,8 +237,7 @@ static int write_pid(sink *s, const gr_value *v)
     return write_head(s, &full);
 }
 
-/* ---- a tree of msgpack-c's ----------------------------------------------- */
-
+/* What only a tree of msgpack-c's has. */
 static int write_ext(sink *s, const msgpack_object_ext *ext)
 {
     uint8_t bytes[HEAD_MAX];

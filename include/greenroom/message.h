@@ -29,14 +29,15 @@ typedef enum gr_kind {
     GR_KIND_UINT,  /* as.u */
     GR_KIND_FLOAT, /* as.f */
     GR_KIND_DOUBLE,
-    GR_KIND_STR,   /* as.p, len bytes */
-    GR_KIND_BIN,   /* as.p, len bytes */
-    GR_KIND_ANY,   /* as.p, len bytes of one msgpack value; checked */
-    GR_KIND_LIST,  /* as.items, len values */
-    GR_KIND_MAP,   /* as.items, len values: key, value, key, value ... */
-    GR_KIND_PID,   /* as.pid; GR_NOBODY travels as nil, and nil is read as it */
-    GR_KIND_BAD,   /* made from an argument that cannot be sent (too long) */
-    GR_KIND_OBJECT /* as.p: a msgpack_object to send, see msgpack.h */
+    GR_KIND_STR,  /* as.p, len bytes */
+    GR_KIND_BIN,  /* as.p, len bytes */
+    GR_KIND_ANY,  /* as.p, len bytes of one msgpack value; checked */
+    GR_KIND_LIST, /* as.items, len values */
+    GR_KIND_MAP,  /* as.items, len values: key, value, key, value ... */
+    GR_KIND_PID,  /* as.pid; GR_NOBODY travels as nil, and nil is read as it */
+    GR_KIND_BAD,  /* made from an argument that cannot be sent (too long) */
+    /* as.p: a msgpack_object to send, see greenroom/msgpack.h */
+    GR_KIND_OBJECT
 } gr_kind;
 
 /* One value to send. Made by the macros and functions below; it borrows what it

@@ -7,6 +7,8 @@
  */
 #include <stdlib.h>
 
+#include <greenroom/msgpack.h>
+
 #include "tests/support/stage.h"
 
 static struct {
@@ -113,6 +115,29 @@ static int worker_init(gr_actor *self, void *state, const gr_msg *args)
     return gr_alloc(self, 5000) != NULL ? 0 : GR_ENOMEM;
 }
 
+/* Trees, and a message that grows. */
+static int use_msgpack(gr_actor *self, gr_pid peer)
+{
+    static const char large[3000];
+    msgpack_object tree;
+    msgpack_packer pk;
+    GR_TRY(gr_any_tree(self, (gr_any){"\x91\xc0", 2}, &tree));
+    GR_TRY(gr_send(self, peer, "ignore", gr_object(&tree)));
+    for (int i = 0; i < 3; i++) {
+        GR_TRY(gr_pack_begin(self, &pk));
+        msgpack_pack_array(&pk, 1 + 5);
+        msgpack_pack_str_with_body(&pk, "ignore", 6);
+        for (int k = 0; k < 5; k++) {
+            msgpack_pack_bin_with_body(&pk, large, sizeof large);
+        }
+        GR_TRY(i == 0 ? gr_pack_send(self, peer, &pk)
+               : i == 1
+                   ? gr_pack_ask(self, peer, 20, gr_then(on_answer, 1), &pk)
+                   : 0); /* the last is not sent */
+    }
+    return 0;
+}
+
 static int use_all(gr_actor *self, gr_pid peer)
 {
     gr_ref ref;
@@ -123,10 +148,17 @@ static int use_all(gr_actor *self, gr_pid peer)
     GR_TRY(gr_monitor(self, peer, &ref));
     GR_TRY(gr_after(self, 3, NULL, "tick"));
     GR_TRY(gr_every(self, 2, &timer, "tock"));
+    GR_TRY(use_msgpack(self, peer));
     GR_TRY(gr_ask(self, peer, 20, gr_then(on_answer, 1), "get"));
     GR_TRY(gr_ask(self, peer, 20, gr_then(on_answer, 2), "hold"));
     GR_TRY(gr_ask(self, peer, 20, gr_then(on_answer, 3), "ignore"));
     return gr_unlink(self, peer);
+}
+
+static bool is_ignored(const gr_msg *msg)
+{
+    gr_reader rest;
+    return gr_match(msg, "ignore", &rest);
 }
 
 static int worker_receive(gr_actor *self, void *state, const gr_msg *msg)
@@ -147,8 +179,8 @@ static int worker_receive(gr_actor *self, void *state, const gr_msg *msg)
         return gr_pid_eq(peer, gr_self(self)) ? gr_reply(self, msg, "got")
                                               : gr_forward(self, peer, msg);
     }
-    if (gr_match(msg, "tick") || gr_match(msg, "tock") ||
-        gr_match(msg, "ignore") || gr_match_down(msg, NULL, NULL, NULL)) {
+    if (gr_match(msg, "tick") || gr_match(msg, "tock") || is_ignored(msg) ||
+        gr_match_down(msg, NULL, NULL, NULL)) {
         return 0;
     }
     return gr_unhandled(self, msg);
@@ -160,6 +192,17 @@ static const gr_behavior worker = {
     .init = worker_init,
     .receive = worker_receive,
 };
+
+static int use_thread_msgpack(gr_actor *self, gr_pid peer)
+{
+    msgpack_packer pk;
+    GR_TRY(gr_pack_begin(self, &pk));
+    msgpack_pack_array(&pk, 1);
+    msgpack_pack_str_with_body(&pk, "get", 3);
+    int rc = gr_pack_call(self, peer, 50, gr_expect("got"), &pk);
+    CHECK(fine_answer(rc) || rc == GR_EREPLY);
+    return 0;
+}
 
 static void drain(gr_actor *self)
 {
@@ -191,6 +234,7 @@ static int play_as(gr_actor *self, int *hooks)
     CHECK(fine_answer(rc) || rc == GR_EREPLY);
     rc = gr_call(self, b, 10, gr_expect("got"), "pass", a);
     CHECK(fine_answer(rc));
+    GR_TRY(use_thread_msgpack(self, b));
     GR_TRY(gr_after(self, 1, NULL, "tick"));
     gr_tell(self, a, "unknown");
     drain(self);
