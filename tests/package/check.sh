@@ -47,7 +47,7 @@ cmake --build "$work/cmake" >"$work/build.log" || {
     cat "$work/build.log" >&2
     fail "the outside project does not build with CMake"
 }
-for program in c_shared cxx17_shared cxx20_shared; do
+for program in c_shared tree_shared cxx17_shared cxx20_shared; do
     check "$work/cmake/$program" shared
 done
 check "$work/cmake/c_static" static
@@ -56,12 +56,17 @@ check "$work/cmake/cxx_static" static
 pc=$(dirname "$(find "$prefix" -name greenroom.pc)")
 export PKG_CONFIG_PATH="$pc"
 strict="-Wall -Wextra -Wpedantic -Werror"
+# It has another name from version 5 on.
+msgpack=msgpack
+pkg-config --exists msgpack || msgpack=msgpack-c
 mkdir "$work/pkgconfig"
 cd "$work/pkgconfig"
 # shellcheck disable=SC2046,SC2086 # lists of flags, on purpose
 {
     $CC -std=c11 $strict -o c_shared "$outside/counter.c" \
         $(pkg-config --cflags --libs greenroom)
+    $CC -std=c11 $strict -o tree_shared "$outside/tree.c" \
+        $(pkg-config --cflags --libs greenroom $msgpack)
     $CXX -std=c++17 $strict -o cxx17_shared "$outside/counter.cpp" \
         $(pkg-config --cflags --libs greenroom)
     $CXX -std=c++20 $strict -o cxx20_shared "$outside/counter.cpp" \
@@ -71,7 +76,7 @@ cd "$work/pkgconfig"
         $(pkg-config --cflags --libs --static greenroom |
             sed 's/-lgreenroom/-l:libgreenroom.a/')
 }
-for program in c_shared cxx17_shared cxx20_shared; do
+for program in c_shared tree_shared cxx17_shared cxx20_shared; do
     check "$work/pkgconfig/$program" shared
 done
 check "$work/pkgconfig/c_static" static
