@@ -334,8 +334,8 @@ static inline bool write_short(sink *s, const gr_value *v)
     return true;
 }
 
-/* 1 for a list or map, whose items are still to be written; else 0, or an
- * error. */
+/* 1 for a list or map, whose items are still to be written, and for a tree of
+ * msgpack-c's, of which nothing is written yet; else 0, or an error. */
 static inline int write_one(sink *s, const gr_value *v, unsigned depth)
 {
     if (write_short(s, v)) {
@@ -346,7 +346,7 @@ static inline int write_one(sink *s, const gr_value *v, unsigned depth)
         return write_pid(s, v);
     }
     if (v->kind == GR_KIND_OBJECT) {
-        return write_object(s, v->as.p, depth);
+        return 1;
     }
     GR_TRY(write_head(s, v));
     if (v->kind == GR_KIND_STR || v->kind == GR_KIND_BIN ||
@@ -379,7 +379,9 @@ static int write_values(sink *s, const gr_value *values, uint32_t n,
         if (rc < 0) {
             return rc;
         }
-        if (rc > 0) {
+        if (rc > 0 && v->kind == GR_KIND_OBJECT) {
+            GR_TRY(write_object(s, v->as.p, depth - opened));
+        } else if (rc > 0) {
             outer[opened++] = level;
             level.next = v->as.items;
             level.left = v->len;
@@ -455,7 +457,9 @@ gri_writer gri_builder_put(gri_builder *b, uint8_t *p, const gr_value *v)
     sink s = sink_at(b, p);
     int rc = write_one(&s, v, DEPTH_IN_MESSAGE);
     if (rc > 0) {
-        rc = write_values(&s, v->as.items, v->len, DEPTH_IN_MESSAGE - 1);
+        rc = v->kind == GR_KIND_OBJECT
+                 ? write_object(&s, v->as.p, DEPTH_IN_MESSAGE)
+                 : write_values(&s, v->as.items, v->len, DEPTH_IN_MESSAGE - 1);
     }
     return result(b, &s, rc);
 }
