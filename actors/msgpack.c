@@ -177,10 +177,10 @@ static int check_message(const uint8_t *p, size_t n)
     }
     gri_head list, tag;
     const uint8_t *items = gri_decode(p, p + n, &list);
-    if (list.type != GRI_TYPE_ARRAY || list.n == 0) {
+    if (items == NULL || list.type != GRI_TYPE_ARRAY || list.n == 0 ||
+        gri_decode(items, p + n, &tag) == NULL) {
         return GR_EINVAL;
     }
-    (void)gri_decode(items, p + n, &tag); /* was checked */
     return tag.type == GRI_TYPE_STR || tag.type == GRI_TYPE_UINT ||
                    tag.type == GRI_TYPE_INT
                ? 0

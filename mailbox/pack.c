@@ -257,7 +257,7 @@ static int write_ext(sink *s, const msgpack_object_ext *ext)
 static __attribute__((noinline)) int
 write_object(sink *s, const msgpack_object *o, unsigned depth)
 {
-    struct level {
+    struct objects {
         const msgpack_object *next;
         uint32_t left;
     } level = {o, 1}, outer[GR_DEPTH_MAX];

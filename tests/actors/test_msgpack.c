@@ -22,7 +22,7 @@ static void each_of_few(void (*scene)(stage *s))
 
 static void pack_integers(msgpack_packer *pk)
 {
-    msgpack_pack_array(pk, 3 * 64);
+    msgpack_pack_array(pk, 192); /* three for each bit */
     for (unsigned bit = 0; bit < 64; bit++) {
         uint64_t x = UINT64_C(1) << bit;
         msgpack_pack_uint64(pk, x - 1);
@@ -36,7 +36,7 @@ static void pack_lengths(msgpack_packer *pk)
     static const uint32_t lengths[] = {0,  1,  2,   3,   4,    8,     15,   16,
                                        31, 32, 255, 256, 4095, 65535, 65536};
     static const char text[65536];
-    msgpack_pack_array(pk, 5 * 15);
+    msgpack_pack_array(pk, 75); /* five for each length */
     for (unsigned i = 0; i < 15; i++) {
         msgpack_pack_str_with_body(pk, text, lengths[i]);
         msgpack_pack_bin_with_body(pk, text, lengths[i]);

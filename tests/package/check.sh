@@ -58,7 +58,7 @@ export PKG_CONFIG_PATH="$pc"
 strict="-Wall -Wextra -Wpedantic -Werror"
 # It has another name from version 5 on.
 msgpack=msgpack
-pkg-config --exists msgpack || msgpack=msgpack-c
+pkg-config --exists msgpack || msgpack='msgpack-c'
 mkdir "$work/pkgconfig"
 cd "$work/pkgconfig"
 # shellcheck disable=SC2046,SC2086 # lists of flags, on purpose
