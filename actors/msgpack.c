@@ -14,6 +14,7 @@
 
 #include <greenroom/msgpack.h>
 
+#include "actors/account.h"
 #include "actors/internal.h"
 #include "mailbox/decode.h"
 #include "mailbox/trees.h"
@@ -36,9 +37,8 @@ static gri_msgpack *borrow(gr_actor *self)
         ctx->msgpack->builder.node = ctx->builder.node;
         ctx->msgpack->builder.len_max = ctx->builder.len_max;
     }
-    /* A thread actor has no such message: it may be an older run's. */
-    if (gri_behavior(self) != NULL && self->current != NULL) {
-        self->current->flags |= GRI_MSG_LENT;
+    if (ctx->current != NULL) {
+        ctx->current->flags |= GRI_MSG_LENT;
     }
     return ctx->msgpack;
 }
@@ -214,9 +214,12 @@ int gr_pack_send(gr_actor *self, gr_pid to, msgpack_packer *pk)
     gr_msg *msg;
     GR_TRY(end_packing(self, pk, &msg));
     msg->from = gri_pid_of(self);
+    const uint32_t bytes = msg->len;
     int rc = gri_send_user(self->ctx, to, msg);
     if (rc < 0) {
         gri_msg_free(self->ctx->cache, msg);
+    } else {
+        gri_account_out(self, bytes);
     }
     return rc;
 }

@@ -149,7 +149,7 @@ static void scene_borrowed_by_a_thread(stage *s)
     borrow(s->self);
     CHECK_RC(gr_sleep(s->self, 1), 0);
     borrow(s->self);
-    CHECK_RC(gr_call(s->self, stage_puppet(s, 'a'), 1, gr_expect("x"), "x"),
+    CHECK_RC(gr_call(s->self, stage_puppet(s, 'a'), 60000, gr_expect("x"), "x"),
              GR_ENOREPLY);
     CHECK_RC(gr_send(s->self, me, "one"), 0);
     CHECK_RC(gr_send(s->self, me, "two"), 0);

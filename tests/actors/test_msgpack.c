@@ -170,8 +170,11 @@ static void scene_all(stage *s)
 {
     gr_pid a = stage_begun(s, 'a', "a", listen_to_all);
     gr_pid b = stage_puppet(s, 'b');
+    gr_actor_info info;
     stage_do_to(s, b, send_all, a);
     stage_expect_words(s, "+a +b told asked asked answered answered");
+    CHECK_RC(gr_actor_inspect(s->sys, b, &info), 0);
+    CHECK_INT(info.sent, 3); /* counted as any other message */
 }
 
 static void test_all_shapes_between_handlers(void **state)
