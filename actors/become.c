@@ -5,7 +5,7 @@ int gr_become(gr_actor *self, const gr_behavior *next)
 {
     const gr_behavior *now = gri_behavior(self);
     if (now == NULL) {
-        return GR_ENOTSUP; /* a thread actor's behaviour is the program's code */
+        return GR_ENOTSUP; /* a thread's own code is its behaviour */
     }
     if (next == NULL || !gri_behavior_is_whole(next)) {
         return GR_EINVAL;

@@ -4,9 +4,9 @@
  * On the actor's own turn: terminate; its name ends and its hooks are called;
  * its links and monitors are told (behind all that it ever sent); the run
  * becomes even, so that senders see it gone; then its timers, asks, stashed and
- * kept messages end, its memory is freed, and the slot is given to the next. What
- * still stands in the inbox is buried by whoever consumes the slot next: its
- * messages are of a run that is over.
+ * kept messages end, its memory is freed, and the slot is given to the next.
+ * What still stands in the inbox is buried by whoever consumes the slot next:
+ * its messages are of a run that is over.
  */
 #include <stdlib.h>
 #include <string.h>

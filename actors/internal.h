@@ -254,7 +254,7 @@ int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes);
 /* Whether it has a name, and takes messages. */
 bool gri_behavior_is_whole(const gr_behavior *b);
 
-/* ---- stash.c -------------------------------------------------------------- */
+/* ---- stash.c ------------------------------------------------------------- */
 
 /* The next one to be given again; it is off the stash then. GRI_DO_REPLAY says
  * whether there is one. */

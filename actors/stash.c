@@ -108,6 +108,11 @@ static void unstash(gr_actor *self, gr_msg *last)
     gr_msg *first = s->first;
     gr_msg **at = s->again_at != NULL ? &s->again_at->link : &s->again;
     s->first = last->link;
+    if (s->first != NULL) {
+        /* It has waited for long, and gr_unstash_one will need it next. */
+        __builtin_prefetch(s->first);
+        __builtin_prefetch((const char *)s->first + GRI_CACHE_LINE);
+    }
     last->link = *at;
     *at = first;
     s->again_at = last;
@@ -142,8 +147,7 @@ gr_msg *gri_stash_take(gr_actor *self)
     return msg;
 }
 
-/* ---- messages that are never given again -----------------------------------
- */
+/* ---- messages that are never given again --------------------------------- */
 
 /* Frees one that is on no list any more, unless somebody else will. */
 static void let_go(gr_actor *self, gr_msg *msg)
