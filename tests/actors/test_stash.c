@@ -142,6 +142,7 @@ static void scene_bounce(stage *s)
     waiter_tell(s, a, "one two three");
     stage_settle(s);
     stage_expect(s, "a:one a:two a:three");
+    waiter_check_blocks(s);
 }
 
 static void test_they_come_again_in_the_order_in_which_they_came(void **state)

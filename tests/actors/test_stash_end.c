@@ -112,6 +112,15 @@ static int keep_again(gr_actor *self, puppet *p, const gr_msg *msg)
     return rc;
 }
 
+/* The first one fails when it is given again, while the second, stashed now, is
+ * the inbox's first node still. */
+static int swap_and_fail(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    gr_unstash(self);
+    return ++p->n < 3 ? gr_stash(self, msg) : ERROR_TEST;
+}
+
+WAITER_HEARS(be_swapping_failure, swap_and_fail)
 WAITER_HEARS(be_stashing_failure, stash_and_fail)
 WAITER_HEARS(be_failing_again, fail_again)
 WAITER_HEARS(be_keeping_failure, keep_again)
@@ -142,6 +151,11 @@ static void scene_ends(stage *s)
     stage_do(s, a, unstash_and_fail);
     stage_expect(s, "-a:error");
     CHECK_INT(stage_stats(s).dead_letters, 8);
+    a = waiter_puppet(s, be_swapping_failure);
+    waiter_tell(s, a, "one two");
+    stage_settle(s);
+    stage_expect(s, "-a:error");
+    CHECK_INT(stage_stats(s).dead_letters, 9); /* the other one was handled */
     /* Kept when it was given again. */
     a = waiter_puppet(s, be_keeping_failure);
     gr_pid b = stage_puppet(s, 'b');
@@ -149,7 +163,8 @@ static void scene_ends(stage *s)
     waiter_tell(s, a, "go");
     stage_settle(s);
     stage_expect_words(s, "+b -a:error b=GR_ENOPROC");
-    CHECK_INT(stage_stats(s).dead_letters, 8);
+    CHECK_INT(stage_stats(s).dead_letters, 9);
+    waiter_check_blocks(s);
 }
 
 static void test_the_end_makes_them_dead_letters(void **state)
@@ -396,6 +411,43 @@ static void scene_cancel_in_hand(stage *s)
     waiter_tell(s, a, "two go three");
     stage_settle(s);
     stage_expect(s, "a:one a:two a:go a:three");
+    waiter_check_blocks(s);
+}
+
+/* Cancels it when it is the last that is to be given again. */
+static int unstash_and_cancel(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    CHECK_RC(gr_stash(self, msg), 0);
+    if (waiter_has_tag(msg, "once")) {
+        p->n++;
+        return 0;
+    }
+    if (p->n == 1) {
+        p->hear = waiter_note;
+        gr_unstash_one(self);
+        gr_unstash_one(self);
+        gr_timer_cancel(self, p->timer);
+        gr_unstash(self);
+    }
+    return 0;
+}
+
+static int set_last(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)msg;
+    p->hear = unstash_and_cancel;
+    return gr_after(self, 10, &p->timer, "once");
+}
+
+static void scene_cancel_given_back(stage *s)
+{
+    gr_pid a = waiter_puppet(s, set_last);
+    waiter_tell(s, a, "one");
+    gr_sim_advance(s->sys, 10);
+    waiter_tell(s, a, "two three");
+    stage_settle(s);
+    stage_expect(s, "a:one a:two a:three");
+    waiter_check_blocks(s);
 }
 
 static int watch_peer(gr_actor *self, puppet *p, const gr_msg *msg)
@@ -442,6 +494,7 @@ static void test_what_the_runtime_sends_can_be_stashed(void **state)
     stage_each_seed(scene_cancelled, NULL);
     stage_each_seed(scene_timers_end, NULL);
     stage_each_seed(scene_cancel_in_hand, NULL);
+    stage_each_seed(scene_cancel_given_back, NULL);
     stage_each_seed(scene_signals, NULL);
 }
 

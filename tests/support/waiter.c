@@ -52,3 +52,41 @@ int64_t waiter_waiting(stage *s)
     return (int64_t)(t.sent - t.handled - t.dead_letters - t.dropped -
                      t.late_replies);
 }
+
+enum { BLOCKS = 200 }; /* more than the worker keeps for itself */
+
+static int count_blocks(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    uint64_t i;
+    (void)self;
+    CHECK(gr_match(msg, "block", &i));
+    CHECK_INT(i, p->n);
+    p->n++;
+    return 0;
+}
+
+static int send_blocks(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)msg;
+    p->hear = count_blocks;
+    p->n = 0;
+    for (uint64_t i = 0; i < BLOCKS; i++) {
+        CHECK_RC(gr_send(self, gr_self(self), "block", i), 0);
+    }
+    return 0;
+}
+
+static int check_count(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)self, (void)msg;
+    CHECK_INT(p->n, BLOCKS);
+    return 0;
+}
+
+void waiter_check_blocks(stage *s)
+{
+    gr_pid z = stage_puppet(s, 'z');
+    stage_do(s, z, send_blocks);
+    stage_do(s, z, check_count);
+    stage_expect(s, "+z");
+}

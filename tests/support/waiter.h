@@ -18,6 +18,9 @@ gr_pid waiter_puppet(stage *s, puppet_fn *begin);
 void waiter_tell(stage *s, gr_pid pid, const char *words);
 /* The messages that wait, by the counters. */
 int64_t waiter_waiting(stage *s);
+/* Checks that no block of a message was freed twice: messages that are made
+ * after that would share it. */
+void waiter_check_blocks(stage *s);
 
 /* Defines a thing for a puppet to do: to hear by `how` from now on. */
 #define WAITER_HEARS(name, how)                                                \
