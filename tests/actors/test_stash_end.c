@@ -156,6 +156,7 @@ static void scene_ends(stage *s)
     stage_settle(s);
     stage_expect(s, "-a:error");
     CHECK_INT(stage_stats(s).dead_letters, 9); /* the other one was handled */
+    waiter_check_blocks(s);
     /* Kept when it was given again. */
     a = waiter_puppet(s, be_keeping_failure);
     gr_pid b = stage_puppet(s, 'b');
@@ -164,7 +165,6 @@ static void scene_ends(stage *s)
     stage_settle(s);
     stage_expect_words(s, "+b -a:error b=GR_ENOPROC");
     CHECK_INT(stage_stats(s).dead_letters, 9);
-    waiter_check_blocks(s);
 }
 
 static void test_the_end_makes_them_dead_letters(void **state)
