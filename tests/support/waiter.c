@@ -26,9 +26,10 @@ int waiter_hear(gr_actor *self, puppet *p, const gr_msg *msg)
     return gr_stash(self, msg);
 }
 
-gr_pid waiter_puppet(stage *s, puppet_fn *how)
+gr_pid waiter_puppet(stage *s, puppet_fn *begin)
 {
-    gr_pid a = stage_puppet_with(s, s->self, 'a', &puppet_behavior, NULL, how);
+    gr_pid a =
+        stage_puppet_with(s, s->self, 'a', &puppet_behavior, NULL, begin);
     stage_settle(s);
     stage_expect(s, "+a");
     return a;
