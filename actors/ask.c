@@ -103,7 +103,8 @@ void gri_after_handler(gr_actor *self, gr_msg *msg)
         msg->flags &= (uint16_t)~GRI_MSG_LENT;
         gri_lent_end(self->ctx);
     }
-    if ((msg->flags & (GRI_MSG_ASKED | GRI_MSG_KEPT)) == GRI_MSG_ASKED) {
+    if ((msg->flags & (GRI_MSG_ASKED | GRI_MSG_KEPT | GRI_MSG_SAVED)) ==
+        GRI_MSG_ASKED) {
         gri_answer_status(self->ctx, msg, GR_ENOREPLY);
     }
 }
@@ -135,13 +136,6 @@ void gri_kept_add(gr_actor *self, gr_msg *msg)
     ext->kept = msg;
 }
 
-/* What a kept message costs: its block. */
-static size_t kept_size(const gr_msg *msg)
-{
-    return gri_class_size(msg->class_,
-                          sizeof *msg + gri_with_trailer(msg->len));
-}
-
 const gr_msg *gr_keep(gr_actor *self, const gr_msg *msg)
 {
     gr_msg *m = mutable_msg(msg);
@@ -152,10 +146,11 @@ const gr_msg *gr_keep(gr_actor *self, const gr_msg *msg)
     if ((m->flags & GRI_MSG_KEPT) != 0) {
         return msg;
     }
-    if (kept_size(m) > ext->arena_max - ext->arena_used) {
+    if (gri_is_stashed(self, m) ||
+        gri_kept_size(m) > ext->arena_max - ext->arena_used) {
         return NULL;
     }
-    ext->arena_used += kept_size(m);
+    ext->arena_used += gri_kept_size(m);
     m->flags |= GRI_MSG_KEPT;
     /* It goes into the list when it leaves its place in the inbox (gri_next),
      * or a thread actor's hand (thread.c). */
@@ -169,9 +164,10 @@ void gr_release(gr_actor *self, const gr_msg *kept)
         return;
     }
     gri_answer_status(self->ctx, m, GR_ENOREPLY);
-    self->ext->arena_used -= kept_size(m);
+    self->ext->arena_used -= gri_kept_size(m);
     m->flags &= (uint16_t)~GRI_MSG_KEPT;
-    if (m == self->outlet.head || (m->flags & GRI_MSG_SAVED) != 0) {
+    if (m == self->outlet.head || m == self->ctx->current ||
+        (m->flags & GRI_MSG_SAVED) != 0) {
         return; /* not in the list yet: it is freed where it stands */
     }
     if (m->link != NULL) {

@@ -95,6 +95,13 @@ typedef enum gri_traits {
     GRI_SPILLED = 4   /* its account has a second half, see account.h */
 } gri_traits;
 
+/* What the consumer is to do before the next message. One byte of bits: the
+ * turn looks at it after each message, and most find it 0. */
+typedef enum gri_todo {
+    GRI_DO_EXIT = 1,  /* end the run; ext->why says why */
+    GRI_DO_REPLAY = 2 /* give what gr_unstash gave back */
+} gri_todo;
+
 struct gr_actor {
     /* Producers, any thread. */
     alignas(GRI_CACHE_LINE) gri_inbox inbox;
@@ -118,7 +125,7 @@ struct gr_actor {
     uint32_t now; /* the run that lives here, as the consumer sees it; or 0 */
     uint8_t state_class;
     bool trap_exit;
-    bool exiting; /* ext->why says why */
+    uint8_t todo; /* gri_todo */
     bool begun;   /* init has returned 0, and terminate is to be called */
     void *state;
     _Atomic(const gr_behavior *) behavior; /* NULL: a thread actor, or nobody;
@@ -150,6 +157,17 @@ typedef struct gri_name gri_name;
 typedef struct gri_chunk gri_chunk;
 typedef struct gri_thread gri_thread;
 
+/* Messages that were put aside, in the order in which they came: those of the
+ * stash, then those that are given again, then what is in the inbox. */
+typedef struct gri_stash {
+    gr_msg *first, *last; /* the stash, by link */
+    gr_msg *again;        /* to be given again, by link */
+    gr_msg *again_at;     /* the last one that the running handler put there, or
+                             NULL: the next one goes to the front */
+    uint32_t count, max;  /* of both; max 0: not known yet */
+    uint32_t signals;     /* of both, those that may be forgotten */
+} gri_stash;
+
 /* What an actor has beyond its slot, allocated at first need. Consumer only. */
 struct gri_ext {
     gri_map links;    /* pid -> itself */
@@ -161,9 +179,11 @@ struct gri_ext {
     gri_hook *hooks;
     gri_chunk *arena;
     size_t arena_used, arena_max;
-    gr_msg *kept;       /* doubly linked by link and next, once off the inbox */
-    gr_exit_reason why; /* once exiting */
-    gri_thread *thread; /* of a thread actor */
+    gr_msg *kept; /* doubly linked by link and next, once off the inbox */
+    gri_stash stash;
+    const gr_behavior *origin; /* the spawned one, once it became another */
+    gr_exit_reason why;        /* once exiting */
+    gri_thread *thread;        /* of a thread actor */
 };
 
 /* One end of a monitor. */

@@ -236,6 +236,9 @@ void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
 int gr_unhandled(gr_actor *self, const gr_msg *msg)
 {
     gr_msg *m = (gr_msg *)(uintptr_t)msg; /* the runtime's own block */
+    if (gri_is_stashed(self, m)) {
+        return 0; /* it is not over yet, and not counted as handled */
+    }
     if (m->kind == GRI_MSG_USER || m->kind == GRI_MSG_TIMER) {
         /* It was counted as handled when it was given; it was not. */
         GRI_UNTALLY(self->ctx, handled);

@@ -38,6 +38,16 @@ void gri_drops_begin(gr_actor *slot, uint32_t run, const gr_behavior *b)
     atomic_store_explicit(&drops->count, none_of(run), memory_order_release);
 }
 
+void gri_drops_rename(gr_actor *self, const gr_behavior *b)
+{
+    /* relaxed, both: set before the run was published; a name for the log. */
+    if (atomic_load_explicit(&self->full, memory_order_relaxed) ==
+        GR_FULL_DROP_NEW) {
+        atomic_store_explicit(&self->sys->drops[gri_index(self)].behavior, b,
+                              memory_order_relaxed);
+    }
+}
+
 /* The run's number of drops with this one; 0: the run is over, and nobody can
  * ask for its number any more. */
 static uint64_t count_one(gri_drops *drops, uint32_t run)

@@ -3,10 +3,10 @@
  *
  * On the actor's own turn: terminate; its name ends and its hooks are called;
  * its links and monitors are told (behind all that it ever sent); the run
- * becomes even, so that senders see it gone; then its timers, asks and kept
- * messages end, its memory is freed, and the slot is given to the next. What
- * still stands in the inbox is buried by whoever consumes the slot next: its
- * messages are of a run that is over.
+ * becomes even, so that senders see it gone; then its timers, asks, stashed and
+ * kept messages end, its memory is freed, and the slot is given to the next.
+ * What still stands in the inbox is buried by whoever consumes the slot next:
+ * its messages are of a run that is over.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,10 +34,10 @@ static void copy_text(char *to, const char *text)
 
 void gri_exit_set(gr_actor *self, const gr_exit_reason *why)
 {
-    if (self->exiting) {
+    if (gri_exiting(self)) {
         return;
     }
-    self->exiting = true;
+    self->todo |= GRI_DO_EXIT;
     gri_ext *ext = gri_ext_of(self);
     if (ext != NULL) { /* else the end has no reason but "no memory" */
         ext->why = *why;
@@ -72,7 +72,7 @@ void gri_exit_with(gr_actor *self, const gr_exit_reason *why)
 
 bool gr_exit_reason_of(const gr_actor *self, gr_exit_reason *why)
 {
-    if (!self->exiting || self->ext == NULL) {
+    if (!gri_exiting(self) || self->ext == NULL) {
         return false;
     }
     *why = self->ext->why;
@@ -197,6 +197,7 @@ void gri_end_run(gr_actor *self)
     if (self->ext != NULL) {
         gri_timers_end(self);
         gri_asks_end(self);
+        gri_stash_end(self);
         gri_kept_end(self);
         free_ext(self);
     }
@@ -207,7 +208,7 @@ void gri_end_run(gr_actor *self)
     self->ctx->current = NULL;
     gri_set_behavior(self, NULL);
     self->begun = false;
-    self->exiting = false;
+    self->todo = 0;
     self->now = 0;
     gri_slot_give(ctx, self);
     gri_tell_stopper(sys);

@@ -161,6 +161,8 @@ static inline bool gri_is_doubling(uint64_t n)
 /* The spawner's: a run whose policy drops begins to count. Before the run is
  * published. */
 void gri_drops_begin(gr_actor *slot, uint32_t run, const gr_behavior *b);
+/* The consumer's: its run has another behaviour now. */
+void gri_drops_rename(gr_actor *self, const gr_behavior *b);
 /* Counts, for that run of the slot, and reports a message that was dropped. */
 void gri_drops_add(gri_ctx *ctx, gr_actor *slot, gr_pid to);
 /* How many so far. Any thread; only of use while the run lives, also after it.
@@ -176,6 +178,13 @@ typedef enum gri_take {
     GRI_TAKE_DONE, /* a signal, dealt with */
     GRI_TAKE_GIVE  /* for the program's eyes */
 } gri_take;
+
+/* Whether a handler actor has put the message aside. (Of a thread actor the
+ * same flag is the mark of what it has in hand.) */
+static inline bool gri_is_stashed(const gr_actor *self, const gr_msg *msg)
+{
+    return (msg->flags & GRI_MSG_SAVED) != 0 && gri_behavior(self) != NULL;
+}
 
 /* Puts a kept message, which is off the inbox now, into the list (ask.c). */
 void gri_kept_add(gr_actor *self, gr_msg *msg);
@@ -197,6 +206,12 @@ static inline gri_pop gri_next(gr_actor *self, gr_msg **out)
 }
 /* Deals with a message of this run that is a signal. */
 gri_take gri_take_in(gr_actor *self, gr_msg *msg);
+/* Whether the run is to end after the running callback. */
+static inline bool gri_exiting(const gr_actor *self)
+{
+    return (self->todo & GRI_DO_EXIT) != 0;
+}
+
 /* Gives an actor the context of the thread that runs it, and the other way. */
 static inline void gri_enter(gr_actor *self, gri_ctx *ctx)
 {
@@ -236,6 +251,19 @@ typedef struct gri_spawn {
 /* Starts an actor. *wakes: the START found the inbox idle, and nobody was
  * scheduled for it: the caller consumes (threads only). */
 int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes);
+/* Whether it has a name, and takes messages. */
+bool gri_behavior_is_whole(const gr_behavior *b);
+
+/* ---- stash.c ------------------------------------------------------------- */
+
+/* The next one to be given again; it is off the stash then. GRI_DO_REPLAY says
+ * whether there is one. */
+gr_msg *gri_stash_take(gr_actor *self);
+/* Buries what is left at the end of the run. */
+void gri_stash_end(gr_actor *self);
+/* As gri_thread_forget, of what is stashed. */
+void gri_stash_forget(gr_actor *self, gri_msg_kind kind, gr_pid from,
+                      uint64_t ref);
 
 /* ---- links.c, ask.c, timers.c, names.c, arena.c, slow.c -------------------
  */
@@ -266,6 +294,12 @@ int gri_call_with(gr_actor *self, gr_pid to, int64_t timeout_ms,
                   gr_pattern expect, gr_msg *msg);
 /* Frees what the answered or kept-and-answered message leaves. */
 void gri_kept_end(gr_actor *self);
+/* What a kept message costs: its block. */
+static inline size_t gri_kept_size(const gr_msg *msg)
+{
+    return gri_class_size(msg->class_,
+                          sizeof *msg + gri_with_trailer(msg->len));
+}
 /* After the handler, of a message that was asked or has GRI_MSG_LENT: it is
  * answered if it was not, and what was lent ends. */
 void gri_after_handler(gr_actor *self, gr_msg *msg);
@@ -321,8 +355,8 @@ uint32_t gri_signal_count(void);
 void gri_thread_hand_over(gri_thread *thread, gr_actor *self);
 /* Whether no thread is attached any more, or still on its way out. */
 bool gri_threads_gone(gr_system *sys);
-/* Drops what a wait of self's set aside and the program wants no more: the
- * signal of that kind with that ref; ref 0: the one from `from`. */
+/* Drops what a wait of self's, or gr_stash, set aside and the program wants no
+ * more: the signal of that kind with that ref; ref 0: the one from `from`. */
 void gri_thread_forget(gr_actor *self, gri_msg_kind kind, gr_pid from,
                        uint64_t ref);
 

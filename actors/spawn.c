@@ -251,10 +251,15 @@ static bool good_bounds(const gr_mailbox *box)
            box->hard <= INT32_MAX && (unsigned)box->full <= GR_FULL_STOP;
 }
 
+bool gri_behavior_is_whole(const gr_behavior *b)
+{
+    return b->name != NULL && b->name[0] != '\0' &&
+           (b->receive != NULL || b->handlers != NULL);
+}
+
 static int check_spawn(const gr_behavior *b, const gr_mailbox *box)
 {
-    bool good = b != NULL && b->name != NULL && b->name[0] != '\0' &&
-                (b->receive != NULL || b->handlers != NULL) &&
+    bool good = b != NULL && gri_behavior_is_whole(b) &&
                 good_bounds(&b->mailbox) && good_bounds(box);
     return good ? 0 : GR_EINVAL;
 }
@@ -467,7 +472,7 @@ void gri_begin_run(gr_actor *self, gr_msg *msg)
     GR_DASSERT(self->now == 0);
     self->now = msg->run;
     gri_set_behavior(self, start.behavior);
-    self->exiting = false;
+    self->todo = 0;
     self->begun = false;
     self->state = NULL;
     self->trap_exit = false;
@@ -493,7 +498,7 @@ void gri_begin_run(gr_actor *self, gr_msg *msg)
         return;
     }
     self->begun = true;
-    if (start.ack && !self->exiting) {
+    if (start.ack && !gri_exiting(self)) {
         rc = gri_send_new_signal(self->ctx, gri_pid_of(self), start.parent,
                                  GRI_MSG_STARTED, 0);
         if (rc < 0) {

@@ -110,10 +110,8 @@ static void end_given(gr_actor *self)
     if (msg == NULL) {
         return;
     }
-    if ((msg->flags & GRI_MSG_KEPT) == 0) {
-        gri_after_handler(self, msg);
-    }
     msg->flags &= (uint16_t)~GRI_MSG_SAVED;
+    gri_after_handler(self, msg);
     if (msg == self->outlet.head) {
         return; /* gri_next frees it, or puts it into the kept */
     }
@@ -171,6 +169,7 @@ static gr_msg *next_saved(gr_actor *self)
 void gri_thread_forget(gr_actor *self, gri_msg_kind kind, gr_pid from,
                        uint64_t ref)
 {
+    gri_stash_forget(self, kind, from, ref);
     gri_thread *thread = self->ext != NULL ? self->ext->thread : NULL;
     gr_msg **at = thread != NULL ? &thread->saved_first : NULL;
     gr_msg *before = NULL;
@@ -220,10 +219,10 @@ static void look_at_alert(gr_actor *self)
 static int take_next(gr_actor *self, int64_t deadline_ns, uint64_t ref,
                      bool stops, gr_msg **out)
 {
-    bool was_exiting = self->exiting;
+    bool was_exiting = gri_exiting(self);
     for (;;) {
         look_at_alert(self); /* a kill comes before the next message */
-        if (self->exiting && (stops || !was_exiting)) {
+        if (gri_exiting(self) && (stops || !was_exiting)) {
             return GR_ESTOPPED; /* to a call once: later ones may still ask */
         }
         gr_msg *msg;

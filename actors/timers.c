@@ -153,7 +153,7 @@ void gri_timer_done(gr_actor *self, gr_msg *msg)
     gri_key key = {gri_msg_ref(msg), 0};
     gri_alarm *alarm =
         self->ext == NULL ? NULL : gri_map_get(&self->ext->timers, key);
-    if (alarm == NULL || self->exiting) {
+    if (alarm == NULL || gri_exiting(self)) {
         return; /* it was for once, or its handler cancelled it */
     }
     /* The message in hand is still the inbox's: the next fire needs another. */

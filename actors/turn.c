@@ -102,6 +102,15 @@ static inline void count_handled(gr_actor *self, const gr_msg *msg)
     gri_account_in(self, msg);
 }
 
+/* The same, and a periodic timer is armed anew. */
+static void call_and_rearm(gr_actor *self, gr_msg *msg)
+{
+    call(self, msg);
+    if (msg->kind == GRI_MSG_TIMER && !gri_is_stashed(self, msg)) {
+        gri_timer_done(self, msg);
+    }
+}
+
 /* Gives what is not a usual message to the program. */
 static __attribute__((noinline)) void give(gr_actor *self, gr_msg *msg)
 {
@@ -110,10 +119,7 @@ static __attribute__((noinline)) void give(gr_actor *self, gr_msg *msg)
         GRI_TALLY(self->ctx, sent);
         count_handled(self, msg);
     }
-    call(self, msg);
-    if (is_timer) {
-        gri_timer_done(self, msg);
-    }
+    call_and_rearm(self, msg);
 }
 
 /* True when the alert is for this run: it is over. */
@@ -136,7 +142,7 @@ static bool is_killed(gr_actor *self)
      * it, and hears of it as of any other end. */
     self->begun = self->begun && why.kind != GR_EXIT_KILLED;
     /* The first reason counts, but nothing outranks a kill. */
-    self->exiting = false;
+    self->todo &= (uint8_t)~GRI_DO_EXIT;
     gri_exit_set(self, &why);
     return true;
 }
@@ -183,6 +189,7 @@ static void end_killed(gr_actor *self, gr_msg *msg)
  * the actor was handed over to a thread, and is not ours any more. */
 static __attribute__((noinline)) bool handle_other(gr_actor *self, gr_msg *msg)
 {
+    self->ctx->current = NULL;
     /* START belongs to the run that it begins; all else must first see whether
      * that run is to go on. */
     const bool starts = msg->kind == GRI_MSG_START;
@@ -229,27 +236,94 @@ static inline bool go_idle(gr_actor *self)
     return gri_inbox_idle(&self->inbox, &self->outlet);
 }
 
-/* Deals with what came. False: self is not ours any more. */
-static inline bool handle(gr_actor *self, gr_msg *msg)
+/* Does what a callback left to be done. True: messages are to be given again.
+ */
+static __attribute__((noinline)) bool do_todo(gr_actor *self)
+{
+    if (gri_exiting(self)) {
+        gri_end_run(self);
+    }
+    return self->todo != 0;
+}
+
+/* What follows a message. */
+typedef enum after {
+    AFTER_GONE,  /* self is not ours any more */
+    AFTER_NEXT,  /* the next one */
+    AFTER_REPLAY /* first those that are to be given again */
+} after;
+
+/* Deals with what came. */
+static inline after handle(gr_actor *self, gr_msg *msg)
 {
     if (__builtin_expect(is_usual(self, msg), 1)) {
         count_handled(self, msg);
         call(self, msg);
     } else if (!handle_other(self, msg)) {
-        return false;
+        return AFTER_GONE;
     }
-    if (__builtin_expect(self->exiting, 0)) {
-        gri_end_run(self);
+    if (__builtin_expect(self->todo != 0, 0) && do_todo(self)) {
+        return AFTER_REPLAY;
     }
-    self->ctx->current = NULL;
-    return true;
+    return AFTER_NEXT;
 }
 
-/* A turn goes on after n messages, 0 or 1. */
-static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n)
+/* Gives a message again that was in the stash, and ends it. */
+static void give_again(gr_actor *self, gr_msg *msg)
+{
+    if (msg->kind == GRI_MSG_USER || msg->kind == GRI_MSG_TIMER) {
+        GRI_TALLY(self->ctx, handled);
+    }
+    if (msg->kind == GRI_MSG_TIMER) {
+        GRI_TALLY(self->ctx, sent);
+    }
+    call_and_rearm(self, msg);
+    if (gri_exiting(self)) {
+        gri_end_run(self); /* answers whoever asked, kept or not */
+        msg->flags &= (uint16_t)~GRI_MSG_KEPT;
+    }
+    self->ctx->current = NULL;
+    if (msg == self->outlet.head || (msg->flags & GRI_MSG_SAVED) != 0) {
+        return; /* gri_next frees it, or it was stashed again */
+    }
+    if ((msg->flags & GRI_MSG_KEPT) != 0) {
+        gri_kept_add(self, msg);
+    } else {
+        gri_msg_free(self->ctx->cache, msg);
+    }
+}
+
+/* Gives what gr_unstash gave back; the turn has had n messages. Returns how
+ * many it has had then. If some are left the turn is over for the same reason,
+ * and the next one begins with them. */
+static unsigned replay(gr_actor *self, unsigned n)
 {
     gri_ctx *ctx = self->ctx;
-    unsigned look_at = 2; /* messages: then the clock is read */
+    ctx->current = NULL;
+    if (n == 1 && gri_sched_is_late(ctx->worker)) {
+        gri_sched_look(ctx->worker); /* as in go_on */
+        return TURN_MESSAGES;
+    }
+    for (; self->todo != 0 && n < TURN_MESSAGES && ctx->sends < TURN_SENDS;
+         n++) {
+        if (n >= 2 && (n & (n - 1)) == 0 && is_time_over(ctx, n)) {
+            gri_sched_look(ctx->worker);
+            return TURN_MESSAGES;
+        }
+        if (is_killed(self)) {
+            gri_end_run(self);
+            break;
+        }
+        give_again(self, gri_stash_take(self));
+    }
+    return n;
+}
+
+/* A turn goes on after n messages; the clock is read after look_at. */
+static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n,
+                                            unsigned look_at)
+{
+    gri_ctx *ctx = self->ctx;
     if (n == 1 && gri_sched_is_late(ctx->worker)) {
         gri_sched_look(ctx->worker); /* one message may take long, too */
         n = TURN_MESSAGES;
@@ -267,10 +341,18 @@ static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n)
             }
             continue;
         }
-        if (!handle(self, msg)) {
+        const after then = handle(self, msg);
+        if (then == AFTER_GONE) {
             return;
         }
-        if (++n == look_at) {
+        n++;
+        if (then == AFTER_REPLAY) {
+            n = replay(self, n);
+            while (look_at < n) { /* which replay has done */
+                look_at *= 2;
+            }
+        }
+        if (n == look_at) {
             look_at *= 2;
             if (is_time_over(ctx, n)) {
                 gri_sched_look(ctx->worker);
@@ -284,25 +366,52 @@ static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n)
     gri_sched_again(ctx->worker, &self->task);
 }
 
+/* A turn goes on after n messages, 0 or 1, with what is to be given again. */
+static __attribute__((noinline)) void go_on_again(gr_actor *self, unsigned n)
+{
+    gri_ctx *ctx = self->ctx;
+    n = replay(self, n);
+    if (self->todo == 0 && gri_inbox_is_empty(&self->outlet) &&
+        ctx->pressed == NULL && go_idle(self)) {
+        return;
+    }
+    if (n == 2) {
+        (void)is_time_over(ctx, n); /* the turn's time begins */
+    }
+    unsigned look_at = 2;
+    while (look_at <= n) {
+        look_at *= 2;
+    }
+    go_on(self, n, look_at);
+}
+
 /* One message, and idle again, is what most turns are: that is done here, with
  * little to save and restore; the rest in go_on. */
 static void run_actor(gri_worker *worker, gri_task *task)
 {
     gr_actor *self = GRI_CONTAINER(task, gr_actor, task);
     gri_enter(self, worker->user);
-    gr_msg *msg;
-    if (gri_next(self, &msg) != GRI_POP_MSG) {
-        go_on(self, 0);
+    if (__builtin_expect(self->todo != 0, 0)) {
+        go_on_again(self, 0); /* the turn before had no room for them */
         return;
     }
-    if (!handle(self, msg)) {
+    gr_msg *msg;
+    if (gri_next(self, &msg) != GRI_POP_MSG) {
+        go_on(self, 0, 2);
+        return;
+    }
+    const after then = handle(self, msg);
+    if (then != AFTER_NEXT) {
+        if (then == AFTER_REPLAY) {
+            go_on_again(self, 1);
+        }
         return;
     }
     if (gri_inbox_is_empty(&self->outlet) && self->ctx->pressed == NULL &&
         go_idle(self)) {
         return;
     }
-    go_on(self, 1);
+    go_on(self, 1, 2);
 }
 
 /* A timer's message goes to its actor, as any signal. */

@@ -42,7 +42,7 @@ enum {
     GRI_MSG_KEPT = 4, /* flag: somebody holds it; the inbox must not free it */
     GRI_MSG_NO_REPORT = 8, /* flag: about a dead letter; never one itself */
     GRI_MSG_COUNTED = 16,  /* flag: found the inbox busy, see inbox.h */
-    GRI_MSG_SAVED = 32,    /* flag: a thread actor's, to be given later */
+    GRI_MSG_SAVED = 32,    /* flag: set aside by its actor, to be given later */
     GRI_MSG_LENT = 64,     /* flag: its handler borrows what ends with it */
     GRI_MSG_NEAR_AT = 7    /* from this bit on: the note of near.h, or 0 */
 };

@@ -219,13 +219,11 @@ static int run_chameneos(bench *b)
 
 enum { BALANCE = 1000000, AMOUNT_MAX = 1000, ACCOUNTS_MAX = 100000 };
 
-/* An account that waits for an answer keeps its other messages for later. */
+/* An account that waits for an answer stashes its other messages. */
 typedef struct account_state {
     int64_t balance;
     gr_pid teller; /* of the transfer under way */
     bool waits;
-    const gr_msg **later; /* a ring; room is 0 or a power of two */
-    size_t first, n, room;
 } account_state;
 
 static int account_init(gr_actor *self, void *state, const gr_msg *args)
@@ -234,29 +232,6 @@ static int account_init(gr_actor *self, void *state, const gr_msg *args)
     (void)self;
     (void)args;
     a->balance = BALANCE;
-    return 0;
-}
-
-static int put_off(gr_actor *self, account_state *a, const gr_msg *msg)
-{
-    if (a->n == a->room) {
-        const size_t room = a->room > 0 ? 2 * a->room : 16;
-        const gr_msg **later = gr_alloc(self, room * sizeof(gr_msg *));
-        if (later == NULL) {
-            return GR_ENOMEM;
-        }
-        for (size_t i = 0; i < a->n; i++) {
-            later[i] = a->later[(a->first + i) & (a->room - 1)];
-        }
-        a->later = later;
-        a->first = 0;
-        a->room = room;
-    }
-    const gr_msg *kept = gr_keep(self, msg);
-    if (kept == NULL) {
-        return GR_ENOMEM;
-    }
-    a->later[(a->first + a->n++) & (a->room - 1)] = kept;
     return 0;
 }
 
@@ -270,6 +245,8 @@ static int account_handle(gr_actor *self, account_state *a, const gr_msg *msg)
         a->waits = true;
         return gr_send(self, to, "deposit", amount);
     }
+    /* It goes on not waiting: so does what it has put aside. */
+    gr_unstash_one(self);
     if (gr_match(msg, "deposit", &amount)) {
         a->balance += amount;
         return gr_send(self, gr_sender(msg), "deposited", amount);
@@ -288,18 +265,11 @@ static int account_receive(gr_actor *self, void *state, const gr_msg *msg)
         return account_handle(self, a, msg);
     }
     if (!gr_match(msg, "deposited", &amount)) {
-        return put_off(self, a, msg);
+        return gr_stash(self, msg);
     }
     a->waits = false;
-    GR_TRY(gr_send(self, a->teller, "transferred", amount));
-    while (a->n > 0 && !a->waits) {
-        const gr_msg *next = a->later[a->first];
-        a->first = (a->first + 1) & (a->room - 1);
-        a->n--;
-        GR_TRY(account_handle(self, a, next));
-        gr_release(self, next);
-    }
-    return 0;
+    gr_unstash_one(self); /* all of them would mostly be stashed again */
+    return gr_send(self, a->teller, "transferred", amount);
 }
 
 static const gr_behavior account = {

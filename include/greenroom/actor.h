@@ -121,6 +121,17 @@ GR_API gr_system *gr_system_of(const gr_actor *self);
 GR_API void gr_exit(gr_actor *self, int code, const char *text);
 
 /*
+ * From the next message on `next`'s receive, handlers and terminate are this
+ * actor's, and its name the one in logs. The state stays, so it must be as
+ * large as next's; init is not called; bounds, arena_max and trap_exit stay as
+ * they are. A supervisor restarts with the behaviour that it knows.
+ * Errors: GR_EINVAL (no name or no receive in next, or its state_size is larger
+ * than that of the behaviour that was spawned), GR_ENOMEM, GR_ENOTSUP (self is
+ * a thread actor).
+ */
+GR_API GR_MUST_CHECK int gr_become(gr_actor *self, const gr_behavior *next);
+
+/*
  * Asks `pid` to stop. It handles what came before, calls terminate, and ends
  * with GR_EXIT_SHUTDOWN; if it traps exits it gets a message that
  * gr_match_stop matches, and decides. Stopping the dead is no error.
@@ -234,11 +245,31 @@ GR_API int gr_unhandled(gr_actor *self, const gr_msg *msg);
  * Keeps a message beyond its handler without copying: to answer it later, or to
  * read it again. It ends with gr_release, or with the actor. An asked message
  * that ends unanswered is answered with GR_ENOREPLY (GR_ENOPROC at exit).
- * Returns NULL without memory, or when the actor's arena_max is reached: kept
- * messages count in it.
+ * Returns NULL without memory, when the actor's arena_max is reached (kept
+ * messages count in it), or for a stashed message.
  */
 GR_API GR_MUST_CHECK const gr_msg *gr_keep(gr_actor *self, const gr_msg *msg);
 GR_API void gr_release(gr_actor *self, const gr_msg *kept);
+
+/*
+ * Puts the message that is being handled aside, without copying: it is given to
+ * this actor again after gr_unstash. An asked one stays to be answered. Only
+ * then does it count as handled; what is in the stash at the actor's end is a
+ * dead letter, and whoever asked gets GR_ENOPROC.
+ * Owns:    the message stays the runtime's; it counts in arena_max, as if kept.
+ * Errors:  GR_EAGAIN (as many are stashed as the mailbox's hard bound, or
+ *          arena_max is reached), GR_EINVAL (not the message being handled, or
+ *          kept, or stashed already; an answer, or init's arguments),
+ *          GR_ENOMEM, GR_ENOTSUP (self is a thread actor).
+ */
+GR_API GR_MUST_CHECK int gr_stash(gr_actor *self, const gr_msg *msg);
+/* Gives what is stashed again, in the order in which it came, right after the
+ * running handler and before all that waits in the mailbox. What is stashed
+ * from now on, even if it is given by this, waits for the next gr_unstash. */
+GR_API void gr_unstash(gr_actor *self);
+/* The same for the first of them only: for an actor that may have to wait again
+ * after each, and would stash all others once more. */
+GR_API void gr_unstash_one(gr_actor *self);
 
 /* ---- asking ------------------------------------------------------------- */
 

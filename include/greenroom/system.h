@@ -126,7 +126,8 @@ GR_API int gr_main(int argc, char **argv, gr_app_fn *app);
  * exact while nothing runs. */
 typedef struct gr_stats {
     uint64_t sent;         /* accepted messages, answers and fired timers */
-    uint64_t handled;      /* given to a callback, or to a waiting thread */
+    uint64_t handled;      /* given to a callback that did not stash it, or to
+                              a waiting thread */
     uint64_t dead_letters; /* nobody there, unhandled, or a refused gr_tell */
     uint64_t dropped;      /* by a mailbox's stated policy */
     uint64_t late_replies; /* answers that nobody waits for any more */

@@ -161,11 +161,32 @@ static bool is_ignored(const gr_msg *msg)
     return gr_match(msg, "ignore", &rest);
 }
 
+static int ready_receive(gr_actor *self, void *state, const gr_msg *msg);
+
+static const gr_behavior ready = {
+    .name = "ready",
+    .state_size = sizeof(struct worker),
+    .receive = ready_receive,
+};
+
+static int use_stash(gr_actor *self, const gr_msg *msg)
+{
+    GR_TRY(gr_after(self, 1, NULL, "now"));
+    return gr_stash(self, msg);
+}
+
 static int worker_receive(gr_actor *self, void *state, const gr_msg *msg)
 {
     static const char large[3000];
     gr_pid peer;
     (void)state;
+    if (gr_match(msg, "later")) {
+        return use_stash(self, msg);
+    }
+    if (gr_match(msg, "now")) {
+        gr_unstash(self);
+        return gr_become(self, &ready);
+    }
     if (gr_match(msg, "all", &peer)) {
         return use_all(self, peer);
     }
@@ -204,6 +225,12 @@ static int use_thread_msgpack(gr_actor *self, gr_pid peer)
     return 0;
 }
 
+static int ready_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    return gr_match(msg, "later") ? gr_reply(self, msg, "got")
+                                  : worker_receive(self, state, msg);
+}
+
 static void drain(gr_actor *self)
 {
     const gr_msg *msg;
@@ -235,6 +262,8 @@ static int play_as(gr_actor *self, int *hooks)
     rc = gr_call(self, b, 10, gr_expect("got"), "pass", a);
     CHECK(fine_answer(rc));
     GR_TRY(use_thread_msgpack(self, b));
+    rc = gr_call(self, b, 10, gr_expect("got"), "later");
+    CHECK(fine_answer(rc));
     GR_TRY(gr_after(self, 1, NULL, "tick"));
     gr_tell(self, a, "unknown");
     drain(self);
