@@ -13,7 +13,7 @@ cd "$GREENROOM_SOURCE"
 
 (
     cd "$work"
-    for file in message pool pack decode match near unpack validate print; do
+    for file in message pool slab pack decode match near unpack validate print; do
         set -- "$@" "$GREENROOM_SOURCE/mailbox/$file.c"
     done
     "$CC" -std=c11 -D_GNU_SOURCE -O1 -I"$GREENROOM_SOURCE" \
