@@ -268,6 +268,8 @@ struct gr_system {
     /* Any thread, by atomic addition: of those without a context. */
     gri_counters foreign;
 
+    gri_timer reap; /* for the depot; see reap.c */
+
     /* Deterministic mode: turns since the clock last moved. */
     unsigned sim_busy;
 

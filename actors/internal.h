@@ -169,6 +169,13 @@ void gri_drops_add(gri_ctx *ctx, gr_actor *slot, gr_pid to);
  */
 uint64_t gri_drops_of(gr_actor *slot, uint32_t run);
 
+/* ---- reap.c: the pool's memory goes back after a burst ------------------- */
+
+/* Before the workers run. */
+void gri_reap_init(gr_system *sys);
+/* On a worker: the timer without a message fired. */
+void gri_reap(gri_ctx *ctx);
+
 /* ---- turn.c -------------------------------------------------------------- */
 
 extern const gri_sched_ops gri_actor_ops;

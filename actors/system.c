@@ -163,6 +163,7 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
         goto no_sched;
     }
     init_locks(sys);
+    gri_reap_init(sys);
     rc = start_workers(sys);
     if (rc < 0) {
         gri_system_free(sys);

@@ -10,7 +10,8 @@ enum {
     TURN_MESSAGES = 100, /* received in a turn, so that others have theirs */
     TURN_SENDS = 1000,   /* sent in a turn: a producer that floods gives way */
     TURN_MS = 1,         /* a turn of long callbacks gives way, too */
-    STUB_CLASS_MAX = 1   /* an idle inbox holds at most 128 bytes */
+    /* An idle inbox holds at most 128 bytes. */
+    STUB_CLASS_MAX = GRI_CLASS_MSG + 1
 };
 
 static gri_take on_start(gr_actor *self, gr_msg *msg)
@@ -414,10 +415,15 @@ static void run_actor(gri_worker *worker, gri_task *task)
     go_on(self, 1, 2);
 }
 
-/* A timer's message goes to its actor, as any signal. */
+/* A timer's message goes to its actor, as any signal; one without a message is
+ * the system's own. */
 static void timer_fired(gri_worker *worker, const gri_fired *fired)
 {
     gri_ctx *ctx = worker->user;
+    if (fired->payload == NULL) {
+        gri_reap(ctx);
+        return;
+    }
     gr_pid to = {ctx->sys->node, fired->a};
     gri_send_signal(ctx, to, fired->payload);
 }

@@ -54,10 +54,11 @@ struct gr_msg {
         uint32_t run; /* the receiver's generation that it is meant for */
         gr_msg *link; /* once received: in a list of its owner's */
     };
-    uint32_t len;   /* bytes of payload */
+    /* In this order, so that one short constant sets them for a new message. */
     uint8_t kind;   /* gri_msg_kind */
     uint8_t class_; /* of its block, see pool.h */
     uint16_t flags;
+    uint32_t len; /* bytes of payload */
 };
 
 typedef struct gri_trailer {

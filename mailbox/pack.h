@@ -57,11 +57,12 @@ static inline gri_writer gri_builder_begin_short(gri_builder *b, uint32_t n,
                                                  uint32_t room)
 {
     gri_cache *cache = b->cache;
-    const unsigned class_ = room > GRI_SMALL_ROOM;
-    room = class_ == 0 ? GRI_SMALL_ROOM : GRI_MIDDLE_ROOM;
+    const bool small = room <= GRI_SMALL_ROOM;
+    const unsigned class_ = small ? GRI_CLASS_MSG : GRI_CLASS_MSG + 1;
+    room = small ? GRI_SMALL_ROOM : GRI_MIDDLE_ROOM;
     GR_DASSERT(b->msg == NULL);
     if (n > GRI_FIXARRAY_MAX || b->len_max < room ||
-        cache->count[class_] == 0) {
+        !gri_block_at_hand(cache, class_)) {
         return gri_builder_begin(b, n, false);
     }
     gr_msg *msg = gri_block_pop(cache, class_);
@@ -110,10 +111,10 @@ static inline gr_msg *gri_build_short(gri_builder *b, uint64_t tag, bool with_x,
 {
     gri_cache *cache = b->cache;
     GR_DASSERT(b->msg == NULL && b->len_max >= GRI_SMALL_ROOM);
-    if (__builtin_expect(cache->count[0] == 0, 0)) {
+    if (__builtin_expect(!gri_block_at_hand(cache, GRI_CLASS_MSG), 0)) {
         return NULL;
     }
-    gr_msg *msg = gri_block_pop(cache, 0);
+    gr_msg *msg = gri_block_pop(cache, GRI_CLASS_MSG);
     uint8_t *const payload = gri_msg_payload(msg);
     const uint64_t bytes = htole64(tag);
     payload[0] = (uint8_t)(GRI_FIXARRAY | (with_x ? 2 : 1));
@@ -124,7 +125,7 @@ static inline gr_msg *gri_build_short(gri_builder *b, uint64_t tag, bool with_x,
     }
     msg->len = (uint32_t)(p - payload);
     msg->kind = GRI_MSG_USER;
-    msg->class_ = 0;
+    msg->class_ = GRI_CLASS_MSG;
     msg->flags = 0;
     return msg;
 }

@@ -1,4 +1,9 @@
-/* mailbox/pool.c - see pool.h for how blocks travel. */
+/*
+ * mailbox/pool.c - see pool.h for how blocks travel.
+ *
+ * A magazine without blocks, a shell, is itself a block of the pool: shells
+ * pile up as blocks do, in the depot after a burst, and have to go as they do.
+ */
 #include "mailbox/pool.h"
 
 #include <stdlib.h>
@@ -6,136 +11,306 @@
 #include <greenroom/error.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 
 enum {
-    SLAB_BLOCKS = 2 * GRI_MAGAZINE /* blocks cut from one piece of memory */
+    EMPTY = GRI_CLASSES, /* the shelf of shells */
+    CLASS_SHELL = 4,     /* 512 bytes */
+
+    /* A full magazine holds at most 16 KiB, so that the caches of many threads
+     * do not add up to much, but 8 blocks at least. */
+    MAGAZINE_BYTES = 16 * 1024,
+    MAGAZINE_MIN = 8,
+
+    /* Bytes on a shelf that are never reaped: what little there is in a small
+     * program is not worth the page faults. */
+    KEEP_BYTES = 256 * 1024,
+
+    /* What one call of gri_depot_reap does: some 100 us of work. */
+    REAP_MAGAZINES = 256,
+    REAP_SLABS = 8
 };
+
+/* Between two such calls: the worker that reaps has other things to do. */
+#define REAP_PAUSE_NS GRI_NS_PER_MS
 
 struct gri_magazine {
-    gri_magazine *next;
     uint32_t count; /* of blocks: not all, if a cache's end left fewer */
-    void *block[GRI_MAGAZINE];
+    /* The blocks stand behind a pointer of another kind: to the next magazine
+     * on the shelf, and NULL while it is loaded (see gri_block_pop). */
+    void *slot[1 + GRI_MAGAZINE];
 };
 
-struct gri_slab {
-    gri_slab *next;
-    void *memory;
-};
+_Static_assert(sizeof(gri_magazine) == (size_t)1
+                                           << (CLASS_SHELL + GRI_CLASS_FIRST),
+               "a magazine is a block");
+
+/* How many blocks a magazine of that class takes. */
+static uint32_t room_of(unsigned class_)
+{
+    uint32_t n = MAGAZINE_BYTES >> (class_ + GRI_CLASS_FIRST);
+    n = n < MAGAZINE_MIN ? MAGAZINE_MIN : n;
+    return n > GRI_MAGAZINE ? GRI_MAGAZINE : n;
+}
+
+/* How many magazines stay on a shelf. */
+static uint32_t keep_on(unsigned shelf)
+{
+    uint32_t bytes = (uint32_t)sizeof(gri_magazine);
+    if (shelf != EMPTY) {
+        bytes = room_of(shelf) << (shelf + GRI_CLASS_FIRST);
+    }
+    return KEEP_BYTES / bytes;
+}
+
+/* ---- the depot ----------------------------------------------------------- */
 
 int gri_depot_init(gri_depot *depot)
 {
-    *depot = (gri_depot){.slabs = NULL};
-    return pthread_mutex_init(&depot->lock, NULL) == 0 ? 0 : GR_ENOMEM;
-}
-
-static void free_magazines(gri_magazine *magazine)
-{
-    while (magazine != NULL) {
-        gri_magazine *next = magazine->next;
-        free(magazine);
-        magazine = next;
+    *depot = (gri_depot){.tended = false};
+    for (unsigned i = 0; i < GRI_SHELVES; i++) {
+        depot->shelf[i].keep = keep_on(i);
     }
+    GR_TRY(gri_slabs_init(&depot->slabs));
+    if (pthread_mutex_init(&depot->lock, NULL) != 0) {
+        gri_slabs_fini(&depot->slabs);
+        return GR_ENOMEM;
+    }
+    return 0;
 }
 
 void gri_depot_fini(gri_depot *depot)
 {
-    for (unsigned i = 0; i < GRI_CLASSES; i++) {
-        free_magazines(depot->full[i]);
-        free_magazines(depot->empty[i]);
-    }
-    while (depot->slabs != NULL) {
-        gri_slab *slab = depot->slabs;
-        depot->slabs = slab->next;
-        free(slab->memory);
-        free(slab);
-    }
+    gri_slabs_fini(&depot->slabs);
     (void)pthread_mutex_destroy(&depot->lock); /* nobody holds it any more */
 }
 
+/* Under the lock. NULL: there is none. */
+static gri_magazine *shelf_take(gri_depot *depot, unsigned shelf)
+{
+    gri_shelf *s = &depot->shelf[shelf];
+    gri_magazine *magazine = s->first;
+    if (magazine != NULL) {
+        s->first = magazine->slot[0];
+        s->count--;
+        s->low = s->count < s->low ? s->count : s->low;
+    }
+    return magazine;
+}
+
+/* Under the lock. */
+static void shelf_put(gri_depot *depot, unsigned shelf, gri_magazine *magazine)
+{
+    gri_shelf *s = &depot->shelf[shelf];
+    magazine->slot[0] = s->first;
+    s->first = magazine;
+    s->count++;
+}
+
+/* Under the lock. */
+static bool has_too_much(const gri_depot *depot)
+{
+    for (unsigned i = 0; i < GRI_SHELVES; i++) {
+        if (depot->shelf[i].count > depot->shelf[i].keep) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Under the lock. What was there all the round is too much; the next begins. */
+static void turn_round(gri_depot *depot)
+{
+    for (unsigned i = 0; i < GRI_SHELVES; i++) {
+        gri_shelf *s = &depot->shelf[i];
+        s->surplus = s->low > s->keep ? s->low - s->keep : 0;
+        s->low = s->count;
+    }
+}
+
+/* Puts a magazine on its shelf, and takes a shell or nothing; the lock is taken
+ * once. Then whoever reaps is told, if it is time. */
+static gri_magazine *trade(gri_depot *depot, unsigned shelf,
+                           gri_magazine *magazine, bool shell)
+{
+    bool tell = false;
+    (void)pthread_mutex_lock(&depot->lock);
+    gri_magazine *out = shell ? shelf_take(depot, EMPTY) : NULL;
+    if (magazine != NULL) {
+        shelf_put(depot, shelf, magazine);
+        if (!depot->tended && depot->wanted != NULL &&
+            depot->shelf[shelf].count > depot->shelf[shelf].keep) {
+            tell = true;
+            depot->tended = true;
+            depot->round_ns = 0; /* the first reap begins a round */
+        }
+    }
+    (void)pthread_mutex_unlock(&depot->lock);
+    if (tell && !depot->wanted(depot->wanted_arg)) {
+        gri_depot_untend(depot);
+    }
+    return out;
+}
+
+/* ---- giving back --------------------------------------------------------- */
+
+void gri_depot_tend(gri_depot *depot, bool (*wanted)(void *arg), void *arg)
+{
+    depot->wanted = wanted;
+    depot->wanted_arg = arg;
+}
+
+void gri_depot_untend(gri_depot *depot)
+{
+    (void)pthread_mutex_lock(&depot->lock);
+    depot->tended = false;
+    (void)pthread_mutex_unlock(&depot->lock);
+}
+
+/* Under the lock. A magazine that is not needed, or NULL. */
+static gri_magazine *take_surplus(gri_depot *depot)
+{
+    for (unsigned i = 0; i < GRI_SHELVES; i++) {
+        gri_shelf *s = &depot->shelf[i];
+        if (s->surplus > 0 && s->count > s->keep) {
+            s->surplus--;
+            return shelf_take(depot, i);
+        }
+        s->surplus = 0;
+    }
+    return NULL;
+}
+
+/* The blocks, and the shell that they come in. */
+static void retire(gri_depot *depot, gri_magazine *magazine)
+{
+    void *shell = magazine;
+    gri_slabs_retire(&depot->slabs, &magazine->slot[1], magazine->count);
+    gri_slabs_retire(&depot->slabs, &shell, 1);
+}
+
+/* Pages go only when all surplus is retired: by then more of them are whole. */
+static bool reap_some(gri_depot *depot)
+{
+    for (unsigned i = 0; i < REAP_MAGAZINES; i++) {
+        (void)pthread_mutex_lock(&depot->lock);
+        gri_magazine *magazine = take_surplus(depot);
+        (void)pthread_mutex_unlock(&depot->lock);
+        if (magazine == NULL) {
+            for (unsigned k = 0; k < REAP_SLABS; k++) {
+                if (!gri_slabs_trim(&depot->slabs)) {
+                    return false;
+                }
+            }
+            return true;
+        }
+        retire(depot, magazine);
+    }
+    return true;
+}
+
+int64_t gri_depot_reap(gri_depot *depot, int64_t now_ns)
+{
+    (void)pthread_mutex_lock(&depot->lock);
+    if (now_ns >= depot->round_ns) {
+        turn_round(depot);
+        depot->round_ns = now_ns + GRI_REAP_ROUND_NS;
+    }
+    (void)pthread_mutex_unlock(&depot->lock);
+    if (reap_some(depot)) {
+        return now_ns + REAP_PAUSE_NS;
+    }
+    (void)pthread_mutex_lock(&depot->lock);
+    depot->tended = has_too_much(depot);
+    int64_t next_ns = depot->tended ? depot->round_ns : GRI_NEVER;
+    (void)pthread_mutex_unlock(&depot->lock);
+    return next_ns;
+}
+
+/* ---- caches -------------------------------------------------------------- */
+
 void gri_cache_init(gri_cache *cache, gri_depot *depot)
 {
-    cache->depot = depot;
-    for (unsigned i = 0; i < GRI_CLASSES; i++) {
-        cache->count[i] = 0;
-    }
+    *cache = (gri_cache){.depot = depot};
 }
 
-/* Cuts new memory into blocks for an empty cache. */
-static void refill_from_slab(gri_cache *cache, unsigned class_)
+static void load(gri_stack *stack, unsigned class_, gri_magazine *magazine)
 {
-    gri_depot *depot = cache->depot;
-    size_t size = gri_class_size((uint8_t)class_, 0);
-    gri_slab *slab = malloc(sizeof *slab);
-    char *memory = aligned_alloc(64, size * SLAB_BLOCKS);
-    if (slab == NULL || memory == NULL) {
-        free(slab);
-        free(memory);
-        return;
-    }
-    slab->memory = memory;
-    (void)pthread_mutex_lock(&depot->lock);
-    slab->next = depot->slabs;
-    depot->slabs = slab;
-    (void)pthread_mutex_unlock(&depot->lock);
-    /* Backwards, so that blocks come out in the order of their addresses. */
-    for (unsigned i = SLAB_BLOCKS; i > 0; i--) {
-        cache->block[class_][cache->count[class_]++] = memory + (i - 1) * size;
-    }
+    magazine->slot[0] = NULL;
+    stack->bottom = &magazine->slot[1];
+    stack->top = stack->bottom + magazine->count;
+    stack->limit = stack->bottom + room_of(class_);
 }
 
-static void refill(gri_cache *cache, unsigned class_)
+/* The loaded magazine, closed; NULL: there is none. */
+static gri_magazine *unload(gri_stack *stack)
 {
-    gri_depot *depot = cache->depot;
-    (void)pthread_mutex_lock(&depot->lock);
-    gri_magazine *magazine = depot->full[class_];
-    if (magazine != NULL) {
-        depot->full[class_] = magazine->next;
-        for (unsigned i = 0; i < magazine->count; i++) {
-            cache->block[class_][i] = magazine->block[i];
-        }
-        cache->count[class_] = magazine->count;
-        magazine->next = depot->empty[class_];
-        depot->empty[class_] = magazine;
+    if (stack->bottom == NULL) {
+        return NULL;
     }
-    (void)pthread_mutex_unlock(&depot->lock);
-    if (magazine == NULL) {
-        refill_from_slab(cache, class_);
-    }
+    gri_magazine *magazine =
+        GRI_CONTAINER(stack->bottom, gri_magazine, slot[1]);
+    magazine->count = (uint32_t)(stack->top - stack->bottom);
+    stack->top = stack->bottom = stack->limit = NULL;
+    return magazine;
 }
 
-/* Moves one magazine's worth to the depot. Without memory for a new shell the
- * blocks are lost to reuse until the system's end; the slabs still own them. */
-static void spill(gri_cache *cache, unsigned class_, unsigned n)
+/* A new shell, or NULL. */
+static gri_magazine *new_shell(gri_depot *depot)
 {
-    gri_depot *depot = cache->depot;
-    (void)pthread_mutex_lock(&depot->lock);
-    gri_magazine *magazine = depot->empty[class_];
-    if (magazine != NULL) {
-        depot->empty[class_] = magazine->next;
-    } else {
-        magazine = malloc(sizeof *magazine);
+    void *block;
+    if (gri_slabs_take(&depot->slabs, CLASS_SHELL, &block, 1) == 0) {
+        return NULL;
     }
-    if (magazine != NULL) {
-        magazine->count = n;
-        for (unsigned i = 0; i < n; i++) {
-            magazine->block[i] =
-                cache->block[class_][cache->count[class_] - n + i];
-        }
-        magazine->next = depot->full[class_];
-        depot->full[class_] = magazine;
+    gri_magazine *shell = block;
+    shell->count = 0;
+    return shell;
+}
+
+/* The depot's full magazine for the empty one, which may be NULL. NULL: there
+ * is none, and the empty one stays the caller's. */
+static gri_magazine *fetch_full(gri_depot *depot, unsigned class_,
+                                gri_magazine *empty)
+{
+    (void)pthread_mutex_lock(&depot->lock);
+    gri_magazine *full = shelf_take(depot, class_);
+    if (full != NULL && empty != NULL) {
+        shelf_put(depot, EMPTY, empty);
     }
     (void)pthread_mutex_unlock(&depot->lock);
-    cache->count[class_] -= n;
+    return full;
 }
 
-void gri_cache_flush(gri_cache *cache)
+/* Loads a magazine with blocks; if there is none and no shell either, returns a
+ * block that is in none. The loaded one has no blocks. */
+static void *refill(gri_cache *cache, unsigned class_)
 {
-    for (unsigned i = 0; i < GRI_CLASSES; i++) {
-        while (cache->count[i] > 0) {
-            uint32_t n = cache->count[i];
-            spill(cache, i, n < GRI_MAGAZINE ? n : GRI_MAGAZINE);
-        }
+    gri_depot *depot = cache->depot;
+    gri_stack *stack = &cache->stack[class_];
+    gri_magazine *empty = unload(stack);
+    gri_magazine *full = stack->spare;
+    if (full != NULL && full->count > 0) {
+        stack->spare = empty;
+        load(stack, class_, full);
+        return NULL;
     }
+    full = fetch_full(depot, class_, empty);
+    if (full != NULL) {
+        load(stack, class_, full);
+        return NULL;
+    }
+    if (empty == NULL) {
+        empty = new_shell(depot);
+    }
+    if (empty != NULL) {
+        empty->count = gri_slabs_take(&depot->slabs, class_, &empty->slot[1],
+                                      room_of(class_));
+        load(stack, class_, empty);
+        return NULL;
+    }
+    void *block = NULL;
+    (void)gri_slabs_take(&depot->slabs, class_, &block, 1);
+    return block;
 }
 
 void *gri_block_alloc_slow(gri_cache *cache, size_t size, uint8_t *class_out)
@@ -145,12 +320,10 @@ void *gri_block_alloc_slow(gri_cache *cache, size_t size, uint8_t *class_out)
         *class_out = GRI_CLASS_HEAP;
         return malloc(size);
     }
-    refill(cache, class_);
-    if (cache->count[class_] == 0) {
-        return NULL;
-    }
     *class_out = (uint8_t)class_;
-    return cache->block[class_][--cache->count[class_]];
+    void *block = refill(cache, class_);
+    gri_stack *stack = &cache->stack[class_];
+    return stack->top != stack->bottom ? *--stack->top : block;
 }
 
 void gri_block_free_slow(gri_cache *cache, void *block, uint8_t class_)
@@ -160,6 +333,39 @@ void gri_block_free_slow(gri_cache *cache, void *block, uint8_t class_)
         free(block);
         return;
     }
-    spill(cache, class_, GRI_MAGAZINE);
-    cache->block[class_][cache->count[class_]++] = block;
+    gri_depot *depot = cache->depot;
+    gri_stack *stack = &cache->stack[class_];
+    gri_magazine *full = unload(stack); /* or NULL */
+    gri_magazine *empty = stack->spare;
+    stack->spare = full;
+    if (empty == NULL || empty->count > 0) {
+        empty = trade(depot, class_, empty, true);
+        if (empty == NULL) {
+            empty = new_shell(depot);
+        }
+    }
+    if (empty != NULL) {
+        load(stack, class_, empty);
+        *stack->top++ = block;
+        return;
+    }
+    gri_slabs_retire(&depot->slabs, &block, 1);
+}
+
+static void bring(gri_depot *depot, unsigned class_, gri_magazine *magazine)
+{
+    if (magazine != NULL) {
+        unsigned shelf = magazine->count > 0 ? class_ : EMPTY;
+        (void)trade(depot, shelf, magazine, false);
+    }
+}
+
+void gri_cache_flush(gri_cache *cache)
+{
+    for (unsigned i = 0; i < GRI_CLASSES; i++) {
+        gri_stack *stack = &cache->stack[i];
+        bring(cache->depot, i, unload(stack));
+        bring(cache->depot, i, stack->spare);
+        stack->spare = NULL;
+    }
 }

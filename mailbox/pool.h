@@ -1,49 +1,96 @@
 /*
- * mailbox/pool.h - memory for messages: blocks of a few sizes, recycled.
+ * mailbox/pool.h - memory for messages and small states: blocks of a few sizes,
+ * recycled.
  *
- * Each thread that makes or frees messages has a cache of free blocks. A cache
- * that runs empty takes a magazine (a full array of blocks) from the depot that
- * the system's threads share; one that runs over gives a magazine back. So
- * blocks travel freely between threads at the price of one lock for each
- * GRI_MAGAZINE blocks. The idea is Bonwick and Adams' magazine allocator
- * (2001).
+ * Each thread that makes or frees messages has a cache of free blocks: for each
+ * class a loaded magazine (an array of blocks), and a spare one that is full or
+ * empty. A cache that runs empty takes a full magazine from the depot that the
+ * system's threads share, for an empty one; one that runs over does the
+ * reverse. So blocks travel freely between threads at the price of one lock and
+ * two pointers for each magazine. When the depot has no full ones, blocks come
+ * from the slabs (slab.h).
+ *
+ * The depot gives memory back: of each kind of magazine it remembers how few
+ * lay there at any time in a round of half a second. Those were not needed, and
+ * their blocks are retired to the slabs. So what is taken and brought again
+ * within that time stays, and a burst's memory goes. The pool has no thread:
+ * whoever owns the depot is told when there is more than a little in it, and
+ * calls gri_depot_reap then.
+ *
+ * The idea is Bonwick and Adams' magazine allocator (2001).
  */
 #ifndef GRI_MAILBOX_POOL_H
 #define GRI_MAILBOX_POOL_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+#include "mailbox/slab.h"
+
 enum {
-    GRI_CLASSES = 7,     /* 64, 128, ... 4096 bytes */
-    GRI_CLASS_FIRST = 6, /* log2 of the smallest */
-    GRI_MAGAZINE = 32,   /* blocks that move at once */
-    GRI_CLASS_HEAP = 255 /* larger: from malloc, and back to it */
+    GRI_CLASS_MSG = 1,    /* of the smallest message: 64 bytes */
+    GRI_CLASS_HEAP = 255, /* larger: from malloc, and back to it */
+    /* Blocks of a full magazine, if they are small: as many as make it a block
+     * of 512 bytes itself. */
+    GRI_MAGAZINE = 62,
+    GRI_SHELVES = GRI_CLASSES + 1 /* of a depot: the last has empty ones */
 };
 
+/* How long the depot watches what is needed before it decides. */
+#define GRI_REAP_ROUND_NS (500 * GRI_NS_PER_MS)
+
 typedef struct gri_magazine gri_magazine;
-typedef struct gri_slab gri_slab;
+
+/* Magazines of one kind. Under the depot's lock. */
+typedef struct gri_shelf {
+    gri_magazine *first;
+    uint32_t count;
+    uint32_t low;     /* the least count in this round */
+    uint32_t surplus; /* that many are still to be reaped */
+    uint32_t keep;    /* constant: that many are never reaped */
+} gri_shelf;
 
 /* The shared half, one for each system. */
 typedef struct gri_depot {
     pthread_mutex_t lock;
-    gri_magazine *full[GRI_CLASSES];  /* under lock */
-    gri_magazine *empty[GRI_CLASSES]; /* under lock: shells without blocks */
-    gri_slab *slabs;                  /* under lock: all memory, for fini */
+    gri_shelf shelf[GRI_SHELVES]; /* under lock */
+    int64_t round_ns;             /* under lock: when the round ends */
+    bool tended;                  /* under lock: gri_depot_reap will come */
+    bool (*wanted)(void *arg);    /* constant, or NULL: see gri_depot_tend */
+    void *wanted_arg;
+    gri_slabs slabs;
 } gri_depot;
 
-/* One thread's half: two magazines' worth of blocks for each class. */
+/* A loaded magazine, open: blocks from bottom to below top. All NULL: none. */
+typedef struct gri_stack {
+    void **top, **bottom, **limit;
+    gri_magazine *spare; /* full, empty, or NULL */
+} gri_stack;
+
+/* One thread's half. */
 typedef struct gri_cache {
     gri_depot *depot;
-    uint32_t count[GRI_CLASSES];
-    void *block[GRI_CLASSES][2 * GRI_MAGAZINE];
+    gri_stack stack[GRI_CLASSES];
 } gri_cache;
 
 /* Returns 0 or GR_ENOMEM. */
 int gri_depot_init(gri_depot *depot);
 /* Frees all blocks of all caches: nobody may use one after it. */
 void gri_depot_fini(gri_depot *depot);
+
+/* Before other threads use the depot: `wanted` is called, by whoever frees a
+ * block and under no lock of the pool, when from GRI_REAP_ROUND_NS later on
+ * gri_depot_reap is to be called; once, until that has returned GRI_NEVER.
+ * False: it is not possible now, and it is called again some time. */
+void gri_depot_tend(gri_depot *depot, bool (*wanted)(void *arg), void *arg);
+/* One thread at a time. Gives some memory back, in a bounded time. Returns when
+ * it is to be called again, or GRI_NEVER. */
+int64_t gri_depot_reap(gri_depot *depot, int64_t now_ns);
+/* gri_depot_reap was promised, and will not come. */
+void gri_depot_untend(gri_depot *depot);
 
 void gri_cache_init(gri_cache *cache, gri_depot *depot);
 /* Gives every block back to the depot. */
@@ -63,15 +110,22 @@ static inline unsigned gri_class_of(size_t size)
 void *gri_block_alloc_slow(gri_cache *cache, size_t size, uint8_t *class_out);
 void gri_block_free_slow(gri_cache *cache, void *block, uint8_t class_);
 
+/* Whether the cache has a block of the class. */
+static inline bool gri_block_at_hand(const gri_cache *cache, unsigned class_)
+{
+    const gri_stack *stack = &cache->stack[class_];
+    return stack->top != stack->bottom;
+}
+
 /* The next block of a class of which there is one. The one after it is made
- * ready to be written: in a crowd it was last used long ago. */
+ * ready to be written: in a crowd it was last used long ago. (Below the last
+ * one stands a null pointer: no address to be made ready, and no harm.) */
 static inline void *gri_block_pop(gri_cache *cache, unsigned class_)
 {
-    const uint32_t n = --cache->count[class_];
-    if (n > 0) {
-        __builtin_prefetch(cache->block[class_][n - 1], 1);
-    }
-    return cache->block[class_][n];
+    gri_stack *stack = &cache->stack[class_];
+    void **top = --stack->top;
+    __builtin_prefetch(top[-1], 1);
+    return *top;
 }
 
 /*
@@ -83,7 +137,7 @@ static inline void *gri_block_alloc(gri_cache *cache, size_t size,
                                     uint8_t *class_out)
 {
     unsigned class_ = gri_class_of(size);
-    if (class_ < GRI_CLASSES && cache->count[class_] > 0) {
+    if (class_ < GRI_CLASSES && gri_block_at_hand(cache, class_)) {
         *class_out = (uint8_t)class_;
         return gri_block_pop(cache, class_);
     }
@@ -92,10 +146,13 @@ static inline void *gri_block_alloc(gri_cache *cache, size_t size,
 
 static inline void gri_block_free(gri_cache *cache, void *block, uint8_t class_)
 {
-    if (class_ < GRI_CLASSES &&
-        cache->count[class_] < 2 * (uint32_t)GRI_MAGAZINE) {
-        cache->block[class_][cache->count[class_]++] = block;
-        return;
+    const size_t i = class_;
+    if (i < GRI_CLASSES) {
+        gri_stack *stack = &cache->stack[i];
+        if (stack->top != stack->limit) {
+            *stack->top++ = block;
+            return;
+        }
     }
     gri_block_free_slow(cache, block, class_);
 }

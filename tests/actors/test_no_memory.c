@@ -3,12 +3,16 @@
  * on all fail: what happens is an error that is reported or an actor that ends
  * with GR_ENOMEM, never a crash, a leak or a system that cannot stop.
  *
- * Linked with --wrap: the library's calls come here first.
+ * Linked with --wrap: the library's calls come here first. So does the pool's
+ * own allocation, each time that a cache is empty: otherwise one mapping would
+ * last for the whole scene.
  */
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include <greenroom/msgpack.h>
 
+#include "mailbox/pool.h"
 #include "tests/support/stage.h"
 
 static struct {
@@ -40,6 +44,12 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void *__real_mmap(void *at, size_t size, int prot, int flags, int fd, off_t to);
+void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t to);
+void *__real_gri_block_alloc_slow(gri_cache *cache, size_t size,
+                                  uint8_t *class_out);
+void *__wrap_gri_block_alloc_slow(gri_cache *cache, size_t size,
+                                  uint8_t *class_out);
 /* NOLINTEND(bugprone-reserved-identifier) */
 
 void *__wrap_malloc(size_t size)
@@ -60,6 +70,17 @@ void *__wrap_realloc(void *p, size_t size)
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
     return fails() ? NULL : __real_aligned_alloc(alignment, size);
+}
+
+void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t to)
+{
+    return fails() ? MAP_FAILED : __real_mmap(at, size, prot, flags, fd, to);
+}
+
+void *__wrap_gri_block_alloc_slow(gri_cache *cache, size_t size,
+                                  uint8_t *class_out)
+{
+    return fails() ? NULL : __real_gri_block_alloc_slow(cache, size, class_out);
 }
 
 /* ---- a scene that uses everything ---- */

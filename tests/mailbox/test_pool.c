@@ -1,14 +1,16 @@
 /*
  * Goal:   blocks are big enough, aligned, nobody else's, and recycled; threads
- *         may free what others allocated; without memory, messages fail and
- *         nothing is lost or leaked.
+ *         may free what others allocated, while memory goes back; without
+ *         memory, messages fail and nothing is lost or leaked.
  * Method: random allocation beside a record of what is in use; producers that
- *         hand blocks to consumers; and the linker's --wrap of malloc and
- *         aligned_alloc, by which the n-th allocation fails, for every n until
- *         the operation succeeds.
+ *         hand blocks to consumers; and the linker's --wrap of malloc, mmap and
+ *         the pool's own slow path, by which the n-th allocation fails, for
+ *         every n until the operation succeeds. What goes back to the system,
+ *         and when, is tests/mailbox/test_slab.c.
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 #include "tests/mailbox/box.h"
 
@@ -17,14 +19,19 @@
 /* The linker's names. NOLINTBEGIN(bugprone-reserved-identifier) */
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void *__real_mmap(void *at, size_t size, int prot, int flags, int fd, off_t to);
+void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t to);
+void *__real_gri_block_alloc_slow(gri_cache *cache, size_t size,
+                                  uint8_t *class_out);
+void *__wrap_gri_block_alloc_slow(gri_cache *cache, size_t size,
+                                  uint8_t *class_out);
 /* NOLINTEND(bugprone-reserved-identifier) */
 
 /* How many succeed before one fails; negative: all do. Read by all threads,
  * written only while one runs. */
 static int allowed = -1;
 static unsigned refused;
+static bool no_mappings; /* also, or only: from the system */
 
 static bool refuse(void)
 {
@@ -45,9 +52,17 @@ void *__wrap_malloc(size_t size)
     return refuse() ? NULL : __real_malloc(size);
 }
 
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
+void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t to)
 {
-    return refuse() ? NULL : __real_aligned_alloc(alignment, size);
+    return no_mappings ? MAP_FAILED
+                       : __real_mmap(at, size, prot, flags, fd, to);
+}
+
+void *__wrap_gri_block_alloc_slow(gri_cache *cache, size_t size,
+                                  uint8_t *class_out)
+{
+    return refuse() ? NULL
+                    : __real_gri_block_alloc_slow(cache, size, class_out);
 }
 
 /* ---- one thread --------------------------------------------------------- */
@@ -63,8 +78,8 @@ static void blocks_hold_what_was_asked_for(void **state)
         assert_true(
             class_ == GRI_CLASS_HEAP
                 ? size > 4096
-                : (uintptr_t)block % 64 == 0 &&
-                      (size <= 64 || gri_class_size(class_, size) < 2 * size));
+                : (uintptr_t)block % (size <= 32 ? 32 : 64) == 0 &&
+                      (size <= 32 || gri_class_size(class_, size) < 2 * size));
         memset(block, 0xee, gri_class_size(class_, size));
         gri_block_free(&b->cache, block, class_);
     }
@@ -256,49 +271,167 @@ static void a_signal_without_payload_is_an_empty_list(void **state)
     gri_msg_free(&b->cache, msg);
 }
 
-/* Giving blocks back needs memory for a magazine's shell; without it they wait
- * for the depot's end. */
+/* Takes blocks of a class until there is no memory, or `most`. */
+static unsigned take_all(box *b, size_t size, void **blocks, unsigned most)
+{
+    unsigned n = 0;
+    uint8_t class_;
+    while (n < most) {
+        void *block = gri_block_alloc(&b->cache, size, &class_);
+        if (block == NULL) {
+            break;
+        }
+        memset(block, 0xee, size);
+        blocks[n++] = block;
+    }
+    return n;
+}
+
+static void free_all(box *b, size_t size, void **blocks, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        gri_block_free(&b->cache, blocks[i], (uint8_t)gri_class_of(size));
+    }
+}
+
+/* Freeing needs memory for a magazine; without any, blocks are retired one by
+ * one, and none is lost. */
 static void freeing_without_memory_is_safe(void **state)
 {
-    static void *blocks[4 * GRI_MAGAZINE];
+    enum { MOST = 1 << 20 };
     box *b = *state;
-    uint8_t class_ = 0;
-    for (int i = 0; i < 4 * GRI_MAGAZINE; i++) {
-        blocks[i] = gri_block_alloc(&b->cache, 64, &class_);
-        assert_non_null(blocks[i]);
+    void **large = malloc(MOST * sizeof *large);
+    void **small = malloc(MOST * sizeof *small);
+    assert_non_null(large);
+    assert_non_null(small);
+    assert_int_equal(take_all(b, 4096, large, 1), 1);
+    no_mappings = true; /* there is only what is mapped already */
+    unsigned n = 1 + take_all(b, 4096, large + 1, MOST);
+    /* The class that magazines are of, so that there is none to be had. */
+    unsigned m = take_all(b, 512, small, MOST);
+    gri_cache_init(&b->cache, &b->depot); /* forgets its two magazines */
+    assert_true(n > 100 && m > 100 && n < MOST && m < MOST);
+    free_all(b, 4096, large, n);
+    /* A slab that became free is one of magazines now. */
+    unsigned now = take_all(b, 4096, large, MOST);
+    assert_true(now < n && now > n / 2);
+    for (unsigned i = 0; i < 10; i++) {
+        free_all(b, 4096, large, now);
+        assert_int_equal(take_all(b, 4096, large, MOST), now);
     }
-    refused = 0;
-    for (int i = 0; i < 4 * GRI_MAGAZINE; i++) {
-        allowed = 0;
-        gri_block_free(&b->cache, blocks[i], class_);
-        allowed = -1;
-    }
-    assert_true(refused > 0);
-    void *again = gri_block_alloc(&b->cache, 64, &class_);
-    assert_non_null(again);
-    gri_block_free(&b->cache, again, class_);
+    free_all(b, 4096, large, now);
+    free_all(b, 512, small, m);
+    no_mappings = false;
+    free(large);
+    free(small);
 }
 
 /* A thread's cache ends with blocks left over, each time. */
 static void caches_that_come_and_go_need_no_new_memory(void **state)
 {
     box *b = *state;
-    uintptr_t lowest = UINTPTR_MAX;
-    uintptr_t highest = 0;
+    size_t bytes = 0;
     for (int i = 0; i < 1000; i++) {
         gri_cache cache;
         uint8_t class_;
         gri_cache_init(&cache, &b->depot);
         void *block = gri_block_alloc(&cache, 4096, &class_);
         assert_non_null(block);
-        uintptr_t at = (uintptr_t)block;
-        lowest = at < lowest ? at : lowest;
-        highest = at > highest ? at : highest;
         gri_block_free(&cache, block, class_);
         gri_cache_flush(&cache);
+        bytes = i == 0 ? gri_slabs_bytes(&b->depot.slabs) : bytes;
     }
-    const uintptr_t slab = (uintptr_t)2 * GRI_MAGAZINE * 4096;
-    assert_true(highest - lowest < slab);
+    assert_int_equal(gri_slabs_bytes(&b->depot.slabs), bytes);
+}
+
+/* ---- while memory goes back --------------------------------------------- */
+
+enum { BURSTS = 150, BURST = 20000, CROSSING = 256 };
+
+static _Atomic(uint64_t *) crossing[CROSSING];
+static _Atomic(unsigned) bursting; /* threads */
+
+/* Allocates many blocks, exchanges some with the other threads, looks whether
+ * all still hold what was written, and frees them. */
+static void *burst(void *arg)
+{
+    worker *w = arg;
+    source s = {.state = w->seed};
+    uint64_t **blocks = malloc(BURST * sizeof *blocks);
+    for (unsigned i = 0; blocks != NULL && i < BURSTS; i++) {
+        uint8_t class_ = 0;
+        size_t size = i % 4 == 3 ? 32 : 64;
+        for (unsigned k = 0; k < BURST; k++) {
+            blocks[k] = gri_block_alloc(&w->cache, size, &class_);
+            blocks[k][0] = class_;
+            blocks[k][1] = (uintptr_t)blocks[k];
+            blocks[k][3] = ~(uint64_t)(uintptr_t)blocks[k];
+        }
+        for (unsigned k = 0; k < BURST; k++) {
+            if (k % 16 == 0) {
+                /* acq_rel: as in trade. */
+                uint64_t *other = atomic_exchange_explicit(
+                    &crossing[next_random(&s) % CROSSING], blocks[k],
+                    memory_order_acq_rel);
+                blocks[k] = other;
+            }
+        }
+        for (unsigned k = 0; k < BURST; k++) {
+            uint64_t *at = blocks[k];
+            if (at != NULL) {
+                w->corrupt += at[0] > 1 || at[1] != (uintptr_t)at ||
+                              at[3] != ~(uint64_t)(uintptr_t)at;
+                gri_block_free(&w->cache, at, (uint8_t)at[0]);
+            }
+        }
+    }
+    w->corrupt += blocks == NULL;
+    free(blocks);
+    gri_cache_flush(&w->cache);
+    /* release: the last sign of life; pairs with the acquire below. */
+    atomic_fetch_sub_explicit(&bursting, 1, memory_order_release);
+    return NULL;
+}
+
+/* Time flies: each call ends a round. */
+static unsigned reap_while_bursting(gri_depot *depot)
+{
+    int64_t now_ns = 0;
+    unsigned calls = 0;
+    /* acquire: see above. */
+    while (atomic_load_explicit(&bursting, memory_order_acquire) > 0) {
+        now_ns += GRI_REAP_ROUND_NS;
+        calls += gri_depot_reap(depot, now_ns) != GRI_NEVER;
+    }
+    return calls;
+}
+
+static void blocks_travel_while_memory_goes_back(void **state)
+{
+    box *b = *state;
+    pthread_t thread[THREADS];
+    /* relaxed: no thread runs. */
+    atomic_store_explicit(&bursting, THREADS, memory_order_relaxed);
+    for (unsigned i = 0; i < THREADS; i++) {
+        workers[i].seed = i + 1;
+        workers[i].corrupt = 0;
+        gri_cache_init(&workers[i].cache, &b->depot);
+        assert_int_equal(pthread_create(&thread[i], NULL, burst, &workers[i]),
+                         0);
+    }
+    assert_true(reap_while_bursting(&b->depot) > 0);
+    for (unsigned i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+        assert_int_equal(workers[i].corrupt, 0);
+    }
+    for (unsigned i = 0; i < CROSSING; i++) {
+        /* relaxed: the joins above order everything. */
+        uint64_t *at = atomic_load_explicit(&crossing[i], memory_order_relaxed);
+        if (at != NULL) {
+            gri_block_free(&b->cache, at, (uint8_t)at[0]);
+        }
+        atomic_store_explicit(&crossing[i], NULL, memory_order_relaxed);
+    }
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, box_init, box_fini)
@@ -315,6 +448,7 @@ int main(void)
         TEST(a_signal_without_payload_is_an_empty_list),
         TEST(freeing_without_memory_is_safe),
         TEST(caches_that_come_and_go_need_no_new_memory),
+        TEST(blocks_travel_while_memory_goes_back),
     };
     return cmocka_run_group_tests_name("mailbox/pool", tests, NULL, NULL);
 }
