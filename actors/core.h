@@ -98,8 +98,10 @@ typedef enum gri_traits {
 /* What the consumer is to do before the next message. One byte of bits: the
  * turn looks at it after each message, and most find it 0. */
 typedef enum gri_todo {
-    GRI_DO_EXIT = 1,  /* end the run; ext->why says why */
-    GRI_DO_REPLAY = 2 /* give what gr_unstash gave back */
+    GRI_DO_EXIT = 1,    /* end the run; ext->why says why, unless: */
+    GRI_DO_REPLAY = 2,  /* give what gr_unstash gave back */
+    GRI_IS_NORMAL = 4,  /* beside EXIT: it is normal, without a word */
+    GRI_IS_SHUTDOWN = 8 /* likewise, a shutdown */
 } gri_todo;
 
 struct gr_actor {

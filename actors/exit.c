@@ -32,16 +32,45 @@ static void copy_text(char *to, const char *text)
     to[n] = '\0';
 }
 
+/* Most ends need no more than a bit, and so no ext. */
+static uint8_t plain_bit(gr_exit_kind kind, int code, const char *text)
+{
+    if (code != 0 || (text != NULL && text[0] != '\0')) {
+        return 0;
+    }
+    return kind == GR_EXIT_NORMAL     ? GRI_IS_NORMAL
+           : kind == GR_EXIT_SHUTDOWN ? GRI_IS_SHUTDOWN
+                                      : 0;
+}
+
 void gri_exit_set(gr_actor *self, const gr_exit_reason *why)
 {
     if (gri_exiting(self)) {
         return;
     }
-    self->todo |= GRI_DO_EXIT;
-    gri_ext *ext = gri_ext_of(self);
+    const uint8_t plain = plain_bit(why->kind, why->code, why->text);
+    self->todo |= GRI_DO_EXIT | plain;
+    gri_ext *ext = plain != 0 ? NULL : gri_ext_of(self);
     if (ext != NULL) { /* else the end has no reason but "no memory" */
         ext->why = *why;
     }
+}
+
+/* False: there was no memory for it. */
+static bool read_reason(const gr_actor *self, gr_exit_reason *why)
+{
+    const unsigned plain = self->todo & (GRI_IS_NORMAL | GRI_IS_SHUTDOWN);
+    if (plain != 0) {
+        why->kind = plain == GRI_IS_NORMAL ? GR_EXIT_NORMAL : GR_EXIT_SHUTDOWN;
+        why->code = 0;
+        why->text[0] = '\0';
+    } else if (self->ext != NULL) {
+        *why = self->ext->why;
+    } else {
+        *why = (gr_exit_reason){GR_EXIT_ERROR, GR_ENOMEM, "no memory"};
+        return false;
+    }
+    return true;
 }
 
 void gri_exit_error(gr_actor *self, int code, const char *where)
@@ -53,6 +82,10 @@ void gri_exit_error(gr_actor *self, int code, const char *where)
 
 void gr_exit(gr_actor *self, int code, const char *text)
 {
+    if (code == 0 && text == NULL && !gri_exiting(self)) {
+        self->todo |= GRI_DO_EXIT | GRI_IS_NORMAL;
+        return;
+    }
     gr_exit_reason why = {GR_EXIT_ERROR, code, ""};
     if (code == 0) {
         why.kind = GR_EXIT_NORMAL;
@@ -72,10 +105,11 @@ void gri_exit_with(gr_actor *self, const gr_exit_reason *why)
 
 bool gr_exit_reason_of(const gr_actor *self, gr_exit_reason *why)
 {
-    if (!gri_exiting(self) || self->ext == NULL) {
+    gr_exit_reason reason;
+    if (!gri_exiting(self) || !read_reason(self, &reason)) {
         return false;
     }
-    *why = self->ext->why;
+    *why = reason;
     return true;
 }
 
@@ -168,10 +202,8 @@ void gri_end_run(gr_actor *self)
     gri_ctx *ctx = self->ctx;
     gr_system *sys = self->sys;
     const gr_behavior *b = gri_behavior(self);
-    gr_exit_reason why = {GR_EXIT_ERROR, GR_ENOMEM, "no memory"};
-    if (self->ext != NULL) {
-        why = self->ext->why;
-    }
+    gr_exit_reason why;
+    (void)read_reason(self, &why); /* it says "no memory", too */
     if (self->begun && b != NULL && b->terminate != NULL) {
         b->terminate(self, self->state, &why);
     }

@@ -128,19 +128,20 @@ static uint32_t any_index(gr_system *sys, int *rc)
         sys->slot_free = next_free(&sys->slots[index]);
         return index;
     }
-    /* relaxed: written under the lock only. */
-    if (sys->slots_used ==
-        atomic_load_explicit(&sys->slots_ready, memory_order_relaxed)) {
-        *rc = add_slots(sys);
-        if (*rc < 0) {
-            return 0;
-        }
-    }
-    index = sys->slots_used++;
     /* Slot 0 stays unused: a pid of zero is nobody. The agent's waits for
      * gri_slot_take, whoever starts first. */
-    return index == 0 || index == (uint32_t)GRI_AGENT_ID ? any_index(sys, rc)
-                                                         : index;
+    while (index == 0 || index == (uint32_t)GRI_AGENT_ID) {
+        /* relaxed: written under the lock only. */
+        if (sys->slots_used ==
+            atomic_load_explicit(&sys->slots_ready, memory_order_relaxed)) {
+            *rc = add_slots(sys);
+            if (*rc < 0) {
+                return 0;
+            }
+        }
+        index = sys->slots_used++;
+    }
+    return index;
 }
 
 /* The agent's index, if it is free. Under sys->lock. */

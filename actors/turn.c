@@ -143,7 +143,7 @@ static bool is_killed(gr_actor *self)
      * it, and hears of it as of any other end. */
     self->begun = self->begun && why.kind != GR_EXIT_KILLED;
     /* The first reason counts, but nothing outranks a kill. */
-    self->todo &= (uint8_t)~GRI_DO_EXIT;
+    self->todo &= GRI_DO_REPLAY;
     gri_exit_set(self, &why);
     return true;
 }

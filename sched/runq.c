@@ -52,6 +52,34 @@ gri_task *gri_runq_pop(gri_runq *q)
     return NULL;
 }
 
+uint32_t gri_runq_halve(gri_runq *q, gri_task **first, gri_task **last)
+{
+    const uint32_t n = GRI_RUNQ_SIZE / 2;
+    gri_task *taken[GRI_RUNQ_SIZE / 2];
+    /* relaxed, all: as in gri_runq_pop; a queue of which thieves take meanwhile
+     * is not full any more. */
+    uint32_t head = atomic_load_explicit(&q->head, memory_order_relaxed);
+    if (atomic_load_explicit(&q->tail, memory_order_relaxed) - head !=
+        GRI_RUNQ_SIZE) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        taken[i] = atomic_load_explicit(&q->place[(head + i) % GRI_RUNQ_SIZE],
+                                        memory_order_relaxed);
+    }
+    if (!atomic_compare_exchange_strong_explicit(&q->head, &head, head + n,
+                                                 memory_order_relaxed,
+                                                 memory_order_relaxed)) {
+        return 0;
+    }
+    for (uint32_t i = 0; i + 1 < n; i++) {
+        taken[i]->next = taken[i + 1];
+    }
+    *first = taken[0];
+    *last = taken[n - 1];
+    return n;
+}
+
 gri_task *gri_runq_steal(gri_runq *to, gri_runq *from)
 {
     /* relaxed: ours. */

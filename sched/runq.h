@@ -36,6 +36,11 @@ void gri_runq_init(gri_runq *q);
 bool gri_runq_push(gri_runq *q, gri_task *task);
 /* Owner only. NULL: empty. */
 gri_task *gri_runq_pop(gri_runq *q);
+/* Owner only, of a full queue: takes the older half of it out, as a list
+ * through `next`. Returns how many; 0: somebody steals at this moment, and
+ * there is room.
+ */
+uint32_t gri_runq_halve(gri_runq *q, gri_task **first, gri_task **last);
 /* The owner of `to`, whose queue is empty, takes half of `from`, and returns
  * one of them; NULL: there was nothing. */
 gri_task *gri_runq_steal(gri_runq *to, gri_runq *from);

@@ -61,19 +61,40 @@ static gri_task *inject_take(gri_worker *w)
     return first;
 }
 
-static void inject_push(gri_sched *s, gri_task *task)
+/* n tasks, a list through `next`. */
+static void inject_list(gri_sched *s, gri_task *first, gri_task *last,
+                        uint32_t n)
 {
-    task->next = NULL;
+    last->next = NULL;
     (void)pthread_mutex_lock(&s->inject_lock);
     if (s->inject_first == NULL) {
-        s->inject_first = task;
+        s->inject_first = first;
     } else {
-        s->inject_last->next = task;
+        s->inject_last->next = first;
     }
-    s->inject_last = task;
+    s->inject_last = last;
     /* seq_cst: the submitter's first half of the protocol of park.c. */
-    atomic_fetch_add_explicit(&s->inject_count, 1, memory_order_seq_cst);
+    atomic_fetch_add_explicit(&s->inject_count, n, memory_order_seq_cst);
     (void)pthread_mutex_unlock(&s->inject_lock);
+}
+
+static void inject_push(gri_sched *s, gri_task *task)
+{
+    inject_list(s, task, task, 1);
+}
+
+/* Into the worker's queue; of a full one the older half goes to all, with one
+ * lock for many. */
+static void queue_push(gri_worker *w, gri_task *task)
+{
+    while (!gri_runq_push(&w->queue, task)) {
+        gri_task *first;
+        gri_task *last;
+        const uint32_t n = gri_runq_halve(&w->queue, &first, &last);
+        if (n > 0) {
+            inject_list(w->sched, first, last, n);
+        }
+    }
 }
 
 static void fire_due(gri_worker *w, gri_timers *timers, int64_t now_ns)
@@ -254,9 +275,7 @@ static void *worker_main(void *arg)
 
 void gri_sched_displaced(gri_worker *worker, gri_task *task)
 {
-    if (!gri_runq_push(&worker->queue, task)) {
-        inject_push(worker->sched, task);
-    }
+    queue_push(worker, task);
     gri_sched_notify(worker->sched);
 }
 
@@ -295,10 +314,7 @@ void gri_sched_again(gri_worker *worker, gri_task *task)
     /* A task that only goes on itself, alone, is no reason to wake anybody. */
     bool alone = gri_runq_is_empty(&worker->queue) &&
                  gri_runnext_look(&worker->next) == NULL;
-    if (!gri_runq_push(&worker->queue, task)) {
-        inject_push(s, task);
-        alone = false;
-    }
+    queue_push(worker, task);
     if (!alone) {
         gri_sched_notify(s);
     }
