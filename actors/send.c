@@ -254,31 +254,37 @@ int gri_commit(gr_actor *self, gr_pid to, uint8_t *p)
 }
 
 /* What gri_build_short leaves to others. */
-static __attribute__((noinline)) int send_packed(gr_actor *self, uint64_t node,
-                                                 uint64_t id, uint64_t tag,
-                                                 uint64_t x, uint32_t n)
+static __attribute__((noinline)) int send_packed(gr_actor *self, gr_pid to,
+                                                 uint64_t tag,
+                                                 uint64_t tag_rest, uint64_t x,
+                                                 uint32_t n)
 {
-    const uint64_t bytes = htole64(tag >> 8); /* behind its head */
+    const uint64_t bytes[] = {htole64(tag), htole64(tag_rest)};
     const gr_value values[] = {
-        {.kind = GR_KIND_STR, .len = tag & GRI_FIXSTR_MAX, .as.p = &bytes},
+        {.kind = GR_KIND_STR,
+         .len = tag & GRI_FIXSTR_MAX,
+         .as.p = (const char *)bytes + 1}, /* behind its head */
         {.kind = GR_KIND_UINT, .as.u = x},
     };
-    return gr_sendv(self, (gr_pid){node, id}, values, n);
+    return gr_sendv(self, to, values, n);
 }
 
-int gri_send_tag(gr_actor *self, uint64_t node, uint64_t id, uint64_t tag)
+int gri_send_tag(gr_actor *self, uint64_t node, uint64_t id, uint64_t tag,
+                 uint64_t tag_rest)
 {
-    gr_msg *msg = gri_build_short(&self->ctx->builder, tag, false, 0);
-    return msg != NULL ? send_built(self, node, id, msg)
-                       : send_packed(self, node, id, tag, 0, 1);
+    gr_msg *msg = gri_build_short(&self->ctx->builder, tag, tag_rest, false, 0);
+    return msg != NULL
+               ? send_built(self, node, id, msg)
+               : send_packed(self, (gr_pid){node, id}, tag, tag_rest, 0, 1);
 }
 
 int gri_send_int(gr_actor *self, uint64_t node, uint64_t id, uint64_t tag,
-                 uint64_t x)
+                 uint64_t tag_rest, uint64_t x)
 {
-    gr_msg *msg = gri_build_short(&self->ctx->builder, tag, true, x);
-    return msg != NULL ? send_built(self, node, id, msg)
-                       : send_packed(self, node, id, tag, x, 2);
+    gr_msg *msg = gri_build_short(&self->ctx->builder, tag, tag_rest, true, x);
+    return msg != NULL
+               ? send_built(self, node, id, msg)
+               : send_packed(self, (gr_pid){node, id}, tag, tag_rest, x, 2);
 }
 
 int gr_sendv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)

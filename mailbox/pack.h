@@ -103,10 +103,12 @@ static inline uint8_t *gri_put_uint(uint8_t *p, uint64_t x)
     return p + 1 + size;
 }
 
-/* A whole message: a tag as gri_tag_word gives it and, unless with_x is false,
- * one number. NULL: there is no block in the cache: it is for gri_pack. What
- * the sender sets is left to it. b->len_max is at least GRI_SMALL_ROOM. */
-static inline gr_msg *gri_build_short(gri_builder *b, uint64_t tag, bool with_x,
+/* A whole message: a tag as gri_tag_word and _rest give it and, unless with_x
+ * is false, one number. NULL: there is no block in the cache: it is for
+ * gri_pack. What the sender sets is left to it. b->len_max is at least
+ * GRI_SMALL_ROOM. */
+static inline gr_msg *gri_build_short(gri_builder *b, uint64_t tag,
+                                      uint64_t tag_rest, bool with_x,
                                       uint64_t x)
 {
     gri_cache *cache = b->cache;
@@ -116,9 +118,9 @@ static inline gr_msg *gri_build_short(gri_builder *b, uint64_t tag, bool with_x,
     }
     gr_msg *msg = gri_block_pop(cache, GRI_CLASS_MSG);
     uint8_t *const payload = gri_msg_payload(msg);
-    const uint64_t bytes = htole64(tag);
+    const uint64_t bytes[] = {htole64(tag), htole64(tag_rest)};
     payload[0] = (uint8_t)(GRI_FIXARRAY | (with_x ? 2 : 1));
-    memcpy(payload + 1, &bytes, sizeof bytes);
+    memcpy(payload + 1, bytes, sizeof bytes);
     uint8_t *p = payload + 2 + (tag & GRI_FIXSTR_MAX);
     if (with_x) {
         p = gri_put_uint(p, x);

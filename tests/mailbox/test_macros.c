@@ -276,6 +276,9 @@ static void short_messages_are_as_any_other(void **state)
     CHECK_TAG("abcdefg");
     CHECK_TAG("abcdefgh");
     CHECK_TAG("abcdefghi");
+    CHECK_TAG("abcdefghijkl");
+    CHECK_TAG("abcdefghijklm");
+    CHECK_TAG("abcdefghijklmn");
     CHECK_TAG("0123456789012345678901");
 #undef CHECK_TAG
 }

@@ -223,9 +223,11 @@ GR_API GR_MUST_CHECK int gri_commit(gr_actor *self, gr_pid to, uint8_t *p);
  * nothing else, or one integer that is not negative. The address comes in two
  * words: compilers keep a struct in memory, and wait for it there. */
 GR_API GR_MUST_CHECK int gri_send_tag(gr_actor *self, uint64_t node,
-                                      uint64_t id, uint64_t tag);
+                                      uint64_t id, uint64_t tag,
+                                      uint64_t tag_rest);
 GR_API GR_MUST_CHECK int gri_send_int(gr_actor *self, uint64_t node,
-                                      uint64_t id, uint64_t tag, uint64_t x);
+                                      uint64_t id, uint64_t tag,
+                                      uint64_t tag_rest, uint64_t x);
 
 enum {
     GRI_FIXSTR = 0xa0,    /* a string of 0 to 31 bytes; the length is in
@@ -243,30 +245,36 @@ GRI_INLINE bool gri_is_literal(gr_value v, uint32_t len_max)
            v.len <= len_max && v.as.p != NULL;
 }
 
-enum { GRI_WORD_TAG_MAX = 7 }; /* bytes of a tag that gri_tag_word takes */
+/* Bytes of a tag that gri_tag_word and gri_tag_rest take: with the longest
+ * integer behind it, it fits the room of the smallest block. */
+enum { GRI_WORD_TAG_MAX = 13 };
+
+/* A character of a literal, or 0 behind it, at its place in a word. */
+GRI_INLINE uint64_t gri_tag_byte(gr_value v, uint32_t i, uint32_t place)
+{
+    return i < v.len ? (uint64_t)((const uint8_t *)v.as.p)[i] << (8 * place)
+                     : 0;
+}
 
 /*
- * A short literal as it stands in a message, in one word: the lowest byte is
- * its head, the next is its first character. The compiler makes it a constant,
- * so that tags are written and compared by one instruction.
+ * A short literal as it stands in a message, in two words: the lowest byte is
+ * its head, the next is its first character. The compiler makes them constants,
+ * so that tags are written and compared by an instruction or two.
  */
 GRI_INLINE uint64_t gri_tag_word(gr_value v)
 {
-    const char *p = (const char *)v.as.p;
-    uint64_t word = GRI_FIXSTR | v.len;
-#define GRI_TAG_BYTE(i)                                                        \
-    if (v.len > (i)) {                                                         \
-        word |= (uint64_t)(uint8_t)p[i] << (8 * (i) + 8);                      \
-    }
-    GRI_TAG_BYTE(0)
-    GRI_TAG_BYTE(1)
-    GRI_TAG_BYTE(2)
-    GRI_TAG_BYTE(3)
-    GRI_TAG_BYTE(4)
-    GRI_TAG_BYTE(5)
-    GRI_TAG_BYTE(6)
-#undef GRI_TAG_BYTE
-    return word;
+    return (GRI_FIXSTR | v.len) | gri_tag_byte(v, 0, 1) |
+           gri_tag_byte(v, 1, 2) | gri_tag_byte(v, 2, 3) |
+           gri_tag_byte(v, 3, 4) | gri_tag_byte(v, 4, 5) |
+           gri_tag_byte(v, 5, 6) | gri_tag_byte(v, 6, 7);
+}
+
+/* From its eighth character on. */
+GRI_INLINE uint64_t gri_tag_rest(gr_value v)
+{
+    return gri_tag_byte(v, 7, 0) | gri_tag_byte(v, 8, 1) |
+           gri_tag_byte(v, 9, 2) | gri_tag_byte(v, 10, 3) |
+           gri_tag_byte(v, 11, 4) | gri_tag_byte(v, 12, 5);
 }
 
 /* The most bytes that a value takes, or less where that is much: a hint for
@@ -372,11 +380,14 @@ GRI_INLINE GR_MUST_CHECK bool gri_match(const gr_msg *msg, gr_value tag,
     const uint8_t *p = (const uint8_t *)(const void *)msg + GRI_PAYLOAD_AT;
     const bool listed = (uint8_t)(p[0] - (GRI_FIXARRAY + 1)) < 15;
     if (gri_is_literal(tag, GRI_WORD_TAG_MAX)) {
-        /* A block has more than 9 bytes behind its header, whatever the
+        /* A block has more than 17 bytes behind its header, whatever the
          * message's length. */
-        const uint64_t mask = UINT64_MAX >> (56 - 8 * tag.len);
+        const uint32_t rest = tag.len > 7 ? tag.len - 7 : 0;
+        const uint64_t mask = UINT64_MAX >> (56 - 8 * (tag.len - rest));
         const bool same =
-            ((gri_load_word(p + 1) ^ gri_tag_word(tag)) & mask) == 0;
+            ((gri_load_word(p + 1) ^ gri_tag_word(tag)) & mask) == 0 &&
+            (rest == 0 || ((gri_load_word(p + 9) ^ gri_tag_rest(tag)) &
+                           (UINT64_MAX >> ((64 - 8 * rest) % 64))) == 0);
         if (__builtin_expect(listed && !same && p[1] < 0xc0, 0)) {
             return false;
         }

@@ -16,7 +16,8 @@ GR_BEGIN_DECLS
 GRI_INLINE GR_MUST_CHECK int gri_send_1(gr_actor *self, gr_pid to, gr_value a)
 {
     if (gri_is_literal(a, GRI_WORD_TAG_MAX)) {
-        return gri_send_tag(self, to.node, to.id, gri_tag_word(a));
+        return gri_send_tag(self, to.node, to.id, gri_tag_word(a),
+                            gri_tag_rest(a));
     }
     gri_writer w = gri_begin(self, 1, 1 + gri_room_of(a));
     w = gri_add(self, w, a);
@@ -28,7 +29,8 @@ GRI_INLINE GR_MUST_CHECK int gri_send_2(gr_actor *self, gr_pid to, gr_value a,
 {
     if (gri_is_literal(a, GRI_WORD_TAG_MAX) &&
         (b.kind == GR_KIND_UINT || (b.kind == GR_KIND_INT && b.as.i >= 0))) {
-        return gri_send_int(self, to.node, to.id, gri_tag_word(a), b.as.u);
+        return gri_send_int(self, to.node, to.id, gri_tag_word(a),
+                            gri_tag_rest(a), b.as.u);
     }
     gri_writer w = gri_begin(self, 2, 1 + gri_room_of(a) + gri_room_of(b));
     w = gri_add(self, w, a);

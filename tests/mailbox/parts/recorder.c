@@ -131,10 +131,10 @@ int gri_commit(gr_actor *self, gr_pid to, uint8_t *p)
     return rc;
 }
 
-static int record_short(gr_actor *self, gr_pid to, uint64_t tag, bool with_x,
-                        uint64_t x)
+static int record_short(gr_actor *self, gr_pid to, uint64_t tag,
+                        uint64_t tag_rest, bool with_x, uint64_t x)
 {
-    gr_msg *msg = gri_build_short(&self->builder, tag, with_x, x);
+    gr_msg *msg = gri_build_short(&self->builder, tag, tag_rest, with_x, x);
     if (msg == NULL) { /* the cache is empty: any message fills it */
         const gr_value value = gr_strn("", 0);
         gr_msg *other = gri_pack(&self->builder, &value, 1, false);
@@ -142,22 +142,23 @@ static int record_short(gr_actor *self, gr_pid to, uint64_t tag, bool with_x,
             return GR_ENOMEM;
         }
         gri_msg_free(&self->cache, other);
-        msg = gri_build_short(&self->builder, tag, with_x, x);
+        msg = gri_build_short(&self->builder, tag, tag_rest, with_x, x);
     }
     int rc = record(self, "inline", msg);
     self->last.to = to;
     return rc;
 }
 
-int gri_send_tag(gr_actor *self, uint64_t node, uint64_t id, uint64_t tag)
+int gri_send_tag(gr_actor *self, uint64_t node, uint64_t id, uint64_t tag,
+                 uint64_t tag_rest)
 {
-    return record_short(self, (gr_pid){node, id}, tag, false, 0);
+    return record_short(self, (gr_pid){node, id}, tag, tag_rest, false, 0);
 }
 
 int gri_send_int(gr_actor *self, uint64_t node, uint64_t id, uint64_t tag,
-                 uint64_t x)
+                 uint64_t tag_rest, uint64_t x)
 {
-    return record_short(self, (gr_pid){node, id}, tag, true, x);
+    return record_short(self, (gr_pid){node, id}, tag, tag_rest, true, x);
 }
 
 int gr_sendv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
