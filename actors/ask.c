@@ -56,17 +56,32 @@ static int send_reply(gr_actor *self, const gr_msg *msg, gr_msg *reply)
     return 0;
 }
 
+/* No reply was made, or one with blobs. */
+static __attribute__((noinline)) int reply_moves(gr_actor *self,
+                                                 const gr_msg *msg)
+{
+    gri_moves moves;
+    gr_msg *reply = self->ctx->builder.rc == GRI_MOVES
+                        ? gri_moves_begin(self, msg->from, &moves)
+                        : NULL;
+    if (reply == NULL) {
+        return self->ctx->builder.rc;
+    }
+    /* An error comes from far only, and has freed the flat copy. */
+    int rc = send_reply(self, msg, reply);
+    gri_moves_end(self, &moves, reply, rc);
+    return rc;
+}
+
 int gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
               uint32_t n)
 {
     if (!gr_msg_asked(msg) || n == 0) {
         return GR_EINVAL;
     }
-    gr_msg *reply = gri_pack(&self->ctx->builder, values, n, true);
-    if (reply == NULL) {
-        return self->ctx->builder.rc;
-    }
-    return send_reply(self, msg, reply);
+    gr_msg *reply = gri_pack_moves(&self->ctx->builder, values, n, true);
+    return reply == NULL ? reply_moves(self, msg)
+                         : send_reply(self, msg, reply);
 }
 
 int gri_reply_with(gr_actor *self, const gr_msg *msg, gr_msg *reply)
@@ -222,9 +237,9 @@ int gri_send_ask(gr_actor *self, gr_pid to, uint64_t ref,
     if (n == 0) {
         return GR_EINVAL;
     }
-    gr_msg *msg = gri_pack(&ctx->builder, values, n, true);
+    gr_msg *msg = gri_pack_moves(&ctx->builder, values, n, true);
     if (msg == NULL) {
-        return ctx->builder.rc;
+        return gri_send_moves(self, to, ref);
     }
     return gri_send_asked(self, to, ref, msg);
 }
@@ -243,8 +258,12 @@ static int arm_deadline(gr_actor *self, gri_ask *ask, uint64_t ref,
     }
     gri_msg_trailer(msg)->ref = ref;
     gri_msg_trailer(msg)->extra = GR_ETIMEOUT;
-    return gri_arm_message(self, &ask->timer,
-                           gri_deadline(&self->sys->clock, timeout_ms), msg);
+    int rc = gri_arm_message(self, &ask->timer,
+                             gri_deadline(&self->sys->clock, timeout_ms), msg);
+    if (rc < 0) {
+        gri_msg_free(self->ctx->cache, msg);
+    }
+    return rc;
 }
 
 /* Takes an ask out of the map and ends its deadline. */

@@ -181,7 +181,8 @@ struct gri_ext {
     gri_hook *hooks;
     gri_chunk *arena;
     size_t arena_used, arena_max;
-    gr_msg *kept; /* doubly linked by link and next, once off the inbox */
+    gr_blob *blobs; /* this actor's own */
+    gr_msg *kept;   /* doubly linked by link and next, once off the inbox */
     gri_stash stash;
     const gr_behavior *origin; /* the spawned one, once it became another */
     gr_exit_reason why;        /* once exiting */

@@ -170,6 +170,7 @@ static void free_ext(gr_actor *self)
     gri_ext *ext = self->ext;
     self->ext = NULL;
     gri_arena_end(ext);
+    gri_blobs_end(ext);
     gri_map_fini(&ext->links);
     gri_map_fini(&ext->monitors);
     gri_map_fini(&ext->watchers);

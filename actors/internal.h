@@ -6,6 +6,7 @@
 #define GRI_ACTORS_INTERNAL_H
 
 #include "actors/core.h"
+#include "mailbox/blob.h"
 
 /* ---- table.c: slots and pids -------------------------------------------- */
 
@@ -131,6 +132,38 @@ static inline void gri_push(gri_ctx *ctx, gr_actor *slot, gr_msg *msg,
         gri_ring(ctx, slot);
     }
 }
+
+/* ---- moves.c: messages whose blobs change hands -------------------------- */
+
+/* A message on its way, until it is known whether it was accepted. */
+typedef struct gri_moves {
+    gr_blob *first; /* by `moving`: the blobs that stand in it */
+    bool flat;      /* it goes to another node: their bytes were copied */
+} gri_moves;
+
+/* After GRI_MOVES: the message, for a send to `to`. From here on it owns its
+ * blobs, and the sender has none of them. NULL: builder.rc is an error, and the
+ * blobs are the sender's as before, as after any other error of a builder. */
+gr_msg *gri_moves_begin(gr_actor *self, gr_pid to, gri_moves *moves);
+/* It was sent (0), or not: then it owns nothing any more, and is still to be
+ * freed. After a send of a flat one msg is not looked at. */
+void gri_moves_end(gr_actor *self, gri_moves *moves, gr_msg *msg, int rc);
+
+/* The three together, for gr_send and gr_ask (ref not 0), after the builder
+ * gave no message: builder.rc may still be an error. */
+int gri_send_moves(gr_actor *self, gr_pid to, uint64_t ref);
+/* gr_tell takes them in any case. */
+void gri_moves_drop(gr_actor *self, const gr_value *values, uint32_t n);
+
+/* A copy of a received message whose blobs move on. gri_forward_end, after the
+ * send, as gri_moves_end. NULL: no memory. */
+gr_msg *gri_forward_begin(gr_actor *self, gr_pid to, gr_msg *msg);
+void gri_forward_end(gr_actor *self, gr_pid to, gr_msg *msg, gr_msg *copy,
+                     int rc);
+
+/* blobs.c: a blob comes to an actor, which has an ext, or leaves it. */
+void gri_blob_add(gri_ext *ext, gr_blob *blob);
+void gri_blob_remove(gri_ext *ext, gr_blob *blob);
 
 /* ---- dead.c: what cannot be delivered ------------------------------------ */
 
@@ -301,11 +334,19 @@ int gri_call_with(gr_actor *self, gr_pid to, int64_t timeout_ms,
                   gr_pattern expect, gr_msg *msg);
 /* Frees what the answered or kept-and-answered message leaves. */
 void gri_kept_end(gr_actor *self);
-/* What a kept message costs: its block. */
+/* What a kept message costs: its block, and the blobs in it. */
 static inline size_t gri_kept_size(const gr_msg *msg)
 {
-    return gri_class_size(msg->class_,
-                          sizeof *msg + gri_with_trailer(msg->len));
+    const uint8_t class_ = msg->class_ & (uint8_t)~GRI_CLASS_OWNS;
+    const size_t blobs = gri_msg_owns(msg) ? gri_blobs_cost(msg) : 0;
+    return blobs +
+           gri_class_size(class_, sizeof *msg + gri_with_trailer(msg->len));
+}
+/* Whether that stands in its actor's sum: it is kept, or stashed. */
+static inline bool gri_is_counted(const gr_actor *self, const gr_msg *msg)
+{
+    return (msg->flags & GRI_MSG_KEPT) != 0 ||
+           ((msg->flags & GRI_MSG_SAVED) != 0 && gri_behavior(self) != NULL);
 }
 /* After the handler, of a message that was asked or has GRI_MSG_LENT: it is
  * answered if it was not, and what was lent ends. */
@@ -314,6 +355,7 @@ void gri_after_handler(gr_actor *self, gr_msg *msg);
 gri_take gri_on_timer(gr_actor *self, gr_msg *msg);
 void gri_timer_done(gr_actor *self, gr_msg *msg);
 void gri_timers_end(gr_actor *self);
+/* Takes msg on 0 only. */
 int gri_arm_message(gr_actor *self, gri_timer *t, int64_t due_ns, gr_msg *msg);
 
 /* Takes a name for an actor that is about to start; nobody finds it yet.
@@ -331,6 +373,7 @@ void gri_names_fini(gr_system *sys);
 const char *gri_name_of(gr_system *sys, gr_pid pid, char *buf, size_t size);
 
 void gri_arena_end(gri_ext *ext);
+void gri_blobs_end(gri_ext *ext);
 
 /* Ends a turn of self that pressed a receiver: true, it is suspended and must
  * not be touched any more. */

@@ -79,6 +79,11 @@ int gr_any_tree(gr_actor *self, gr_any any, msgpack_object *out)
 
 int gr_msg_tree(gr_actor *self, const gr_msg *msg, msgpack_object *out)
 {
+    if (gri_msg_owns(msg)) {
+        gri_msgpack *m = borrow(self);
+        return m == NULL ? GR_ENOMEM
+                         : gri_trees_add_owning(&m->trees, msg, out);
+    }
     return gr_any_tree(self, gr_msg_bytes(msg), out);
 }
 

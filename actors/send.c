@@ -43,6 +43,7 @@ static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
 static int send_far(gri_ctx *ctx, gr_pid to, gr_msg *msg)
 {
     gr_system *sys = ctx->sys;
+    GR_DASSERT(!gri_msg_owns(msg)); /* it was flattened, see moves.c */
     /* acquire: pairs with the release in gri_route_install. */
     const gri_route *route =
         atomic_load_explicit(&sys->route, memory_order_acquire);
@@ -246,11 +247,21 @@ GRI_INLINE int send_built(gr_actor *self, uint64_t node, uint64_t id,
     return send_unusual(self, node, id, msg);
 }
 
+/* What failed before, or has blobs. */
+static __attribute__((noinline)) int commit_moves(gr_actor *self, gr_pid to,
+                                                  const uint8_t *p)
+{
+    (void)gri_builder_end(&self->ctx->builder, p); /* gives no message */
+    return gri_send_moves(self, to, 0);
+}
+
 int gri_commit(gr_actor *self, gr_pid to, uint8_t *p)
 {
-    gr_msg *msg = gri_builder_end(&self->ctx->builder, p);
-    return msg == NULL ? self->ctx->builder.rc
-                       : send_built(self, to.node, to.id, msg);
+    gri_builder *b = &self->ctx->builder;
+    if (p == NULL || b->extras != 0) { /* it was begun without a trailer */
+        return commit_moves(self, to, p);
+    }
+    return send_built(self, to.node, to.id, gri_builder_end(b, p));
 }
 
 /* What gri_build_short leaves to others. */
@@ -292,22 +303,31 @@ int gr_sendv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
     if (n == 0) {
         return GR_EINVAL; /* a message has a tag */
     }
-    gr_msg *msg = gri_pack(&self->ctx->builder, values, n, false);
-    return msg == NULL ? self->ctx->builder.rc
+    gr_msg *msg = gri_pack_moves(&self->ctx->builder, values, n, false);
+    return msg == NULL ? gri_send_moves(self, to, 0)
                        : send_built(self, to.node, to.id, msg);
 }
 
 void gr_tellv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
 {
     gri_ctx *ctx = self->ctx;
-    gr_msg *msg = n == 0 ? NULL : gri_pack(&ctx->builder, values, n, false);
+    gri_moves moves = {.first = NULL};
+    gr_msg *msg =
+        n == 0 ? NULL : gri_pack_moves(&ctx->builder, values, n, false);
+    if (msg == NULL && n > 0 && ctx->builder.rc == GRI_MOVES) {
+        msg = gri_moves_begin(self, to, &moves);
+    }
     if (msg == NULL) {
         gri_bury_unsent(ctx, to, gri_pid_of(self));
+        gri_moves_drop(self, values, n);
         return;
     }
     msg->from = gri_pid_of(self);
     gri_account_out(self, msg->len); /* a dead letter is accepted, too */
     int rc = gri_send_user(ctx, to, msg);
+    if (moves.flat) {
+        gri_moves_end(self, &moves, msg, 0); /* whatever becomes of the copy */
+    }
     if (rc < 0) {
         GRI_TALLY(ctx, sent);
         gri_bury(ctx, to, msg,
@@ -325,8 +345,13 @@ int gr_forward(gr_actor *self, gr_pid to, const gr_msg *msg)
     if (!asked && msg->kind == GRI_MSG_USER && gri_msg_ref(msg) != 0) {
         return GR_EINVAL; /* it has a ref, so it was asked once */
     }
-    gr_msg *copy =
-        gri_msg_signal(ctx->cache, GRI_MSG_USER, gri_msg_data(msg), msg->len);
+    /* The message is the runtime's own block: const is a promise to the
+     * program. */
+    gr_msg *original = (gr_msg *)(uintptr_t)msg;
+    bool owns = gri_msg_owns(msg);
+    gr_msg *copy = owns ? gri_forward_begin(self, to, original)
+                        : gri_msg_signal(ctx->cache, GRI_MSG_USER,
+                                         gri_msg_data(msg), msg->len);
     if (copy == NULL) {
         return GR_ENOMEM;
     }
@@ -338,14 +363,16 @@ int gr_forward(gr_actor *self, gr_pid to, const gr_msg *msg)
     }
     const uint32_t bytes = copy->len;
     int rc = gri_send_user(ctx, to, copy);
+    if (owns) {
+        gri_forward_end(self, to, original, copy, rc);
+    }
     if (rc < 0) {
         gri_msg_free(ctx->cache, copy);
         return rc;
     }
     gri_account_out(self, bytes);
-    /* The duty to answer went with the copy. The message is the runtime's own
-     * block: const is a promise to the program. */
-    ((gr_msg *)(uintptr_t)msg)->flags &= (uint16_t)~GRI_MSG_ASKED;
+    /* The duty to answer went with the copy. */
+    original->flags &= (uint16_t)~GRI_MSG_ASKED;
     return 0;
 }
 

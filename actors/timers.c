@@ -22,6 +22,33 @@ int gri_arm_message(gr_actor *self, gri_timer *t, int64_t due_ns, gr_msg *msg)
     int rc = gri_sched_arm(&self->sys->sched, self->ctx->worker, t, due_ns);
     if (rc < 0) {
         t->payload = NULL;
+    }
+    return rc;
+}
+
+/* The first message of an alarm. */
+static int arm_values(gr_actor *self, gri_alarm *alarm, uint64_t ref,
+                      int64_t due_ns, const gr_value *values, uint32_t n)
+{
+    gri_builder *b = &self->ctx->builder;
+    gri_moves moves = {.first = NULL};
+    /* A blob can be sent but once. */
+    gr_msg *msg = alarm->period_ns != 0 ? gri_pack(b, values, n, true)
+                                        : gri_pack_moves(b, values, n, true);
+    if (msg == NULL && b->rc == GRI_MOVES) {
+        msg = gri_moves_begin(self, gri_pid_of(self), &moves);
+    }
+    if (msg == NULL) {
+        return b->rc;
+    }
+    msg->kind = GRI_MSG_TIMER;
+    msg->from = gri_pid_of(self);
+    gri_msg_trailer(msg)->ref = ref;
+    int rc = gri_arm_message(self, &alarm->timer, due_ns, msg);
+    if (moves.first != NULL) {
+        gri_moves_end(self, &moves, msg, rc);
+    }
+    if (rc < 0) {
         gri_msg_free(self->ctx->cache, msg);
     }
     return rc;
@@ -38,28 +65,19 @@ static int start(gr_actor *self, int64_t ns, int64_t period_ns, gr_timer *out,
     if (ext->timers.count >= self->sys->opts.timers_max) {
         return GR_ELIMIT;
     }
-    gr_msg *msg = gri_pack(&ctx->builder, values, n, true);
-    if (msg == NULL) {
-        return ctx->builder.rc;
-    }
     gri_alarm *alarm = calloc(1, sizeof *alarm);
     if (alarm == NULL) {
-        gri_msg_free(ctx->cache, msg);
         return GR_ENOMEM;
     }
+    alarm->period_ns = period_ns;
     uint64_t ref = gri_new_ref(ctx);
     int rc = gri_map_put(&ext->timers, (gri_key){ref, 0}, alarm);
     if (rc < 0) {
-        gri_msg_free(ctx->cache, msg);
         free(alarm);
         return rc;
     }
-    msg->kind = GRI_MSG_TIMER;
-    msg->from = gri_pid_of(self);
-    gri_msg_trailer(msg)->ref = ref;
-    alarm->period_ns = period_ns;
-    rc = gri_arm_message(self, &alarm->timer,
-                         gri_clock_ns(&self->sys->clock) + ns, msg);
+    rc = arm_values(self, alarm, ref, gri_clock_ns(&self->sys->clock) + ns,
+                    values, n);
     if (rc < 0) {
         (void)gri_map_remove(&ext->timers, (gri_key){ref, 0});
         free(alarm);
@@ -168,6 +186,9 @@ void gri_timer_done(gr_actor *self, gr_msg *msg)
                              copy);
     }
     if (rc < 0) {
+        if (copy != NULL) {
+            gri_msg_free(self->ctx->cache, copy);
+        }
         gri_exit_error(self, rc, "timer");
     }
 }

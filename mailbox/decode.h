@@ -111,6 +111,10 @@ static inline const uint8_t *gri_skip(const uint8_t *p, const uint8_t *end)
     return body + h.n;
 }
 
+/* gr_reader.flags: it is at the elements of a message of this process, among
+ * which blobs may stand (blob.h). */
+enum { GRI_READER_ELEMENTS = 1 };
+
 /* gr_validate with exactly this depth: 0 allows no list and no map. */
 int gri_check(const void *bytes, size_t n, unsigned depth);
 

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "mailbox/blob.h"
 #include "mailbox/decode.h"
 #include "mailbox/near.h"
 #include "mailbox/pack.h"
@@ -175,6 +176,7 @@ static bool equal_head(const gri_head *h, const uint8_t *body,
     case GR_KIND_MAP:
     case GR_KIND_BAD:
     case GR_KIND_OBJECT:
+    case GR_KIND_BLOB:
         break;
     }
     return false;
@@ -326,7 +328,8 @@ match_elements(const uint8_t *p, const uint8_t *end, uint32_t left,
 {
     for (uint32_t i = 0; i < n; i++) {
         if (outs[i].kind == GR_OUT_REST) {
-            *(gr_reader *)outs[i].p = (gr_reader){p, end, left};
+            *(gr_reader *)outs[i].p =
+                (gr_reader){p, end, left, GRI_READER_ELEMENTS};
             left = 0;
         } else if (left > 0) {
             p = match_one(p, end, &outs[i]);
@@ -337,6 +340,31 @@ match_elements(const uint8_t *p, const uint8_t *end, uint32_t left,
         } else if ((outs[i].flags & GR_OUT_OPTIONAL) == 0) {
             return false;
         }
+    }
+    return left == 0;
+}
+
+/* As match_elements, of a message that owns blobs: one by one, what a place
+ * stands for in its stead. */
+static bool match_owning(const uint8_t *p, const uint8_t *end, uint32_t left,
+                         const gr_out *outs, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const bool rest = outs[i].kind == GR_OUT_REST;
+        if (rest || left == 0) {
+            if (!match_elements(p, end, left, &outs[i], 1)) {
+                return false;
+            }
+            left = 0;
+            continue;
+        }
+        gr_any one = gri_blob_value(p, end, &p);
+        const uint8_t *bytes = one.ptr;
+        if (p == NULL ||
+            !match_elements(bytes, bytes + one.len, 1, &outs[i], 1)) {
+            return false;
+        }
+        left--;
     }
     return left == 0;
 }
@@ -440,15 +468,28 @@ bool gri_match_near(const gr_msg *msg, const gr_out *outs, uint32_t n)
         return false;
     }
     left--;
+    if (gri_msg_owns(msg) && match_owning(p, end, left, outs, n)) {
+        return true;
+    }
     uint32_t arg = 1; /* when the elements before it fit */
     while (arg < GRI_NEAR_ARG_MAX) {
         const bool more = arg <= n;
         const bool rest = more && outs[arg - 1].kind == GR_OUT_REST;
         const uint32_t some = rest ? left : left > 0;
-        if (!match_elements(p, end, some, more ? &outs[arg - 1] : outs, more)) {
+        const uint8_t *next = end;
+        gr_any one = {p, (uint32_t)(end - p)};
+        if (some > 0 && !rest && gri_msg_owns(msg)) {
+            one = gri_blob_value(p, end, &next);
+        } else if (some > 0 && !rest) {
+            next = gri_skip(p, end);
+        }
+        const uint8_t *bytes = one.ptr;
+        if (next == NULL ||
+            !match_elements(bytes, bytes + one.len, some,
+                            more ? &outs[arg - 1] : outs, more)) {
             break;
         }
-        p = some > 0 && !rest ? gri_skip(p, end) : p;
+        p = next;
         left -= some;
         arg++;
     }
@@ -477,5 +518,7 @@ bool gr_unpackv(const gr_msg *msg, const gr_out *outs, uint32_t n)
     const uint8_t *end;
     uint32_t left;
     const uint8_t *p = open_message(msg, &end, &left);
-    return p != NULL && match_elements(p, end, left, outs, n);
+    return p != NULL &&
+           (match_elements(p, end, left, outs, n) ||
+            (gri_msg_owns(msg) && match_owning(p, end, left, outs, n)));
 }

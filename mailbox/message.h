@@ -56,7 +56,7 @@ struct gr_msg {
     };
     /* In this order, so that one short constant sets them for a new message. */
     uint8_t kind;   /* gri_msg_kind */
-    uint8_t class_; /* of its block, see pool.h */
+    uint8_t class_; /* of its block, and whether it owns blobs: pool.h */
     uint16_t flags;
     uint32_t len; /* bytes of payload */
 };
@@ -67,6 +67,12 @@ typedef struct gri_trailer {
 } gri_trailer;
 
 _Static_assert(sizeof(gr_msg) == GRI_PAYLOAD_AT, "it is public");
+
+/* Whether blobs stand in it: see blob.h. */
+static inline bool gri_msg_owns(const gr_msg *msg)
+{
+    return (msg->class_ & GRI_CLASS_OWNS) != 0;
+}
 
 static inline uint8_t *gri_msg_payload(gr_msg *msg)
 {

@@ -12,12 +12,14 @@
 #include <msgpack.h>
 
 #include "base/assert.h"
+#include "mailbox/blob.h"
 #include "mailbox/decode.h"
 #include "mailbox/object.h"
 
 enum {
     TRAILED_BLOCK = 128 - sizeof(gr_msg), /* with a trailer, in two */
-    HEAD_MAX = GRI_PID_MAX /* bytes of the longest value without a body */
+    HEAD_MAX = GRI_PID_MAX, /* bytes of the longest value without a body */
+    DEPTH_IN_MESSAGE = GR_DEPTH_MAX - 1 /* the message is one level itself */
 };
 
 /* The most bytes of a value of each kind; without their bodies and items. */
@@ -43,14 +45,15 @@ typedef struct sink {
 /* A block with room for `len` bytes of payload, or more; sets *end. */
 static gr_msg *new_block(gri_builder *b, size_t len, uint8_t **end)
 {
-    size_t asked = b->trailer ? gri_with_trailer(len) : len;
+    bool trailer = (b->extras & GRI_EXTRA_TRAILER) != 0;
+    size_t asked = trailer ? gri_with_trailer(len) : len;
     gr_msg *msg = gri_msg_new(b->cache, asked);
     if (msg == NULL) {
         return NULL;
     }
     size_t room =
         gri_class_size(msg->class_, sizeof *msg + asked) - sizeof *msg;
-    if (b->trailer) {
+    if (trailer) {
         room -= sizeof(gri_trailer); /* and still a multiple of 8 */
     }
     *end = gri_msg_payload(msg) + (room < b->len_max ? room : b->len_max);
@@ -156,6 +159,7 @@ static __attribute__((flatten)) uint8_t *encode_head(uint8_t *p,
     case GR_KIND_ANY: /* is all body */
     case GR_KIND_BAD:
     case GR_KIND_OBJECT: /* is written part by part */
+    case GR_KIND_BLOB:   /* see write_blob */
         break;
     }
     return p;
@@ -220,6 +224,11 @@ static int check(const gr_value *v, unsigned depth)
         return GR_ETOOBIG;
     case GR_KIND_OBJECT:
         return v->as.p == NULL ? GR_EINVAL : 0;
+    case GR_KIND_BLOB: /* each once, and where its receiver looks for it */
+        return depth != DEPTH_IN_MESSAGE || v->as.blob == NULL ||
+                       *v->as.blob == NULL || (*v->as.blob)->home != NULL
+                   ? GR_EINVAL
+                   : 0;
     }
     return GR_EINVAL;
 }
@@ -293,6 +302,31 @@ write_object(sink *s, const msgpack_object *o, unsigned depth)
     }
 }
 
+/* The place of a blob; see blob.h. Its bytes stay where they are. */
+static int write_blob(sink *s, const gr_value *v)
+{
+    if (s->b == NULL) {
+        return GR_EINVAL; /* this is no message */
+    }
+    GR_TRY(reserve(s, GRI_BLOB_PLACE));
+    gr_blob *blob = *v->as.blob;
+    gri_blob_put(s->p, blob);
+    s->p += GRI_BLOB_PLACE;
+    blob->home = v->as.blob;
+    blob->moving = s->b->moving;
+    s->b->moving = blob;
+    s->b->extras |= GRI_EXTRA_MOVES;
+    return 0;
+}
+
+/* As write_one, of those that check has passed. */
+static int write_special(sink *s, const gr_value *v)
+{
+    return v->kind == GR_KIND_PID    ? write_pid(s, v)
+           : v->kind == GR_KIND_BLOB ? write_blob(s, v)
+                                     : 1;
+}
+
 /* n bytes, at most GRI_FIXSTR_MAX: fewer instructions than a call of memcpy. */
 static inline void copy_short(uint8_t *to, const uint8_t *from, size_t n)
 {
@@ -342,11 +376,8 @@ static inline int write_one(sink *s, const gr_value *v, unsigned depth)
         return 0;
     }
     GR_TRY(check(v, depth));
-    if (v->kind == GR_KIND_PID) {
-        return write_pid(s, v);
-    }
-    if (v->kind == GR_KIND_OBJECT) {
-        return 1;
+    if (v->kind >= GR_KIND_PID) {
+        return write_special(s, v);
     }
     GR_TRY(write_head(s, v));
     if (v->kind == GR_KIND_STR || v->kind == GR_KIND_BIN ||
@@ -391,9 +422,6 @@ static int write_values(sink *s, const gr_value *values, uint32_t n,
 
 /* ---- the builder -------------------------------------------------------- */
 
-/* The message is one level itself. */
-enum { DEPTH_IN_MESSAGE = GR_DEPTH_MAX - 1 };
-
 static inline sink sink_at(gri_builder *b, uint8_t *p)
 {
     sink s = {.end = b->end, .b = b};
@@ -408,6 +436,8 @@ static gri_writer fail(gri_builder *b, int rc)
         gri_msg_free(b->cache, b->msg);
         b->msg = NULL;
     }
+    gri_blobs_stay(b->moving);
+    b->moving = NULL;
     b->rc = rc;
     return (gri_writer){NULL, NULL};
 }
@@ -430,7 +460,7 @@ gri_writer gri_builder_begin(gri_builder *b, uint32_t n, bool trailer)
 {
     GR_DASSERT(b->msg == NULL);
     b->rc = 0;
-    b->trailer = trailer;
+    b->extras = trailer ? GRI_EXTRA_TRAILER : 0;
     /* Exactly a block, and so exactly this room. Two calls, so that the
      * compiler finds the class of each. */
     size_t room =
@@ -481,8 +511,49 @@ gri_writer gri_builder_more(gri_builder *b, uint8_t *p, size_t n)
     return result(b, &s, reserve(&s, n));
 }
 
+gr_msg *gri_builder_end_extras(gri_builder *b, const uint8_t *p)
+{
+    gr_msg *msg = b->msg;
+    msg->len = (uint32_t)(p - gri_msg_payload(msg));
+    if ((b->extras & GRI_EXTRA_TRAILER) != 0) {
+        msg->flags = GRI_MSG_TRAILER;
+        *gri_msg_trailer(msg) = (gri_trailer){0};
+    }
+    if (b->moving != NULL) {
+        b->rc = GRI_MOVES;
+        return NULL;
+    }
+    b->msg = NULL;
+    return msg;
+}
+
+gr_msg *gri_builder_moves(gri_builder *b, gr_blob **moving)
+{
+    GR_DASSERT(b->rc == GRI_MOVES && b->msg != NULL);
+    gr_msg *msg = b->msg;
+    *moving = b->moving;
+    b->msg = NULL;
+    b->moving = NULL;
+    return msg;
+}
+
+void gri_builder_refuse(gri_builder *b, int rc)
+{
+    (void)fail(b, rc);
+}
+
 gr_msg *gri_pack(gri_builder *b, const gr_value *values, uint32_t n,
                  bool trailer)
+{
+    gr_msg *msg = gri_pack_moves(b, values, n, trailer);
+    if (msg == NULL && b->rc == GRI_MOVES) {
+        gri_builder_refuse(b, GR_EINVAL);
+    }
+    return msg;
+}
+
+gr_msg *gri_pack_moves(gri_builder *b, const gr_value *values, uint32_t n,
+                       bool trailer)
 {
     gri_writer w = gri_builder_begin(b, n, trailer);
     if (w.p == NULL) {

@@ -40,11 +40,19 @@ typedef struct gri_builder {
     int rc;           /* after a failure: GR_ENOMEM, GR_ETOOBIG (also a value
                          over 4 GiB), GR_EINVAL (no such kind, an odd map,
                          bytes that are no value), GR_ELIMIT (nested deeper than
-                         GR_DEPTH_MAX, the message itself counted) */
+                         GR_DEPTH_MAX, the message itself counted); or
+                         GRI_MOVES, which is none */
     gr_msg *msg;      /* under construction, else NULL */
     uint8_t *end;     /* of its room for payload */
-    bool trailer;     /* it shall have one */
+    gr_blob *moving;  /* the blobs that stand in it, see blob.h */
+    uint8_t extras;   /* 0, or what its end is to look at: GRI_EXTRA_* */
 } gri_builder;
+
+enum {
+    GRI_EXTRA_TRAILER = 1, /* it shall have a trailer */
+    GRI_EXTRA_MOVES = 2,   /* blobs stand in it */
+    GRI_MOVES = 1          /* gri_builder.rc: it is made; see gri_builder_end */
+};
 
 /* Begins a message of n elements; with `trailer`, room for one is kept behind
  * the payload. {NULL, NULL}: b->rc says why. */
@@ -73,7 +81,7 @@ static inline gri_writer gri_builder_begin_short(gri_builder *b, uint32_t n,
     msg->class_ = (uint8_t)class_;
     msg->flags = 0;
     b->msg = msg;
-    b->trailer = false;
+    b->extras = 0;
     uint8_t *p = gri_msg_payload(msg);
     b->end = p + room;
     *p = (uint8_t)(GRI_FIXARRAY | n);
@@ -168,9 +176,14 @@ static inline gri_writer gri_builder_put_pid_short(gri_builder *b, uint8_t *p,
 /* The same writer with room for n bytes at p, or more. */
 gri_writer gri_builder_more(gri_builder *b, uint8_t *p, size_t n);
 
+/* gri_builder_end, of a message with a trailer or with blobs. */
+gr_msg *gri_builder_end_extras(gri_builder *b, const uint8_t *p);
+
 /* Ends it: gives the message; a trailer, if asked for, is in place and zero.
- * NULL: it failed before (p is NULL); b->rc says why. Inline, as every message
- * has one end. */
+ * NULL: it failed before (p is NULL); b->rc says why. NULL, too, when blobs
+ * stand in it, so that nobody sends it as any other by mistake: b->rc is
+ * GRI_MOVES, and the next call is gri_builder_moves or gri_builder_refuse.
+ * Inline, as every message has one end. */
 static inline gr_msg *gri_builder_end(gri_builder *b, const uint8_t *p)
 {
     gr_msg *msg = b->msg;
@@ -179,18 +192,26 @@ static inline gr_msg *gri_builder_end(gri_builder *b, const uint8_t *p)
         return NULL;
     }
     GR_DASSERT(p <= b->end);
+    if (b->extras != 0) {
+        return gri_builder_end_extras(b, p);
+    }
     b->msg = NULL;
     msg->len = (uint32_t)(p - gri_msg_payload(msg));
-    if (b->trailer) {
-        msg->flags = GRI_MSG_TRAILER;
-        *gri_msg_trailer(msg) = (gri_trailer){0};
-    }
     return msg;
 }
 
-/* All at once: a message of n values. NULL: b->rc says why. */
+/* After GRI_MOVES: gives the message, which owns nothing yet, and the list of
+ * the blobs that stand in it. */
+gr_msg *gri_builder_moves(gri_builder *b, gr_blob **moving);
+/* After GRI_MOVES: there will be no message; b->rc is `rc`, an error. */
+void gri_builder_refuse(gri_builder *b, int rc);
+
+/* All at once: a message of n values. NULL: b->rc says why. A blob among the
+ * values is GR_EINVAL; gri_pack_moves ends as gri_builder_end does. */
 gr_msg *gri_pack(gri_builder *b, const gr_value *values, uint32_t n,
                  bool trailer);
+gr_msg *gri_pack_moves(gri_builder *b, const gr_value *values, uint32_t n,
+                       bool trailer);
 /* The exact bytes that gri_pack would write for one value, into a plain
  * buffer. Returns the length, or GR_ETOOBIG, GR_EINVAL, GR_ELIMIT. */
 int64_t gri_pack_value(const gr_value *v, uint8_t *buf, size_t size);

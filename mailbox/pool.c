@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "mailbox/blob.h"
 
 enum {
     EMPTY = GRI_CLASSES, /* the shelf of shells */
@@ -328,6 +329,10 @@ void *gri_block_alloc_slow(gri_cache *cache, size_t size, uint8_t *class_out)
 
 void gri_block_free_slow(gri_cache *cache, void *block, uint8_t class_)
 {
+    if ((class_ & GRI_CLASS_OWNS) != 0) {
+        gri_blobs_free(block);
+        class_ &= (uint8_t)~GRI_CLASS_OWNS;
+    }
     if (class_ >= GRI_CLASSES) {
         GR_DASSERT(class_ == GRI_CLASS_HEAP);
         free(block);
@@ -335,6 +340,10 @@ void gri_block_free_slow(gri_cache *cache, void *block, uint8_t class_)
     }
     gri_depot *depot = cache->depot;
     gri_stack *stack = &cache->stack[class_];
+    if (stack->top != stack->limit) { /* it was a message with blobs */
+        *stack->top++ = block;
+        return;
+    }
     gri_magazine *full = unload(stack); /* or NULL */
     gri_magazine *empty = stack->spare;
     stack->spare = full;

@@ -32,7 +32,10 @@
 
 enum {
     GRI_CLASS_MSG = 1,    /* of the smallest message: 64 bytes */
-    GRI_CLASS_HEAP = 255, /* larger: from malloc, and back to it */
+    GRI_CLASS_HEAP = 127, /* larger: from malloc, and back to it */
+    GRI_CLASS_OWNS = 128, /* flag: a message that owns blobs (blob.h), which
+                             are freed with it. A class of its own, so that
+                             nothing else looks for them */
     /* Blocks of a full magazine, if they are small: as many as make it a block
      * of 512 bytes itself. */
     GRI_MAGAZINE = 62,

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mailbox/blob.h"
 #include "mailbox/decode.h"
-#include "mailbox/message.h"
 #include "mailbox/pack.h"
 
 /* The buffer; bytes beyond it are dropped, and `cut` says so. */
@@ -219,9 +219,26 @@ static void put_separator(text *t, const level *l)
     }
 }
 
+/* The place of a blob (blob.h) among a message's elements. NULL: it is none. */
+static const uint8_t *put_place(text *t, const uint8_t *p, const uint8_t *end)
+{
+    gri_head h;
+    const uint8_t *next = NULL;
+    if (p >= end || *p != GRI_BLOB_MARK) {
+        return NULL;
+    }
+    gr_any value = gri_blob_value(p, end, &next);
+    const uint8_t *bytes = value.ptr;
+    const uint8_t *body = gri_decode(bytes, bytes + value.len, &h);
+    if (body != NULL) {
+        put_scalar(t, &h, body);
+    }
+    return next;
+}
+
 /* One value with all that is in it. It stops where the buffer ends, and where
- * the bytes do not make sense. */
-static void put_value(text *t, const uint8_t *p, const uint8_t *end)
+ * the bytes do not make sense. `owns`: it is a message, with blobs. */
+static void put_value(text *t, const uint8_t *p, const uint8_t *end, bool owns)
 {
     level levels[GR_DEPTH_MAX + 1] = {{.left = 1}};
     unsigned top = 0;
@@ -237,6 +254,13 @@ static void put_value(text *t, const uint8_t *p, const uint8_t *end)
         }
         gri_head h;
         put_separator(t, l);
+        const uint8_t *next = owns && top == 1 ? put_place(t, p, end) : NULL;
+        if (next != NULL) {
+            p = next;
+            l->left--;
+            l->started = true;
+            continue;
+        }
         p = gri_decode(p, end, &h);
         bool opens =
             p != NULL && (h.type == GRI_TYPE_ARRAY || h.type == GRI_TYPE_MAP);
@@ -257,7 +281,7 @@ static void put_value(text *t, const uint8_t *p, const uint8_t *end)
     }
 }
 
-size_t gr_any_print(gr_any any, char *buf, size_t size)
+static size_t print(gr_any any, bool owns, char *buf, size_t size)
 {
     if (size == 0) {
         return 0;
@@ -268,12 +292,18 @@ size_t gr_any_print(gr_any any, char *buf, size_t size)
     if (any.len == 0) {
         put_text(&t, "<malformed>");
     } else {
-        put_value(&t, p, p + any.len);
+        put_value(&t, p, p + any.len, owns);
     }
     return finish(&t);
 }
 
+size_t gr_any_print(gr_any any, char *buf, size_t size)
+{
+    return print(any, false, buf, size);
+}
+
 size_t gr_msg_print(const gr_msg *msg, char *buf, size_t size)
 {
-    return gr_any_print(gr_msg_bytes(msg), buf, size);
+    gr_any payload = {gri_msg_data(msg), msg->len};
+    return print(payload, gri_msg_owns(msg), buf, size);
 }

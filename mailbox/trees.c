@@ -11,6 +11,7 @@
 #include <greenroom/msgpack.h>
 
 #include "base/assert.h"
+#include "mailbox/blob.h"
 #include "mailbox/decode.h"
 
 enum {
@@ -34,6 +35,15 @@ static size_t count_values(const uint8_t *p, const uint8_t *end)
     return values;
 }
 
+static int open_zone(gri_trees *trees)
+{
+    if (!trees->is_open && !msgpack_zone_init(&trees->zone, CHUNK)) {
+        return GR_ENOMEM;
+    }
+    trees->is_open = true;
+    return 0;
+}
+
 int gri_trees_add(gri_trees *trees, const void *bytes, size_t n,
                   msgpack_object *out)
 {
@@ -43,10 +53,7 @@ int gri_trees_add(gri_trees *trees, const void *bytes, size_t n,
     if (values > GR_TREE_MAX - trees->values) {
         return GR_ELIMIT;
     }
-    if (!trees->is_open && !msgpack_zone_init(&trees->zone, CHUNK)) {
-        return GR_ENOMEM;
-    }
-    trees->is_open = true;
+    GR_TRY(open_zone(trees));
     /* Before it is tried: what fails halfway has taken memory, too. */
     trees->values += (uint32_t)values;
     msgpack_object root;
@@ -55,6 +62,34 @@ int gri_trees_add(gri_trees *trees, const void *bytes, size_t n,
         return GR_ENOMEM;
     }
     *out = root;
+    return 0;
+}
+
+int gri_trees_add_owning(gri_trees *trees, const gr_msg *msg,
+                         msgpack_object *out)
+{
+    gri_head h;
+    const uint8_t *p = gri_msg_data(msg);
+    const uint8_t *end = p + msg->len;
+    p = gri_decode(p, end, &h);
+    GR_ASSERT(p != NULL);
+    if (trees->values >= GR_TREE_MAX) {
+        return GR_ELIMIT;
+    }
+    GR_TRY(open_zone(trees));
+    trees->values++;
+    msgpack_object *items =
+        msgpack_zone_malloc(&trees->zone, h.n * sizeof *items);
+    if (items == NULL) {
+        return GR_ENOMEM;
+    }
+    for (uint32_t i = 0; i < h.n; i++) {
+        gr_any one = gri_blob_value(p, end, &p);
+        GR_TRY(gri_trees_add(trees, one.ptr, one.len, &items[i]));
+    }
+    *out = (msgpack_object){.type = MSGPACK_OBJECT_ARRAY};
+    out->via.array.size = h.n;
+    out->via.array.ptr = items;
     return 0;
 }
 

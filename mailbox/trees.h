@@ -8,6 +8,8 @@
 
 #include <msgpack.h>
 
+#include <greenroom/base.h>
+
 /* Trees that end together. Zero: none. Owns: their memory. */
 typedef struct gri_trees {
     msgpack_zone zone;
@@ -21,6 +23,9 @@ typedef struct gri_trees {
  */
 int gri_trees_add(gri_trees *trees, const void *bytes, size_t n,
                   msgpack_object *out);
+/* The same of a message that owns blobs. */
+int gri_trees_add_owning(gri_trees *trees, const gr_msg *msg,
+                         msgpack_object *out);
 /* Ends all trees. A little memory stays for the next ones. */
 void gri_trees_clear(gri_trees *trees);
 /* Ends all trees, and no memory stays. */

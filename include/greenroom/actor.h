@@ -208,7 +208,7 @@ GR_API bool gr_match_started(const gr_msg *msg, gr_pid *from);
  * dead letter at once. Two messages from one actor to another arrive in the
  * order sent. Never blocks.
  *
- * Owns:    borrows everything.
+ * Owns:    borrows everything, but takes on 0 what gr_move names.
  * Errors:  GR_EAGAIN (mailbox full, policy fail; or the peer's queue is),
  *          GR_ETOOBIG, GR_ELIMIT (nested deeper than GR_DEPTH_MAX),
  *          GR_ENOMEM, GR_EINVAL (`to` is nobody, or a bad value), GR_ENOCONN
@@ -217,12 +217,14 @@ GR_API bool gr_match_started(const gr_msg *msg, gr_pid *from);
 GR_API GR_MUST_CHECK int gr_sendv(gr_actor *self, gr_pid to,
                                   const gr_value *values, uint32_t n);
 /* gr_tell(self, to, tag, values...): best effort; what gr_send would refuse
- * becomes a counted dead letter with its reason. */
+ * becomes a counted dead letter with its reason. It takes what gr_move names in
+ * any case: a blob of a dead letter is freed. */
 GR_API void gr_tellv(gr_actor *self, gr_pid to, const gr_value *values,
                      uint32_t n);
 /* Sends on a message as it is, with its sender, and, if it was asked, with the
- * duty to answer, which is then the receiver's. Errors: as gr_send, and
- * GR_EINVAL if it was asked and is answered already. */
+ * duty to answer, which is then the receiver's. Blobs in it move on; in `msg`
+ * nil stands in their place then. Errors: as gr_send, and GR_EINVAL if it was
+ * asked and is answered already. */
 GR_API GR_MUST_CHECK int gr_forward(gr_actor *self, gr_pid to,
                                     const gr_msg *msg);
 
@@ -246,7 +248,7 @@ GR_API int gr_unhandled(gr_actor *self, const gr_msg *msg);
  * read it again. It ends with gr_release, or with the actor. An asked message
  * that ends unanswered is answered with GR_ENOREPLY (GR_ENOPROC at exit).
  * Returns NULL without memory, when the actor's arena_max is reached (kept
- * messages count in it), or for a stashed message.
+ * messages count in it, with their blobs), or for a stashed message.
  */
 GR_API GR_MUST_CHECK const gr_msg *gr_keep(gr_actor *self, const gr_msg *msg);
 GR_API void gr_release(gr_actor *self, const gr_msg *kept);
@@ -339,7 +341,7 @@ GR_API GR_MUST_CHECK int gr_after_usv(gr_actor *self, int64_t us, gr_timer *out,
                                       const gr_value *values, uint32_t n);
 /* gr_every(...): as gr_after, each ms until cancelled. A fire that finds the
  * one before it not handled yet is left out. Errors: as gr_after, and GR_EINVAL
- * for ms 0. */
+ * for ms 0, and for a blob, which can be sent only once. */
 GR_API GR_MUST_CHECK int gr_everyv(gr_actor *self, int64_t ms, gr_timer *out,
                                    const gr_value *values, uint32_t n);
 /* No message of this timer is seen after this, even if it waits already.
@@ -355,6 +357,39 @@ GR_API int64_t gr_now_ms(const gr_actor *self);
 GR_API GR_MUST_CHECK void *gr_alloc(gr_actor *self, size_t size);
 /* A copy in that memory, with a zero byte after it; ptr NULL as gr_alloc. */
 GR_API gr_str gr_str_copy(gr_actor *self, gr_str text);
+
+/* ---- blobs: large bytes that are moved ---------------------------------- */
+
+/*
+ * A blob is `size` bytes, not cleared, aligned for any type. It belongs to one
+ * actor, until gr_move gives it away with a message: then, after the send, to
+ * that message, which frees it at its end, and to the receiver once it took it
+ * (gr_blob_take). What belongs to an actor counts in its arena_max, and is
+ * freed with the actor, however that ends.
+ *
+ * NULL when arena_max is reached or there is no memory. A blob may be larger
+ * than message_max, but not be sent then.
+ */
+GR_API GR_MUST_CHECK gr_blob *gr_blob_new(gr_actor *self, size_t size);
+/* blob may be NULL. */
+GR_API void gr_blob_free(gr_actor *self, gr_blob *blob);
+/* The bytes: the owner's to read and write. */
+GR_API void *gr_blob_data(gr_blob *blob);
+GR_API size_t gr_blob_size(const gr_blob *blob);
+/* Makes it longer or shorter; the bytes may move then, and *blob with them. To
+ * shorten one never fails. Errors: GR_ENOMEM (or arena_max is reached). */
+GR_API GR_MUST_CHECK int gr_blob_resize(gr_actor *self, gr_blob **blob,
+                                        size_t size);
+/*
+ * The bytes of a message as a blob of this actor's own. `bytes` are as they
+ * were matched or read from msg, a message that this actor holds (NULL: the one
+ * in hand, such as the answer that gr_call has just given). If they came as a
+ * blob they are moved: they stay where they are, and in the message nil stands
+ * in their place. All other bytes are copied. NULL: as gr_blob_new, and nothing
+ * was taken.
+ */
+GR_API GR_MUST_CHECK gr_blob *gr_blob_take(gr_actor *self, const gr_msg *msg,
+                                           gr_bytes bytes);
 
 /* ---- thread actors: code that waits ------------------------------------- */
 

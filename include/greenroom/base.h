@@ -50,6 +50,7 @@
 typedef struct gr_system gr_system; /* one running node: workers and actors */
 typedef struct gr_actor gr_actor;   /* an actor's own view of itself */
 typedef struct gr_msg gr_msg;       /* a received message, borrowed */
+typedef struct gr_blob gr_blob;     /* large bytes that move, see actor.h */
 
 /*
  * An actor's address: a value, not a pointer. Copy it, store it, send it, keep

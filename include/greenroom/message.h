@@ -8,10 +8,11 @@
  * parsed at run time. Under each macro lies a plain function (gr_sendv, ...)
  * for other languages and for lists made at run time.
  *
- * Lifetimes: what goes into a send is borrowed for the call and copied. What
- * comes out of a message (gr_str, gr_bytes, gr_any, gr_reader) points into it
- * and lives as long as the message: until the handler returns, or, in a thread
- * actor, until its next gr_receive, gr_call or gr_sleep.
+ * Lifetimes: what goes into a send is borrowed for the call and copied, all but
+ * a blob, which is moved (gr_move). What comes out of a message (gr_str,
+ * gr_bytes, gr_any, gr_reader) points into it and lives as long as the message:
+ * until the handler returns, or, in a thread actor, until its next gr_receive,
+ * gr_call or gr_sleep.
  */
 #ifndef GREENROOM_MESSAGE_H
 #define GREENROOM_MESSAGE_H
@@ -37,7 +38,8 @@ typedef enum gr_kind {
     GR_KIND_PID,  /* as.pid; GR_NOBODY travels as nil, and nil is read as it */
     GR_KIND_BAD,  /* made from an argument that cannot be sent (too long) */
     /* as.p: a msgpack_object to send, see greenroom/msgpack.h */
-    GR_KIND_OBJECT
+    GR_KIND_OBJECT,
+    GR_KIND_BLOB /* as.blob: see gr_move */
 } gr_kind;
 
 /* One value to send. Made by the macros and functions below; it borrows what it
@@ -53,6 +55,7 @@ typedef struct gr_value {
         const void *p;
         const struct gr_value *items;
         gr_pid pid;
+        gr_blob **blob;
     } as;
 } gr_value;
 
@@ -111,7 +114,8 @@ typedef struct gr_pattern {
 typedef struct gr_reader {
     const uint8_t *p;
     const uint8_t *end;
-    uint32_t left; /* values left at this level */
+    uint32_t left;  /* values left at this level */
+    uint32_t flags; /* the library's own */
 } gr_reader;
 
 /* Values, where a C type does not say it alone. */
@@ -121,6 +125,14 @@ static inline gr_value gr_bool(bool x);
 static inline gr_value gr_strn(const char *p, size_t n);
 /* Bytes. */
 static inline gr_value gr_bin(const void *p, size_t n);
+/*
+ * The bytes of a blob (actor.h), moved and not copied to an actor of this
+ * process; to any other place they go as gr_bin's do. Only among the elements
+ * of the message itself, not in a list or a map: GR_EINVAL. When the send has
+ * succeeded, *blob is NULL and the blob is the receiver's, who sees bytes as
+ * any others. After an error, of whatever kind, it is the sender's as before.
+ */
+static inline gr_value gr_move(gr_blob **blob);
 /* Lists and maps from arrays made at run time; a map is key, value, key ... */
 static inline gr_value gr_list_of(const gr_value *items, size_t n);
 static inline gr_value gr_map_of(const gr_value *items, size_t n);
@@ -138,7 +150,8 @@ GR_API GR_MUST_CHECK bool gr_matchv(const gr_msg *msg, const gr_value *tag,
 GR_API GR_MUST_CHECK bool gr_unpackv(const gr_msg *msg, const gr_out *outs,
                                      uint32_t n);
 
-/* The payload: one msgpack array. Borrowed from the message. */
+/* The payload: one msgpack array. Borrowed from the message. Of a message with
+ * a blob, whose bytes are not in one place: ptr NULL, len 0. */
 GR_API gr_any gr_msg_bytes(const gr_msg *msg);
 /* A reader over the elements of the message, its tag first. */
 GR_API gr_reader gr_msg_reader(const gr_msg *msg);

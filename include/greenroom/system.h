@@ -145,7 +145,8 @@ typedef struct gr_stats {
 GR_API void gr_system_stats(gr_system *sys, gr_stats *out);
 GR_API gr_node gr_system_node(const gr_system *sys);
 
-/* What one actor has done since it began. Bytes are of payload, in msgpack. */
+/* What one actor has done since it began. Bytes are of payload, in msgpack,
+ * without those of blobs that were moved. */
 typedef struct gr_actor_info {
     uint64_t received;       /* messages, answers and timers given to it */
     uint64_t bytes_received; /* of these */

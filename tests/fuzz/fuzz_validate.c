@@ -56,7 +56,7 @@ static unsigned walk(gr_reader r, unsigned depth)
 {
     unsigned values = 0;
     for (;;) {
-        gr_reader list = r, map = r, inner = {NULL, NULL, 0};
+        gr_reader list = r, map = r, inner = {NULL, NULL, 0, 0};
         gr_any any;
         bool entered =
             gr_read_list(&list, &inner) == 0 || gr_read_map(&map, &inner) == 0;

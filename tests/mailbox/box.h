@@ -211,6 +211,7 @@ static inline void reference_pack(msgpack_packer *pk, const gr_value *v)
     case GR_KIND_ANY:
     case GR_KIND_BAD:
     case GR_KIND_OBJECT:
+    case GR_KIND_BLOB:
         fail();
         break;
     }

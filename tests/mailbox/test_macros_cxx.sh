@@ -13,7 +13,7 @@ cd "$GREENROOM_SOURCE"
 
 (
     cd "$work"
-    for file in message pool slab pack object decode match near unpack validate \
+    for file in message pool slab blob pack object decode match near unpack validate \
         print; do
         set -- "$@" "$GREENROOM_SOURCE/mailbox/$file.c"
     done

@@ -223,6 +223,7 @@ static void walk(gr_reader *r, const gr_value *v)
     case GR_KIND_ANY:
     case GR_KIND_BAD:
     case GR_KIND_OBJECT:
+    case GR_KIND_BLOB:
         fail();
         break;
     }

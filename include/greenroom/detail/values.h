@@ -159,6 +159,13 @@ GRI_INLINE gr_value gr_bin(const void *p, size_t n)
     return gri_v_span(GR_KIND_BIN, p, n);
 }
 
+GRI_INLINE gr_value gr_move(gr_blob **blob)
+{
+    gr_value v = gri_v(GR_KIND_BLOB, 0);
+    v.as.blob = blob;
+    return v;
+}
+
 GRI_INLINE gr_value gr_list_of(const gr_value *items, size_t n)
 {
     return gri_v_items(GR_KIND_LIST, items, n);
@@ -331,8 +338,9 @@ GR_API GR_MUST_CHECK bool gri_match_int(const gr_msg *msg, uint32_t at,
                                         uint32_t kind, void *out);
 
 /* Called when the tag is equal and the elements behind it do not fit: notes
- * which one, for gr_unhandled. False. Here, where the arguments are still at
- * hand, so that what fits does not pay for keeping them. */
+ * which one, for gr_unhandled. Here, where the arguments are still at hand, so
+ * that what fits does not pay for keeping them. True if they fit after all: a
+ * message with a blob is for this function alone. */
 GR_API GR_MUST_CHECK bool gri_match_near(const gr_msg *msg, const gr_out *outs,
                                          uint32_t n) __attribute__((cold));
 
