@@ -53,6 +53,7 @@ extern const workload bench_flow[];
 extern const workload bench_create[];
 extern const workload bench_crowd[];
 extern const workload bench_time[];
+extern const workload bench_blob[];
 
 int64_t bench_param_of(const bench *b, const char *key);
 

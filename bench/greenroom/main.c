@@ -19,8 +19,8 @@
 
 enum { STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
-static const workload *const groups[] = {bench_talk, bench_flow, bench_create,
-                                         bench_crowd, bench_time};
+static const workload *const groups[] = {bench_talk,  bench_flow, bench_create,
+                                         bench_crowd, bench_time, bench_blob};
 enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };
 
 /* ---- for the workloads -------------------------------------------------- */
