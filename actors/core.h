@@ -168,6 +168,8 @@ typedef struct gri_stash {
                              NULL: the next one goes to the front */
     uint32_t count, max;  /* of both; max 0: not known yet */
     uint32_t signals;     /* of both, those that may be forgotten */
+    gr_msg *head;         /* the inbox's, while it is shut */
+    gr_msg shut;          /* what stands in for it */
 } gri_stash;
 
 /* What an actor has beyond its slot, allocated at first need. Consumer only. */

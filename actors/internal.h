@@ -299,6 +299,10 @@ bool gri_behavior_is_whole(const gr_behavior *b);
 /* The next one to be given again; it is off the stash then. GRI_DO_REPLAY says
  * whether there is one. */
 gr_msg *gri_stash_take(gr_actor *self);
+/* Between two turns, so that the next one begins with what is to be given
+ * again: the inbox looks as if nothing could be popped. And the other way. */
+void gri_stash_shut(gr_actor *self);
+void gri_stash_open(gr_actor *self);
 /* Buries what is left at the end of the run. */
 void gri_stash_end(gr_actor *self);
 /* As gri_thread_forget, of what is stashed. */

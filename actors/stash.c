@@ -147,6 +147,21 @@ gr_msg *gri_stash_take(gr_actor *self)
     return msg;
 }
 
+/* Only the consumer reads `head`: whoever pushes meanwhile looks at the tail.
+ * So a turn pays for what may be left of the one before only when it pops
+ * nothing. */
+void gri_stash_shut(gr_actor *self)
+{
+    gri_stash *s = &self->ext->stash;
+    s->head = self->outlet.head;
+    self->outlet.head = &s->shut; /* its next is NULL */
+}
+
+void gri_stash_open(gr_actor *self)
+{
+    self->outlet.head = self->ext->stash.head;
+}
+
 /* ---- messages that are never given again --------------------------------- */
 
 /* Frees one that is on no list any more, unless somebody else will. */

@@ -361,6 +361,9 @@ static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n,
             }
         }
     }
+    if (self->todo != 0) {
+        gri_stash_shut(self);
+    }
     if (ctx->pressed != NULL && self->now != 0 && gri_slow_down(self)) {
         return; /* suspended: not ours any more */
     }
@@ -392,13 +395,14 @@ static void run_actor(gri_worker *worker, gri_task *task)
 {
     gr_actor *self = GRI_CONTAINER(task, gr_actor, task);
     gri_enter(self, worker->user);
-    if (__builtin_expect(self->todo != 0, 0)) {
-        go_on_again(self, 0); /* the turn before had no room for them */
-        return;
-    }
     gr_msg *msg;
     if (gri_next(self, &msg) != GRI_POP_MSG) {
-        go_on(self, 0, 2);
+        if (self->todo != 0) {
+            gri_stash_open(self);
+            go_on_again(self, 0); /* the turn before had no room for them */
+        } else {
+            go_on(self, 0, 2);
+        }
         return;
     }
     const after then = handle(self, msg);

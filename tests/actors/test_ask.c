@@ -201,9 +201,23 @@ static void scene_kept(stage *s)
     stage_expect(s, "+b a=later a=GR_ENOPROC #7 a=GR_ENOPROC #7");
 }
 
+/* What was in hand last is not what another actor has in hand when it ends. */
+static void scene_kept_by_another(stage *s)
+{
+    gr_pid a = stage_puppet(s, 'a');
+    gr_pid c = stage_puppet(s, 'c');
+    gr_pid b = ask_of(s, a, be_keeper);
+    CHECK_RC(gr_stop(s->self, c), 0);
+    stage_settle(s);
+    stage_expect_words(s, "+a +b +c -c:shutdown");
+    stage_do(s, b, answer_kept);
+    stage_expect(s, "a=later");
+}
+
 static void test_kept_messages_are_answered_later(void **state)
 {
     (void)state;
+    stage_each_seed(scene_kept_by_another, NULL);
     stage_each_seed(scene_kept, NULL);
 }
 

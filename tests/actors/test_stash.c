@@ -207,8 +207,8 @@ static void scene_budget(stage *s)
     waiter_tell(s, a, "go last");
     CHECK(gr_sim_step(s->sys));
     CHECK_INT(stage_stats(s).turns - turns, 1);
-    CHECK_INT(waiter_waiting(s),
-              MANY - 99 + 1); /* "go" is one of the hundred */
+    /* "go" is one of the hundred. */
+    CHECK_INT(waiter_waiting(s), MANY - 99 + 1);
     stage_settle(s);
     stage_expect(s, "last:250");
     CHECK_INT(stage_stats(s).turns - turns, 3);
@@ -231,6 +231,37 @@ static void scene_killed_between_turns(stage *s)
     stage_expect(s, "");
     CHECK_INT(stage_stats(s).dead_letters - dead, MANY - 99 + 1);
     CHECK_INT(waiter_waiting(s), 0);
+}
+
+static int pass_on(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    return gr_forward(self, p->peer, msg);
+}
+
+static int stash_to_pass(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    int rc = stash_numbers(self, p, msg);
+    p->hear = p->hear == count_down ? pass_on : p->hear;
+    return rc;
+}
+
+WAITER_HEARS(be_passer, stash_to_pass)
+WAITER_HEARS(be_receiver, count_down)
+
+/* Suspended for a receiver that is behind, with some left to be given. */
+static void scene_suspended(stage *s)
+{
+    gr_spawn_opts opts = {.mailbox = {.soft = 20}};
+    gr_pid a = with_many(s);
+    gr_pid b = stage_puppet_with(s, s->self, 'b', &puppet_behavior, &opts,
+                                 be_receiver);
+    stage_do_to(s, a, be_passer, b);
+    stage_expect(s, "+b");
+    uint64_t slowed = stage_stats(s).slowed;
+    waiter_tell(s, a, "go last");
+    stage_settle(s);
+    stage_expect(s, "last:250");
+    CHECK(stage_stats(s).slowed > slowed);
 }
 
 static int kill_oneself(gr_actor *self, puppet *p, const gr_msg *msg)
@@ -263,6 +294,7 @@ static void test_they_count_in_the_turn_and_a_kill_comes_between(void **state)
     stage_each_seed(scene_budget, NULL);
     stage_each_seed(scene_killed_between_turns, NULL);
     stage_each_seed(scene_killed, NULL);
+    stage_each_seed(scene_suspended, NULL);
 }
 
 /* ---- with threads ----------------------------------------------------------
