@@ -2,6 +2,7 @@
 #include "actors/account.h"
 
 #include "actors/internal.h"
+#include "actors/lane.h"
 
 static uint64_t count_of(uint64_t word)
 {
@@ -108,7 +109,8 @@ int gr_actor_inspect(gr_system *sys, gr_pid pid, gr_actor_info *out)
     gr_actor_info info;
     while (!look(slot, &info)) { /* seldom, and the writer does not wait */
     }
-    info.waiting = gri_inbox_depth(&slot->inbox, &slot->outlet, 0);
+    info.waiting = gri_inbox_depth(&slot->inbox, &slot->outlet, 0) +
+                   gri_lane_waiting(slot, run);
     info.dropped = gri_drops_of(slot, run);
     if (!gri_slot_lives(slot, run)) {
         return GR_ENOPROC; /* it ended meanwhile: these may be another's */

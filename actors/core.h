@@ -42,7 +42,7 @@ typedef struct gri_msgpack gri_msgpack;
  * order nothing. */
 typedef struct gri_counters {
     _Atomic(uint64_t) sent, handled, dead_letters, dropped, late_replies,
-        refused, slowed, spawned, exited, failed;
+        refused, slowed, redirected, spawned, exited, failed;
 } gri_counters;
 
 #define GRI_TALLY(ctx, what)                                                   \
@@ -79,6 +79,7 @@ struct gri_ctx {
     uint32_t pressed_run;
     uint32_t slot_count; /* free slots at hand, a worker's only */
     uint32_t slots[GRI_SLOTS_KEPT];
+    bool redirects;       /* what is being sent was redirected already */
     gri_ctx *next;        /* in sys->contexts, under sys->lock */
     gri_msgpack *msgpack; /* see msgpack.c; NULL until it is used */
 };
@@ -92,7 +93,8 @@ typedef enum gri_place {
 typedef enum gri_traits {
     GRI_TENDED = 1,   /* its spawner, a supervisor, stops it */
     GRI_SLOW_END = 2, /* its end can be seen: wait for it before the next */
-    GRI_SPILLED = 4   /* its account has a second half, see account.h */
+    GRI_SPILLED = 4,  /* its account has a second half, see account.h */
+    GRI_LANED = 8     /* it has a lane, see lane.h: set by the spawner */
 } gri_traits;
 
 /* What the consumer is to do before the next message. One byte of bits: the
@@ -108,7 +110,8 @@ struct gr_actor {
     /* Producers, any thread. */
     alignas(GRI_CACHE_LINE) gri_inbox inbox;
     _Atomic(uint32_t) run;        /* odd: that run lives */
-    _Atomic(uint32_t) soft, hard; /* bounds; set by the spawner */
+    _Atomic(uint32_t) soft, hard; /* bounds; set by the spawner; 0: the ring has
+                                     one instead (lane.h) */
     _Atomic(uint8_t) full;        /* gr_full; set by the spawner */
     _Atomic(uint8_t) place;       /* gri_place; written by the consumer */
     _Atomic(uint8_t) traits;      /* gri_traits; set by the spawner, mostly */
@@ -121,7 +124,8 @@ struct gr_actor {
     /* The scheduler's while submitted. */
     gri_task task;
 
-    /* The consumer. outlet.alert is the run that is to be killed. */
+    /* The consumer. outlet.alert is the run that it is for, and what it says,
+     * see gri_set_alert. */
     alignas(GRI_CACHE_LINE) gri_outlet outlet;
     gri_ctx *ctx; /* of the thread that runs it now */
     uint32_t now; /* the run that lives here, as the consumer sees it; or 0 */
@@ -205,11 +209,15 @@ typedef struct gri_start {
     uint8_t class_; /* of this block */
 } gri_start;
 
-/* What the policy of a slot's mailbox has dropped. Not in the slot: few actors
- * have such a policy, and none pays for it before the first drop. */
+typedef struct gri_lane gri_lane;
+
+/* What the policy of a slot's mailbox has dropped, and its lane. Not in the
+ * slot: few actors have such a policy, and none pays for it before the first
+ * drop. */
 typedef struct gri_drops {
     _Atomic(uint64_t) count;               /* and its run, see drop.c */
     _Atomic(const gr_behavior *) behavior; /* for the log */
+    _Atomic(gri_lane *) lane; /* NULL: no run here has had one yet */
 } gri_drops;
 
 /* What a slot's words (gr_actor.in and out) had no more room for. Not in the
@@ -260,6 +268,7 @@ struct gr_system {
     gri_counters gone;   /* of those that detached */
     uint64_t context_ids;
     gri_listener *dead_watchers;
+    gri_lane *lanes; /* all that were ever made */
 
     /* Under names_lock. */
     pthread_mutex_t names_lock;

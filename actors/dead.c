@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "actors/internal.h"
+#include "actors/lane.h"
 #include "mailbox/near.h"
 
 static const char *why_text(gri_why why)
@@ -82,6 +83,13 @@ static void give_report(gri_ctx *ctx, gr_pid watcher, gr_msg *report)
     gr_actor *slot = gri_slot_of(ctx->sys, watcher);
     /* relaxed: set before the run was published. */
     uint32_t soft = atomic_load_explicit(&slot->soft, memory_order_relaxed);
+    if (soft == 0) { /* its mail waits in a lane */
+        report->flags |= GRI_MSG_NO_REPORT;
+        if (gri_lane_offer(ctx, watcher, slot, report) < 0) {
+            gri_msg_free(ctx->cache, report);
+        }
+        return;
+    }
     if (gri_inbox_depth(&slot->inbox, &slot->outlet, soft) >= soft) {
         gri_msg_free(ctx->cache, report);
         return;
@@ -219,6 +227,14 @@ void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
     case GRI_MSG_RESUME:
         gri_slow_reached(ctx, msg);
         break;
+    case GRI_MSG_LANE:
+    case GRI_MSG_URGENT:
+        gri_lane_buried(ctx, to, msg);
+        break;
+    case GRI_MSG_WAITER:
+        gri_room_reached(ctx, msg);
+        break;
+    case GRI_MSG_ROOM:
     case GRI_MSG_ASK_TIMEOUT:
     case GRI_MSG_START:
     case GRI_MSG_STARTED:

@@ -83,10 +83,11 @@ void gri_drops_add(gri_ctx *ctx, gr_actor *slot, gr_pid to)
     char pid[GR_PID_TEXT_MAX];
     const char *known = gri_name_of(sys, to, name, sizeof name);
     gri_log_write(&sys->log, GR_LOG_WARN,
-                  "mailbox full (%llu messages dropped so far): %s%s%s, "
-                  "behaviour %s",
+                  "mailbox full (%llu messages dropped so far): %s%s%s, %s%s",
                   (unsigned long long)n, known != NULL ? known : "",
-                  known != NULL ? " " : "", gr_pid_text(to, pid), b->name);
+                  known != NULL ? " " : "", gr_pid_text(to, pid),
+                  b != NULL ? "behaviour " : "a thread",
+                  b != NULL ? b->name : "");
 }
 
 uint64_t gri_drops_of(gr_actor *slot, uint32_t run)
@@ -95,8 +96,8 @@ uint64_t gri_drops_of(gr_actor *slot, uint32_t run)
      * finds this one ended then; pairs with the releases in set_bounds and
      * gri_drops_begin. Who has another policy has no word, but perhaps one that
      * an earlier run left. */
-    bool drops = atomic_load_explicit(&slot->full, memory_order_acquire) ==
-                 GR_FULL_DROP_NEW;
+    unsigned full = atomic_load_explicit(&slot->full, memory_order_acquire);
+    bool drops = full == GR_FULL_DROP_NEW || full == GR_FULL_DROP_OLD;
     uint64_t word = atomic_load_explicit(
         &slot->sys->drops[gri_index(slot)].count, memory_order_acquire);
     return drops && is_of(word, run) ? word & COUNT_MAX : 0;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "actors/internal.h"
+#include "actors/lane.h"
 #include "sched/futex.h"
 
 const char *gr_exit_kind_name(gr_exit_kind kind)
@@ -226,6 +227,9 @@ void gri_end_run(gr_actor *self)
     /* An asked message in hand dies with us. */
     if (self->ctx->current != NULL) {
         gri_answer_status(ctx, self->ctx->current, GR_ENOPROC);
+    }
+    if (gri_has_lane(self)) {
+        gri_lane_end(ctx, self);
     }
     if (self->ext != NULL) {
         gri_timers_end(self);

@@ -77,9 +77,17 @@ static inline uint8_t gri_over_mark(uint32_t run)
     return (uint8_t)(0x80 | (run >> 1 & 0x7f));
 }
 
-/* That run of the slot is to end before its next message. */
-static inline void gri_set_alert(gr_actor *slot, uint32_t run)
+/* What an alert says to the run that it is for. */
+typedef enum gri_alert {
+    GRI_ALERT_LOOK = 0, /* look into your lane before the next message */
+    GRI_ALERT_KILL = 1  /* end before the next message */
+} gri_alert;
+
+/* The alert is the run, which is odd, and what it says on top: so the consumer
+ * finds by one comparison that there is none (it is less than its run). */
+static inline void gri_set_alert(gr_actor *slot, uint32_t run, gri_alert what)
 {
+    run += (uint32_t)what;
     /* relaxed: only compared. A later run's alert stays: runs only grow, and
      * whoever comes late with an old pid must not take it away. */
     uint32_t old =
@@ -89,6 +97,12 @@ static inline void gri_set_alert(gr_actor *slot, uint32_t run)
                             &slot->outlet.alert, &old, run,
                             memory_order_release, memory_order_relaxed)) {
     }
+}
+
+/* Consumer only: whether the run in hand is killed. */
+static inline bool gri_is_alert_kill(uint32_t alert, uint32_t now)
+{
+    return alert == now + GRI_ALERT_KILL;
 }
 
 /* ---- send.c -------------------------------------------------------------- */
@@ -294,6 +308,9 @@ int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes);
 /* Whether it has a name, and takes messages. */
 bool gri_behavior_is_whole(const gr_behavior *b);
 
+/* Of a thread actor: GR_EINVAL if it makes no sense. */
+int gri_check_mailbox(const gr_system *sys, const gr_mailbox *box);
+
 /* ---- stash.c ------------------------------------------------------------- */
 
 /* The next one to be given again; it is off the stash then. GRI_DO_REPLAY says
@@ -387,6 +404,14 @@ void gri_slow_reached(gri_ctx *ctx, gr_msg *msg);
 /* A killed actor must not wait. */
 void gri_slow_release(gri_ctx *ctx, gr_pid pid);
 
+/* ---- room.c: a thread waits at a full mailbox -----------------------------
+ */
+
+/* A WAITER was reached, or buried: tells who waits. */
+void gri_room_reached(gri_ctx *ctx, gr_msg *msg);
+/* Takes in a WAITER or a ROOM. */
+gri_take gri_on_room_signal(gr_actor *self, gr_msg *msg);
+
 /* ---- thread.c ------------------------------------------------------------ */
 
 struct gri_thread {
@@ -397,6 +422,7 @@ struct gri_thread {
     bool killed;            /* looked at once: the alert stays */
     gr_msg *saved_first, *saved_last; /* by link: received, not given yet */
     gr_msg *given;                    /* by the last wait; ends with the next */
+    gri_map rooms; /* {receiver's id, 0}: it will tell us of room (room.c) */
     bool watches_signals; /* gr_wait_stop: wakes when the count is not... */
     uint32_t signals;     /* ... this any more */
 };
@@ -409,6 +435,11 @@ uint32_t gri_signal_count(void);
 void gri_thread_hand_over(gri_thread *thread, gr_actor *self);
 /* Whether no thread is attached any more, or still on its way out. */
 bool gri_threads_gone(gr_system *sys);
+/* What the last wait gave is over. */
+void gri_thread_end_given(gr_actor *self);
+/* Takes in what comes, up to the next for the program, which it saves. Errors:
+ * GR_ETIMEOUT, GR_ESTOPPED. */
+int gri_thread_save_next(gr_actor *self, int64_t deadline_ns);
 /* Drops what a wait of self's, or gr_stash, set aside and the program wants no
  * more: the signal of that kind with that ref; ref 0: the one from `from`. */
 void gri_thread_forget(gr_actor *self, gri_msg_kind kind, gr_pid from,

@@ -9,6 +9,7 @@
 
 #include "actors/account.h"
 #include "actors/internal.h"
+#include "actors/lane.h"
 
 /* The receiver is at its hard bound: its policy decides. Takes msg on 0. */
 static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
@@ -30,9 +31,13 @@ static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
         atomic_store_explicit(&slot->over, gri_over_mark(gri_pid_run(to)),
                               memory_order_relaxed);
         /* It has messages, so it runs and will look. */
-        gri_set_alert(slot, gri_pid_run(to));
+        gri_set_alert(slot, gri_pid_run(to), GRI_ALERT_KILL);
         gri_slow_release(ctx, to);
         return 0;
+    case GR_FULL_DROP_OLD: /* of the run after `to`: it will find so */
+        return gri_lane_send(ctx, to, slot, msg);
+    case GR_FULL_REDIRECT:
+        return gri_redirect(ctx, to, slot, msg);
     case GR_FULL_FAIL:
         break;
     }
@@ -101,6 +106,10 @@ static __attribute__((noinline)) int
 send_pressed(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg, bool *go)
 {
     uint32_t soft = bound_of(&slot->soft);
+    if (soft == 0) { /* no mailbox but one with a ring has such a bound */
+        *go = false;
+        return gri_lane_send(ctx, to, slot, msg);
+    }
     uint32_t depth = gri_inbox_depth(&slot->inbox, &slot->outlet, soft);
     *go = depth < bound_of(&slot->hard);
     if (!*go) {

@@ -83,8 +83,9 @@ static bool park(gr_actor *self, uint64_t sender, uint64_t token)
     bool parked = w != NULL && w->token == token;
     /* relaxed: who kills sets the alert, then takes the lock to let us go. If
      * that was before we were entered, we see the alert, else it sees us. */
-    if (parked && atomic_load_explicit(&self->outlet.alert,
-                                       memory_order_relaxed) == self->now) {
+    if (parked && gri_is_alert_kill(atomic_load_explicit(&self->outlet.alert,
+                                                         memory_order_relaxed),
+                                    self->now)) {
         (void)gri_map_remove(&sys->waits, key_of(sender));
         free(w);
         parked = false;

@@ -11,6 +11,7 @@
 
 #include "actors/account.h"
 #include "actors/internal.h"
+#include "actors/lane.h"
 
 gri_ext *gri_ext_of(gr_actor *self)
 {
@@ -108,33 +109,55 @@ static uint32_t first_of(uint32_t a, uint32_t b, uint32_t c)
     return a != 0 ? a : b != 0 ? b : c;
 }
 
-/* What senders look at; published with the run. */
-static void set_bounds(gr_actor *slot, const gri_spawn *how, uint32_t run)
+/* The mailbox of a spawn: its own, else the behaviour's, else the system's. */
+static gr_mailbox mailbox_of(const gr_system *sys, const gr_behavior *b,
+                             const gr_mailbox *box)
 {
-    const gr_system_opts *opts = &slot->sys->opts;
-    gr_mailbox own = {0};
-    if (how->behavior != NULL) {
-        own = how->behavior->mailbox;
+    static const gr_mailbox none = {.full = GR_FULL_FAIL};
+    const gr_mailbox *own = b != NULL ? &b->mailbox : &none;
+    gr_mailbox all = {
+        .hard = first_of(box->hard, own->hard, sys->opts.mailbox_hard),
+        .soft = first_of(box->soft, own->soft, sys->opts.mailbox_soft),
+        .full = box->full != GR_FULL_FAIL ? box->full : own->full,
+        .urgent = first_of(box->urgent, own->urgent, 0),
+        .redirect =
+            gr_pid_is_nobody(box->redirect) ? own->redirect : box->redirect,
+    };
+    if (all.soft > all.hard) {
+        all.soft = all.hard;
     }
-    uint32_t hard = first_of(how->mailbox.hard, own.hard, opts->mailbox_hard);
-    uint32_t soft = first_of(how->mailbox.soft, own.soft, opts->mailbox_soft);
-    gr_full full =
-        how->mailbox.full != GR_FULL_FAIL ? how->mailbox.full : own.full;
+    return all;
+}
+
+/* What senders look at; published with the run. Errors: GR_ENOMEM. */
+static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
+                      uint32_t run)
+{
+    gr_mailbox box = mailbox_of(ctx->sys, how->behavior, &how->mailbox);
+    bool has_lane = gri_lane_is_needed(&box);
+    if (has_lane) {
+        GR_TRY(gri_lane_begin(ctx, slot, run, &box));
+    }
+    if (box.full == GR_FULL_DROP_OLD) {
+        /* So senders look no further, and find the lane, which has the bound.
+         * Both: who presses a receiver looks at the hard one. */
+        box.soft = box.hard = 0;
+    }
     /* relaxed, all but one: the slot is ours, and the release of `run`
      * publishes. A sender with a stale pid that reads them now sees its run
      * gone next. */
-    atomic_store_explicit(&slot->hard, hard, memory_order_relaxed);
-    atomic_store_explicit(&slot->soft, soft < hard ? soft : hard,
-                          memory_order_relaxed);
+    atomic_store_explicit(&slot->hard, box.hard, memory_order_relaxed);
+    atomic_store_explicit(&slot->soft, box.soft, memory_order_relaxed);
     /* release: who finds it finds the run before ended; pairs with the acquire
      * in gri_drops_of. */
-    atomic_store_explicit(&slot->full, (uint8_t)full, memory_order_release);
+    atomic_store_explicit(&slot->full, (uint8_t)box.full, memory_order_release);
     atomic_store_explicit(&slot->over, 0, memory_order_relaxed);
-    if (full == GR_FULL_DROP_NEW) {
+    if (box.full == GR_FULL_DROP_NEW || box.full == GR_FULL_DROP_OLD) {
         gri_drops_begin(slot, run, how->behavior);
     }
     gri_account_begin(slot);
     unsigned traits = how->tended ? GRI_TENDED : 0;
+    traits |= has_lane ? GRI_LANED : 0;
     if (how->behavior != NULL &&
         (how->behavior->terminate != NULL || how->behavior->trap_exit)) {
         traits |= GRI_SLOW_END;
@@ -144,14 +167,16 @@ static void set_bounds(gr_actor *slot, const gri_spawn *how, uint32_t run)
         &slot->born,
         atomic_fetch_add_explicit(&slot->sys->births, 1, memory_order_relaxed),
         memory_order_relaxed);
+    return 0;
 }
 
 /* Makes the slot's next run live: from here on its pid is real. Errors:
- * GR_ESTOPPED. */
-static int publish_run(gr_actor *slot, const gri_spawn *how, uint32_t run)
+ * GR_ESTOPPED, GR_ENOMEM. */
+static int publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
+                       uint32_t run)
 {
     gr_system *sys = slot->sys;
-    set_bounds(slot, how, run);
+    GR_TRY(set_bounds(ctx, slot, how, run));
     /* release: pairs with the acquire in gri_slot_lives. seq_cst against the
      * flag below: either gri_system_stop finds this actor, or we see it. */
     atomic_store_explicit(&slot->run, run, memory_order_seq_cst);
@@ -167,8 +192,8 @@ static int publish_run(gr_actor *slot, const gri_spawn *how, uint32_t run)
 }
 
 /* The name, the slot's run, and what START says of them. */
-static int begin_in(gr_actor *slot, const gri_spawn *how, gr_msg *start,
-                    gr_pid *out)
+static int begin_in(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
+                    gr_msg *start, gr_pid *out)
 {
     gr_system *sys = slot->sys;
     /* relaxed: only the slot's taker writes it. */
@@ -178,7 +203,7 @@ static int begin_in(gr_actor *slot, const gri_spawn *how, gr_msg *start,
     if (how->name != NULL) {
         GR_TRY(gri_name_reserve(sys, how->name, pid, &name));
     }
-    int rc = publish_run(slot, how, run);
+    int rc = publish_run(ctx, slot, how, run);
     if (rc < 0) {
         if (name != NULL) {
             gri_name_cancel(sys, name);
@@ -220,8 +245,9 @@ int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
         return rc;
     }
     gr_pid pid = GR_NOBODY;
-    rc = begin_in(slot, how, start, &pid);
+    rc = begin_in(ctx, slot, how, start, &pid);
     if (rc < 0) {
+        gri_lane_end(ctx, slot);
         gri_slot_give(ctx, slot);
         free_start(ctx, start);
         return rc;
@@ -248,7 +274,8 @@ int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
 static bool good_bounds(const gr_mailbox *box)
 {
     return (box->hard == 0 || box->soft <= box->hard) &&
-           box->hard <= INT32_MAX && (unsigned)box->full <= GR_FULL_STOP;
+           box->hard <= INT32_MAX && box->urgent <= INT32_MAX &&
+           (unsigned)box->full <= GR_FULL_REDIRECT;
 }
 
 bool gri_behavior_is_whole(const gr_behavior *b)
@@ -257,11 +284,34 @@ bool gri_behavior_is_whole(const gr_behavior *b)
            (b->receive != NULL || b->handlers != NULL);
 }
 
-static int check_spawn(const gr_behavior *b, const gr_mailbox *box)
+/* b may be NULL. */
+static bool good_mailbox(const gr_system *sys, const gr_behavior *b,
+                         const gr_mailbox *box)
 {
-    bool good = b != NULL && gri_behavior_is_whole(b) &&
-                good_bounds(&b->mailbox) && good_bounds(box);
+    if (!good_bounds(box) || (b != NULL && !good_bounds(&b->mailbox))) {
+        return false;
+    }
+    if (box->full != GR_FULL_REDIRECT &&
+        (b == NULL || b->mailbox.full != GR_FULL_REDIRECT)) {
+        return true; /* as nearly always */
+    }
+    gr_mailbox all = mailbox_of(sys, b, box);
+    /* Of this node: so that no circle of redirections leads over others. */
+    return all.full != GR_FULL_REDIRECT || gri_is_here(sys, all.redirect);
+}
+
+static int check_spawn(const gr_system *sys, const gr_behavior *b,
+                       const gr_mailbox *box)
+{
+    bool good = b != NULL && b->name != NULL && b->name[0] != '\0' &&
+                (b->receive != NULL || b->handlers != NULL) &&
+                good_mailbox(sys, b, box);
     return good ? 0 : GR_EINVAL;
+}
+
+int gri_check_mailbox(const gr_system *sys, const gr_mailbox *box)
+{
+    return good_mailbox(sys, NULL, box) ? 0 : GR_EINVAL;
 }
 
 /* On another node: its agent does it. */
@@ -272,7 +322,7 @@ static int spawn_far(gr_actor *self, const gr_behavior *behavior,
     gr_ref ref = {0};
     const gr_mailbox *box = &opts->mailbox;
     if (opts->ack || box->soft != 0 || box->hard != 0 ||
-        box->full != GR_FULL_FAIL) {
+        box->full != GR_FULL_FAIL || box->urgent != 0) {
         return GR_ENOTSUP; /* the question to the agent has no room for them */
     }
     gr_value args = gr_list_of(opts->args.items, opts->args.n);
@@ -307,7 +357,7 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
 {
     static const gr_spawn_opts defaults = {.name = NULL};
     opts = opts != NULL ? opts : &defaults;
-    GR_TRY(check_spawn(behavior, &opts->mailbox));
+    GR_TRY(check_spawn(self->sys, behavior, &opts->mailbox));
     if (opts->node.id != 0 && opts->node.id != self->sys->node) {
         return spawn_far(self, behavior, opts, out);
     }

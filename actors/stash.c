@@ -35,6 +35,10 @@ static bool may_stash(const gr_msg *msg)
     case GRI_MSG_MONITOR:
     case GRI_MSG_DEMONITOR:
     case GRI_MSG_RESUME:
+    case GRI_MSG_LANE:
+    case GRI_MSG_URGENT:
+    case GRI_MSG_WAITER:
+    case GRI_MSG_ROOM:
     case GRI_MSG_NOP:
         break;
     }
@@ -48,6 +52,9 @@ static uint32_t max_of(gr_actor *self)
     if (s->max == 0) {
         /* relaxed: set before the run was published. */
         s->max = atomic_load_explicit(&self->hard, memory_order_relaxed);
+        if (s->max == 0) { /* its bound is its lane's (lane.h) */
+            s->max = self->sys->opts.mailbox_hard;
+        }
     }
     return s->max;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "actors/internal.h"
+#include "actors/lane.h"
 
 void gri_ctx_init(gri_ctx *ctx, gr_system *sys, gri_worker *worker,
                   gri_cache *cache, uint64_t id)
@@ -112,6 +113,7 @@ void gri_system_free(gr_system *sys)
         gri_msgpack_free(&sys->worker_ctx[i]);
     }
     gri_sched_fini(&sys->sched);
+    gri_lanes_fini(sys);
     gri_table_fini(sys);
     gri_depot_fini(&sys->depot);
     free(sys->worker_ctx);
@@ -238,6 +240,7 @@ void gr_system_stats(gr_system *sys, gr_stats *out)
     stats.late_replies = value_of(&sum.late_replies);
     stats.refused = value_of(&sum.refused);
     stats.slowed = value_of(&sum.slowed);
+    stats.redirected = value_of(&sum.redirected);
     stats.spawned = value_of(&sum.spawned);
     stats.exited = value_of(&sum.exited);
     stats.failed = value_of(&sum.failed);

@@ -11,6 +11,7 @@
 
 #include "actors/account.h"
 #include "actors/internal.h"
+#include "actors/lane.h"
 #include "sched/futex.h"
 
 void gri_thread_hand_over(gri_thread *thread, gr_actor *self)
@@ -100,8 +101,7 @@ static int next_msg(gr_actor *self, int64_t deadline_ns, gr_msg **out)
 /* ---- messages in hand ------------------------------------------------------
  */
 
-/* What the last wait gave is over. */
-static void end_given(gr_actor *self)
+void gri_thread_end_given(gr_actor *self)
 {
     gri_thread *thread = self->ext->thread;
     gr_msg *msg = thread->given;
@@ -136,10 +136,31 @@ static void hold(gr_actor *self, gr_msg *msg)
     }
 }
 
+/* Whether a message need not be saved: it has said what it had to say, or goes
+ * into the one that was saved last. */
+static bool is_over(gr_actor *self, gr_msg *msg)
+{
+    const gri_thread *thread = self->ext->thread;
+    gr_msg *last = thread->saved_first == NULL ? NULL : thread->saved_last;
+    if (msg->kind == GRI_MSG_LANE && last != NULL &&
+        last->kind == GRI_MSG_LANE) {
+        gri_lane_merge(last, msg);
+        return true;
+    }
+    if (msg->kind == GRI_MSG_WAITER && last == NULL) {
+        gri_room_reached(self->ctx, msg); /* nothing waits before it */
+        return true;
+    }
+    return msg->kind == GRI_MSG_URGENT || msg->kind == GRI_MSG_ROOM;
+}
+
 /* Sets a message aside for a later gr_receive. It still counts as waiting. */
 static void save(gr_actor *self, gr_msg *msg)
 {
     gri_thread *thread = self->ext->thread;
+    if (is_over(self, msg)) {
+        return; /* gri_next frees it */
+    }
     msg->flags |= GRI_MSG_SAVED;
     if (msg->kind == GRI_MSG_USER) {
         gri_inbox_count_saved(&self->inbox, &self->outlet, msg);
@@ -153,17 +174,46 @@ static void save(gr_actor *self, gr_msg *msg)
     thread->saved_last = msg;
 }
 
+/* Ends a saved one that is not for the program. */
+static void end_saved(gr_actor *self, gr_msg *msg)
+{
+    if (msg->kind == GRI_MSG_WAITER) {
+        gri_room_reached(self->ctx, msg);
+    }
+    msg->flags &= (uint16_t)~GRI_MSG_SAVED;
+    if (msg != self->outlet.head) { /* else gri_next frees it */
+        gri_msg_free(self->ctx->cache, msg);
+    }
+}
+
+/* What was saved, in its order; a token of the lane stands for messages. */
 static gr_msg *next_saved(gr_actor *self)
 {
     gri_thread *thread = self->ext->thread;
-    gr_msg *msg = thread->saved_first;
-    if (msg != NULL) {
+    gr_msg *msg;
+    while ((msg = thread->saved_first) != NULL) {
+        gr_msg *of_lane =
+            msg->kind == GRI_MSG_LANE ? gri_lane_take(self, msg) : NULL;
+        if (of_lane != NULL) {
+            return of_lane;
+        }
         thread->saved_first = msg->link;
         if (msg->kind == GRI_MSG_USER) {
             gri_inbox_take_count(&self->outlet, 1);
         }
+        if (msg->kind != GRI_MSG_LANE && msg->kind != GRI_MSG_WAITER) {
+            return msg;
+        }
+        end_saved(self, msg);
     }
-    return msg;
+    return NULL;
+}
+
+/* What need not be waited for, urgent messages first. */
+static gr_msg *next_here(gr_actor *self)
+{
+    gr_msg *msg = gri_has_lane(self) ? gri_lane_take_urgent(self) : NULL;
+    return msg != NULL ? msg : next_saved(self);
 }
 
 void gri_thread_forget(gr_actor *self, gri_msg_kind kind, gr_pid from,
@@ -198,8 +248,9 @@ static void look_at_alert(gr_actor *self)
     gri_thread *thread = self->ext->thread;
     /* acquire: pairs with gri_kill. */
     if (!thread->killed &&
-        atomic_load_explicit(&self->outlet.alert, memory_order_acquire) ==
-            self->now) {
+        gri_is_alert_kill(
+            atomic_load_explicit(&self->outlet.alert, memory_order_acquire),
+            self->now)) {
         thread->killed = true;
         gr_exit_reason why = {.kind = GR_EXIT_KILLED};
         /* relaxed: set before the alert. */
@@ -255,34 +306,56 @@ static bool is_thread(const gr_actor *self)
     return self->ext != NULL && self->ext->thread != NULL;
 }
 
+/* The next for the program, when nothing is saved. */
+static int take_given(gr_actor *self, int64_t deadline_ns, gr_msg **out)
+{
+    for (;;) {
+        GR_TRY(take_next(self, deadline_ns, 0, true, out));
+        if (!gri_has_lane(self) && (*out)->kind != GRI_MSG_WAITER &&
+            (*out)->kind != GRI_MSG_ROOM) {
+            return 0;
+        }
+        /* An urgent message goes before it, or it stands for others. */
+        save(self, *out);
+        if ((*out = next_here(self)) != NULL) {
+            return 0;
+        }
+    }
+}
+
 int gr_receive(gr_actor *self, int64_t timeout_ms, const gr_msg **out)
 {
     if (!is_thread(self)) {
         return GR_ENOTSUP;
     }
-    end_given(self);
+    gri_thread_end_given(self);
     look_at_alert(self);
-    gr_msg *msg = self->ext->thread->killed ? NULL : next_saved(self);
+    gr_msg *msg = self->ext->thread->killed ? NULL : next_here(self);
     if (msg == NULL) {
         int64_t deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
-        GR_TRY(take_next(self, deadline_ns, 0, true, &msg));
+        GR_TRY(take_given(self, deadline_ns, &msg));
     }
     hold(self, msg);
     *out = msg;
     return 0;
 }
 
-/* Lets time pass; what comes is saved. */
+int gri_thread_save_next(gr_actor *self, int64_t deadline_ns)
+{
+    gr_msg *msg;
+    GR_TRY(take_next(self, deadline_ns, 0, true, &msg));
+    save(self, msg);
+    return 0;
+}
+
+/* Lets time pass. */
 static int wait_until(gr_actor *self, int64_t deadline_ns)
 {
-    for (;;) {
-        gr_msg *msg;
-        int rc = take_next(self, deadline_ns, 0, true, &msg);
-        if (rc < 0) {
-            return rc;
-        }
-        save(self, msg);
+    int rc = 0;
+    while (rc == 0) {
+        rc = gri_thread_save_next(self, deadline_ns);
     }
+    return rc;
 }
 
 int gr_sleep(gr_actor *self, int64_t ms)
@@ -290,7 +363,7 @@ int gr_sleep(gr_actor *self, int64_t ms)
     if (!is_thread(self)) {
         return GR_ENOTSUP;
     }
-    end_given(self);
+    gri_thread_end_given(self);
     int rc = wait_until(self, gri_deadline(&self->sys->clock, ms));
     return rc == GR_ETIMEOUT ? 0 : rc;
 }
@@ -337,10 +410,11 @@ int gr_callv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_pattern expect,
              const gr_value *values, uint32_t n)
 {
     GR_TRY(check_call(self, to, timeout_ms));
-    end_given(self);
     uint64_t ref = gri_new_ref(self->ctx);
     int64_t deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
-    GR_TRY(gri_send_ask(self, to, ref, values, n));
+    int rc = gri_send_ask(self, to, ref, values, n);
+    gri_thread_end_given(self); /* not before: values may be borrowed from it */
+    GR_TRY(rc);
     return end_call(self, deadline_ns, ref, expect);
 }
 
@@ -352,7 +426,7 @@ int gri_call_with(gr_actor *self, gr_pid to, int64_t timeout_ms,
         gri_msg_free(self->ctx->cache, msg);
         return rc;
     }
-    end_given(self);
+    gri_thread_end_given(self);
     uint64_t ref = gri_new_ref(self->ctx);
     int64_t deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
     GR_TRY(gri_send_asked(self, to, ref, msg));
@@ -404,6 +478,7 @@ static void free_thread(gri_thread *thread)
     }
     (void)pthread_mutex_unlock(&sys->lock);
     free(thread->ext);
+    gri_map_fini(&thread->rooms);
     free(thread);
 }
 
@@ -428,6 +503,15 @@ static void take_start(gr_actor *self)
 
 int gr_thread_attach(gr_system *sys, const char *name, gr_actor **out)
 {
+    return gr_thread_attach_with(sys, &(gr_thread_opts){.name = name}, out);
+}
+
+int gr_thread_attach_with(gr_system *sys, const gr_thread_opts *opts,
+                          gr_actor **out)
+{
+    static const gr_thread_opts defaults = {.name = NULL};
+    opts = opts != NULL ? opts : &defaults;
+    GR_TRY(gri_check_mailbox(sys, &opts->mailbox));
     gri_thread *thread = new_thread(sys);
     if (thread == NULL) {
         return GR_ENOMEM;
@@ -435,7 +519,8 @@ int gr_thread_attach(gr_system *sys, const char *name, gr_actor **out)
     int rc = GR_ESTOPPED;
     gr_pid pid;
     bool wakes = false;
-    gri_spawn how = {.thread = thread, .name = name};
+    gri_spawn how = {
+        .thread = thread, .name = opts->name, .mailbox = opts->mailbox};
     /* seq_cst: as in gri_spawn_run; here a thread that is late waits at most
      * for gri_system_stop to tell it. */
     if (!atomic_load_explicit(&sys->stopping, memory_order_seq_cst)) {
@@ -464,7 +549,7 @@ void gr_thread_detach(gr_actor *self, int code)
     gri_thread *thread = self->ext->thread;
     gr_system *sys = self->sys;
     gr_pid me = gri_pid_of(self);
-    end_given(self);
+    gri_thread_end_given(self);
     for (gr_msg *msg; (msg = next_saved(self)) != NULL;) {
         gri_bury(self->ctx, me, msg, GRI_WHY_NOPROC);
         msg->flags &= (uint16_t)~GRI_MSG_SAVED;

@@ -5,6 +5,7 @@
 
 #include "actors/account.h"
 #include "actors/internal.h"
+#include "actors/lane.h"
 
 enum {
     TURN_MESSAGES = 100, /* received in a turn, so that others have theirs */
@@ -56,6 +57,13 @@ gri_take gri_take_in(gr_actor *self, gr_msg *msg)
     case GRI_MSG_RESUME:
         gri_slow_reached(self->ctx, msg);
         break;
+    case GRI_MSG_LANE:
+        return gri_lane_reached(self, msg);
+    case GRI_MSG_URGENT:
+        return gri_lane_woken(self);
+    case GRI_MSG_WAITER:
+    case GRI_MSG_ROOM:
+        return gri_on_room_signal(self, msg);
     case GRI_MSG_KILL:
     case GRI_MSG_NOP:
         break;
@@ -128,9 +136,9 @@ static bool is_killed(gr_actor *self)
 {
     /* acquire: pairs with the release of gr_kill, and of send.c's at_bound,
      * which set `over` before. */
-    uint32_t run =
+    uint32_t alert =
         atomic_load_explicit(&self->outlet.alert, memory_order_acquire);
-    if (run == 0 || run != self->now) {
+    if (!gri_is_alert_kill(alert, self->now)) {
         return false;
     }
     gr_exit_reason why = {.kind = GR_EXIT_KILLED};
@@ -186,6 +194,26 @@ static void end_killed(gr_actor *self, gr_msg *msg)
     gri_end_run(self);
 }
 
+/* What is to be handled first: msg, or what may go before it; a killed run
+ * ends, and msg is to be buried. */
+static gr_msg *heed_alert(gr_actor *self, gr_msg *msg)
+{
+    if (is_killed(self)) {
+        end_killed(self, msg);
+        return msg;
+    }
+    return gri_lane_overtake(self, msg);
+}
+
+/* Whether there is an alert for the run that lives here. */
+static inline bool is_alerted(const gr_actor *self)
+{
+    /* relaxed: whoever set it before a push that was popped is seen, and
+     * heed_alert looks again. */
+    return atomic_load_explicit(&self->outlet.alert, memory_order_relaxed) >=
+           self->now;
+}
+
 /* Deals with what is not simply a message for the run that lives here. False:
  * the actor was handed over to a thread, and is not ours any more. */
 static __attribute__((noinline)) bool handle_other(gr_actor *self, gr_msg *msg)
@@ -194,8 +222,8 @@ static __attribute__((noinline)) bool handle_other(gr_actor *self, gr_msg *msg)
     /* START belongs to the run that it begins; all else must first see whether
      * that run is to go on. */
     const bool starts = msg->kind == GRI_MSG_START;
-    if (!starts && self->now != 0 && is_killed(self)) {
-        end_killed(self, msg);
+    if (!starts && self->now != 0 && is_alerted(self)) {
+        msg = heed_alert(self, msg);
     }
     if (!starts && msg->run != self->now) {
         gri_bury(self->ctx,
@@ -216,13 +244,11 @@ static __attribute__((noinline)) bool handle_other(gr_actor *self, gr_msg *msg)
     return true;
 }
 
-/* A message for the run that lives here, which nobody has killed. */
+/* A message for the run that lives here, which has no alert. */
 static inline bool is_usual(const gr_actor *self, const gr_msg *msg)
 {
-    /* relaxed: whoever sets it for this run, handle_other looks again. */
     return msg->kind == GRI_MSG_USER && msg->run == self->now &&
-           atomic_load_explicit(&self->outlet.alert, memory_order_relaxed) !=
-               self->now;
+           !is_alerted(self);
 }
 
 /* The inbox is empty. True: the actor is idle, and not ours any more. */

@@ -139,6 +139,22 @@ static inline gri_pop gri_inbox_pop(gri_inbox *in, gri_outlet *out,
     return GRI_POP_MSG;
 }
 
+/* Consumer only. Puts the message that was popped last back, and `before` in
+ * front of it: that is popped next. `stub` becomes the head for so long; the
+ * node that was the head before the pop is not needed. */
+static inline void gri_inbox_put_back(gri_outlet *out, gr_msg *stub,
+                                      gr_msg *before)
+{
+    if ((out->head->flags & GRI_MSG_COUNTED) != 0) {
+        gri_inbox_take_count(out, UINT32_MAX); /* one less */
+    }
+    /* relaxed, both: nobody but the consumer looks at a node in front of one
+     * that was popped; producers write only to the newest. */
+    atomic_store_explicit(&before->next, out->head, memory_order_relaxed);
+    atomic_store_explicit(&stub->next, before, memory_order_relaxed);
+    out->head = stub;
+}
+
 /* Consumer only: nothing to pop at this moment. */
 static inline bool gri_inbox_is_empty(const gri_outlet *out)
 {

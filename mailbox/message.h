@@ -33,6 +33,10 @@ typedef enum gri_msg_kind {
     GRI_MSG_EXIT,      /* a link's end; payload is what gr_match_exit reads */
     GRI_MSG_DOWN,      /* a monitor's end, likewise */
     GRI_MSG_RESUME,    /* a slowed sender waits for this to be reached */
+    GRI_MSG_LANE,      /* here stand messages of the lane (actors/lane.h) */
+    GRI_MSG_URGENT,    /* wakes the receiver to look at its urgent lane */
+    GRI_MSG_WAITER,    /* a thread waits for this to be reached... */
+    GRI_MSG_ROOM,      /* ...and is told so by this (actors/room.c) */
     GRI_MSG_NOP        /* nothing: a small block in place of a large one */
 } gri_msg_kind;
 

@@ -51,7 +51,11 @@ typedef struct gr_handler {
 typedef enum gr_full {
     GR_FULL_FAIL = 0, /* the sender gets GR_EAGAIN */
     GR_FULL_DROP_NEW, /* the message is dropped and counted; the send says 0 */
-    GR_FULL_STOP      /* the receiver ends with GR_EXIT_LIMIT */
+    GR_FULL_STOP,     /* the receiver ends with GR_EXIT_LIMIT */
+    GR_FULL_DROP_OLD, /* the oldest that waits is dropped and counted, and the
+                         message goes in; nobody is slowed down */
+    GR_FULL_REDIRECT  /* it is sent to `redirect` instead, once: if that one
+                         would redirect it too, the sender gets GR_EAGAIN */
 } gr_full;
 
 /* Bounds in messages; 0 is the system's default. Signals (exits, monitors,
@@ -60,7 +64,12 @@ typedef struct gr_mailbox {
     uint32_t soft; /* beyond: handler actors that send here are slowed down */
     uint32_t hard; /* beyond: `full` decides */
     gr_full full;
+    uint32_t urgent; /* messages of gr_send_urgent that may wait, beside the
+                        others; 0: no urgent lane. GR_URGENT_USUAL is usual */
+    gr_pid redirect; /* of GR_FULL_REDIRECT: an actor of the same node */
 } gr_mailbox;
+
+#define GR_URGENT_USUAL 1000u /* messages in an urgent lane */
 
 /*
  * A behaviour is a constant that outlives every system that uses it. `name` is
@@ -99,13 +108,13 @@ typedef struct gr_spawn_opts {
  * Starts an actor and stores its address in *out (out may be NULL). init runs
  * later, on a worker; messages sent to *out meanwhile wait.
  *
- * Errors:  GR_EINVAL (no name or no receive in the behaviour, arguments that
- *          cannot be sent), GR_ETOOBIG (arguments), GR_EEXIST (name taken),
- *          GR_ELIMIT (actors_max; arguments nested deeper than GR_DEPTH_MAX),
- *          GR_ENOMEM, GR_ESTOPPED (the system is stopping); from another node
- *          also GR_ENOCONN, GR_EDENIED, GR_ETIMEOUT, GR_ENOTSUP (self is not
- *          a thread actor).
- * Threads: the actor that owns `self` only, as for all that takes `self`.
+ * Errors:  GR_EINVAL (no name or no receive in the behaviour, a mailbox that
+ *          makes no sense, arguments that cannot be sent), GR_ETOOBIG
+ * (arguments), GR_EEXIST (name taken), GR_ELIMIT (actors_max; arguments nested
+ * deeper than GR_DEPTH_MAX), GR_ENOMEM, GR_ESTOPPED (the system is stopping);
+ * from another node also GR_ENOCONN, GR_EDENIED, GR_ETIMEOUT, GR_ENOTSUP (self
+ * is not a thread actor). Threads: the actor that owns `self` only, as for all
+ * that takes `self`.
  */
 GR_API GR_MUST_CHECK int gr_spawn(gr_actor *self, const gr_behavior *behavior,
                                   const gr_spawn_opts *opts, gr_pid *out);
@@ -216,6 +225,27 @@ GR_API bool gr_match_started(const gr_msg *msg, gr_pid *from);
  */
 GR_API GR_MUST_CHECK int gr_sendv(gr_actor *self, gr_pid to,
                                   const gr_value *values, uint32_t n);
+/*
+ * gr_send_urgent(self, to, tag, values...): as gr_send, but the message
+ * overtakes all that waits, if the receiver has an urgent lane
+ * (gr_mailbox.urgent); else, and to another node, it is an ordinary one. Urgent
+ * messages keep their order among themselves. Errors: as gr_send; GR_EAGAIN: so
+ * many wait in the lane.
+ */
+GR_API GR_MUST_CHECK int gr_send_urgentv(gr_actor *self, gr_pid to,
+                                         const gr_value *values, uint32_t n);
+/*
+ * gr_send_wait(self, to, timeout_ms, tag, values...): as gr_send, from a thread
+ * actor; where that would say GR_EAGAIN for a mailbox of this node, it waits up
+ * to timeout_ms (GR_FOREVER; 0: not at all) until the receiver has handled what
+ * waits now, and tries again. Messages to self stay meanwhile.
+ * Errors: as gr_send (GR_EAGAIN: the queue to another node); GR_ETIMEOUT,
+ * GR_ESTOPPED (self was told to stop), GR_EINVAL (timeout; to oneself),
+ * GR_ENOTSUP (self is not a thread actor). After an error it is not sent.
+ */
+GR_API GR_MUST_CHECK int gr_send_waitv(gr_actor *self, gr_pid to,
+                                       int64_t timeout_ms,
+                                       const gr_value *values, uint32_t n);
 /* gr_tell(self, to, tag, values...): best effort; what gr_send would refuse
  * becomes a counted dead letter with its reason. It takes what gr_move names in
  * any case: a blob of a dead letter is freed. */

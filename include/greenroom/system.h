@@ -73,6 +73,16 @@ GR_API GR_MUST_CHECK int gr_system_stop(gr_system *sys, int64_t deadline_ms);
  */
 GR_API GR_MUST_CHECK int gr_thread_attach(gr_system *sys, const char *name,
                                           gr_actor **out);
+/* Zero means the default in every field. Members may be appended. */
+typedef struct gr_thread_opts {
+    const char *name;   /* as for gr_thread_attach; borrowed */
+    gr_mailbox mailbox; /* as that of gr_spawn_opts */
+} gr_thread_opts;
+/* The same with a mailbox of its own; opts may be NULL. Errors: as above, and
+ * GR_EINVAL (a mailbox that makes no sense). */
+GR_API GR_MUST_CHECK int gr_thread_attach_with(gr_system *sys,
+                                               const gr_thread_opts *opts,
+                                               gr_actor **out);
 /* Ends the thread's actor: normally, or with the error `code`. */
 GR_API void gr_thread_detach(gr_actor *self, int code);
 
@@ -132,13 +142,14 @@ typedef struct gr_stats {
     uint64_t dropped;      /* by a mailbox's stated policy */
     uint64_t late_replies; /* answers that nobody waits for any more */
     uint64_t refused;      /* sends that failed with GR_EAGAIN (not in sent) */
-    uint64_t slowed;       /* times a sender was suspended */
+    uint64_t slowed;       /* times a sender was suspended, or waited */
     uint64_t spawned;      /* actors that began, thread actors too */
     uint64_t exited;       /* actors that ended */
     uint64_t failed;       /* of the exited: other than normal or shutdown */
     uint64_t turns;        /* times a worker ran an actor */
     uint64_t steals;       /* times a worker took work from another */
     uint64_t parks;        /* times a worker went to sleep */
+    uint64_t redirected;   /* sent on by GR_FULL_REDIRECT (each once in sent) */
 } gr_stats;
 
 /* Threads: any. */
@@ -152,8 +163,9 @@ typedef struct gr_actor_info {
     uint64_t bytes_received; /* of these */
     uint64_t sent;           /* messages, asks and answers accepted from it */
     uint64_t bytes_sent;     /* of these */
-    uint64_t dropped;        /* by its mailbox's policy, GR_FULL_DROP_NEW; the
-                                log names it at the first and each doubling */
+    uint64_t dropped;        /* by its mailbox's policy, GR_FULL_DROP_NEW or
+                                GR_FULL_DROP_OLD; the log names it at the first
+                                and each doubling */
     uint32_t waiting;        /* messages in its mailbox, but for one at most */
 } gr_actor_info;
 

@@ -259,6 +259,28 @@ static void drain(gr_actor *self)
     }
 }
 
+/* Lanes, and a wait for room. */
+static int use_mailboxes(gr_actor *self, int *hooks)
+{
+    gr_pid c;
+    gr_pid d;
+    gr_spawn_opts opts = {.args = gr_args((uint64_t)(uintptr_t)hooks),
+                          .mailbox = {.hard = 2,
+                                      .full = GR_FULL_DROP_OLD,
+                                      .urgent = GR_URGENT_USUAL}};
+    GR_TRY(gr_spawn(self, &worker, &opts, &c));
+    opts.mailbox = (gr_mailbox){.hard = 1};
+    GR_TRY(gr_spawn(self, &worker, &opts, &d));
+    for (int i = 0; i < 4; i++) {
+        GR_TRY(gr_send(self, c, "tick"));
+        GR_TRY(gr_send_urgent(self, c, "tock"));
+        GR_TRY(gr_send_wait(self, d, GR_FOREVER, "tick"));
+    }
+    GR_TRY(gr_send(self, c, "tick"));
+    GR_TRY(gr_kill(self, c));
+    return gr_stop(self, d);
+}
+
 /* Returns when something failed: each call fails in some round. */
 static int play_as(gr_actor *self, int *hooks)
 {
@@ -291,6 +313,7 @@ static int play_as(gr_actor *self, int *hooks)
     GR_TRY(gr_kill(self, a));
     drain(self);
     gr_tell(self, a, "dead letter");
+    GR_TRY(use_mailboxes(self, hooks));
     return gr_stop(self, b);
 }
 

@@ -245,7 +245,8 @@ WAITER_HEARS(be_limited, stash_to_the_limit)
 static void scene_limits(stage *s)
 {
     static const char body[400];
-    gr_behavior small = puppet_behavior;
+    static gr_behavior small; /* it outlives the stage */
+    small = puppet_behavior;
     small.mailbox.hard = 2;
     gr_pid a = stage_puppet_with(s, s->self, 'a', &small, NULL, be_limited);
     for (int round = 0; round < 2; round++) {

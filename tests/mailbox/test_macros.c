@@ -356,6 +356,11 @@ static void each_verb_passes_everything_on(void **state)
     gr_tell(self, peer, "t");
     check_last(self, "tell", "[\"t\"]");
     assert_true(gr_pid_eq(recorder_last(self)->to, peer));
+    assert_int_equal(gr_send_urgent(self, peer, "now", 1), 0);
+    check_last(self, "send_urgent", "[\"now\", 1]");
+    assert_int_equal(gr_send_wait(self, peer, 7, "room", 2), 0);
+    check_last(self, "send_wait", "[\"room\", 2]");
+    assert_int_equal(recorder_last(self)->ms, 7);
     assert_int_equal(gr_reply(self, NULL, "total", 5), 0);
     check_last(self, "reply", "[\"total\", 5]");
     assert_int_equal(gr_reply(self, NULL, "ok"), 0);

@@ -140,6 +140,11 @@ void each_verb_passes_everything_on(gr_actor *self)
     gr_tell(self, peer, "t");
     CHECK(last_is(self, "tell", "[\"t\"]"));
     CHECK(gr_pid_eq(recorder_last(self)->to, peer));
+    CHECK(gr_send_urgent(self, peer, "now", 1) == 0);
+    CHECK(last_is(self, "send_urgent", "[\"now\", 1]"));
+    CHECK(gr_send_wait(self, peer, 7, "room", 2) == 0);
+    CHECK(last_is(self, "send_wait", "[\"room\", 2]"));
+    CHECK(recorder_last(self)->ms == 7);
     CHECK(gr_reply(self, nullptr, "total", 5) == 0);
     CHECK(last_is(self, "reply", "[\"total\", 5]"));
     CHECK(gr_ask(self, peer, 50, gr_then(on_answer, 99), "get", 1) == 0);

@@ -202,7 +202,7 @@ static void run_to_one(uint32_t soft, uint32_t hard, gr_stats *stats)
     assert_int_equal(
         gr_spawn(s.self, &peer_behavior,
                  &(gr_spawn_opts){.link = true,
-                                  .mailbox = {soft, hard, GR_FULL_FAIL}},
+                                  .mailbox = {.soft = soft, .hard = hard}},
                  &sink),
         0);
     assert_int_equal(

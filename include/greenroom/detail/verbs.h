@@ -1,8 +1,8 @@
 /*
- * greenroom/detail/verbs.h - gr_send, gr_tell, gr_reply, gr_ask, gr_call,
- * gr_after, gr_after_us and gr_every over the functions of actor.h, which
- * documents them. Included by actor.h. The first of the `...` is the tag: text
- * or an integer.
+ * greenroom/detail/verbs.h - gr_send and its kin, gr_tell, gr_reply, gr_ask,
+ * gr_call, gr_after, gr_after_us and gr_every over the functions of actor.h,
+ * which documents them. Included by actor.h. The first of the `...` is the tag:
+ * text or an integer.
  */
 #ifndef GREENROOM_DETAIL_VERBS_H
 #define GREENROOM_DETAIL_VERBS_H
@@ -94,6 +94,10 @@ GR_END_DECLS
 #define GRI_SEND_99(self, to, ...)                                             \
     ((int)GRI_ERROR("more than 16 values: use gr_sendv"))
 
+#define gr_send_urgent(self, to, ...)                                          \
+    gr_send_urgentv(self, to, GRI_TAGGED(__VA_ARGS__))
+#define gr_send_wait(self, to, timeout_ms, ...)                                \
+    gr_send_waitv(self, to, timeout_ms, GRI_TAGGED(__VA_ARGS__))
 #define gr_tell(self, to, ...)   gr_tellv(self, to, GRI_TAGGED(__VA_ARGS__))
 #define gr_reply(self, msg, ...) gr_replyv(self, msg, GRI_TAGGED(__VA_ARGS__))
 #define gr_ask(self, to, timeout_ms, then, ...)                                \

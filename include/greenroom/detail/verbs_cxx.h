@@ -28,6 +28,23 @@ template <class T, class... A>
 }
 
 template <class T, class... A>
+[[nodiscard]] GRI_TEMPLATE int gr_send_urgent(gr_actor *self, gr_pid to,
+                                              const T &tag, const A &...a)
+{
+    const gr_value v[] = {gri_tag(tag), gri_val(a)...};
+    return gr_send_urgentv(self, to, v, 1 + sizeof...(A));
+}
+
+template <class T, class... A>
+[[nodiscard]] GRI_TEMPLATE int gr_send_wait(gr_actor *self, gr_pid to,
+                                            std::int64_t timeout_ms,
+                                            const T &tag, const A &...a)
+{
+    const gr_value v[] = {gri_tag(tag), gri_val(a)...};
+    return gr_send_waitv(self, to, timeout_ms, v, 1 + sizeof...(A));
+}
+
+template <class T, class... A>
 GRI_TEMPLATE void gr_tell(gr_actor *self, gr_pid to, const T &tag,
                           const A &...a)
 {

@@ -168,6 +168,23 @@ int gr_sendv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
     return rc;
 }
 
+int gr_send_urgentv(gr_actor *self, gr_pid to, const gr_value *values,
+                    uint32_t n)
+{
+    int rc = record_values(self, "send_urgent", values, n);
+    self->last.to = to;
+    return rc;
+}
+
+int gr_send_waitv(gr_actor *self, gr_pid to, int64_t timeout_ms,
+                  const gr_value *values, uint32_t n)
+{
+    int rc = record_values(self, "send_wait", values, n);
+    self->last.to = to;
+    self->last.ms = timeout_ms;
+    return rc;
+}
+
 void gr_tellv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
 {
     GR_IGNORE(record_values(self, "tell", values, n), "as gr_tell does");
