@@ -320,6 +320,18 @@ static void give_again(gr_actor *self, gr_msg *msg)
     }
 }
 
+/* As is_time_over, and the first two may have taken long: one that gives back
+ * one is what many turns are, and looks at no clock. */
+static bool is_replay_long(gri_ctx *ctx, unsigned n)
+{
+    bool over =
+        is_time_over(ctx, n) || (n == 2 && gri_sched_is_late(ctx->worker));
+    if (over) {
+        gri_sched_look(ctx->worker);
+    }
+    return over;
+}
+
 /* Gives what gr_unstash gave back; the turn has had n messages. Returns how
  * many it has had then. If some are left the turn is over for the same reason,
  * and the next one begins with them. */
@@ -327,14 +339,9 @@ static unsigned replay(gr_actor *self, unsigned n)
 {
     gri_ctx *ctx = self->ctx;
     ctx->current = NULL;
-    if (n == 1 && gri_sched_is_late(ctx->worker)) {
-        gri_sched_look(ctx->worker); /* as in go_on */
-        return TURN_MESSAGES;
-    }
     for (; self->todo != 0 && n < TURN_MESSAGES && ctx->sends < TURN_SENDS;
          n++) {
-        if (n >= 2 && (n & (n - 1)) == 0 && is_time_over(ctx, n)) {
-            gri_sched_look(ctx->worker);
+        if (n >= 2 && (n & (n - 1)) == 0 && is_replay_long(ctx, n)) {
             return TURN_MESSAGES;
         }
         if (is_killed(self)) {
@@ -405,8 +412,8 @@ static __attribute__((noinline)) void go_on_again(gr_actor *self, unsigned n)
         ctx->pressed == NULL && go_idle(self)) {
         return;
     }
-    if (n == 2) {
-        (void)is_time_over(ctx, n); /* the turn's time begins */
+    if (n == 2 && is_replay_long(ctx, n)) {
+        n = TURN_MESSAGES;
     }
     unsigned look_at = 2;
     while (look_at <= n) {
