@@ -166,6 +166,13 @@ void gri_moves_end(gr_actor *self, gri_moves *moves, gr_msg *msg, int rc);
 /* The three together, for gr_send and gr_ask (ref not 0), after the builder
  * gave no message: builder.rc may still be an error. */
 int gri_send_moves(gr_actor *self, gr_pid to, uint64_t ref);
+/* For other ways to send: a message of n values from self, with or without
+ * blobs. NULL: builder.rc says why. */
+gr_msg *gri_moves_pack(gr_actor *self, gr_pid to, const gr_value *values,
+                       uint32_t n, gri_moves *moves);
+/* It was sent (0), or not: then it is freed. `bytes` is the len that it had. */
+void gri_moves_sent(gr_actor *self, gri_moves *moves, gr_msg *msg,
+                    uint32_t bytes, int rc);
 /* gr_tell takes them in any case. */
 void gri_moves_drop(gr_actor *self, const gr_value *values, uint32_t n);
 
@@ -296,7 +303,7 @@ typedef struct gri_spawn {
     gr_values args;
     gr_any raw_args; /* instead of args: an encoded array */
     const char *name;
-    gr_mailbox mailbox;
+    const gr_mailbox *mailbox; /* NULL: the behaviour's */
     gr_pid parent;
     uint64_t monitor;
     bool link, ack, tended, agent;
@@ -305,11 +312,10 @@ typedef struct gri_spawn {
 /* Starts an actor. *wakes: the START found the inbox idle, and nobody was
  * scheduled for it: the caller consumes (threads only). */
 int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes);
-/* Whether it has a name, and takes messages. */
-bool gri_behavior_is_whole(const gr_behavior *b);
-
 /* Of a thread actor: GR_EINVAL if it makes no sense. */
 int gri_check_mailbox(const gr_system *sys, const gr_mailbox *box);
+/* Whether it has a name, and takes messages. */
+bool gri_behavior_is_whole(const gr_behavior *b);
 
 /* ---- stash.c ------------------------------------------------------------- */
 

@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "actors/account.h"
-
 /* Messages by `next`, which is free for it as they are not in an inbox. */
 typedef struct queue {
     gr_msg *first, *last;
@@ -77,12 +75,6 @@ static gri_lane *lane_of(const gr_actor *slot)
 
 /* ---- begin and end --------------------------------------------------------
  */
-
-bool gri_lane_is_needed(const gr_mailbox *box)
-{
-    return box->urgent != 0 || box->full == GR_FULL_DROP_OLD ||
-           box->full == GR_FULL_REDIRECT;
-}
 
 static gri_lane *new_lane(gri_ctx *ctx)
 {
@@ -365,18 +357,14 @@ int gr_send_urgentv(gr_actor *self, gr_pid to, const gr_value *values,
     if (n == 0) {
         return GR_EINVAL; /* a message has a tag */
     }
-    gr_msg *msg = gri_pack(&ctx->builder, values, n, false);
+    gri_moves moves;
+    gr_msg *msg = gri_moves_pack(self, to, values, n, &moves);
     if (msg == NULL) {
         return ctx->builder.rc;
     }
     const uint32_t bytes = msg->len;
-    msg->from = gri_pid_of(self);
     int rc = gri_send_urgent(ctx, to, msg);
-    if (rc < 0) {
-        gri_msg_free(ctx->cache, msg);
-    } else {
-        gri_account_out(self, bytes);
-    }
+    gri_moves_sent(self, &moves, msg, bytes, rc);
     return rc;
 }
 
@@ -474,6 +462,15 @@ gri_take gri_lane_reached(gr_actor *self, gr_msg *token)
         put_back(self, lane, msg); /* and the token comes again behind it */
     }
     return GRI_TAKE_DONE;
+}
+
+uint32_t gri_lane_ring_max(gr_actor *self)
+{
+    gri_lane *lane = lane_of(self);
+    (void)pthread_mutex_lock(&lane->lock);
+    uint32_t max = lane->ring_max;
+    (void)pthread_mutex_unlock(&lane->lock);
+    return max;
 }
 
 void gri_lane_merge(gr_msg *first, const gr_msg *second)

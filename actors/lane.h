@@ -41,9 +41,8 @@
 
 #include "actors/internal.h"
 
-/* Whether a mailbox, with all its defaults filled in, has one. */
-bool gri_lane_is_needed(const gr_mailbox *box);
-/* The spawner's, before the run is published. Errors: GR_ENOMEM. */
+/* The spawner's, before a run that has a lane is published; the mailbox has all
+ * its defaults filled in. Errors: GR_ENOMEM. */
 int gri_lane_begin(gri_ctx *ctx, gr_actor *slot, uint32_t run,
                    const gr_mailbox *box);
 /* The run is over: buries what waits. By the consumer, or the spawner of a run
@@ -92,6 +91,8 @@ void gri_lane_buried(gri_ctx *ctx, gr_pid to, const gr_msg *token);
 gr_msg *gri_lane_take(gr_actor *self, gr_msg *token);
 /* The next urgent message, or NULL; likewise. */
 gr_msg *gri_lane_take_urgent(gr_actor *self);
+/* The hard bound of a mailbox whose slot has none. */
+uint32_t gri_lane_ring_max(gr_actor *self);
 /* Two tokens with nothing between them become the first. */
 void gri_lane_merge(gr_msg *first, const gr_msg *second);
 

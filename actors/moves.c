@@ -101,13 +101,34 @@ int gri_send_moves(gr_actor *self, gr_pid to, uint64_t ref)
     }
     const uint32_t bytes = msg->len;
     int rc = gri_send_user(ctx, to, msg);
-    gri_moves_end(self, &moves, msg, rc);
+    gri_moves_sent(self, &moves, msg, bytes, rc);
+    return rc;
+}
+
+gr_msg *gri_moves_pack(gr_actor *self, gr_pid to, const gr_value *values,
+                       uint32_t n, gri_moves *moves)
+{
+    gri_builder *b = &self->ctx->builder;
+    *moves = (gri_moves){NULL, false};
+    gr_msg *msg = gri_pack_moves(b, values, n, false);
+    if (msg == NULL && b->rc == GRI_MOVES) {
+        msg = gri_moves_begin(self, to, moves);
+    }
+    if (msg != NULL) {
+        msg->from = gri_pid_of(self);
+    }
+    return msg;
+}
+
+void gri_moves_sent(gr_actor *self, gri_moves *moves, gr_msg *msg,
+                    uint32_t bytes, int rc)
+{
+    gri_moves_end(self, moves, msg, rc);
     if (rc < 0) {
-        gri_msg_free(ctx->cache, msg);
+        gri_msg_free(self->ctx->cache, msg);
     } else {
         gri_account_out(self, bytes);
     }
-    return rc;
 }
 
 static gr_blob *blob_of(const gr_value *v)

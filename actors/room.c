@@ -13,7 +13,6 @@
  * it has asked, and asks nobody twice at a time: the receiver holds at most one
  * WAITER of each thread.
  */
-#include "actors/account.h"
 #include "actors/internal.h"
 
 static gri_key key_of(uint64_t id)
@@ -135,18 +134,14 @@ int gr_send_waitv(gr_actor *self, gr_pid to, int64_t timeout_ms,
     if (n == 0 || timeout_ms < GR_FOREVER || gr_pid_eq(to, gri_pid_of(self))) {
         return GR_EINVAL;
     }
-    gr_msg *msg = gri_pack(&ctx->builder, values, n, false);
+    gri_moves moves;
+    gr_msg *msg = gri_moves_pack(self, to, values, n, &moves);
     if (msg == NULL) {
         return ctx->builder.rc;
     }
     gri_thread_end_given(self); /* not before: values may be borrowed from it */
     const uint32_t bytes = msg->len;
-    msg->from = gri_pid_of(self);
     int rc = send_or_wait(self, to, timeout_ms, msg);
-    if (rc < 0) {
-        gri_msg_free(ctx->cache, msg);
-    } else {
-        gri_account_out(self, bytes);
-    }
+    gri_moves_sent(self, &moves, msg, bytes, rc);
     return rc;
 }

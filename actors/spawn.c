@@ -109,50 +109,69 @@ static uint32_t first_of(uint32_t a, uint32_t b, uint32_t c)
     return a != 0 ? a : b != 0 ? b : c;
 }
 
-/* The mailbox of a spawn: its own, else the behaviour's, else the system's. */
-static gr_mailbox mailbox_of(const gr_system *sys, const gr_behavior *b,
-                             const gr_mailbox *box)
+static const gr_mailbox no_mailbox = {.full = GR_FULL_FAIL};
+
+static const gr_mailbox *own_mailbox(const gr_behavior *b)
 {
-    static const gr_mailbox none = {.full = GR_FULL_FAIL};
-    const gr_mailbox *own = b != NULL ? &b->mailbox : &none;
-    gr_mailbox all = {
-        .hard = first_of(box->hard, own->hard, sys->opts.mailbox_hard),
-        .soft = first_of(box->soft, own->soft, sys->opts.mailbox_soft),
-        .full = box->full != GR_FULL_FAIL ? box->full : own->full,
-        .urgent = first_of(box->urgent, own->urgent, 0),
-        .redirect =
-            gr_pid_is_nobody(box->redirect) ? own->redirect : box->redirect,
-    };
-    if (all.soft > all.hard) {
-        all.soft = all.hard;
-    }
-    return all;
+    return b != NULL ? &b->mailbox : &no_mailbox;
 }
 
-/* What senders look at; published with the run. Errors: GR_ENOMEM. */
+static gr_full full_of(const gr_mailbox *box, const gr_mailbox *own)
+{
+    return box->full != GR_FULL_FAIL ? box->full : own->full;
+}
+
+static gr_pid redirect_of(const gr_mailbox *box, const gr_mailbox *own)
+{
+    return gr_pid_is_nobody(box->redirect) ? own->redirect : box->redirect;
+}
+
+/* What few mailboxes have. */
+static __attribute__((noinline)) int
+begin_lane(gri_ctx *ctx, gr_actor *slot, uint32_t run, const gr_mailbox *box,
+           const gr_mailbox *own, uint32_t hard)
+{
+    gr_mailbox all = {
+        .hard = hard,
+        .full = full_of(box, own),
+        .urgent = first_of(box->urgent, own->urgent, 0),
+        .redirect = redirect_of(box, own),
+    };
+    return gri_lane_begin(ctx, slot, run, &all);
+}
+
+/* What senders look at: the mailbox of the spawn, else the behaviour's, else
+ * the system's; published with the run. Errors: GR_ENOMEM. */
 static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
                       uint32_t run)
 {
-    gr_mailbox box = mailbox_of(ctx->sys, how->behavior, &how->mailbox);
-    bool has_lane = gri_lane_is_needed(&box);
+    const gr_system_opts *opts = &ctx->sys->opts;
+    const gr_mailbox *own = own_mailbox(how->behavior);
+    const gr_mailbox *box = how->mailbox != NULL ? how->mailbox : &no_mailbox;
+    uint32_t hard = first_of(box->hard, own->hard, opts->mailbox_hard);
+    uint32_t soft = first_of(box->soft, own->soft, opts->mailbox_soft);
+    gr_full full = full_of(box, own);
+    bool has_lane =
+        (box->urgent | own->urgent) != 0 || full >= GR_FULL_DROP_OLD;
     if (has_lane) {
-        GR_TRY(gri_lane_begin(ctx, slot, run, &box));
+        GR_TRY(begin_lane(ctx, slot, run, box, own, hard));
     }
-    if (box.full == GR_FULL_DROP_OLD) {
+    soft = soft < hard ? soft : hard;
+    if (full == GR_FULL_DROP_OLD) {
         /* So senders look no further, and find the lane, which has the bound.
          * Both: who presses a receiver looks at the hard one. */
-        box.soft = box.hard = 0;
+        soft = hard = 0;
     }
     /* relaxed, all but one: the slot is ours, and the release of `run`
      * publishes. A sender with a stale pid that reads them now sees its run
      * gone next. */
-    atomic_store_explicit(&slot->hard, box.hard, memory_order_relaxed);
-    atomic_store_explicit(&slot->soft, box.soft, memory_order_relaxed);
+    atomic_store_explicit(&slot->hard, hard, memory_order_relaxed);
+    atomic_store_explicit(&slot->soft, soft, memory_order_relaxed);
     /* release: who finds it finds the run before ended; pairs with the acquire
      * in gri_drops_of. */
-    atomic_store_explicit(&slot->full, (uint8_t)box.full, memory_order_release);
+    atomic_store_explicit(&slot->full, (uint8_t)full, memory_order_release);
     atomic_store_explicit(&slot->over, 0, memory_order_relaxed);
-    if (box.full == GR_FULL_DROP_NEW || box.full == GR_FULL_DROP_OLD) {
+    if (full == GR_FULL_DROP_NEW || full == GR_FULL_DROP_OLD) {
         gri_drops_begin(slot, run, how->behavior);
     }
     gri_account_begin(slot);
@@ -291,21 +310,17 @@ static bool good_mailbox(const gr_system *sys, const gr_behavior *b,
     if (!good_bounds(box) || (b != NULL && !good_bounds(&b->mailbox))) {
         return false;
     }
-    if (box->full != GR_FULL_REDIRECT &&
-        (b == NULL || b->mailbox.full != GR_FULL_REDIRECT)) {
-        return true; /* as nearly always */
-    }
-    gr_mailbox all = mailbox_of(sys, b, box);
+    const gr_mailbox *own = own_mailbox(b);
     /* Of this node: so that no circle of redirections leads over others. */
-    return all.full != GR_FULL_REDIRECT || gri_is_here(sys, all.redirect);
+    return full_of(box, own) != GR_FULL_REDIRECT ||
+           gri_is_here(sys, redirect_of(box, own));
 }
 
 static int check_spawn(const gr_system *sys, const gr_behavior *b,
                        const gr_mailbox *box)
 {
-    bool good = b != NULL && b->name != NULL && b->name[0] != '\0' &&
-                (b->receive != NULL || b->handlers != NULL) &&
-                good_mailbox(sys, b, box);
+    bool good =
+        b != NULL && gri_behavior_is_whole(b) && good_mailbox(sys, b, box);
     return good ? 0 : GR_EINVAL;
 }
 
@@ -366,7 +381,7 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
         .behavior = behavior,
         .args = opts->args,
         .name = opts->name,
-        .mailbox = opts->mailbox,
+        .mailbox = &opts->mailbox,
         .parent = gri_pid_of(self),
         .link = opts->link,
         .ack = opts->ack,

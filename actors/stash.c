@@ -15,6 +15,7 @@
  * was given first, and may still be cancelled.
  */
 #include "actors/internal.h"
+#include "actors/lane.h"
 
 static bool may_stash(const gr_msg *msg)
 {
@@ -52,9 +53,9 @@ static uint32_t max_of(gr_actor *self)
     if (s->max == 0) {
         /* relaxed: set before the run was published. */
         s->max = atomic_load_explicit(&self->hard, memory_order_relaxed);
-        if (s->max == 0) { /* its bound is its lane's (lane.h) */
-            s->max = self->sys->opts.mailbox_hard;
-        }
+    }
+    if (s->max == 0) {
+        s->max = gri_lane_ring_max(self);
     }
     return s->max;
 }

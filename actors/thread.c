@@ -520,7 +520,7 @@ int gr_thread_attach_with(gr_system *sys, const gr_thread_opts *opts,
     gr_pid pid;
     bool wakes = false;
     gri_spawn how = {
-        .thread = thread, .name = opts->name, .mailbox = opts->mailbox};
+        .thread = thread, .name = opts->name, .mailbox = &opts->mailbox};
     /* seq_cst: as in gri_spawn_run; here a thread that is late waits at most
      * for gri_system_stop to tell it. */
     if (!atomic_load_explicit(&sys->stopping, memory_order_seq_cst)) {

@@ -229,8 +229,8 @@ GR_API GR_MUST_CHECK int gr_sendv(gr_actor *self, gr_pid to,
  * gr_send_urgent(self, to, tag, values...): as gr_send, but the message
  * overtakes all that waits, if the receiver has an urgent lane
  * (gr_mailbox.urgent); else, and to another node, it is an ordinary one. Urgent
- * messages keep their order among themselves. Errors: as gr_send; GR_EAGAIN: so
- * many wait in the lane.
+ * messages keep their order among themselves. Owns: as gr_send. Errors: as
+ * gr_send; GR_EAGAIN: so many wait in the lane.
  */
 GR_API GR_MUST_CHECK int gr_send_urgentv(gr_actor *self, gr_pid to,
                                          const gr_value *values, uint32_t n);
@@ -238,10 +238,11 @@ GR_API GR_MUST_CHECK int gr_send_urgentv(gr_actor *self, gr_pid to,
  * gr_send_wait(self, to, timeout_ms, tag, values...): as gr_send, from a thread
  * actor; where that would say GR_EAGAIN for a mailbox of this node, it waits up
  * to timeout_ms (GR_FOREVER; 0: not at all) until the receiver has handled what
- * waits now, and tries again. Messages to self stay meanwhile.
- * Errors: as gr_send (GR_EAGAIN: the queue to another node); GR_ETIMEOUT,
- * GR_ESTOPPED (self was told to stop), GR_EINVAL (timeout; to oneself),
- * GR_ENOTSUP (self is not a thread actor). After an error it is not sent.
+ * waits now, and tries again. Messages to self stay meanwhile. Owns: as
+ * gr_send. Errors: as gr_send (GR_EAGAIN: the queue to another node);
+ * GR_ETIMEOUT, GR_ESTOPPED (self was told to stop), GR_EINVAL (timeout; to
+ * oneself), GR_ENOTSUP (self is not a thread actor). After an error it is not
+ * sent.
  */
 GR_API GR_MUST_CHECK int gr_send_waitv(gr_actor *self, gr_pid to,
                                        int64_t timeout_ms,

@@ -497,52 +497,6 @@ static void test_questions_to_lanes_are_answered(void **state)
     stage_each_seed(scene_kept, NULL);
 }
 
-/* ---- a system that ends with full lanes ---- */
-
-static void scene_left(stage *s)
-{
-    gr_pid a = with(
-        s, 'a',
-        (gr_mailbox){.hard = 8, .full = GR_FULL_DROP_OLD, .urgent = URGENT});
-    char large[9000]; /* not of the pool: a leak would be seen */
-    memset(large, 'x', sizeof large);
-    for (unsigned i = 0; i < 10; i++) {
-        CHECK_RC(gr_send(s->self, a, "x", gr_strn(large, sizeof large)), 0);
-    }
-    CHECK_RC(gr_send_urgent(s->self, a, "x", gr_strn(large, sizeof large)), 0);
-}
-
-static void test_a_system_ends_with_full_lanes(void **state)
-{
-    (void)state;
-    stage_each_seed(scene_left, NULL);
-}
-
-/* A token that comes to a slot before the run that it is for. */
-static void scene_too_early(stage *s)
-{
-    gr_pid a = dropper(s, 'a');
-    stage_settle(s);
-    gr_actor *slot = gri_slot_of(s->sys, a);
-    send_each(s, s->self, a, "12");
-    /* As if START had not come yet. */
-    uint32_t now = slot->now;
-    slot->now = 0;
-    stage_settle(s);
-    slot->now = now;
-    CHECK_INT(stage_stats(s).dead_letters, 2);
-    send_each(s, s->self, a, "3");
-    stage_settle(s);
-    stage_expect(s, "+a a:3");
-    stage_check_conserved(s);
-}
-
-static void test_what_comes_before_its_run_is_buried(void **state)
-{
-    (void)state;
-    stage_each_seed(scene_too_early, NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -561,8 +515,6 @@ int main(void)
         cmocka_unit_test(test_a_dropper_ends_as_others),
         cmocka_unit_test(test_both_lanes_at_once),
         cmocka_unit_test(test_questions_to_lanes_are_answered),
-        cmocka_unit_test(test_a_system_ends_with_full_lanes),
-        cmocka_unit_test(test_what_comes_before_its_run_is_buried),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -209,6 +209,50 @@ static void test_reports_push_nothing_out(void **state)
     stage_each_seed(scene_watcher, NULL);
 }
 
+/* ---- blobs ---- */
+
+static void scene_blobs(stage *s)
+{
+    gr_actor *t = attached(
+        s, (gr_mailbox){.hard = 1, .full = GR_FULL_DROP_OLD, .urgent = 1});
+    gr_actor *u = attached(s, (gr_mailbox){.hard = 1});
+    const gr_msg *msg;
+    gr_bytes bytes;
+    gr_blob *blob = gr_blob_new(s->self, 5000);
+    CHECK(blob != NULL);
+    CHECK_RC(gr_send_urgent(s->self, gr_self(t), "b", gr_move(&blob)), 0);
+    CHECK(blob == NULL);
+    blob = gr_blob_new(s->self, 5000);
+    CHECK_RC(gr_send_urgent(s->self, gr_self(t), "b", gr_move(&blob)),
+             GR_EAGAIN);
+    CHECK(blob != NULL); /* it came back */
+    CHECK_RC(gr_receive(t, 0, &msg), 0);
+    CHECK(gr_match(msg, "b", &bytes) && bytes.len == 5000);
+    for (unsigned i = 0; i < 2; i++) { /* what is dropped is freed */
+        CHECK_RC(gr_send(s->self, gr_self(t), "b", gr_move(&blob)), 0);
+        blob = gr_blob_new(s->self, 5000);
+        CHECK(blob != NULL);
+    }
+    CHECK_INT(dropped(s, gr_self(t)), 1);
+    while (gr_send(s->self, gr_self(u), "x") == 0) {
+    }
+    CHECK_RC(gr_send_wait(s->self, gr_self(u), 5, "b", gr_move(&blob)),
+             GR_ETIMEOUT);
+    CHECK(blob != NULL);
+    while (gr_receive(u, 0, &msg) == 0) {
+    }
+    CHECK_RC(gr_send_wait(s->self, gr_self(u), 5, "b", gr_move(&blob)), 0);
+    CHECK(blob == NULL);
+    gr_thread_detach(t, 0);
+    gr_thread_detach(u, 0);
+}
+
+static void test_blobs_move_by_every_way(void **state)
+{
+    (void)state;
+    stage_each_seed(scene_blobs, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_a_thread_saves_lanes_in_order),
         cmocka_unit_test(test_what_a_thread_may_ask_for),
         cmocka_unit_test(test_reports_push_nothing_out),
+        cmocka_unit_test(test_blobs_move_by_every_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
