@@ -320,7 +320,7 @@ static int write_blob(sink *s, const gr_value *v)
 }
 
 /* As write_one, of those that check has passed. */
-static int write_special(sink *s, const gr_value *v)
+static inline int write_special(sink *s, const gr_value *v)
 {
     return v->kind == GR_KIND_PID    ? write_pid(s, v)
            : v->kind == GR_KIND_BLOB ? write_blob(s, v)
@@ -542,18 +542,8 @@ void gri_builder_refuse(gri_builder *b, int rc)
     (void)fail(b, rc);
 }
 
-gr_msg *gri_pack(gri_builder *b, const gr_value *values, uint32_t n,
-                 bool trailer)
-{
-    gr_msg *msg = gri_pack_moves(b, values, n, trailer);
-    if (msg == NULL && b->rc == GRI_MOVES) {
-        gri_builder_refuse(b, GR_EINVAL);
-    }
-    return msg;
-}
-
-gr_msg *gri_pack_moves(gri_builder *b, const gr_value *values, uint32_t n,
-                       bool trailer)
+static inline gr_msg *pack(gri_builder *b, const gr_value *values, uint32_t n,
+                           bool trailer)
 {
     gri_writer w = gri_builder_begin(b, n, trailer);
     if (w.p == NULL) {
@@ -564,6 +554,22 @@ gr_msg *gri_pack_moves(gri_builder *b, const gr_value *values, uint32_t n,
                  ? GR_EINVAL
                  : write_values(&s, values, n, DEPTH_IN_MESSAGE);
     return gri_builder_end(b, result(b, &s, rc).p);
+}
+
+gr_msg *gri_pack_moves(gri_builder *b, const gr_value *values, uint32_t n,
+                       bool trailer)
+{
+    return pack(b, values, n, trailer);
+}
+
+gr_msg *gri_pack(gri_builder *b, const gr_value *values, uint32_t n,
+                 bool trailer)
+{
+    gr_msg *msg = pack(b, values, n, trailer);
+    if (msg == NULL && b->rc == GRI_MOVES) {
+        gri_builder_refuse(b, GR_EINVAL);
+    }
+    return msg;
 }
 
 int64_t gri_pack_value(const gr_value *v, uint8_t *buf, size_t size)
