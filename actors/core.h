@@ -261,7 +261,9 @@ struct gr_system {
 
     /* Under lock. */
     pthread_mutex_t lock;
-    uint32_t slot_free;  /* the first of a list, or 0; see table.c */
+    uint32_t *free_slots; /* a stack, reserved for slots_max; not a list through
+                             the slots, which another core has in its cache */
+    uint32_t free_count;
     uint32_t slots_used; /* the next one that was never used */
     bool agent_taken;    /* the agent's slot is, or was */
     gri_ctx *contexts;   /* of thread actors */

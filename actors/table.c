@@ -47,7 +47,14 @@ int gri_table_init(gr_system *sys)
         (void)munmap(sys->drops, n * sizeof(gri_drops));
         return GR_ENOMEM;
     }
-    sys->slot_free = 0;
+    sys->free_slots = reserve(n * sizeof *sys->free_slots);
+    if (sys->free_slots == NULL) {
+        (void)munmap(sys->slots, n * sizeof(gr_actor));
+        (void)munmap(sys->drops, n * sizeof(gri_drops));
+        (void)munmap(sys->accounts, n * sizeof(gri_account));
+        return GR_ENOMEM;
+    }
+    sys->free_count = 0;
     sys->slots_used = 0;
     atomic_init(&sys->slots_ready, 0);
     return 0;
@@ -59,6 +66,7 @@ void gri_table_fini(gr_system *sys)
     (void)munmap(sys->slots, n * sizeof(gr_actor)); /* ours: cannot fail */
     (void)munmap(sys->drops, n * sizeof(gri_drops));
     (void)munmap(sys->accounts, n * sizeof(gri_account));
+    (void)munmap(sys->free_slots, n * sizeof *sys->free_slots);
 }
 
 /* Makes more slots usable: a quarter more, so that many actors take few steps.
@@ -80,6 +88,8 @@ static int add_slots(gr_system *sys)
         mprotect(sys->drops, (size_t)to * sizeof(gri_drops),
                  PROT_READ | PROT_WRITE) != 0 ||
         mprotect(sys->accounts, (size_t)to * sizeof(gri_account),
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->free_slots, (size_t)to * sizeof *sys->free_slots,
                  PROT_READ | PROT_WRITE) != 0) {
         return GR_ENOMEM;
     }
@@ -105,29 +115,13 @@ static int prepare(gri_ctx *ctx, gr_actor *slot)
     return 0;
 }
 
-/* The free slots are a list through `born`, which only a live run needs.
- * relaxed, both: under sys->lock; who looks for live runs may read one, and
- * finds the run gone. */
-static uint32_t next_free(gr_actor *slot)
-{
-    return (uint32_t)atomic_load_explicit(&slot->born, memory_order_relaxed);
-}
-
-static void put_free(gr_system *sys, uint32_t index)
-{
-    atomic_store_explicit(&sys->slots[index].born, sys->slot_free,
-                          memory_order_relaxed);
-    sys->slot_free = index;
-}
-
 /* Any free slot's index; 0: *rc says why. Under sys->lock. */
 static uint32_t any_index(gr_system *sys, int *rc)
 {
-    uint32_t index = sys->slot_free;
-    if (index != 0) {
-        sys->slot_free = next_free(&sys->slots[index]);
-        return index;
+    if (sys->free_count > 0) {
+        return sys->free_slots[--sys->free_count];
     }
+    uint32_t index = 0;
     /* Slot 0 stays unused: a pid of zero is nobody. The agent's waits for
      * gri_slot_take, whoever starts first. */
     while (index == 0 || index == (uint32_t)GRI_AGENT_ID) {
@@ -195,10 +189,10 @@ static __attribute__((noinline)) void give_shared(gri_ctx *ctx, uint32_t index)
         sys->agent_taken = atomic_load_explicit(&sys->slots[index].run,
                                                 memory_order_relaxed) != 0;
     } else {
-        put_free(sys, index);
+        sys->free_slots[sys->free_count++] = index;
     }
     while (ctx->slot_count > GRI_SLOTS_KEPT / 2) {
-        put_free(sys, ctx->slots[--ctx->slot_count]);
+        sys->free_slots[sys->free_count++] = ctx->slots[--ctx->slot_count];
     }
     (void)pthread_mutex_unlock(&sys->lock);
 }

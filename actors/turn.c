@@ -12,6 +12,7 @@ enum {
     TURN_SENDS = 1000,   /* sent in a turn: a producer that floods gives way */
     TURN_MS = 1,         /* a turn of long callbacks gives way, too */
     /* An idle inbox holds at most 128 bytes. */
+    FIRST_LOOK = 4, /* messages: then a turn reads the clock first */
     STUB_CLASS_MAX = GRI_CLASS_MSG + 1
 };
 
@@ -171,12 +172,13 @@ static bool shed_large_stub(gr_actor *self)
 }
 
 /* Whether the turn has taken its time, after n messages. The clock is read
- * after 2, 4, 8 ... of them: so a turn of one message pays nothing, one of many
- * next to nothing, and the time is exceeded by itself at most. */
+ * after 4, 8, 16 ... of them: so a turn of few messages pays nothing, one of
+ * many next to nothing, and the time is exceeded by itself at most; unless few
+ * messages take long, of which gri_sched_is_late tells. */
 static __attribute__((noinline)) bool is_time_over(gri_ctx *ctx, unsigned n)
 {
     int64_t now_ns = gri_clock_ns(&ctx->sys->clock);
-    if (n == 2) {
+    if (n == FIRST_LOOK) {
         ctx->turn_ns = now_ns;
     }
     return now_ns - ctx->turn_ns > TURN_MS * GRI_NS_PER_MS;
@@ -325,7 +327,7 @@ static void give_again(gr_actor *self, gr_msg *msg)
 static bool is_replay_long(gri_ctx *ctx, unsigned n)
 {
     bool over =
-        is_time_over(ctx, n) || (n == 2 && gri_sched_is_late(ctx->worker));
+        n < FIRST_LOOK ? gri_sched_is_late(ctx->worker) : is_time_over(ctx, n);
     if (over) {
         gri_sched_look(ctx->worker);
     }
@@ -415,7 +417,7 @@ static __attribute__((noinline)) void go_on_again(gr_actor *self, unsigned n)
     if (n == 2 && is_replay_long(ctx, n)) {
         n = TURN_MESSAGES;
     }
-    unsigned look_at = 2;
+    unsigned look_at = FIRST_LOOK;
     while (look_at <= n) {
         look_at *= 2;
     }
@@ -434,7 +436,7 @@ static void run_actor(gri_worker *worker, gri_task *task)
             gri_stash_open(self);
             go_on_again(self, 0); /* the turn before had no room for them */
         } else {
-            go_on(self, 0, 2);
+            go_on(self, 0, FIRST_LOOK);
         }
         return;
     }
@@ -449,7 +451,7 @@ static void run_actor(gri_worker *worker, gri_task *task)
         go_idle(self)) {
         return;
     }
-    go_on(self, 1, 2);
+    go_on(self, 1, FIRST_LOOK);
 }
 
 /* A timer's message goes to its actor, as any signal; one without a message is

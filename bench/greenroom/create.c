@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -147,6 +148,20 @@ static int run_fib(bench *b)
 
 /* ---- idle and idlewake -------------------------------------------------- */
 
+/* How many have begun. For the program, not for the actors, who share nothing.
+ */
+static _Atomic(int64_t) begun;
+
+static int idler_init(gr_actor *self, void *state, const gr_msg *args)
+{
+    (void)self;
+    (void)state;
+    (void)args;
+    /* relaxed: a number that orders nothing. */
+    atomic_fetch_add_explicit(&begun, 1, memory_order_relaxed);
+    return 0;
+}
+
 /* Tells of each message that it gets, which is rare. */
 static int idler_receive(gr_actor *self, void *state, const gr_msg *msg)
 {
@@ -158,13 +173,25 @@ static int idler_receive(gr_actor *self, void *state, const gr_msg *msg)
     return gr_send(self, gr_sender(msg), "woken", i);
 }
 
-static const gr_behavior idler = {.name = "idler", .receive = idler_receive};
+static const gr_behavior idler = {
+    .name = "idler",
+    .init = idler_init,
+    .receive = idler_receive,
+};
 
 typedef struct waker_state {
     gr_pid *idlers; /* the program's */
     gr_pid owner;
     int64_t n, answers, sum;
 } waker_state;
+
+static int spawn_all(gr_actor *self, const waker_state *w)
+{
+    for (int64_t i = 0; i < w->n; i++) {
+        GR_TRY(gr_spawn(self, &idler, NULL, &w->idlers[i]));
+    }
+    return gr_send(self, w->owner, "done", w->n);
+}
 
 static int wake_all(gr_actor *self, const waker_state *w)
 {
@@ -185,9 +212,12 @@ static int waker_receive(gr_actor *self, void *state, const gr_msg *msg)
                                     : 0;
     }
     /* An array of 16 MB that nobody else touches meanwhile is not copied. */
-    if (gr_match(msg, "wake all", &address, &w->n)) {
+    if (gr_match(msg, "spawn all", &address, &w->n)) {
         w->idlers = (gr_pid *)(uintptr_t)address; // NOLINT: see above
         w->owner = gr_sender(msg);
+        return spawn_all(self, w);
+    }
+    if (gr_match(msg, "wake all")) {
         return wake_all(self, w);
     }
     return gr_unhandled(self, msg);
@@ -200,36 +230,25 @@ static const gr_behavior waker = {
     .mailbox = BENCH_UNBOUNDED,
 };
 
-/* Until all that were spawned have begun. */
-static void wait_begun(const bench *b, uint64_t n)
+static int wake_idlers(bench *b, gr_pid pid, int64_t n)
 {
-    gr_stats stats;
-    do {
-        (void)sched_yield(); /* never fails on Linux */
-        gr_system_stats(b->sys, &stats);
-    } while (stats.spawned < n);
-}
-
-static int wake_idlers(bench *b, gr_pid *idlers, int64_t n)
-{
-    gr_pid pid;
-    GR_TRY(gr_spawn(b->self, &waker, NULL, &pid));
     bench_begin(b);
-    GR_TRY(gr_send(b->self, pid, "wake all", (uint64_t)(uintptr_t)idlers, n));
+    GR_TRY(gr_send(b->self, pid, "wake all"));
     return bench_finish(b, "idlewake", n, n * (n + 1) / 2);
 }
 
-static int spawn_idlers(bench *b, gr_pid *idlers, int64_t n)
+static int spawn_idlers(bench *b, gr_pid pid, gr_pid *idlers, int64_t n)
 {
     char extra[64];
-    gr_stats before;
-    gr_system_stats(b->sys, &before);
+    int64_t spawned;
     const int64_t kb = bench_memory_kb("VmRSS:");
     bench_begin(b);
-    for (int64_t i = 0; i < n; i++) {
-        GR_TRY(gr_spawn(b->self, &idler, NULL, &idlers[i]));
+    GR_TRY(gr_send(b->self, pid, "spawn all", (uint64_t)(uintptr_t)idlers, n));
+    GR_TRY(bench_wait(b, &spawned));
+    /* relaxed: see idler_init. */
+    while (atomic_load_explicit(&begun, memory_order_relaxed) < n) {
+        (void)sched_yield(); /* never fails on Linux */
     }
-    wait_begun(b, before.spawned + (uint64_t)n);
     const int64_t ns = bench_now_ns() - b->t0_ns;
     (void)snprintf(extra, sizeof(extra), "bytes_per_actor=%" PRId64,
                    (bench_memory_kb("VmRSS:") - kb) * 1024 / n);
@@ -247,9 +266,13 @@ static int run_idle(bench *b)
     for (int64_t i = 0; i < n; i++) {
         idlers[i] = GR_NOBODY; /* touched before the memory is measured */
     }
-    int rc = spawn_idlers(b, idlers, n);
+    gr_pid pid;
+    int rc = gr_spawn(b->self, &waker, NULL, &pid);
     if (rc == 0) {
-        rc = wake_idlers(b, idlers, n);
+        rc = spawn_idlers(b, pid, idlers, n);
+    }
+    if (rc == 0) {
+        rc = wake_idlers(b, pid, n);
     }
     free(idlers);
     return rc;

@@ -239,7 +239,7 @@ static int account_handle(gr_actor *self, account_state *a, const gr_msg *msg)
 {
     gr_pid to;
     int64_t amount;
-    if (gr_match(msg, "transfer", &amount, &to)) {
+    if (gr_match(msg, 7, &amount, &to)) {
         a->balance -= amount;
         a->teller = gr_sender(msg);
         a->waits = true;
@@ -312,7 +312,7 @@ static int transfer_all(gr_actor *self, teller_state *t)
         distance = distance == 0 ? 1 : distance;
         const int64_t amount = 1 + (int64_t)(bench_random(&seed) % AMOUNT_MAX);
         t->amounts += amount;
-        GR_TRY(gr_send(self, t->accounts[from], "transfer", amount,
+        GR_TRY(gr_send(self, t->accounts[from], 7, amount,
                        t->accounts[from + distance]));
     }
     return 0;
