@@ -241,8 +241,7 @@ struct gr_system {
     gri_log log;
     gri_sched sched;
     gri_depot depot;
-    gr_actor *slots;       /* reserved for slots_max; slot 0 is never used */
-    uint32_t slots_max;    /* actors_max, and what workers keep at hand */
+    gr_actor *slots;       /* reserved for actors_max; slot 0 is never used */
     gri_drops *drops;      /* of each slot, likewise */
     gri_account *accounts; /* likewise */
     gri_ctx *worker_ctx;
@@ -261,8 +260,9 @@ struct gr_system {
 
     /* Under lock. */
     pthread_mutex_t lock;
-    uint32_t *free_slots; /* a stack, reserved for slots_max; not a list through
-                             the slots, which another core has in its cache */
+    uint32_t
+        *free_slots; /* a stack, reserved for actors_max; not a list through
+                        the slots, which another core has in its cache */
     uint32_t free_count;
     uint32_t slots_used; /* the next one that was never used */
     bool agent_taken;    /* the agent's slot is, or was */

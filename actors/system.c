@@ -112,8 +112,8 @@ void gri_system_free(gr_system *sys)
     for (unsigned i = 0; sys->worker_ctx != NULL && i < sys->sched.n; i++) {
         gri_msgpack_free(&sys->worker_ctx[i]);
     }
+    gri_lanes_fini(sys); /* what it frees may want the scheduler's timers */
     gri_sched_fini(&sys->sched);
-    gri_lanes_fini(sys);
     gri_table_fini(sys);
     gri_depot_fini(&sys->depot);
     free(sys->worker_ctx);

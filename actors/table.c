@@ -26,12 +26,7 @@ static void *reserve(size_t size)
 
 int gri_table_init(gr_system *sys)
 {
-    /* What the workers keep at hand comes on top of what was asked for. */
-    const uint32_t max = sys->opts.actors_max;
-    const uint32_t kept = GR_WORKERS_MAX * GRI_SLOTS_KEPT;
-    sys->slots_max =
-        max >= KEEP_FROM && max <= UINT32_MAX - kept ? max + kept : max;
-    size_t n = sys->slots_max;
+    size_t n = sys->opts.actors_max;
     sys->slots = reserve(n * sizeof(gr_actor));
     if (sys->slots == NULL) {
         return GR_ENOMEM;
@@ -62,7 +57,7 @@ int gri_table_init(gr_system *sys)
 
 void gri_table_fini(gr_system *sys)
 {
-    size_t n = sys->slots_max;
+    size_t n = sys->opts.actors_max;
     (void)munmap(sys->slots, n * sizeof(gr_actor)); /* ours: cannot fail */
     (void)munmap(sys->drops, n * sizeof(gri_drops));
     (void)munmap(sys->accounts, n * sizeof(gri_account));
@@ -78,7 +73,7 @@ static int add_slots(gr_system *sys)
         atomic_load_explicit(&sys->slots_ready, memory_order_relaxed);
     const uint32_t step = from / 4 > STEP ? from / 4 / STEP * STEP : STEP;
     const uint32_t to =
-        step < sys->slots_max - from ? from + step : sys->slots_max;
+        step < sys->opts.actors_max - from ? from + step : sys->opts.actors_max;
     if (from == to) {
         return GR_ELIMIT;
     }
@@ -155,8 +150,7 @@ static uint32_t agent_index(gr_system *sys, int *rc)
  * whose tests look at where an actor lands, nor where there are few slots. */
 static bool keeps_slots(const gri_ctx *ctx)
 {
-    return ctx->submits != NULL &&
-           ctx->sys->slots_max > ctx->sys->opts.actors_max;
+    return ctx->submits != NULL && ctx->sys->opts.actors_max >= KEEP_FROM;
 }
 
 /* From what all share. */

@@ -171,10 +171,8 @@ static bool shed_large_stub(gr_actor *self)
     return true;
 }
 
-/* Whether the turn has taken its time, after n messages. The clock is read
- * after 4, 8, 16 ... of them: so a turn of few messages pays nothing, one of
- * many next to nothing, and the time is exceeded by itself at most; unless few
- * messages take long, of which gri_sched_is_late tells. */
+/* Whether the turn has taken its time, after n messages, 8, 16, 32 ...: so many
+ * messages pay next to nothing, and the time is exceeded by itself at most. */
 static __attribute__((noinline)) bool is_time_over(gri_ctx *ctx, unsigned n)
 {
     int64_t now_ns = gri_clock_ns(&ctx->sys->clock);
@@ -182,6 +180,20 @@ static __attribute__((noinline)) bool is_time_over(gri_ctx *ctx, unsigned n)
         ctx->turn_ns = now_ns;
     }
     return now_ns - ctx->turn_ns > TURN_MS * GRI_NS_PER_MS;
+}
+
+/* Whether the turn is to end for its time, after n messages. The first few may
+ * each take long: that is looked at after each of them, by a clock that is not
+ * exact, and cheap. A turn of one message does not come here. */
+static inline bool is_long(gri_ctx *ctx, unsigned n)
+{
+    const bool over = n < FIRST_LOOK
+                          ? gri_sched_is_late(ctx->worker)
+                          : (n & (n - 1)) == 0 && is_time_over(ctx, n);
+    if (over) {
+        gri_sched_look(ctx->worker);
+    }
+    return over;
 }
 
 /* Ends a killed run before the message in hand is handled. A link or a monitor
@@ -322,18 +334,6 @@ static void give_again(gr_actor *self, gr_msg *msg)
     }
 }
 
-/* As is_time_over, and the first two may have taken long: one that gives back
- * one is what many turns are, and looks at no clock. */
-static bool is_replay_long(gri_ctx *ctx, unsigned n)
-{
-    bool over =
-        n < FIRST_LOOK ? gri_sched_is_late(ctx->worker) : is_time_over(ctx, n);
-    if (over) {
-        gri_sched_look(ctx->worker);
-    }
-    return over;
-}
-
 /* Gives what gr_unstash gave back; the turn has had n messages. Returns how
  * many it has had then. If some are left the turn is over for the same reason,
  * and the next one begins with them. */
@@ -343,7 +343,8 @@ static unsigned replay(gr_actor *self, unsigned n)
     ctx->current = NULL;
     for (; self->todo != 0 && n < TURN_MESSAGES && ctx->sends < TURN_SENDS;
          n++) {
-        if (n >= 2 && (n & (n - 1)) == 0 && is_replay_long(ctx, n)) {
+        /* One that gives back one is what many turns are. */
+        if (n >= 2 && is_long(ctx, n)) {
             return TURN_MESSAGES;
         }
         if (is_killed(self)) {
@@ -355,16 +356,14 @@ static unsigned replay(gr_actor *self, unsigned n)
     return n;
 }
 
-/* A turn goes on after n messages; the clock is read after look_at. */
-static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n,
-                                            unsigned look_at)
+/* A turn goes on after n messages. */
+static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n)
 {
     gri_ctx *ctx = self->ctx;
-    if (n == 1 && gri_sched_is_late(ctx->worker)) {
-        gri_sched_look(ctx->worker); /* one message may take long, too */
-        n = TURN_MESSAGES;
-    }
     while (n < TURN_MESSAGES && ctx->sends < TURN_SENDS) {
+        if (n > 0 && is_long(ctx, n)) {
+            break;
+        }
         gr_msg *msg;
         gri_pop pop = gri_next(self, &msg);
         if (pop != GRI_POP_MSG) {
@@ -384,16 +383,6 @@ static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n,
         n++;
         if (then == AFTER_REPLAY) {
             n = replay(self, n);
-            while (look_at < n) { /* which replay has done */
-                look_at *= 2;
-            }
-        }
-        if (n == look_at) {
-            look_at *= 2;
-            if (is_time_over(ctx, n)) {
-                gri_sched_look(ctx->worker);
-                break;
-            }
         }
     }
     if (self->todo != 0) {
@@ -408,20 +397,12 @@ static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n,
 /* A turn goes on after n messages, 0 or 1, with what is to be given again. */
 static __attribute__((noinline)) void go_on_again(gr_actor *self, unsigned n)
 {
-    gri_ctx *ctx = self->ctx;
     n = replay(self, n);
     if (self->todo == 0 && gri_inbox_is_empty(&self->outlet) &&
-        ctx->pressed == NULL && go_idle(self)) {
+        self->ctx->pressed == NULL && go_idle(self)) {
         return;
     }
-    if (n == 2 && is_replay_long(ctx, n)) {
-        n = TURN_MESSAGES;
-    }
-    unsigned look_at = FIRST_LOOK;
-    while (look_at <= n) {
-        look_at *= 2;
-    }
-    go_on(self, n, look_at);
+    go_on(self, n);
 }
 
 /* One message, and idle again, is what most turns are: that is done here, with
@@ -436,7 +417,7 @@ static void run_actor(gri_worker *worker, gri_task *task)
             gri_stash_open(self);
             go_on_again(self, 0); /* the turn before had no room for them */
         } else {
-            go_on(self, 0, FIRST_LOOK);
+            go_on(self, 0);
         }
         return;
     }
@@ -451,7 +432,7 @@ static void run_actor(gri_worker *worker, gri_task *task)
         go_idle(self)) {
         return;
     }
-    go_on(self, 1, FIRST_LOOK);
+    go_on(self, 1);
 }
 
 /* A timer's message goes to its actor, as any signal; one without a message is

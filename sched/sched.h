@@ -41,7 +41,7 @@ typedef struct gri_sched_ops {
 } gri_sched_ops;
 
 /* How long a task may stand in the slot of a worker that is busy. */
-#define GRI_STALE_NS GRI_NS_PER_MS
+#define GRI_STALE_NS (GRI_NS_PER_MS / 2)
 
 enum {
     GRI_LANES = 16 /* deterministic mode: queues to choose from */

@@ -17,49 +17,9 @@ enum {
                          first what waits longest: other threads' tasks, its
                          queue, and then only its slot. A prime, so that no
                          pattern of the program locks in */
-    INJECT_MAX = 64,  /* tasks of other threads that a worker takes at once */
+    INJECT_MAX = 128, /* tasks of other threads that a worker takes at once */
     SPIN_ROUNDS = 64  /* looks around before a worker sleeps */
 };
-
-/* Takes this worker's share of what other threads submitted: the first to be
- * run now, the others into its queue. NULL: there is nothing. */
-static gri_task *inject_take(gri_worker *w)
-{
-    gri_sched *s = w->sched;
-    /* relaxed: a look that may be wrong; the parker looks again in order. */
-    if (atomic_load_explicit(&s->inject_count, memory_order_relaxed) == 0) {
-        return NULL;
-    }
-    uint32_t moved = 0;
-    (void)pthread_mutex_lock(&s->inject_lock);
-    /* relaxed: written under the lock only. */
-    const uint32_t count =
-        atomic_load_explicit(&s->inject_count, memory_order_relaxed);
-    const uint32_t share = count / s->n;
-    gri_task *const first = s->inject_first;
-    gri_task *task = first != NULL ? first->next : NULL;
-    /* The next one is read before the push: then another may run it. */
-    while (task != NULL && moved < share && moved < INJECT_MAX) {
-        gri_task *next = task->next;
-        if (!gri_runq_push(&w->queue, task)) {
-            break;
-        }
-        task = next;
-        moved++;
-    }
-    if (first != NULL) {
-        s->inject_first = task;
-        /* relaxed: the lock orders the writers; seeing one too many costs a
-         * look, never a task. */
-        atomic_fetch_sub_explicit(&s->inject_count, moved + 1,
-                                  memory_order_relaxed);
-    }
-    (void)pthread_mutex_unlock(&s->inject_lock);
-    if (moved > 0) {
-        gri_sched_notify(s); /* whoever looked in between saw them nowhere */
-    }
-    return first;
-}
 
 /* n tasks, a list through `next`. */
 static void inject_list(gri_sched *s, gri_task *first, gri_task *last,
@@ -94,6 +54,36 @@ static void queue_push(gri_worker *w, gri_task *task)
         if (n > 0) {
             inject_list(w->sched, first, last, n);
         }
+    }
+}
+
+/* Moves what other threads submitted to the end of the queue: all of it, as one
+ * that stays behind would wait for a turn more, and be it a long one. Who has
+ * nothing to do steals from there. */
+static void inject_move(gri_worker *w)
+{
+    gri_sched *s = w->sched;
+    /* relaxed: a look that may be wrong; the parker looks again in order. */
+    if (atomic_load_explicit(&s->inject_count, memory_order_relaxed) == 0) {
+        return;
+    }
+    uint32_t moved = 0;
+    (void)pthread_mutex_lock(&s->inject_lock);
+    gri_task *task = s->inject_first;
+    while (task != NULL && moved < INJECT_MAX) {
+        gri_task *next = task->next; /* before the push: it may run at once */
+        if (!gri_runq_push(&w->queue, task)) {
+            break;
+        }
+        task = next;
+        moved++;
+    }
+    s->inject_first = task;
+    /* seq_cst: a parker who sees them gone here sees them in the queue. */
+    atomic_fetch_sub_explicit(&s->inject_count, moved, memory_order_seq_cst);
+    (void)pthread_mutex_unlock(&s->inject_lock);
+    if (moved > 1) {
+        gri_sched_notify(s);
     }
 }
 
@@ -172,7 +162,11 @@ static gri_task *steal_stale(gri_worker *w)
 static gri_task *queued_task(gri_worker *w)
 {
     gri_task *task = gri_runq_pop(&w->queue);
-    return task != NULL ? task : inject_take(w);
+    if (task == NULL) {
+        inject_move(w);
+        task = gri_runq_pop(&w->queue);
+    }
+    return task;
 }
 
 static gri_task *search(gri_worker *w)
@@ -205,23 +199,27 @@ static gri_task *search(gri_worker *w)
     return task;
 }
 
-/* A round is over: what waits longest comes first. */
-static gri_task *begin_round(gri_worker *w)
+/* A round begins: timers fire, and all that waits stands in the queue, what
+ * waits longest first. */
+static void begin_round(gri_worker *w)
 {
     w->round_left = ROUND_TASKS;
     w->round_ns = gri_clock_coarse_ns(w->sched->clock);
     fire_all_due(w);
-    gri_task *task = inject_take(w);
-    if (task == NULL) {
-        task = gri_runq_pop(&w->queue);
+    gri_task *task = gri_runnext_take(&w->next);
+    if (task != NULL) {
+        queue_push(w, task);
     }
-    return task != NULL ? task : gri_runnext_take(&w->next);
+    inject_move(w);
 }
 
 /* What to run when a round is over or the slot is empty. NULL: nothing. */
 static __attribute__((noinline)) gri_task *next_task(gri_worker *w)
 {
-    gri_task *task = w->round_left == 0 ? begin_round(w) : queued_task(w);
+    if (w->round_left == 0) {
+        begin_round(w);
+    }
+    gri_task *task = queued_task(w);
     if (task == NULL) {
         return search(w);
     }
@@ -305,11 +303,9 @@ void gri_sched_again(gri_worker *worker, gri_task *task)
         return;
     }
     if (worker->round_left == 1) {
-        /* A long turn, behind all that waits: in the worker's own queue it
-         * would be before what other threads submitted meanwhile. */
-        inject_push(s, task);
-        gri_sched_notify(s);
-        return;
+        /* A long turn (or, each so often, any) goes on behind all that waits,
+         * whoever submitted it. */
+        begin_round(worker);
     }
     /* A task that only goes on itself, alone, is no reason to wake anybody. */
     bool alone = gri_runq_is_empty(&worker->queue) &&

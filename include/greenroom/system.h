@@ -26,7 +26,9 @@ typedef struct gr_system_opts {
     gr_log_level log_level; /* what is logged: this and more severe; note that
                                0 is GR_LOG_ERROR; gr_main uses GR_LOG_WARN */
     uint32_t actors_max;    /* slots, of which the system keeps two for itself:
-                               n - 2 actors; 0: GR_ACTORS_MAX_DEFAULT */
+                               n - 2 actors. From 4096 on each worker keeps up
+                               to 32 free slots at hand, which others may miss.
+                               0: GR_ACTORS_MAX_DEFAULT */
     uint32_t message_max;   /* bytes, 64 at least; 0: GR_MESSAGE_MAX_DEFAULT */
     uint32_t mailbox_soft;  /* messages; 0: GR_MAILBOX_SOFT_DEFAULT */
     uint32_t mailbox_hard;  /* messages; 0: GR_MAILBOX_HARD_DEFAULT */

@@ -264,6 +264,54 @@ static void two_that_talk_do_not_starve_a_third(void **state)
     assert_int_equal(third.runs, 1);
 }
 
+/* One that takes long each turn, and always goes on: what it submits itself,
+ * into the slot and the queue, and what other threads submit, runs before it
+ * goes on. */
+enum { LONG_TURNS = 100 };
+
+static toy one_of_slot;
+static toy one_of_queue;
+static toy one_from_outside;
+static unsigned ran_late;
+
+static void run_soon(gri_worker *worker, toy *self)
+{
+    (void)worker;
+    (void)self;
+}
+
+static void take_long(gri_worker *worker, toy *self)
+{
+    if (self->runs > 1) {
+        ran_late += one_of_queue.runs != self->runs - 1;
+        ran_late += one_of_slot.runs != self->runs - 1;
+        ran_late += one_from_outside.runs != self->runs - 1;
+    }
+    if (self->runs == LONG_TURNS) {
+        (void)sem_post(&finished);
+        return;
+    }
+    gri_sched_submit(worker->sched, worker, &one_of_queue.task);
+    gri_sched_submit(worker->sched, worker, &one_of_slot.task);
+    gri_sched_submit(worker->sched, NULL, &one_from_outside.task);
+    gri_sched_look(worker);
+    gri_sched_again(worker, &self->task);
+}
+
+static void long_turns_go_on_behind_all_others(void **state)
+{
+    (void)state;
+    assert_int_equal(sem_init(&finished, 0, 0), 0);
+    toy_start(&real, 1);
+    toy long_one = {.fn = take_long};
+    one_of_slot = one_of_queue = one_from_outside = (toy){.fn = run_soon};
+    ran_late = 0;
+    gri_sched_submit(&real, NULL, &long_one.task);
+    toy_wait(&finished, "a task that takes long");
+    toy_stop(&real);
+    assert_int_equal(ran_late, 0);
+}
+
 /* ---- the end ---- */
 
 static sem_t held;
@@ -318,6 +366,7 @@ int main(void)
         cmocka_unit_test(virtual_timers_fire_when_the_clock_is_there),
         cmocka_unit_test(each_submission_is_one_run),
         cmocka_unit_test(a_full_queue_overflows_to_all),
+        cmocka_unit_test(long_turns_go_on_behind_all_others),
         cmocka_unit_test(two_that_talk_do_not_starve_a_third),
         cmocka_unit_test(sleeping_workers_end_at_once),
         cmocka_unit_test(a_task_that_does_not_return_is_told_at_the_deadline),
