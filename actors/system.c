@@ -63,7 +63,7 @@ static int fill_opts(gr_system_opts *o)
     bool good = o->workers <= GR_WORKERS_MAX &&
                 o->mailbox_soft <= o->mailbox_hard &&
                 o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
-                o->message_max >= 64;
+                o->actors_max <= INT32_MAX && o->message_max >= 64;
     return good ? 0 : GR_EINVAL;
 }
 

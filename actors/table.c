@@ -93,14 +93,14 @@ static int add_slots(gr_system *sys)
     return 0;
 }
 
+/* A slot that was never used. It is told apart by this mark and not by a look
+ * at it: a page that is read before it is written costs two faults, the second
+ * of which interrupts all processors that the process runs on. */
+#define FRESH (UINT32_C(1) << 31)
+
 /* A slot's first use gives its inbox the node that it needs. */
 static int prepare(gri_ctx *ctx, gr_actor *slot)
 {
-    /* Not outlet.head: the consumer may still be burying what the run before
-     * has left, and moves it. */
-    if (slot->sys != NULL) {
-        return 0;
-    }
     gr_msg *stub = gri_msg_new(ctx->cache, 0);
     if (stub == NULL) {
         return GR_ENOMEM;
@@ -110,7 +110,8 @@ static int prepare(gri_ctx *ctx, gr_actor *slot)
     return 0;
 }
 
-/* Any free slot's index; 0: *rc says why. Under sys->lock. */
+/* Any free slot's index, with FRESH or not; 0: *rc says why. Under sys->lock.
+ */
 static uint32_t any_index(gr_system *sys, int *rc)
 {
     if (sys->free_count > 0) {
@@ -130,7 +131,7 @@ static uint32_t any_index(gr_system *sys, int *rc)
         }
         index = sys->slots_used++;
     }
-    return index;
+    return index | FRESH;
 }
 
 /* The agent's index, if it is free. Under sys->lock. */
@@ -143,7 +144,11 @@ static uint32_t agent_index(gr_system *sys, int *rc)
         *rc = add_slots(sys);
     }
     sys->agent_taken = sys->agent_taken || *rc == 0;
-    return *rc < 0 ? 0 : (uint32_t)GRI_AGENT_ID;
+    /* It may have been there before: once, if it never began. */
+    return *rc < 0 ? 0
+           : sys->slots[GRI_AGENT_ID].sys == NULL
+               ? (uint32_t)GRI_AGENT_ID | FRESH
+               : (uint32_t)GRI_AGENT_ID;
 }
 
 /* Whether this thread keeps free slots at hand. Not in deterministic mode,
@@ -178,9 +183,9 @@ static __attribute__((noinline)) void give_shared(gri_ctx *ctx, uint32_t index)
 {
     gr_system *sys = ctx->sys;
     (void)pthread_mutex_lock(&sys->lock);
-    if (index == (uint32_t)GRI_AGENT_ID) {
+    if ((index & ~FRESH) == (uint32_t)GRI_AGENT_ID) {
         /* Once; unless it never began. relaxed: we are its last owner. */
-        sys->agent_taken = atomic_load_explicit(&sys->slots[index].run,
+        sys->agent_taken = atomic_load_explicit(&sys->slots[GRI_AGENT_ID].run,
                                                 memory_order_relaxed) != 0;
     } else {
         sys->free_slots[sys->free_count++] = index;
@@ -191,18 +196,32 @@ static __attribute__((noinline)) void give_shared(gri_ctx *ctx, uint32_t index)
     (void)pthread_mutex_unlock(&sys->lock);
 }
 
+/* The next one at hand. The one after it is fetched: its last actor may have
+ * ended on another core. */
+static inline uint32_t take_kept(gri_ctx *ctx)
+{
+    const uint32_t n = --ctx->slot_count;
+    if (n > 0) {
+        const char *next =
+            (const char *)&ctx->sys->slots[ctx->slots[n - 1] & ~FRESH];
+        __builtin_prefetch(next, 1);
+        __builtin_prefetch(next + GRI_CACHE_LINE, 1);
+    }
+    return ctx->slots[n];
+}
+
 gr_actor *gri_slot_take(gri_ctx *ctx, bool agent, int *rc)
 {
     gr_system *sys = ctx->sys;
     *rc = 0;
     const uint32_t index = !agent && ctx->slot_count > 0
-                               ? ctx->slots[--ctx->slot_count]
+                               ? take_kept(ctx)
                                : take_shared(ctx, agent, rc);
     if (index == 0) {
         return NULL;
     }
-    gr_actor *slot = &sys->slots[index];
-    *rc = prepare(ctx, slot);
+    gr_actor *slot = &sys->slots[index & ~FRESH];
+    *rc = (index & FRESH) != 0 ? prepare(ctx, slot) : 0;
     if (*rc < 0) {
         give_shared(ctx, index);
         return NULL;
