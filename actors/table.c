@@ -16,6 +16,8 @@ enum {
     KEEP_FROM = 4096 /* actors_max: below, each slot is for who wants it */
 };
 
+#define AGENT ((uint32_t)GRI_AGENT_ID) /* the index of its slot */
+
 /* Address space for `size` bytes; NULL: there is none. */
 static void *reserve(size_t size)
 {
@@ -120,7 +122,7 @@ static uint32_t any_index(gr_system *sys, int *rc)
     uint32_t index = 0;
     /* Slot 0 stays unused: a pid of zero is nobody. The agent's waits for
      * gri_slot_take, whoever starts first. */
-    while (index == 0 || index == (uint32_t)GRI_AGENT_ID) {
+    while (index == 0 || index == AGENT) {
         /* relaxed: written under the lock only. */
         if (sys->slots_used ==
             atomic_load_explicit(&sys->slots_ready, memory_order_relaxed)) {
@@ -145,10 +147,7 @@ static uint32_t agent_index(gr_system *sys, int *rc)
     }
     sys->agent_taken = sys->agent_taken || *rc == 0;
     /* It may have been there before: once, if it never began. */
-    return *rc < 0 ? 0
-           : sys->slots[GRI_AGENT_ID].sys == NULL
-               ? (uint32_t)GRI_AGENT_ID | FRESH
-               : (uint32_t)GRI_AGENT_ID;
+    return *rc < 0 ? 0 : sys->slots[AGENT].sys == NULL ? AGENT | FRESH : AGENT;
 }
 
 /* Whether this thread keeps free slots at hand. Not in deterministic mode,
@@ -183,9 +182,9 @@ static __attribute__((noinline)) void give_shared(gri_ctx *ctx, uint32_t index)
 {
     gr_system *sys = ctx->sys;
     (void)pthread_mutex_lock(&sys->lock);
-    if ((index & ~FRESH) == (uint32_t)GRI_AGENT_ID) {
+    if ((index & ~FRESH) == AGENT) {
         /* Once; unless it never began. relaxed: we are its last owner. */
-        sys->agent_taken = atomic_load_explicit(&sys->slots[GRI_AGENT_ID].run,
+        sys->agent_taken = atomic_load_explicit(&sys->slots[AGENT].run,
                                                 memory_order_relaxed) != 0;
     } else {
         sys->free_slots[sys->free_count++] = index;
@@ -237,7 +236,7 @@ void gri_slot_give(gri_ctx *ctx, gr_actor *slot)
         UINT32_MAX - 2) {
         return; /* its runs are used up */
     }
-    if (index == (uint32_t)GRI_AGENT_ID || !keeps_slots(ctx) ||
+    if (index == AGENT || !keeps_slots(ctx) ||
         ctx->slot_count == GRI_SLOTS_KEPT) {
         give_shared(ctx, index);
     } else {

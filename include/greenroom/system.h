@@ -50,8 +50,9 @@ typedef struct gr_system_opts {
  * Starts a system. Several may run in one process; they share nothing.
  * Owns:    gives *out, which ends with gr_system_stop.
  * Errors:  GR_EINVAL (over GR_WORKERS_MAX; soft above hard; actors_max below
- *          16 or above 2^31 - 1, message_max below 64), GR_ENOMEM, GR_EIO (no
- * thread). Threads: any that is not a worker of a system.
+ *          16 or above 2^31 - 1, message_max below 64), GR_ENOMEM,
+ *          GR_EIO (no thread).
+ * Threads: any that is not a worker of a system.
  */
 GR_API GR_MUST_CHECK int gr_system_start(const gr_system_opts *opts,
                                          gr_system **out);
