@@ -58,8 +58,15 @@ typedef struct gri_counters {
         memory_order_relaxed)
 
 enum {
-    GRI_SLOTS_KEPT = 32 /* free slots that a worker keeps at most */
+    GRI_SLOTS_KEPT = 32, /* free slots that a worker keeps at most */
+    GRI_UNCOUNTED = 64   /* receivers for which a worker counts by itself */
 };
+
+/* Messages that a worker has pushed, and not yet added to inbox.queued. */
+typedef struct gri_uncounted {
+    gr_actor *slot; /* NULL: none */
+    uint32_t n;
+} gri_uncounted;
 
 /* One thread's own: a worker's, a thread actor's, or a passing one of a foreign
  * thread (gri_deliver). */
@@ -77,6 +84,7 @@ struct gri_ctx {
     gr_msg *current; /* the message being handled */
     gr_actor *pressed; /* a receiver past its soft bound, seen this turn */
     uint32_t pressed_run;
+    gri_uncounted uncounted[GRI_UNCOUNTED]; /* a worker's, see send.c */
     uint32_t slot_count; /* free slots at hand, a worker's only */
     uint32_t slots[GRI_SLOTS_KEPT];
     bool redirects;       /* what is being sent was redirected already */

@@ -20,7 +20,8 @@
  * `queued` and says so in the message (GRI_MSG_COUNTED), which it may still
  * write, as the consumer cannot see it before it is linked. The consumer counts
  * those in `taken`. So the depth is queued - taken, but for a message that came
- * first into an idle inbox.
+ * first into an idle inbox. Workers add what they have pushed in small lots to
+ * wide mailboxes (actors/send.c); so `queued` may even be behind `taken`.
  */
 #ifndef GRI_MAILBOX_INBOX_H
 #define GRI_MAILBOX_INBOX_H
@@ -68,9 +69,11 @@ static inline void gri_inbox_init(gri_inbox *in, gri_outlet *out, gr_msg *stub)
     atomic_init(&out->alert, 0);
 }
 
-/* Any thread. Takes msg. True: the inbox was idle, and the caller, and nobody
- * else, must schedule the consumer. *counted says whether `queued` grew. */
-static inline bool gri_inbox_push(gri_inbox *in, gr_msg *msg, bool count)
+/* A push in two steps, between which its message may still be written, as the
+ * consumer cannot see it before it is linked. True: the inbox was idle, and the
+ * caller, and nobody else, must schedule the consumer after the second step. */
+static inline bool gri_inbox_push_begin(gri_inbox *in, gr_msg *msg,
+                                        gr_msg **before)
 {
     /* relaxed: published by the release below. */
     atomic_store_explicit(&msg->next, NULL, memory_order_relaxed);
@@ -80,17 +83,36 @@ static inline bool gri_inbox_push(gri_inbox *in, gr_msg *msg, bool count)
      * with the predecessor's release: its `next` is ours to write. */
     uintptr_t old = atomic_exchange_explicit(&in->tail, (uintptr_t)msg,
                                              memory_order_acq_rel);
-    bool was_idle = (old & GRI_IDLE) != 0;
-    if (count && !was_idle) {
-        msg->flags |= GRI_MSG_COUNTED;
-        /* relaxed: a number, which orders nothing. */
-        atomic_fetch_add_explicit(&in->queued, 1, memory_order_relaxed);
-    }
-    gr_msg *before = (gr_msg *)(old & ~GRI_IDLE);
+    *before = (gr_msg *)(old & ~GRI_IDLE);
+    return (old & GRI_IDLE) != 0;
+}
+
+static inline void gri_inbox_push_end(gr_msg *before, gr_msg *msg)
+{
     /* release: publishes *msg; pairs with the acquire in gri_inbox_pop. The
      * predecessor cannot have been freed: the consumer frees a node only when
      * it has found its `next`. */
     atomic_store_explicit(&before->next, msg, memory_order_release);
+}
+
+/* n more messages that have GRI_MSG_COUNTED. */
+static inline void gri_inbox_count(gri_inbox *in, uint32_t n)
+{
+    /* relaxed: a number, which orders nothing. */
+    atomic_fetch_add_explicit(&in->queued, n, memory_order_relaxed);
+}
+
+/* Any thread. Takes msg. True: the inbox was idle, and the caller, and nobody
+ * else, must schedule the consumer. */
+static inline bool gri_inbox_push(gri_inbox *in, gr_msg *msg, bool count)
+{
+    gr_msg *before;
+    const bool was_idle = gri_inbox_push_begin(in, msg, &before);
+    if (count && !was_idle) {
+        msg->flags |= GRI_MSG_COUNTED;
+        gri_inbox_count(in, 1);
+    }
+    gri_inbox_push_end(before, msg);
     return was_idle;
 }
 
@@ -209,9 +231,13 @@ static inline uint32_t gri_inbox_depth(gri_inbox *in, const gri_outlet *out,
         return queued - seen;
     }
     uint32_t taken = atomic_load_explicit(&out->taken, memory_order_relaxed);
+    if ((int32_t)(queued - taken) < 0) {
+        /* What is not counted yet was taken, or `taken` was read behind a newer
+         * push than `queued`. */
+        taken = queued;
+    }
     atomic_store_explicit(&in->seen, taken, memory_order_relaxed);
-    /* `taken` may have been read behind a newer push than `queued`. */
-    return (int32_t)(queued - taken) < 0 ? 0 : queued - taken;
+    return queued - taken;
 }
 
 #endif /* GRI_MAILBOX_INBOX_H */

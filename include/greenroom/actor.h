@@ -227,10 +227,11 @@ GR_API GR_MUST_CHECK int gr_sendv(gr_actor *self, gr_pid to,
                                   const gr_value *values, uint32_t n);
 /*
  * gr_send_urgent(self, to, tag, values...): as gr_send, but the message
- * overtakes all that waits, if the receiver has an urgent lane
- * (gr_mailbox.urgent); else, and to another node, it is an ordinary one. Urgent
- * messages keep their order among themselves. Owns: as gr_send. Errors: as
- * gr_send; GR_EAGAIN: so many wait in the lane.
+ * overtakes all that waits in the mailbox (but not what gr_unstash gives
+ * again), if the receiver has an urgent lane (gr_mailbox.urgent); else, and to
+ * another node, it is an ordinary one. Urgent messages keep their order among
+ * themselves. Owns: as gr_send. Errors: as gr_send; GR_EAGAIN: so many wait in
+ * the lane.
  */
 GR_API GR_MUST_CHECK int gr_send_urgentv(gr_actor *self, gr_pid to,
                                          const gr_value *values, uint32_t n);
@@ -298,7 +299,9 @@ GR_API void gr_release(gr_actor *self, const gr_msg *kept);
 GR_API GR_MUST_CHECK int gr_stash(gr_actor *self, const gr_msg *msg);
 /* Gives what is stashed again, in the order in which it came, right after the
  * running handler and before all that waits in the mailbox. What is stashed
- * from now on, even if it is given by this, waits for the next gr_unstash. */
+ * from now on, even if it is given by this, waits for the next gr_unstash. So a
+ * handler that stashes its message and unstashes it at once is given it for
+ * ever, and nothing else; only a kill ends that. */
 GR_API void gr_unstash(gr_actor *self);
 /* The same for the first of them only: for an actor that may have to wait again
  * after each, and would stash all others once more. */

@@ -169,7 +169,7 @@ typedef struct gr_actor_info {
     uint64_t dropped;        /* by its mailbox's policy, GR_FULL_DROP_NEW or
                                 GR_FULL_DROP_OLD; the log names it at the first
                                 and each doubling */
-    uint32_t waiting;        /* messages in its mailbox, but for one at most */
+    uint32_t waiting;        /* messages in its mailbox, a few more or fewer */
 } gr_actor_info;
 
 /*
