@@ -19,11 +19,11 @@ static gri_account *row_of(gr_actor *slot)
     return &slot->sys->accounts[gri_index(slot)];
 }
 
-/* relaxed, all: between the two stores of `changes`, which order them. */
+/* One total of the row, between the two stores of `changes`. */
 static void set(_Atomic(uint64_t) *total, uint64_t before, uint64_t more)
 {
-    /* release: who sees it sees `changes` odd; pairs with the acquire in
-     * read_row. */
+    /* release: who sees it sees `changes` odd; pairs with the acquires in get
+     * and look. */
     atomic_store_explicit(total, before + more, memory_order_release);
 }
 
@@ -52,12 +52,14 @@ void gri_account_spill(gr_actor *self)
          GRI_SPILLED) != 0;
     const uint64_t in = atomic_load_explicit(&self->in, memory_order_relaxed);
     const uint64_t out = atomic_load_explicit(&self->out, memory_order_relaxed);
+    /* relaxed: no store that follows is seen without it, as each releases. */
     atomic_store_explicit(&row->changes, n + 1, memory_order_relaxed);
     set(&row->received, again ? get(&row->received) : 0, count_of(in));
     set(&row->sent, again ? get(&row->sent) : 0, count_of(out));
     set(&row->bytes_in, again ? get(&row->bytes_in) : 0, bytes_of(in));
     set(&row->bytes_out, again ? get(&row->bytes_out) : 0, bytes_of(out));
-    /* release: as in set. */
+    /* release, all: as in set. What is added to the words later is stored
+     * relaxed, but belongs to these stores' release sequences. */
     atomic_store_explicit(&self->in, 0, memory_order_release);
     atomic_store_explicit(&self->out, 0, memory_order_release);
     atomic_fetch_or_explicit(&self->traits, GRI_SPILLED, memory_order_release);
@@ -72,7 +74,8 @@ static bool look(gr_actor *slot, gr_actor_info *info)
     /* acquire: what stands below is at least as new. */
     const uint64_t n =
         atomic_load_explicit(&row->changes, memory_order_acquire);
-    /* acquire, all: as in get. */
+    /* acquire, all, the traits too: pair with the releases in
+     * gri_account_spill; who sees any of them sees `changes` odd, or later. */
     const uint64_t in = atomic_load_explicit(&slot->in, memory_order_acquire);
     const uint64_t out = atomic_load_explicit(&slot->out, memory_order_acquire);
     *info = (gr_actor_info){

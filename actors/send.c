@@ -84,10 +84,10 @@ static __attribute__((noinline)) int send_elsewhere(gri_ctx *ctx, gr_pid to,
     return rc;
 }
 
-/* Set before the run was published. */
 static inline uint32_t bound_of(const _Atomic(uint32_t) *bound)
 {
-    return atomic_load_explicit(bound, memory_order_relaxed); /* see above */
+    /* relaxed: set before the run was published, see gri_slot_lives. */
+    return atomic_load_explicit(bound, memory_order_relaxed);
 }
 
 enum {

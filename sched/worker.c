@@ -13,10 +13,10 @@
 #include "sched/sched.h"
 
 enum {
-    ROUND_TASKS = 61, /* each so many tasks a worker reads the clock, and takes
-                         first what waits longest: other threads' tasks, its
-                         queue, and then only its slot. A prime, so that no
-                         pattern of the program locks in */
+    ROUND_TASKS = 61, /* each so many tasks a worker reads the clock, puts all
+                         that waits into its queue, and takes what waits longest
+                         there. A prime, so that no pattern of the program locks
+                         in */
     INJECT_MAX = 128, /* tasks of other threads that a worker takes at once */
     SPIN_ROUNDS = 64  /* looks around before a worker sleeps */
 };
@@ -57,9 +57,9 @@ static void queue_push(gri_worker *w, gri_task *task)
     }
 }
 
-/* Moves what other threads submitted to the end of the queue: all of it, as one
- * that stays behind would wait for a turn more, and be it a long one. Who has
- * nothing to do steals from there. */
+/* Moves what other threads submitted to the end of the queue, and not only this
+ * worker's share: what stays behind would wait for a turn more, and be it a
+ * long one. Who has nothing to do steals from there. */
 static void inject_move(gri_worker *w)
 {
     gri_sched *s = w->sched;

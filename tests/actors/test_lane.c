@@ -1,51 +1,11 @@
 /* tests/actors/test_lane.c - urgent messages overtake, and a mailbox that drops
  * its oldest keeps the newest; both keep what is promised of order and ends. */
 #include "actors/internal.h"
-#include "tests/support/stage.h"
-
-enum { HARD = 4, URGENT = 3 };
-
-static gr_pid with(stage *s, char letter, gr_mailbox box)
-{
-    gr_spawn_opts opts = {.mailbox = box};
-    return stage_puppet_with(s, s->self, letter, &puppet_behavior, &opts, NULL);
-}
+#include "tests/support/lanes.h"
 
 static gr_pid urgent_one(stage *s, char letter)
 {
-    return with(s, letter, (gr_mailbox){.urgent = URGENT});
-}
-
-static gr_pid dropper(stage *s, char letter)
-{
-    return with(s, letter,
-                (gr_mailbox){.hard = HARD, .full = GR_FULL_DROP_OLD});
-}
-
-static uint64_t dropped(stage *s, gr_pid pid)
-{
-    gr_actor_info info;
-    CHECK_RC(gr_actor_inspect(s->sys, pid, &info), 0);
-    return info.dropped;
-}
-
-/* Sends messages of one letter each. */
-static void send_each(stage *s, gr_actor *self, gr_pid to, const char *letters)
-{
-    (void)s;
-    for (char tag[2] = ""; *letters != '\0'; letters++) {
-        tag[0] = *letters;
-        CHECK_RC(gr_sendv(self, to, (gr_value[]){gr_strn(tag, 1)}, 1), 0);
-    }
-}
-
-static void urge_each(stage *s, gr_pid to, const char *letters)
-{
-    for (char tag[2] = ""; *letters != '\0'; letters++) {
-        tag[0] = *letters;
-        CHECK_RC(gr_send_urgentv(s->self, to, (gr_value[]){gr_strn(tag, 1)}, 1),
-                 0);
-    }
+    return lanes_with(s, letter, (gr_mailbox){.urgent = LANES_URGENT});
 }
 
 /* ---- urgent ---- */
@@ -53,13 +13,13 @@ static void urge_each(stage *s, gr_pid to, const char *letters)
 static void scene_overtakes(stage *s)
 {
     gr_pid a = urgent_one(s, 'a');
-    send_each(s, s->self, a, "xy");
-    urge_each(s, a, "12");
-    send_each(s, s->self, a, "z");
-    urge_each(s, a, "3");
+    lanes_send_each(s->self, a, "xy");
+    lanes_urge_each(s, a, "12");
+    lanes_send_each(s->self, a, "z");
+    lanes_urge_each(s, a, "3");
     stage_settle(s);
     stage_expect(s, "+a a:1 a:2 a:3 a:x a:y a:z");
-    urge_each(s, a, "4"); /* it was idle: that wakes it */
+    lanes_urge_each(s, a, "4"); /* it was idle: that wakes it */
     stage_settle(s);
     stage_expect(s, "a:4");
     stage_check_conserved(s);
@@ -74,13 +34,13 @@ static void test_urgent_messages_overtake_in_their_order(void **state)
 static void scene_lane_is_bounded(stage *s)
 {
     gr_pid a = urgent_one(s, 'a');
-    urge_each(s, a, "123");
+    lanes_urge_each(s, a, "123");
     CHECK_RC(gr_send_urgent(s->self, a, "4"), GR_EAGAIN);
     CHECK_INT(stage_stats(s).refused, 1);
-    send_each(s, s->self, a, "x"); /* the other bound is another one */
+    lanes_send_each(s->self, a, "x"); /* the other bound is another one */
     stage_settle(s);
     stage_expect(s, "+a a:1 a:2 a:3 a:x");
-    urge_each(s, a, "567");
+    lanes_urge_each(s, a, "567");
     stage_settle(s);
     stage_expect(s, "a:5 a:6 a:7");
 }
@@ -114,9 +74,9 @@ static void scene_added_behind(stage *s)
 {
     gr_pid a = stage_puppet_with(
         s, s->self, 'a', &puppet_behavior,
-        &(gr_spawn_opts){.mailbox = {.urgent = URGENT}}, be_adder);
-    send_each(s, s->self, a, "x");
-    urge_each(s, a, "12");
+        &(gr_spawn_opts){.mailbox = {.urgent = LANES_URGENT}}, be_adder);
+    lanes_send_each(s->self, a, "x");
+    lanes_urge_each(s, a, "12");
     stage_settle(s);
     stage_expect(s, "+a [\"1\"] [\"2\"] [\"new\"] [\"x\"]");
 }
@@ -131,8 +91,8 @@ static void scene_no_lane(stage *s)
 {
     gr_pid a = stage_puppet(s, 'a');
     stage_settle(s);
-    send_each(s, s->self, a, "xy");
-    urge_each(s, a, "1");
+    lanes_send_each(s->self, a, "xy");
+    lanes_urge_each(s, a, "1");
     stage_settle(s);
     stage_expect(s, "+a a:x a:y a:1");
     CHECK_RC(gr_send_urgent(s->self, GR_NOBODY, "x"), GR_EINVAL);
@@ -179,8 +139,8 @@ static void scene_dies_with_lane(stage *s)
 {
     gr_pid a = urgent_one(s, 'a');
     stage_settle(s);
-    send_each(s, s->self, a, "x");
-    urge_each(s, a, "12");
+    lanes_send_each(s->self, a, "x");
+    lanes_urge_each(s, a, "12");
     CHECK_RC(gr_kill(s->self, a), 0); /* overtakes even them */
     stage_settle(s);
     stage_expect(s, "+a");
@@ -191,7 +151,7 @@ static void scene_dies_with_lane(stage *s)
     /* Who lives in its place has nothing of it, and its own. */
     gr_pid b = urgent_one(s, 'b');
     CHECK_INT(gri_pid_index(a), gri_pid_index(b));
-    urge_each(s, b, "123");
+    lanes_urge_each(s, b, "123");
     CHECK_RC(gr_send_urgent(s->self, a, "4"), 0);
     stage_settle(s);
     stage_expect(s, "+b b:1 b:2 b:3");
@@ -200,8 +160,8 @@ static void scene_dies_with_lane(stage *s)
     stage_settle(s);
     gr_pid c = stage_puppet(s, 'c'); /* no lane here any more */
     CHECK_RC(gr_send_urgent(s->self, b, "4"), 0);
-    send_each(s, s->self, c, "x");
-    urge_each(s, c, "1");
+    lanes_send_each(s->self, c, "x");
+    lanes_urge_each(s, c, "1");
     stage_settle(s);
     stage_expect(s, "-b:shutdown +c c:x c:1");
 }
@@ -219,7 +179,7 @@ static void scene_looks_again(stage *s)
     gr_pid a = urgent_one(s, 'a');
     stage_settle(s);
     gr_actor *slot = gri_slot_of(s->sys, a);
-    urge_each(s, a, "1");
+    lanes_urge_each(s, a, "1");
     /* relaxed: one thread. As if the look were over. */
     atomic_store_explicit(&slot->outlet.alert, 0, memory_order_relaxed);
     stage_settle(s);
@@ -238,19 +198,19 @@ static void test_who_was_woken_looks(void **state)
 
 static void scene_drop_old(stage *s)
 {
-    gr_pid a = dropper(s, 'a');
-    send_each(s, s->self, a, "123456789");
-    CHECK_INT(dropped(s, a), 5);
+    gr_pid a = lanes_dropper(s, 'a');
+    lanes_send_each(s->self, a, "123456789");
+    CHECK_INT(lanes_dropped(s, a), 5);
     CHECK_INT(stage_stats(s).dropped, 5);
     CHECK_INT(stage_stats(s).refused, 0);
     stage_settle(s);
     stage_expect(s, "+a a:6 a:7 a:8 a:9");
     CHECK(stage_logged(s, "(4 messages dropped so far)"));
     CHECK_INT(s->log_lines, 3); /* at 1, 2, 4 */
-    send_each(s, s->self, a, "xy");
+    lanes_send_each(s->self, a, "xy");
     stage_settle(s);
     stage_expect(s, "a:x a:y");
-    CHECK_INT(dropped(s, a), 5);
+    CHECK_INT(lanes_dropped(s, a), 5);
     stage_check_conserved(s);
 }
 
@@ -279,7 +239,7 @@ static int ask_peer(gr_actor *self, puppet *p, const gr_msg *msg)
 static int flood_peer(gr_actor *self, puppet *p, const gr_msg *msg)
 {
     GR_TRY(ask_peer(self, p, msg));
-    for (unsigned i = 0; i < HARD; i++) {
+    for (unsigned i = 0; i < LANES_HARD; i++) {
         GR_TRY(gr_send(self, p->peer, "x"));
     }
     return 0;
@@ -301,14 +261,14 @@ static int be_deaf(gr_actor *self, puppet *p, const gr_msg *msg)
 
 static void scene_dropped_question(stage *s)
 {
-    gr_pid a = dropper(s, 'a');
+    gr_pid a = lanes_dropper(s, 'a');
     gr_pid b = stage_puppet(s, 'b');
     stage_settle(s);
     stage_do(s, a, be_deaf);
     stage_expect_words(s, "+a +b");
     stage_do_to(s, b, flood_peer, a); /* one turn: the question is dropped */
     stage_expect(s, "answer:GR_EAGAIN");
-    CHECK_INT(dropped(s, a), 1);
+    CHECK_INT(lanes_dropped(s, a), 1);
     CHECK_INT(stage_stats(s).slowed, 0);
     /* And one that waits when the receiver dies. */
     CHECK_RC(
@@ -331,10 +291,10 @@ static void test_whose_question_is_dropped_hears_it(void **state)
 static int press_then_send(gr_actor *self, puppet *p, const gr_msg *msg)
 {
     (void)msg;
-    for (unsigned i = 0; i < 3 * HARD; i++) {
+    for (unsigned i = 0; i < 3 * LANES_HARD; i++) {
         GR_TRY(gr_send(self, gr_self(self), "own"));
     }
-    for (unsigned i = 0; i < 3 * HARD; i++) {
+    for (unsigned i = 0; i < 3 * LANES_HARD; i++) {
         GR_TRY(gr_send(self, p->peer, "x"));
     }
     return 0;
@@ -342,11 +302,11 @@ static int press_then_send(gr_actor *self, puppet *p, const gr_msg *msg)
 
 static void scene_pressed_sender(stage *s)
 {
-    gr_pid a = dropper(s, 'a');
+    gr_pid a = lanes_dropper(s, 'a');
     gr_pid b = stage_puppet(s, 'b');
     stage_settle(s);
     stage_do_to(s, b, press_then_send, a);
-    CHECK_INT(dropped(s, a), 2 * HARD);
+    CHECK_INT(lanes_dropped(s, a), 2 * LANES_HARD);
     s->journal[0] = '\0';
 }
 
@@ -354,7 +314,7 @@ static void test_who_presses_another_finds_the_ring(void **state)
 {
     (void)state;
     stage_each_seed(scene_pressed_sender,
-                    &(gr_system_opts){.mailbox_soft = HARD});
+                    &(gr_system_opts){.mailbox_soft = LANES_HARD});
 }
 
 /* Messages and signals in turn; what is left of the messages keeps its place
@@ -381,7 +341,7 @@ static int watch_and_trap(gr_actor *self, puppet *p, const gr_msg *msg)
 
 static void scene_order(stage *s)
 {
-    gr_pid a = dropper(s, 'a');
+    gr_pid a = lanes_dropper(s, 'a');
     gr_pid b = stage_puppet(s, 'b');
     stage_settle(s);
     stage_do_to(s, a, watch_and_trap, b);
@@ -403,7 +363,7 @@ static int speak_much(gr_actor *self, puppet *p, const gr_msg *msg)
     (void)msg;
     GR_TRY(gr_send(self, p->peer, "old"));
     GR_TRY(gr_stop(self, p->peer));
-    for (unsigned i = 0; i < HARD; i++) {
+    for (unsigned i = 0; i < LANES_HARD; i++) {
         GR_TRY(gr_send(self, p->peer, "new"));
     }
     gr_exit(self, 0, NULL);
@@ -412,14 +372,14 @@ static int speak_much(gr_actor *self, puppet *p, const gr_msg *msg)
 
 static void scene_order_with_drops(stage *s)
 {
-    gr_pid a = dropper(s, 'a');
+    gr_pid a = lanes_dropper(s, 'a');
     gr_pid b = stage_puppet(s, 'b');
     stage_settle(s);
     stage_do_to(s, a, watch_and_trap, b);
     stage_expect_words(s, "+a +b");
     stage_do_to(s, b, speak_much, a);
     stage_expect(s, "-b:normal a<stop a:new a:new a:new a:new a<down:b:normal");
-    CHECK_INT(dropped(s, a), 1);
+    CHECK_INT(lanes_dropped(s, a), 1);
 }
 
 static void test_a_drop_leaves_the_order_of_the_rest(void **state)
@@ -430,20 +390,20 @@ static void test_a_drop_leaves_the_order_of_the_rest(void **state)
 
 static void scene_dropper_dies(stage *s)
 {
-    gr_pid a = dropper(s, 'a');
+    gr_pid a = lanes_dropper(s, 'a');
     stage_settle(s);
-    send_each(s, s->self, a, "123456");
+    lanes_send_each(s->self, a, "123456");
     CHECK_RC(gr_kill(s->self, a), 0);
     stage_settle(s);
     stage_expect(s, "+a");
-    CHECK_INT(stage_stats(s).dead_letters, HARD);
-    send_each(s, s->self, a, "7");
-    CHECK_INT(stage_stats(s).dead_letters, HARD + 1);
-    gr_pid b = dropper(s, 'b');
+    CHECK_INT(stage_stats(s).dead_letters, LANES_HARD);
+    lanes_send_each(s->self, a, "7");
+    CHECK_INT(stage_stats(s).dead_letters, LANES_HARD + 1);
+    gr_pid b = lanes_dropper(s, 'b');
     CHECK_INT(gri_pid_index(a), gri_pid_index(b));
-    send_each(s, s->self, b, "x");
-    send_each(s, s->self, a, "8");
-    CHECK_INT(dropped(s, b), 0);
+    lanes_send_each(s->self, b, "x");
+    lanes_send_each(s->self, a, "8");
+    CHECK_INT(lanes_dropped(s, b), 0);
     stage_settle(s);
     stage_expect(s, "+b b:x");
     stage_check_conserved(s);
@@ -457,17 +417,18 @@ static void test_a_dropper_ends_as_others(void **state)
 
 static void scene_both(stage *s)
 {
-    gr_pid a = with(
-        s, 'a',
-        (gr_mailbox){.hard = 2, .full = GR_FULL_DROP_OLD, .urgent = URGENT});
-    send_each(s, s->self, a, "xyz");
-    urge_each(s, a, "123");
+    gr_pid a = lanes_with(s, 'a',
+                          (gr_mailbox){.hard = 2,
+                                       .full = GR_FULL_DROP_OLD,
+                                       .urgent = LANES_URGENT});
+    lanes_send_each(s->self, a, "xyz");
+    lanes_urge_each(s, a, "123");
     CHECK_RC(gr_send_urgent(s->self, a, "4"), GR_EAGAIN);
     CHECK_RC(gr_stop(s->self, a), 0);
     gr_actor_info info;
     CHECK_RC(gr_actor_inspect(s->sys, a, &info), 0);
     CHECK_INT(info.dropped, 1);
-    CHECK_INT(info.waiting, 2 + URGENT);
+    CHECK_INT(info.waiting, 2 + LANES_URGENT);
     CHECK_RC(gr_actor_inspect(s->sys, gr_self(s->self), &info), 0);
     CHECK_INT(info.sent, 3 + 3);
     stage_settle(s);
@@ -482,7 +443,7 @@ static void test_both_lanes_at_once(void **state)
 
 static void scene_kept(stage *s)
 {
-    gr_pid a = dropper(s, 'a');
+    gr_pid a = lanes_dropper(s, 'a');
     stage_do(s, a, be_deaf);
     CHECK_RC(gr_call(s->self, a, 1000, gr_expect("x"), "x"), GR_ENOREPLY);
     gr_pid b = urgent_one(s, 'b');

@@ -1,40 +1,7 @@
 /* tests/actors/test_lane_edges.c - lanes beside a stash, before a run, and at
  * the end of the system. */
 #include "actors/internal.h"
-#include "tests/support/stage.h"
-
-enum { HARD = 4, URGENT = 3 };
-
-static gr_pid with(stage *s, char letter, gr_mailbox box)
-{
-    gr_spawn_opts opts = {.mailbox = box};
-    return stage_puppet_with(s, s->self, letter, &puppet_behavior, &opts, NULL);
-}
-
-static gr_pid dropper(stage *s, char letter)
-{
-    return with(s, letter,
-                (gr_mailbox){.hard = HARD, .full = GR_FULL_DROP_OLD});
-}
-
-/* Sends messages of one letter each. */
-static void send_each(stage *s, gr_actor *self, gr_pid to, const char *letters)
-{
-    (void)s;
-    for (char tag[2] = ""; *letters != '\0'; letters++) {
-        tag[0] = *letters;
-        CHECK_RC(gr_sendv(self, to, (gr_value[]){gr_strn(tag, 1)}, 1), 0);
-    }
-}
-
-static void urge_each(stage *s, gr_pid to, const char *letters)
-{
-    for (char tag[2] = ""; *letters != '\0'; letters++) {
-        tag[0] = *letters;
-        CHECK_RC(gr_send_urgentv(s->self, to, (gr_value[]){gr_strn(tag, 1)}, 1),
-                 0);
-    }
-}
+#include "tests/support/lanes.h"
 
 /* ---- with a stash ---- */
 
@@ -65,17 +32,17 @@ static void scene_stash(stage *s)
 {
     gr_pid a =
         stage_puppet_with(s, s->self, 'a', &puppet_behavior,
-                          &(gr_spawn_opts){.mailbox = {.hard = HARD,
+                          &(gr_spawn_opts){.mailbox = {.hard = LANES_HARD,
                                                        .full = GR_FULL_DROP_OLD,
-                                                       .urgent = URGENT}},
+                                                       .urgent = LANES_URGENT}},
                           be_stasher);
-    send_each(s, s->self, a, "123");
-    urge_each(s, a, "u");
+    lanes_send_each(s->self, a, "123");
+    lanes_urge_each(s, a, "u");
     stage_settle(s);
-    send_each(s, s->self, a, "4"); /* the stash has the mailbox's bound */
+    lanes_send_each(s->self, a, "4"); /* the stash has the mailbox's bound */
     stage_settle(s);
     stage_expect(s, "+a GR_EAGAIN");
-    send_each(s, s->self, a, "5");
+    lanes_send_each(s->self, a, "5");
     CHECK_RC(gr_send_urgent(s->self, a, "go"), 0);
     stage_settle(s);
     stage_expect(s, "a:u a:1 a:2 a:3 a:5");
@@ -92,9 +59,10 @@ static void test_lanes_and_a_stash(void **state)
 
 static void scene_left(stage *s)
 {
-    gr_pid a = with(
-        s, 'a',
-        (gr_mailbox){.hard = 8, .full = GR_FULL_DROP_OLD, .urgent = URGENT});
+    gr_pid a = lanes_with(s, 'a',
+                          (gr_mailbox){.hard = 8,
+                                       .full = GR_FULL_DROP_OLD,
+                                       .urgent = LANES_URGENT});
     char large[9000]; /* not of the pool: a leak would be seen */
     memset(large, 'x', sizeof large);
     for (unsigned i = 0; i < 10; i++) {
@@ -112,17 +80,17 @@ static void test_a_system_ends_with_full_lanes(void **state)
 /* A token that comes to a slot before the run that it is for. */
 static void scene_too_early(stage *s)
 {
-    gr_pid a = dropper(s, 'a');
+    gr_pid a = lanes_dropper(s, 'a');
     stage_settle(s);
     gr_actor *slot = gri_slot_of(s->sys, a);
-    send_each(s, s->self, a, "12");
+    lanes_send_each(s->self, a, "12");
     /* As if START had not come yet. */
     uint32_t now = slot->now;
     slot->now = 0;
     stage_settle(s);
     slot->now = now;
     CHECK_INT(stage_stats(s).dead_letters, 2);
-    send_each(s, s->self, a, "3");
+    lanes_send_each(s->self, a, "3");
     stage_settle(s);
     stage_expect(s, "+a a:3");
     stage_check_conserved(s);

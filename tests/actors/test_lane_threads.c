@@ -1,34 +1,6 @@
 /* tests/actors/test_lane_threads.c - the lanes of thread actors: what a wait
  * sets aside stays bounded, and in its order. */
-#include "tests/support/stage.h"
-
-enum { HARD = 4, URGENT = 3 };
-
-static uint64_t dropped(stage *s, gr_pid pid)
-{
-    gr_actor_info info;
-    CHECK_RC(gr_actor_inspect(s->sys, pid, &info), 0);
-    return info.dropped;
-}
-
-/* Sends messages of one letter each. */
-static void send_each(stage *s, gr_actor *self, gr_pid to, const char *letters)
-{
-    (void)s;
-    for (char tag[2] = ""; *letters != '\0'; letters++) {
-        tag[0] = *letters;
-        CHECK_RC(gr_sendv(self, to, (gr_value[]){gr_strn(tag, 1)}, 1), 0);
-    }
-}
-
-static void urge_each(stage *s, gr_pid to, const char *letters)
-{
-    for (char tag[2] = ""; *letters != '\0'; letters++) {
-        tag[0] = *letters;
-        CHECK_RC(gr_send_urgentv(s->self, to, (gr_value[]){gr_strn(tag, 1)}, 1),
-                 0);
-    }
-}
+#include "tests/support/lanes.h"
 
 static int speak_and_die(gr_actor *self, puppet *p, const gr_msg *msg)
 {
@@ -71,26 +43,26 @@ static void expect_letters(gr_actor *self, const char *letters)
 
 static void scene_thread_urgent(stage *s)
 {
-    gr_actor *t = attached(s, (gr_mailbox){.urgent = URGENT});
+    gr_actor *t = attached(s, (gr_mailbox){.urgent = LANES_URGENT});
     gr_pid me = gr_self(t);
-    send_each(s, s->self, me, "xy");
-    urge_each(s, me, "12");
+    lanes_send_each(s->self, me, "xy");
+    lanes_urge_each(s, me, "12");
     expect_letters(t, "12xy");
-    urge_each(s, me, "1");
-    send_each(s, s->self, me, "x");
+    lanes_urge_each(s, me, "1");
+    lanes_send_each(s->self, me, "x");
     CHECK_RC(gr_sleep(t, 1), 0); /* sets aside, but not what is bounded */
-    urge_each(s, me, "23");
+    lanes_urge_each(s, me, "23");
     CHECK_RC(gr_send_urgent(s->self, me, "4"), GR_EAGAIN);
-    send_each(s, s->self, me, "y");
+    lanes_send_each(s->self, me, "y");
     CHECK_RC(gr_sleep(t, 1), 0);
     expect_letters(t, "123xy");
     /* A wait is woken by one. */
-    urge_each(s, me, "1");
+    lanes_urge_each(s, me, "1");
     const gr_msg *msg;
     CHECK_RC(gr_receive(t, GR_FOREVER, &msg), 0);
     CHECK(gr_match(msg, "1"));
-    urge_each(s, me, "12");
-    send_each(s, s->self, me, "x");
+    lanes_urge_each(s, me, "12");
+    lanes_send_each(s->self, me, "x");
     uint64_t dead = stage_stats(s).dead_letters;
     gr_thread_detach(t, 0);
     stage_settle(s);
@@ -106,17 +78,17 @@ static void test_a_thread_has_an_urgent_lane(void **state)
 static void scene_thread_drops(stage *s)
 {
     gr_actor *t =
-        attached(s, (gr_mailbox){.hard = HARD, .full = GR_FULL_DROP_OLD});
+        attached(s, (gr_mailbox){.hard = LANES_HARD, .full = GR_FULL_DROP_OLD});
     gr_pid me = gr_self(t);
-    send_each(s, s->self, me, "123456");
+    lanes_send_each(s->self, me, "123456");
     expect_letters(t, "3456");
     for (unsigned i = 0; i < 20; i++) { /* a wait does not make room */
-        send_each(s, s->self, me, "x");
+        lanes_send_each(s->self, me, "x");
         CHECK_RC(gr_sleep(t, 1), 0);
     }
-    CHECK_INT(dropped(s, me), 2 + 20 - HARD);
+    CHECK_INT(lanes_dropped(s, me), 2 + 20 - LANES_HARD);
     expect_letters(t, "xxxx");
-    send_each(s, s->self, me, "12");
+    lanes_send_each(s->self, me, "12");
     gr_thread_detach(t, 0);
     stage_settle(s);
     CHECK_INT(stage_stats(s).dead_letters, 2);
@@ -132,7 +104,7 @@ static void test_a_thread_drops_its_oldest(void **state)
 static void scene_thread_order(stage *s)
 {
     gr_actor *t =
-        attached(s, (gr_mailbox){.hard = HARD, .full = GR_FULL_DROP_OLD});
+        attached(s, (gr_mailbox){.hard = LANES_HARD, .full = GR_FULL_DROP_OLD});
     gr_pid b = stage_puppet(s, 'b');
     gr_ref ref;
     const gr_msg *msg;
@@ -191,9 +163,10 @@ static void scene_watcher(stage *s)
     CHECK_RC(gr_kill(s->self, dead), 0);
     stage_settle(s);
     CHECK_RC(gr_watch_dead_letters(t, true), 0);
-    send_each(s, s->self, gr_self(t), "x");
-    send_each(s, s->self, dead, "12"); /* one report goes in, and drops none */
-    CHECK_INT(dropped(s, gr_self(t)), 0);
+    lanes_send_each(s->self, gr_self(t), "x");
+    lanes_send_each(s->self, dead,
+                    "12"); /* one report goes in, and drops none */
+    CHECK_INT(lanes_dropped(s, gr_self(t)), 0);
     CHECK_RC(gr_receive(t, 0, &msg), 0);
     CHECK(gr_match(msg, "x"));
     CHECK_RC(gr_receive(t, 0, &msg), 0);
@@ -233,7 +206,7 @@ static void scene_blobs(stage *s)
         blob = gr_blob_new(s->self, 5000);
         CHECK(blob != NULL);
     }
-    CHECK_INT(dropped(s, gr_self(t)), 1);
+    CHECK_INT(lanes_dropped(s, gr_self(t)), 1);
     while (gr_send(s->self, gr_self(u), "x") == 0) {
     }
     CHECK_RC(gr_send_wait(s->self, gr_self(u), 5, "b", gr_move(&blob)),
