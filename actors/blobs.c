@@ -47,15 +47,12 @@ static bool has_room(const gri_ext *ext, size_t size)
 }
 
 /* The bytes that a log may show of a dead letter's blob are its owner's or
- * zero, never what stood in the memory before. The others are not touched: a
- * blob is large, and about to be filled. */
-static void clear_shown(gr_blob *blob, size_t from, size_t size)
+ * zero, never what stood in the memory before. The rest of the new bytes is not
+ * touched: a blob is large, and about to be filled. */
+static void clear_shown(char *new_bytes, size_t size)
 {
     const size_t shown = 256; /* of the log's 160 characters each takes one */
-    const size_t to = size < shown ? size : shown;
-    if (from < to) {
-        memset((char *)gr_blob_data(blob) + from, 0, to - from);
-    }
+    memset(new_bytes, 0, size < shown ? size : shown);
 }
 
 gr_blob *gr_blob_new(gr_actor *self, size_t size)
@@ -73,7 +70,7 @@ gr_blob *gr_blob_new(gr_actor *self, size_t size)
     blob->home = NULL;
     blob->room = (uint32_t)size;
     gri_blob_set_size(blob, (uint32_t)size);
-    clear_shown(blob, 0, size);
+    clear_shown(gr_blob_data(blob), size);
     gri_blob_add(ext, blob);
     return blob;
 }
@@ -98,7 +95,9 @@ int gr_blob_resize(gr_actor *self, gr_blob **blob, size_t size)
         gr_blob *moved = realloc(*blob, sizeof *moved + size);
         if (moved != NULL) {
             moved->room = (uint32_t)size;
-            clear_shown(moved, room, size);
+            if (size > room) {
+                clear_shown((char *)gr_blob_data(moved) + room, size - room);
+            }
             *blob = moved;
         }
         gri_blob_add(ext, *blob);
