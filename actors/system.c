@@ -160,7 +160,7 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
         goto no_table;
     }
     rc = gri_sched_init(&sys->sched, &gri_actor_ops, &sys->clock,
-                        sys->opts.workers, sys->opts.seed);
+                        sys->opts.workers, processors(), sys->opts.seed);
     if (rc < 0) {
         goto no_sched;
     }

@@ -1,12 +1,28 @@
 /*
  * sched/park.c - how workers sleep when there is nothing to do, and are woken.
  *
- * Two variables on each side. Who submits makes the task visible in a queue,
- * then looks at `parked` and `searching`. Who parks sets its bit in `parked`
- * and leaves `searching`, then looks at all queues once more. All four steps
- * are sequentially consistent, so one of the two sees the other: no task is
- * left in a queue while a worker sleeps and none searches. Without the second
- * look, or with weaker orders, a task can be lost for ever (tests/model).
+ * Who submits makes the task visible in a queue, then looks at `parked` and
+ * `searching`, and wakes one if some sleep and none searches. Who parks sets
+ * its bit in `parked` and leaves `searching`, then looks at all queues once
+ * more.
+ *
+ * A submission from outside is in sequential order with all this, so one of the
+ * two sees the other. A worker's push into its own queue is not, as the order
+ * would cost a locked instruction each time: a sleeper may miss it, and be
+ * missed. So, while any worker is awake, one of the sleepers looks around again
+ * after GRI_STALE_NS. Who parks sleeps for so long, unless all sleep, or
+ * another sleeper's `up_ns` says that it looks by then; and a sleeper that
+ * begins to run tasks looks for nobody any more: it sees to it that another
+ * one does. The same look finds what stands in the slot of a worker that is
+ * busy, and fires the timers of one. Only who sees that all sleep sleeps until
+ * its own timers are due: by then the last of them has set its bit, behind its
+ * last push.
+ *
+ * No more workers are woken than processors are there to run them; those that
+ * are awake beyond that park without a look at the queues. What is there is
+ * taken by those awake, or, if they are stuck in long turns, by the sleeper
+ * that looks around. So a program may have many workers, for handlers that
+ * block, and pays nothing for them as long as none does.
  *
  * To keep wake-ups few, only one worker is woken at a time, and none while one
  * searches. In return, a searcher that finds something and was the last one
@@ -14,23 +30,13 @@
  * searcher: who clears a worker's bit counts it in `searching`, be it a waker
  * or, after a timeout or a second look, the worker itself.
  *
- * Timers are a worker's own, but it may be busy when one is due; so, while some
- * worker sleeps, one of the sleepers is to get up for it in time, a little
- * later than the owner would. It is the same protocol: who arms publishes the
- * time, then looks when the sleepers get up (`up_ns`), and wakes one if none
- * does early enough; who parks lets everybody see that it may sleep for ever,
- * then looks at all the times, then says when it will get up. A sleeper that
- * begins to run tasks gets up for nobody any more: it looks for another one.
+ * tests/model/park.pml has all of it.
  */
 #include <stddef.h>
 
 #include "base/assert.h"
 #include "sched/futex.h"
 #include "sched/sched.h"
-
-/* How long after its time a timer of a worker that is awake, but busy, is left
- * to it before a sleeper gets up for it. */
-#define GRACE_NS GRI_NS_PER_MS
 
 bool gri_sched_has_work(gri_sched *s)
 {
@@ -82,7 +88,7 @@ void gri_sched_notify(gri_sched *s)
         /* seq_cst, both: the submitter's look, see the head of this file. */
         uint64_t parked =
             atomic_load_explicit(&s->parked, memory_order_seq_cst);
-        if (parked == 0 ||
+        if (parked == 0 || gri_sched_awake(s, parked) >= s->at_once ||
             atomic_load_explicit(&s->searching, memory_order_seq_cst) > 0) {
             return;
         }
@@ -92,43 +98,18 @@ void gri_sched_notify(gri_sched *s)
     }
 }
 
-/* The first time that a timer of a worker is due for which no bit is set. */
-static int64_t first_due(gri_sched *s, uint64_t without)
+/* Whether one of these sleepers looks around by then. seq_cst: a bit that is
+ * seen was set after the worker's up_ns said "for ever". One that gets up at
+ * this moment parks again or, if it found something, sees to another one. */
+static bool one_looks(gri_sched *s, uint64_t sleepers, int64_t by_ns)
 {
-    int64_t first = GRI_NEVER;
-    for (unsigned i = 0; i < s->n; i++) {
-        if ((without >> i & 1) == 0) {
-            int64_t due_ns = gri_timers_next(&s->workers[i].timers);
-            first = due_ns < first ? due_ns : first;
+    for (; sleepers != 0; sleepers &= sleepers - 1) {
+        gri_worker *w = &s->workers[__builtin_ctzll(sleepers)];
+        if (atomic_load_explicit(&w->up_ns, memory_order_seq_cst) <= by_ns) {
+            return true;
         }
     }
-    return first;
-}
-
-/* When a sleeper gets up for a timer that is not its own. */
-static int64_t with_grace(int64_t due_ns)
-{
-    return due_ns < GRI_NEVER - GRACE_NS ? due_ns + GRACE_NS : GRI_NEVER;
-}
-
-void gri_sched_watch(gri_worker *w, int64_t due_ns)
-{
-    gri_sched *s = w->sched;
-    /* seq_cst, both: the armer's look, see the head of this file. A bit that is
-     * seen was set after the worker's up_ns said "for ever". */
-    uint64_t parked = atomic_load_explicit(&s->parked, memory_order_seq_cst) &
-                      ~(UINT64_C(1) << w->index);
-    for (uint64_t left = parked; left != 0; left &= left - 1) {
-        gri_worker *sleeper = &s->workers[__builtin_ctzll(left)];
-        if (atomic_load_explicit(&sleeper->up_ns, memory_order_seq_cst) <=
-            with_grace(due_ns)) {
-            return;
-        }
-    }
-    if (parked != 0) {
-        /* If its bit is gone by now it is awake, and looks before it parks. */
-        (void)gri_sched_wake(s, (unsigned)__builtin_ctzll(parked));
-    }
+    return false;
 }
 
 void gri_sched_stop_searching(gri_worker *w, bool found)
@@ -140,19 +121,18 @@ void gri_sched_stop_searching(gri_worker *w, bool found)
      * task, or on the look that follows. */
     int32_t before =
         atomic_fetch_sub_explicit(&s->searching, 1, memory_order_seq_cst);
-    if (found && before <= 1 && gri_sched_has_work(s)) {
+    if (!found) {
+        return;
+    }
+    if (before <= 1 && gri_sched_has_work(s)) {
         gri_sched_notify(s);
     }
-    if (found) {
-        /* seq_cst: as in gri_sched_watch. */
-        uint64_t parked =
-            atomic_load_explicit(&s->parked, memory_order_seq_cst);
-        if (parked != 0) {
-            /* One of the sleepers looks at our slot, too, while we run. */
-            int64_t due_ns = first_due(s, parked);
-            int64_t look_ns = gri_clock_ns(s->clock) + GRI_STALE_NS;
-            gri_sched_watch(w, due_ns < look_ns ? due_ns : look_ns);
-        }
+    /* seq_cst: see the head of this file; we sleep no more. */
+    uint64_t parked = atomic_load_explicit(&s->parked, memory_order_seq_cst);
+    if (parked != 0 &&
+        !one_looks(s, parked, gri_clock_ns(s->clock) + GRI_STALE_NS)) {
+        /* If its bit is gone by now it is awake, and looks before it parks. */
+        (void)gri_sched_wake(s, (unsigned)__builtin_ctzll(parked));
     }
 }
 
@@ -161,23 +141,18 @@ static uint64_t all_bits(const gri_sched *s)
     return s->n == 64 ? UINT64_MAX : (UINT64_C(1) << s->n) - 1;
 }
 
-/* When this worker must get up: for its own timers in time, for those of one
- * that is awake (and may be busy) a little later. */
-static int64_t wake_time(gri_worker *w)
+/* When this worker must get up, given who sleeps. */
+static int64_t wake_time(gri_worker *w, uint64_t parked)
 {
     gri_sched *s = w->sched;
-    /* relaxed: one that parks just now has its timers looked at in vain; one
-     * that wakes just now sees our bit, and looks for somebody itself. */
-    uint64_t parked = atomic_load_explicit(&s->parked, memory_order_relaxed);
-    int64_t own = gri_timers_next(&w->timers);
-    int64_t others = with_grace(first_due(s, parked));
-    int64_t first = own < others ? own : others;
+    const int64_t own_ns = gri_timers_next(&w->timers);
     if (parked == all_bits(s)) {
-        return first;
+        return own_ns;
     }
-    /* Somebody is awake, and may be busy while a task stands in its slot. */
-    int64_t look = gri_clock_ns(s->clock) + GRI_STALE_NS;
-    return look < first ? look : first;
+    const int64_t look_ns = gri_clock_ns(s->clock) + GRI_STALE_NS;
+    const uint64_t others = parked & ~(UINT64_C(1) << w->index);
+    return own_ns <= look_ns || one_looks(s, others, look_ns) ? own_ns
+                                                              : look_ns;
 }
 
 void gri_sched_park(gri_worker *w)
@@ -197,16 +172,19 @@ void gri_sched_park(gri_worker *w)
     atomic_store_explicit(
         &w->parks, atomic_load_explicit(&w->parks, memory_order_relaxed) + 1,
         memory_order_relaxed);
-    /* seq_cst: with the store in gri_sched_stop, the same protocol. */
-    if (!gri_sched_has_work(s) &&
+    /* seq_cst, both: the second look; with the store in gri_sched_stop, the
+     * same protocol. */
+    uint64_t parked = atomic_load_explicit(&s->parked, memory_order_seq_cst);
+    w->got_up = false;
+    if ((gri_sched_awake(s, parked) >= s->at_once || !gri_sched_has_work(s)) &&
         !atomic_load_explicit(&s->stopping, memory_order_seq_cst)) {
-        int64_t up_ns = wake_time(w);
-        /* seq_cst: the timers' part of the protocol. */
+        int64_t up_ns = wake_time(w, parked);
+        /* seq_cst: others rely on it. */
         atomic_store_explicit(&w->up_ns, up_ns, memory_order_seq_cst);
         gri_futex_wait(&w->permit, 0, up_ns);
+        /* acquire: pairs with the release in gri_sched_wake. */
+        w->got_up = atomic_load_explicit(&w->permit, memory_order_acquire) == 0;
     }
-    /* acquire: pairs with the release in gri_sched_wake. */
-    (void)atomic_load_explicit(&w->permit, memory_order_acquire);
     (void)unpark(s, w->index); /* unless a waker did it and counted us */
     w->searching = true;
     w->round_left = 1; /* what came meanwhile waits longest */

@@ -25,11 +25,10 @@ bool gri_runq_push(gri_runq *q, gri_task *task)
     /* relaxed: published by tail. */
     atomic_store_explicit(&q->place[tail % GRI_RUNQ_SIZE], task,
                           memory_order_relaxed);
-    /* Release: pairs with the acquire of tail in gri_runq_steal. And seq_cst
-     * with the load of the idle workers that follows in gri_sched_notify: the
-     * two-variable protocol "queue, then look for sleepers" against "announce
-     * sleep, then look at queues" of park.c. */
-    atomic_store_explicit(&q->tail, tail + 1, memory_order_seq_cst);
+    /* release: pairs with the acquire of tail in gri_runq_steal. Not ordered
+     * with the look at the sleepers that follows in gri_sched_notify, which
+     * would take a locked instruction: see park.c. */
+    atomic_store_explicit(&q->tail, tail + 1, memory_order_release);
     return true;
 }
 
@@ -123,9 +122,9 @@ gri_task *gri_runq_steal(gri_runq *to, gri_runq *from)
         if (atomic_compare_exchange_weak_explicit(&from->head, &head, head + n,
                                                   memory_order_acq_rel,
                                                   memory_order_relaxed)) {
-            /* seq_cst: as in gri_runq_push. */
+            /* release: as in gri_runq_push. */
             atomic_store_explicit(&to->tail, mine + n - 1,
-                                  memory_order_seq_cst);
+                                  memory_order_release);
             return last;
         }
     }
@@ -133,8 +132,10 @@ gri_task *gri_runq_steal(gri_runq *to, gri_runq *from)
 
 bool gri_runq_is_empty(gri_runq *q)
 {
-    /* seq_cst: the parker's half of the protocol, see gri_runq_push. */
-    uint32_t head = atomic_load_explicit(&q->head, memory_order_seq_cst);
-    uint32_t tail = atomic_load_explicit(&q->tail, memory_order_seq_cst);
+    /* acquire: behind the parker's announcement (park.c), and with the release
+     * in gri_runq_push: of a task in a queue that its owner looked at before it
+     * announced its own sleep, we know if we know of that. */
+    uint32_t head = atomic_load_explicit(&q->head, memory_order_acquire);
+    uint32_t tail = atomic_load_explicit(&q->tail, memory_order_acquire);
     return head == tail;
 }

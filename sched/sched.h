@@ -8,10 +8,10 @@
  * other stay on one core; from any other thread, into the inject queue.
  *
  * A slot is its worker's business, and filling it wakes nobody. But a worker
- * may be busy for long with the task that filled it: so a worker that finds
- * nothing sleeps for GRI_STALE_NS at most while another is awake, and takes a
- * slot's task if it is still the same, and its owner still in the same turn, as
- * when it last looked.
+ * may be busy for long with the task that filled it: so, while one is awake,
+ * one of those that sleep looks around each GRI_STALE_NS, and takes a slot's
+ * task if it is still the same, and its owner still in the same turn, as when
+ * it last looked.
  */
 #ifndef GRI_SCHED_SCHED_H
 #define GRI_SCHED_SCHED_H
@@ -40,7 +40,8 @@ typedef struct gri_sched_ops {
     void (*fired)(gri_worker *worker, const gri_fired *fired);
 } gri_sched_ops;
 
-/* How long a task may stand in the slot of a worker that is busy. */
+/* How long a task may stand in the slot of a worker that is busy, or pass the
+ * time of its timer, before a sleeper looks there. */
 #define GRI_STALE_NS (GRI_NS_PER_MS / 2)
 
 enum {
@@ -61,6 +62,7 @@ struct gri_worker {
         uint64_t turns;
     } seen[GR_WORKERS_MAX]; /* the others' slots, when it last found nothing */
     bool searching;         /* counted in sched->searching */
+    bool got_up;            /* its time was over, and nobody woke it */
     gri_rng rng;            /* where to steal first */
 
     /* Counters: written by the worker, read by anybody. */
@@ -79,6 +81,7 @@ struct gri_sched {
     const gri_sched_ops *ops; /* constant */
     const gri_clock *clock;   /* constant */
     unsigned n;               /* constant: workers */
+    unsigned at_once;         /* constant: of them, that find a processor */
     bool is_sim;              /* constant: deterministic, no threads */
     gri_worker *workers;      /* constant */
 
@@ -100,9 +103,10 @@ struct gri_sched {
     uint32_t lanes_used; /* a bit for each lane that is not empty */
 };
 
-/* seed 0: real threads. Errors: GR_ENOMEM. */
+/* seed 0: real threads, on so many processors. Errors: GR_ENOMEM. */
 int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
-                   const gri_clock *clock, unsigned workers, uint64_t seed);
+                   const gri_clock *clock, unsigned workers,
+                   unsigned processors, uint64_t seed);
 /* Starts the threads; users[i] becomes workers[i].user. Errors: GR_EIO, after
  * which no thread runs. */
 int gri_sched_start(gri_sched *s, void *const *users);
@@ -157,15 +161,17 @@ bool gri_sched_sim_fire(gri_sched *s);
 /* park.c. Any thread, after it made a task visible: wakes a worker if one
  * sleeps and none searches. */
 void gri_sched_notify(gri_sched *s);
-/* Worker w has a timer for due_ns and is awake: if any worker sleeps, one is to
- * get up for it. */
-void gri_sched_watch(gri_worker *w, int64_t due_ns);
 /* A worker that found nothing sleeps until there may be something. */
 void gri_sched_park(gri_worker *w);
 /* A searching worker found something, or gives up being one. */
 void gri_sched_stop_searching(gri_worker *w, bool found);
 /* True if some queue holds a task. */
 bool gri_sched_has_work(gri_sched *s);
+/* Workers that do not sleep, given who does. */
+static inline unsigned gri_sched_awake(const gri_sched *s, uint64_t parked)
+{
+    return s->n - (unsigned)__builtin_popcountll(parked);
+}
 /* Wakes worker i if it sleeps. True: it did. */
 bool gri_sched_wake(gri_sched *s, unsigned i);
 

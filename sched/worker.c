@@ -169,6 +169,35 @@ static gri_task *queued_task(gri_worker *w)
     return task;
 }
 
+/* Whether another worker is awake, and still in the turn in which it was when
+ * we last looked: the only ones that may be in need of us when there are more
+ * workers than processors. */
+static bool one_is_stuck(const gri_worker *w, uint64_t parked)
+{
+    const gri_sched *s = w->sched;
+    for (unsigned i = 0; i < s->n; i++) {
+        /* relaxed: only compared. */
+        if ((parked >> i & 1) == 0 && i != w->index &&
+            atomic_load_explicit(&s->workers[i].turns, memory_order_relaxed) ==
+                w->seen[i].turns) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is there at this moment. */
+static gri_task *look_around(gri_worker *w, bool elsewhere)
+{
+    fire_all_due(w);
+    /* The slot, too: what fires may fill it. */
+    gri_task *task = gri_runnext_take(&w->next);
+    if (task == NULL) {
+        task = elsewhere ? queued_task(w) : gri_runq_pop(&w->queue);
+    }
+    return task == NULL && elsewhere ? steal(w) : task;
+}
+
 static gri_task *search(gri_worker *w)
 {
     gri_sched *s = w->sched;
@@ -177,22 +206,21 @@ static gri_task *search(gri_worker *w)
         /* seq_cst: submitters that see it leave the waking to us. */
         atomic_fetch_add_explicit(&s->searching, 1, memory_order_seq_cst);
     }
-    for (unsigned round = 0; round < SPIN_ROUNDS; round++) {
-        fire_all_due(w);
-        /* The slot, too: what fires may fill it. */
-        gri_task *task = gri_runnext_take(&w->next);
-        if (task == NULL) {
-            task = queued_task(w);
-        }
-        if (task == NULL) {
-            task = steal(w);
-        }
-        if (task != NULL) {
-            gri_sched_stop_searching(w, true);
-            return task;
-        }
+    /* relaxed: a look that may be wrong. One too many would take the processor
+     * from those who have work, and looks once, and only for who is stuck. */
+    const uint64_t parked =
+        atomic_load_explicit(&s->parked, memory_order_relaxed);
+    const bool spare = gri_sched_awake(s, parked) > s->at_once;
+    const bool elsewhere = !spare || one_is_stuck(w, parked);
+    unsigned rounds = spare || w->got_up ? 1 : SPIN_ROUNDS;
+    w->got_up = false;
+    gri_task *task = NULL;
+    for (; task == NULL && rounds > 0; rounds--) {
+        task = look_around(w, elsewhere);
     }
-    gri_task *task = steal_stale(w);
+    if (task == NULL) {
+        task = steal_stale(w);
+    }
     if (task != NULL) {
         gri_sched_stop_searching(w, true);
     }
@@ -322,12 +350,10 @@ int gri_sched_arm(gri_sched *s, gri_worker *worker, gri_timer *t,
     gri_worker *w = worker != NULL ? worker : &s->workers[0];
     bool earliest = false;
     int rc = gri_timers_arm(&w->timers, t, due_ns, &earliest);
-    if (rc == 0 && earliest && !s->is_sim) {
-        /* The first worker may sleep past this: then it wakes and looks at the
-         * clock. Awake, any worker may be busy when the time comes. */
-        if (worker != NULL || !gri_sched_wake(s, 0)) {
-            gri_sched_watch(w, due_ns);
-        }
+    if (rc == 0 && earliest && !s->is_sim && worker == NULL) {
+        /* It may sleep past this. A worker that is awake fires it itself or,
+         * if it is busy by then, a sleeper does (park.c). */
+        (void)gri_sched_wake(s, 0);
     }
     return rc;
 }
@@ -361,10 +387,12 @@ bool gri_sched_sim_fire(gri_sched *s)
 }
 
 int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
-                   const gri_clock *clock, unsigned workers, uint64_t seed)
+                   const gri_clock *clock, unsigned workers,
+                   unsigned processors, uint64_t seed)
 {
     *s = (gri_sched){.ops = ops, .clock = clock, .is_sim = seed != 0};
     s->n = s->is_sim ? 1 : workers;
+    s->at_once = processors < s->n ? processors : s->n;
     s->sim_rng.state = seed;
     atomic_init(&s->parked, 0);
     atomic_init(&s->searching, 0);

@@ -1,50 +1,46 @@
 /*
- * Workers that go to sleep against those who make tasks (sched/park.c), and one
- * of them against whoever arms a timer for a worker that is busy.
+ * Workers that go to sleep against who makes tasks (sched/park.c): a worker
+ * that is busy, or a thread from outside.
  *
  * Goal:   when nothing moves any more, no task lies in a queue unless all
- *         workers are busy, and no timer is armed for which no sleeper gets up.
- * Method: worker 0 is busy for ever: it makes tasks and arms a timer. The
- *         others look for tasks, park, and are busy for ever with the first
- *         they get. Worker 0's stores stand in a buffer that empties whenever
- *         it likes, as on a machine that is weaker than sequential consistency,
- *         and is emptied by a sequentially consistent operation. The sleepers'
- *         operations are read-modify-writes, which need no buffer.
+ *         workers are busy.
+ * Method: two workers look for tasks, park, and are busy for ever with the
+ *         first they get. The maker is a third worker, whose pushes stand in a
+ *         buffer that empties whenever it likes, or not a worker at all, with
+ *         pushes that all can see at once. There are one to three processors. A
+ *         sleeper whose time comes gets up: that can move whenever there is a
+ *         task and, a few times, when there is none.
  *
- * mutant NO_ORDER: the submitter's store and look are not in order
  * mutant NO_SECOND_LOOK: the parker does not look after its announcement
- * mutant NO_CHAIN: the last searcher that finds does not wake the next
- * mutant BUSY_SEARCHER: a worker that found a task stays counted as searching
  * mutant NO_LOOK: the submitter does not look for sleepers
- * mutant TIMER_NO_ORDER: the armer's store and look are not in order
- * mutant TIMER_NO_LOOK: the armer does not look who gets up
- * mutant TIMER_LATE_SAY: the parker looks at the times before its announcement
- * mutant TIMER_STALE: the parker leaves in place when it got up last time
- * mutant TIMER_NO_HEIR: a sleeper that begins to run looks for no other
+ * mutant BUSY_SEARCHER: a worker that found a task stays counted as searching
+ * mutant NO_HEIR: a sleeper that begins to run sees to no other
+ * mutant NEVER_UP: a sleeper does not look around while others are awake
+ * mutant BOTH_RELY: sleepers rely on each other without looking when they get up
+ * mutant STALE_UP: the parker leaves in place when it got up last time
+ * mutant EARLY_LOOK: the parker looks who sleeps before its announcement
  */
-#define WORKERS 3 /* 0 makes the tasks */
 #define TASKS 2
-#define TIMERS 2 /* one after the other */
-#define STEPS 3  /* of both together */
+#define FALSE_ALARMS 1
 
-byte queue;            /* tasks that all can see */
-byte buffered;         /* tasks that only worker 0 can see */
-bool armed, armed_buf; /* a timer of worker 0, and its way there */
-bool parked[WORKERS];
-bool permit[WORKERS];
-bool up[WORKERS]; /* it says that it will get up for the timer */
+byte queue;    /* tasks that all can see */
+byte buffered; /* tasks that only the maker can see */
+bool inside;   /* the maker is a worker */
+byte at_once;  /* workers that find a processor */
+bool parked[3], permit[3], up[3];
 byte searching;
-byte busy;    /* workers that found a task */
-bool fired;
-bool made;    /* worker 0 has done all it does, and is busy */
+byte busy;     /* workers that found a task */
+byte alarms;
+bool made;     /* the maker has done all it does, and is busy */
+
+/* Awake workers, given which of the two sleep. */
+#define AWAKE(p1, p2) (inside + !(p1) + !(p2))
 
 inline flush()
 {
     atomic {
         queue = queue + buffered;
-        buffered = 0;
-        armed = armed || armed_buf;
-        armed_buf = false
+        buffered = 0
     }
 }
 
@@ -63,62 +59,38 @@ inline wake_one()
     }
 }
 
-/* The watch of an armer, or of who gives up to be a sleeper. */
-inline watch()
-{
-    see1 = parked[1]; /* one after the other: nothing freezes meanwhile */
-    see2 = parked[2];
-    if
-    :: see1 && up[1]
-    :: else ->
-        if
-        :: see2 && up[2]
-        :: else ->
-            if
-            :: see1 || see2 -> wake_one()
-            :: else
-            fi
-        fi
-    fi
-}
-
 active proctype buffer()
 {
 end:
     do
-    :: atomic { buffered > 0 || armed_buf -> flush() }
+    :: atomic { buffered > 0 -> flush() }
     od
 }
 
-active proctype maker()
+proctype maker()
 {
-    byte i, j, s;
-    bool p1, p2, see1, see2;
+    byte i, s;
+    bool p1, p2;
     do
-    :: i < TASKS && i + j < STEPS ->
-        buffered++;
-#ifndef NO_ORDER
-        flush();
-#endif
+    :: i < TASKS ->
+        atomic {
+            buffered++;
+            if
+            :: !inside -> flush()
+            :: else
+            fi
+        }
 #ifndef NO_LOOK
-        p1 = parked[1];
-        p2 = parked[2];
+        atomic { p1 = parked[1]; p2 = parked[2] } /* one word */
         s = searching;
         if
-        :: (p1 || p2) && s == 0 -> flush(); wake_one() /* a locked operation */
+        :: (p1 || p2) && AWAKE(p1, p2) < at_once && s == 0 ->
+            flush(); /* a locked operation */
+            wake_one()
         :: else
         fi;
 #endif
         i++
-    :: j < TIMERS && i + j < STEPS && !armed ->
-        j++;
-        armed_buf = true;
-#ifndef TIMER_NO_ORDER
-        flush();
-#endif
-#ifndef TIMER_NO_LOOK
-        watch();
-#endif
     :: break /* at any moment: less of it is a run of its own */
     od;
     made = true
@@ -126,54 +98,62 @@ active proctype maker()
 
 proctype worker(byte id)
 {
-    bool found, left, see1, see2, will;
+    bool found, got_up, p1, p2, other, will;
+    byte left;
     searching++;
 search:
-    atomic {
-        if
-        :: queue > 0 -> queue--; found = true
-        :: else
-        fi
+    if
+    :: AWAKE(parked[1], parked[2]) > at_once && !got_up -> skip
+    :: atomic {
+        queue > 0 -> queue--; found = true
     }
-    atomic { /* searchers fire what is due, and all is due sooner or later */
-        if
-        :: armed -> armed = false; fired = true
-        :: armed -> skip
-        :: else
-        fi
-    }
+    :: atomic { queue == 0 -> skip }
+    fi;
+    got_up = false;
     if
     :: found -> goto got
     :: else
     fi;
-    if
-    :: goto search
-    :: skip
-    fi;
     /* park */
     permit[id] = false;
-#ifndef TIMER_STALE
+#ifndef STALE_UP
     up[id] = false;
 #endif
-#ifdef TIMER_LATE_SAY
-    will = armed;
+#ifdef EARLY_LOOK
+    atomic { p1 = parked[1]; p2 = parked[2]; p1 = p1 || id == 1; p2 = p2 || id == 2 }
 #endif
     parked[id] = true;
     searching--;
+#ifndef EARLY_LOOK
+    atomic { p1 = parked[1]; p2 = parked[2] } /* one word */
+#endif
 #ifndef NO_SECOND_LOOK
     if
-    :: queue > 0 -> goto get_up
+    :: AWAKE(p1, p2) < at_once && queue > 0 -> goto get_up
     :: else
     fi;
 #endif
-#ifndef TIMER_LATE_SAY
-    will = armed;
+    other = (id == 1 && p2) || (id == 2 && p1);
+    will = AWAKE(p1, p2) > 0;
+    if
+    :: other && up[3 - id] -> will = false
+    :: else
+    fi;
+#ifdef NEVER_UP
+    will = false;
+#endif
+#ifdef BOTH_RELY
+    if
+    :: other -> will = false
+    :: else
+    fi;
 #endif
     up[id] = will;
 endsleep:
     if
     :: permit[id]
-    :: will && armed /* the time came */
+    :: will && queue > 0 -> got_up = true
+    :: atomic { will && alarms < FALSE_ALARMS -> alarms++; got_up = true }
     fi;
 get_up:
     atomic {
@@ -185,20 +165,20 @@ get_up:
     goto search;
 got:
 #ifndef BUSY_SEARCHER
-    atomic { searching--; left = (searching == 0) }
-#ifndef NO_CHAIN
+    atomic { searching--; left = searching }
     if
-    :: left && queue > 0 ->
+    :: left == 0 && queue > 0 ->
+        atomic { p1 = parked[1]; p2 = parked[2] }
         if
-        :: searching == 0 -> wake_one()
+        :: (p1 || p2) && AWAKE(p1, p2) < at_once && searching == 0 -> wake_one()
         :: else
         fi
     :: else
     fi;
-#endif
-#ifndef TIMER_NO_HEIR
+#ifndef NO_HEIR
+    other = parked[3 - id];
     if
-    :: armed -> watch()
+    :: other && !up[3 - id] -> wake_one()
     :: else
     fi;
 #endif
@@ -208,7 +188,20 @@ got:
 
 init
 {
-    atomic { run worker(1); run worker(2) }
+    atomic {
+        if
+        :: inside = true
+        :: inside = false
+        fi;
+        if
+        :: at_once = 1
+        :: at_once = 2
+        :: inside -> at_once = 3
+        fi;
+        run maker();
+        run worker(1);
+        run worker(2)
+    }
 }
 
 /* When nothing can move any more. */
@@ -216,6 +209,5 @@ active proctype judge()
 {
     timeout;
     assert(made);
-    assert(!(queue + buffered > 0 && busy < WORKERS - 1));
-    assert(!((armed || armed_buf) && busy < WORKERS - 1))
+    assert(!(queue + buffered > 0 && busy < 2))
 }

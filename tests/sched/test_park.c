@@ -7,14 +7,12 @@
  * watchdog of toy.h ends.
  *
  * Planted one at a time, and seen to stop here: notify that never wakes; a
- * woken worker that stays counted as a searcher while it runs a task; no
- * wake-up by the last searcher; arming without a look at the sleepers (from
- * outside, and from a worker); `wake_time` without the timers of others; a
- * woken worker that looks for no other to get up; and, but not in each run,
- * parking without the second look. Not seen: `up_ns` that is not reset, or not
- * said; and weaker orders of `parked`, `searching` and the queues' counters,
- * which neither this machine nor the thread sanitizer reorders. For all of
- * those see tests/model/park.pml.
+ * woken worker that stays counted as a searcher while it runs a task; parking
+ * without the second look; a sleeper that does not look around while others are
+ * awake, or not for those that are stuck; a woken worker that sees to no other
+ * sleeper. Not seen: `up_ns` that is not reset; and weaker orders of `parked`,
+ * `searching` and the queues' counters, which neither this machine nor the
+ * thread sanitizer reorders. For all of those see tests/model/park.pml.
  */
 #include "tests/sched/toy.h"
 
@@ -84,10 +82,11 @@ static void meet(gri_worker *worker, toy *self)
 
 static toy meeting[4];
 
-static void meet_from_outside(unsigned workers, unsigned rounds)
+static void meet_from_outside(unsigned workers, unsigned processors,
+                              unsigned rounds)
 {
     assert_int_equal(sem_init(&done, 0, 0), 0);
-    toy_start(&s, workers);
+    toy_start_on(&s, workers, processors);
     for (unsigned round = 0; round < rounds; round++) {
         if (round % 2 == 0) {
             toy_settle(&s);
@@ -107,8 +106,18 @@ static void meet_from_outside(unsigned workers, unsigned rounds)
 static void tasks_from_outside_run_side_by_side(void **state)
 {
     (void)state;
-    meet_from_outside(2, 1000);
-    meet_from_outside(4, 500);
+    meet_from_outside(2, 2, 1000);
+    meet_from_outside(4, 4, 500);
+}
+
+/* Beyond the processors nobody is woken at once, but tasks that wait for each
+ * other keep their workers, and so the others come one by one. */
+static void tasks_that_block_get_workers_beyond_the_processors(void **state)
+{
+    (void)state;
+    meet_from_outside(2, 1, 100);
+    meet_from_outside(4, 1, 100);
+    meet_from_outside(4, 2, 100);
 }
 
 /* A worker that was woken for one task is busy with it: the next task must not
@@ -156,13 +165,14 @@ static void note(gri_worker *worker, toy *self)
     (void)sem_post(&done);
 }
 
-static void surplus_tasks_wake_one_worker_after_the_other(void **state)
+static void bring_surplus(unsigned processors, unsigned rounds)
 {
-    (void)state;
-    enum { WORKERS = 4, ROUNDS = 500 };
+    enum { WORKERS = 4 };
     assert_int_equal(sem_init(&done, 0, 0), 0);
-    toy_start(&s, WORKERS);
-    for (unsigned round = 1; round <= ROUNDS; round++) {
+    /* relaxed: no worker runs yet. */
+    atomic_store_explicit(&left, 0, memory_order_relaxed);
+    toy_start_on(&s, WORKERS, processors);
+    for (unsigned round = 1; round <= rounds; round++) {
         if (round % 2 == 0) {
             toy_settle(&s);
         }
@@ -179,6 +189,14 @@ static void surplus_tasks_wake_one_worker_after_the_other(void **state)
         }
     }
     toy_stop(&s);
+}
+
+static void surplus_tasks_wake_one_worker_after_the_other(void **state)
+{
+    (void)state;
+    bring_surplus(4, 500);
+    bring_surplus(1, 50);
+    bring_surplus(2, 50);
 }
 
 /* ---- timers ---- */
@@ -313,6 +331,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_from_outside_finds_a_worker),
         cmocka_unit_test(tasks_from_outside_run_side_by_side),
+        cmocka_unit_test(tasks_that_block_get_workers_beyond_the_processors),
         cmocka_unit_test(a_woken_worker_that_is_busy_searches_no_more),
         cmocka_unit_test(surplus_tasks_wake_one_worker_after_the_other),
         cmocka_unit_test(a_timer_from_outside_wakes_a_sleeper),

@@ -87,11 +87,19 @@ static inline void toy_wait_for(_Atomic(unsigned) *word, unsigned value,
     }
 }
 
-static inline void toy_start(gri_sched *s, unsigned workers)
+/* As many workers as that, as if there were so many processors. */
+static inline void toy_start_on(gri_sched *s, unsigned workers,
+                                unsigned processors)
 {
     void *users[GRI_LANES] = {NULL};
-    assert_int_equal(gri_sched_init(s, &toy_ops, &toy_clock, workers, 0), 0);
+    assert_int_equal(
+        gri_sched_init(s, &toy_ops, &toy_clock, workers, processors, 0), 0);
     assert_int_equal(gri_sched_start(s, users), 0);
+}
+
+static inline void toy_start(gri_sched *s, unsigned workers)
+{
+    toy_start_on(s, workers, workers);
 }
 
 static inline void toy_stop(gri_sched *s)
