@@ -8,9 +8,9 @@
 #include "actors/lane.h"
 
 enum {
-    TURN_MESSAGES = 100, /* received in a turn, so that others have theirs */
-    TURN_SENDS = 1000,   /* sent in a turn: a producer that floods gives way */
-    TURN_MS = 1,         /* a turn of long callbacks gives way, too */
+    TURN_MESSAGES = 1000, /* received in a turn, so that others have theirs */
+    TURN_SENDS = 1000,    /* sent in a turn: a producer that floods gives way */
+    TURN_MS = 1,          /* a turn of long callbacks gives way, too */
     /* An idle inbox holds at most 128 bytes. */
     FIRST_LOOK = 4, /* messages: then a turn reads the clock first */
     STUB_CLASS_MAX = GRI_CLASS_MSG + 1

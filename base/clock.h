@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#define GRI_NS_PER_US INT64_C(1000)
 #define GRI_NS_PER_MS INT64_C(1000000)
 #define GRI_NEVER     INT64_MAX
 

@@ -37,9 +37,11 @@ enum {
 
 struct gri_magazine {
     uint32_t count; /* of blocks: not all, if a cache's end left fewer */
-    /* The blocks stand behind a pointer of another kind: to the next magazine
-     * on the shelf, and NULL while it is loaded (see gri_block_pop). */
-    void *slot[1 + GRI_MAGAZINE];
+    union {
+        gri_magazine *next;       /* on the shelf */
+        void *nothing[GRI_AHEAD]; /* loaded: NULL, see gri_block_pop */
+    };
+    void *slot[GRI_MAGAZINE];
 };
 
 _Static_assert(sizeof(gri_magazine) == (size_t)1
@@ -92,7 +94,7 @@ static gri_magazine *shelf_take(gri_depot *depot, unsigned shelf)
     gri_shelf *s = &depot->shelf[shelf];
     gri_magazine *magazine = s->first;
     if (magazine != NULL) {
-        s->first = magazine->slot[0];
+        s->first = magazine->next;
         s->count--;
         s->low = s->count < s->low ? s->count : s->low;
     }
@@ -103,7 +105,7 @@ static gri_magazine *shelf_take(gri_depot *depot, unsigned shelf)
 static void shelf_put(gri_depot *depot, unsigned shelf, gri_magazine *magazine)
 {
     gri_shelf *s = &depot->shelf[shelf];
-    magazine->slot[0] = s->first;
+    magazine->next = s->first;
     s->first = magazine;
     s->count++;
 }
@@ -186,7 +188,7 @@ static gri_magazine *take_surplus(gri_depot *depot)
 static void retire(gri_depot *depot, gri_magazine *magazine)
 {
     void *shell = magazine;
-    gri_slabs_retire(&depot->slabs, &magazine->slot[1], magazine->count);
+    gri_slabs_retire(&depot->slabs, magazine->slot, magazine->count);
     gri_slabs_retire(&depot->slabs, &shell, 1);
 }
 
@@ -237,10 +239,17 @@ void gri_cache_init(gri_cache *cache, gri_depot *depot)
 
 static void load(gri_stack *stack, unsigned class_, gri_magazine *magazine)
 {
-    magazine->slot[0] = NULL;
-    stack->bottom = &magazine->slot[1];
+    for (unsigned i = 0; i < GRI_AHEAD; i++) {
+        magazine->nothing[i] = NULL;
+    }
+    stack->bottom = magazine->slot;
     stack->top = stack->bottom + magazine->count;
     stack->limit = stack->bottom + room_of(class_);
+    /* Another processor wrote it; each of its lines is soon needed. */
+    for (void **at = stack->bottom; at < stack->top;
+         at += GRI_CACHE_LINE / sizeof *at) {
+        __builtin_prefetch(at, 1);
+    }
 }
 
 /* The loaded magazine, closed; NULL: there is none. */
@@ -250,7 +259,7 @@ static gri_magazine *unload(gri_stack *stack)
         return NULL;
     }
     gri_magazine *magazine =
-        GRI_CONTAINER(stack->bottom, gri_magazine, slot[1]);
+        GRI_CONTAINER(stack->bottom, gri_magazine, slot[0]);
     magazine->count = (uint32_t)(stack->top - stack->bottom);
     stack->top = stack->bottom = stack->limit = NULL;
     return magazine;
@@ -304,8 +313,8 @@ static void *refill(gri_cache *cache, unsigned class_)
         empty = new_shell(depot);
     }
     if (empty != NULL) {
-        empty->count = gri_slabs_take(&depot->slabs, class_, &empty->slot[1],
-                                      room_of(class_));
+        empty->count =
+            gri_slabs_take(&depot->slabs, class_, empty->slot, room_of(class_));
         load(stack, class_, empty);
         return NULL;
     }

@@ -38,7 +38,8 @@ enum {
                              nothing else looks for them */
     /* Blocks of a full magazine, if they are small: as many as make it a block
      * of 512 bytes itself. */
-    GRI_MAGAZINE = 62,
+    GRI_MAGAZINE = 60,
+    GRI_AHEAD = 3,                /* blocks: see gri_block_pop */
     GRI_SHELVES = GRI_CLASSES + 1 /* of a depot: the last has empty ones */
 };
 
@@ -120,14 +121,16 @@ static inline bool gri_block_at_hand(const gri_cache *cache, unsigned class_)
     return stack->top != stack->bottom;
 }
 
-/* The next block of a class of which there is one. The one after it is made
- * ready to be written: in a crowd it was last used long ago. (Below the last
- * one stands a null pointer: no address to be made ready, and no harm.) */
+/* The next block of a class of which there is one. One that comes soon is made
+ * ready to be written: it was last used long ago, or on another processor, and
+ * the exchange that sends a message waits for all that was written to it.
+ * (Below the last ones stand null pointers: nothing to be made ready, and no
+ * harm.) */
 static inline void *gri_block_pop(gri_cache *cache, unsigned class_)
 {
     gri_stack *stack = &cache->stack[class_];
     void **top = --stack->top;
-    __builtin_prefetch(top[-1], 1);
+    __builtin_prefetch(top[-GRI_AHEAD], 1);
     return *top;
 }
 

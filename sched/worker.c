@@ -17,9 +17,14 @@ enum {
                          that waits into its queue, and takes what waits longest
                          there. A prime, so that no pattern of the program locks
                          in */
-    INJECT_MAX = 128, /* tasks of other threads that a worker takes at once */
-    SPIN_ROUNDS = 64  /* looks around before a worker sleeps */
+    INJECT_MAX = 128  /* tasks of other threads that a worker takes at once */
 };
+
+/* How long a worker looks around before it sleeps: about what it costs to sleep
+ * and be woken. So it never costs more than twice what the better of the two
+ * would have cost; many waits, as for a receiver that catches up, are shorter.
+ */
+#define SPIN_NS (50 * GRI_NS_PER_US)
 
 /* n tasks, a list through `next`. */
 static void inject_list(gri_sched *s, gri_task *first, gri_task *last,
@@ -95,13 +100,15 @@ static void fire_due(gri_worker *w, gri_timers *timers, int64_t now_ns)
     }
 }
 
-static void fire_all_due(gri_worker *w)
+/* Returns the time. */
+static int64_t fire_all_due(gri_worker *w)
 {
     gri_sched *s = w->sched;
     int64_t now_ns = gri_clock_ns(s->clock);
     for (unsigned i = 0; i < s->n; i++) {
         fire_due(w, &s->workers[(w->index + i) % s->n].timers, now_ns);
     }
+    return now_ns;
 }
 
 static void count_steal(gri_worker *w)
@@ -186,10 +193,9 @@ static bool one_is_stuck(const gri_worker *w, uint64_t parked)
     return false;
 }
 
-/* What is there at this moment. */
+/* What is there at this moment, once the timers that are due have fired. */
 static gri_task *look_around(gri_worker *w, bool elsewhere)
 {
-    fire_all_due(w);
     /* The slot, too: what fires may fill it. */
     gri_task *task = gri_runnext_take(&w->next);
     if (task == NULL) {
@@ -212,10 +218,13 @@ static gri_task *search(gri_worker *w)
         atomic_load_explicit(&s->parked, memory_order_relaxed);
     const bool spare = gri_sched_awake(s, parked) > s->at_once;
     const bool elsewhere = !spare || one_is_stuck(w, parked);
-    unsigned rounds = spare || w->got_up ? 1 : SPIN_ROUNDS;
+    const int64_t spin_ns = spare || w->got_up ? 0 : SPIN_NS;
     w->got_up = false;
-    gri_task *task = NULL;
-    for (; task == NULL && rounds > 0; rounds--) {
+    int64_t now_ns = fire_all_due(w);
+    const int64_t until_ns = now_ns + spin_ns;
+    gri_task *task = look_around(w, elsewhere);
+    while (task == NULL && now_ns < until_ns) {
+        now_ns = fire_all_due(w);
         task = look_around(w, elsewhere);
     }
     if (task == NULL) {
@@ -233,7 +242,7 @@ static void begin_round(gri_worker *w)
 {
     w->round_left = ROUND_TASKS;
     w->round_ns = gri_clock_coarse_ns(w->sched->clock);
-    fire_all_due(w);
+    (void)fire_all_due(w);
     gri_task *task = gri_runnext_take(&w->next);
     if (task != NULL) {
         queue_push(w, task);

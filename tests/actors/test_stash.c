@@ -158,7 +158,7 @@ static void test_they_come_again_in_the_order_in_which_they_came(void **state)
 /* ---- turns -----------------------------------------------------------------
  */
 
-enum { MANY = 250 };
+enum { TURN = 1000, MANY = 2 * TURN + 500 }; /* messages */
 
 static int count_down(gr_actor *self, puppet *p, const gr_msg *msg)
 {
@@ -170,7 +170,7 @@ static int count_down(gr_actor *self, puppet *p, const gr_msg *msg)
     CHECK(gr_match(msg, "number", &i));
     CHECK_INT(i, p->n);
     p->n++;
-    if (p->peer.id != 0 && p->n == 99) {
+    if (p->peer.id != 0 && p->n == TURN - 1) {
         CHECK_RC(gr_kill(self, gr_self(self)), 0);
     }
     return 0;
@@ -207,10 +207,10 @@ static void scene_budget(stage *s)
     waiter_tell(s, a, "go last");
     CHECK(gr_sim_step(s->sys));
     CHECK_INT(stage_stats(s).turns - turns, 1);
-    /* "go" is one of the hundred. */
-    CHECK_INT(waiter_waiting(s), MANY - 99 + 1);
+    /* "go" is one of the turn's. */
+    CHECK_INT(waiter_waiting(s), MANY - (TURN - 1) + 1);
     stage_settle(s);
-    stage_expect(s, "last:250");
+    stage_expect(s, "last:2500");
     CHECK_INT(stage_stats(s).turns - turns, 3);
 }
 
@@ -229,7 +229,7 @@ static void scene_killed_between_turns(stage *s)
     waiter_tell(s, a, "go last");
     stage_settle(s);
     stage_expect(s, "");
-    CHECK_INT(stage_stats(s).dead_letters - dead, MANY - 99 + 1);
+    CHECK_INT(stage_stats(s).dead_letters - dead, MANY - (TURN - 1) + 1);
     CHECK_INT(waiter_waiting(s), 0);
 }
 
@@ -260,7 +260,7 @@ static void scene_suspended(stage *s)
     uint64_t slowed = stage_stats(s).slowed;
     waiter_tell(s, a, "go last");
     stage_settle(s);
-    stage_expect(s, "last:250");
+    stage_expect(s, "last:2500");
     CHECK(stage_stats(s).slowed > slowed);
 }
 
