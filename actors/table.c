@@ -203,8 +203,8 @@ static inline uint32_t take_kept(gri_ctx *ctx)
     if (n > 0) {
         const char *next =
             (const char *)&ctx->sys->slots[ctx->slots[n - 1] & ~FRESH];
-        __builtin_prefetch(next, 1);
-        __builtin_prefetch(next + GRI_CACHE_LINE, 1);
+        gri_prefetch_write(next);
+        gri_prefetch_write(next + GRI_CACHE_LINE);
     }
     return ctx->slots[n];
 }

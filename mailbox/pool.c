@@ -248,7 +248,7 @@ static void load(gri_stack *stack, unsigned class_, gri_magazine *magazine)
     /* Another processor wrote it; each of its lines is soon needed. */
     for (void **at = stack->bottom; at < stack->top;
          at += GRI_CACHE_LINE / sizeof *at) {
-        __builtin_prefetch(at, 1);
+        gri_prefetch_write(at);
     }
 }
 

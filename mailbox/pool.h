@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "mailbox/slab.h"
 
 enum {
@@ -130,7 +131,7 @@ static inline void *gri_block_pop(gri_cache *cache, unsigned class_)
 {
     gri_stack *stack = &cache->stack[class_];
     void **top = --stack->top;
-    __builtin_prefetch(top[-GRI_AHEAD], 1);
+    gri_prefetch_write(top[-GRI_AHEAD]);
     return *top;
 }
 

@@ -49,8 +49,8 @@ gri_task *gri_runq_pop(gri_runq *q)
              * line and the one behind it. relaxed: not looked at. */
             const char *next = (const char *)atomic_load_explicit(
                 &q->place[(head + 1) % GRI_RUNQ_SIZE], memory_order_relaxed);
-            __builtin_prefetch(next, 1);
-            __builtin_prefetch(next + GRI_CACHE_LINE, 1);
+            gri_prefetch_write(next);
+            gri_prefetch_write(next + GRI_CACHE_LINE);
             return task;
         }
     }
