@@ -284,10 +284,16 @@ static inline void gri_enter(gr_actor *self, gri_ctx *ctx)
 /* Within this time another node's agent must have answered. */
 #define GRI_FAR_CALL_MS 5000
 
-/* ---- spawn.c, exit.c ----------------------------------------------------- */
+/* ---- spawn.c, begin.c, exit.c ----------------------------------------------------- */
 
 /* Begins a run in self's slot; msg is START. */
 void gri_begin_run(gr_actor *self, gr_msg *msg);
+/* The same without a START, of a run that needs none, by its spawner. Errors:
+ * GR_ENOMEM. */
+int gri_begin_plainly(gri_ctx *ctx, gr_actor *slot, const gr_behavior *b,
+                      uint32_t run);
+/* It was not published: undoes that. */
+void gri_begin_not(gri_ctx *ctx, gr_actor *slot);
 /* Sets the reason; the first one counts. */
 void gri_exit_set(gr_actor *self, const gr_exit_reason *why);
 void gri_exit_error(gr_actor *self, int code, const char *where);

@@ -5,6 +5,10 @@
  * pushes START as any message. The slot's consumer does the rest when it gets
  * there: it may still be burying messages of the run before. So a spawn never
  * runs the new actor's code, and needs no agreement with the old one's.
+ *
+ * Where there is nothing to run and nobody to be tied to, and the slot's inbox
+ * is idle, the spawner takes the consumer's role itself, sets the fields, and
+ * goes idle for it: no message, and no turn.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +16,7 @@
 #include "actors/account.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/start.h"
 
 gri_ext *gri_ext_of(gr_actor *self)
 {
@@ -24,16 +29,6 @@ gri_ext *gri_ext_of(gr_actor *self)
     return self->ext;
 }
 
-/* Where a START message says how to begin: its trailer's ref is the monitor,
- * `extra` the rest. In most cases that is the behaviour, which stands on a
- * multiple of 8, with the bits below; else a gri_start, to be freed. */
-enum {
-    START_LINK = 1, /* the parent, who is the sender, is to be linked */
-    START_ACK = 2,  /* and to be told */
-    START_MORE = 4, /* it is a gri_start */
-    START_BITS = 7
-};
-
 /* With a thread, a name, or a behaviour that stands elsewhere. */
 static int add_more(gri_ctx *ctx, const gri_spawn *how, gr_msg *start)
 {
@@ -43,21 +38,13 @@ static int add_more(gri_ctx *ctx, const gri_spawn *how, gr_msg *start)
         return GR_ENOMEM;
     }
     *more = (gri_start){how->behavior, how->thread, NULL, class_};
-    gri_msg_trailer(start)->extra = (intptr_t)more | START_MORE;
+    gri_msg_trailer(start)->extra = (intptr_t)more | GRI_START_MORE;
     return 0;
-}
-
-static gri_start *more_of(const gr_msg *start)
-{
-    const int64_t extra = gri_msg_trail(start)->extra;
-    return (extra & START_MORE) == 0
-               ? NULL
-               : (gri_start *)(uintptr_t)(extra & ~(int64_t)START_BITS);
 }
 
 static void free_start(gri_ctx *ctx, gr_msg *start)
 {
-    gri_start *more = more_of(start);
+    gri_start *more = gri_start_more(start);
     if (more != NULL) {
         gri_block_free(ctx->cache, more, more->class_);
     }
@@ -92,7 +79,7 @@ static gr_msg *build_start(gri_ctx *ctx, const gri_spawn *how, int *rc)
     gri_msg_trailer(msg)->ref = how->monitor;
     gri_msg_trailer(msg)->extra = (intptr_t)how->behavior;
     if (how->thread != NULL || how->name != NULL ||
-        ((uintptr_t)how->behavior & START_BITS) != 0) {
+        ((uintptr_t)how->behavior & GRI_START_BITS) != 0) {
         *rc = add_more(ctx, how, msg);
         if (*rc < 0) {
             gri_msg_free(ctx->cache, msg);
@@ -100,7 +87,7 @@ static gr_msg *build_start(gri_ctx *ctx, const gri_spawn *how, int *rc)
         }
     }
     gri_msg_trailer(msg)->extra |=
-        (how->link ? START_LINK : 0) | (how->ack ? START_ACK : 0);
+        (how->link ? GRI_START_LINK : 0) | (how->ack ? GRI_START_ACK : 0);
     return msg;
 }
 
@@ -212,11 +199,9 @@ static int publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
 
 /* The name, the slot's run, and what START says of them. */
 static int begin_in(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
-                    gr_msg *start, gr_pid *out)
+                    gr_msg *start, uint32_t run)
 {
     gr_system *sys = slot->sys;
-    /* relaxed: only the slot's taker writes it. */
-    uint32_t run = atomic_load_explicit(&slot->run, memory_order_relaxed) + 1;
     gr_pid pid = {sys->node, gri_id(run, gri_index(slot))};
     gri_name *name = NULL;
     if (how->name != NULL) {
@@ -230,10 +215,9 @@ static int begin_in(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
         return rc;
     }
     if (name != NULL) {
-        more_of(start)->name = name;
+        gri_start_more(start)->name = name;
     }
     start->run = run;
-    *out = pid;
     return 0;
 }
 
@@ -251,30 +235,21 @@ static void tell_if_stopping(gri_ctx *ctx, const gri_spawn *how, gr_pid pid)
     }
 }
 
-int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
+/* By a START. */
+static int begin_by_message(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
+                            uint32_t run, bool *wakes)
 {
     int rc = 0;
     gr_msg *start = build_start(ctx, how, &rc);
     if (start == NULL) {
         return rc;
     }
-    gr_actor *slot = gri_slot_take(ctx, how->agent, &rc);
-    if (slot == NULL) {
-        free_start(ctx, start);
-        return rc;
-    }
-    gr_pid pid = GR_NOBODY;
-    rc = begin_in(ctx, slot, how, start, &pid);
+    rc = begin_in(ctx, slot, how, start, run);
     if (rc < 0) {
-        gri_lane_end(ctx, slot);
-        gri_slot_give(ctx, slot);
         free_start(ctx, start);
         return rc;
     }
-    GRI_TALLY(ctx, spawned);
-    if (out != NULL) {
-        *out = pid;
-    }
+    const gr_pid pid = {ctx->sys->node, gri_id(run, gri_index(slot))};
     bool idle = gri_inbox_push(&slot->inbox, start, false);
     if (how->name != NULL) {
         /* Behind START: what is sent to the name stands behind it, too. The new
@@ -287,6 +262,60 @@ int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
         gri_ring(ctx, slot);
     }
     tell_if_stopping(ctx, how, pid);
+    return 0;
+}
+
+/* Whether the beginning is nothing but fields to be set. */
+static bool is_plain(const gri_spawn *how)
+{
+    const gr_behavior *b = how->behavior;
+    return b != NULL && b->init == NULL && b->arena_max == 0 &&
+           how->name == NULL && how->monitor == 0 && !how->link && !how->ack &&
+           how->args.n == 0 && how->raw_args.ptr == NULL;
+}
+
+/* Without a START: with the consumer's role in hand, which is given back. What
+ * gri_system_stop tells the run from its publication on stands in the inbox,
+ * and is for it. */
+static int begin_plainly(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
+                         uint32_t run)
+{
+    int rc = gri_begin_plainly(ctx, slot, how->behavior, run);
+    if (rc == 0) {
+        rc = publish_run(ctx, slot, how, run);
+        if (rc < 0) {
+            gri_begin_not(ctx, slot);
+        }
+    }
+    if (!gri_inbox_idle(&slot->inbox, &slot->outlet)) {
+        gri_ring(ctx, slot);
+    }
+    return rc;
+}
+
+int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
+{
+    int rc = 0;
+    gr_actor *slot = gri_slot_take(ctx, how->agent, &rc);
+    if (slot == NULL) {
+        return rc;
+    }
+    /* relaxed: only the slot's taker writes it. */
+    const uint32_t run =
+        atomic_load_explicit(&slot->run, memory_order_relaxed) + 1;
+    /* The consumer of the run before may still be there. */
+    rc = is_plain(how) && gri_inbox_reclaim(&slot->inbox)
+             ? begin_plainly(ctx, slot, how, run)
+             : begin_by_message(ctx, slot, how, run, wakes);
+    if (rc < 0) {
+        gri_lane_end(ctx, slot);
+        gri_slot_give(ctx, slot);
+        return rc;
+    }
+    GRI_TALLY(ctx, spawned);
+    if (out != NULL) {
+        *out = (gr_pid){ctx->sys->node, gri_id(run, gri_index(slot))};
+    }
     return 0;
 }
 
@@ -432,142 +461,4 @@ int gri_spawn_agent(gr_actor *self, const gr_behavior *behavior, gr_values args)
         .tended = true, /* by gri_system_stop itself, last of all */
     };
     return gri_spawn_run(self->ctx, &how, NULL, NULL);
-}
-
-/* ---- the consumer's side --------------------------------------------------
- */
-
-static int take_state(gr_actor *self, size_t size)
-{
-    self->state = NULL;
-    if (size > 0) {
-        self->state =
-            gri_block_alloc(self->ctx->cache, size, &self->state_class);
-        if (self->state == NULL) {
-            return GR_ENOMEM;
-        }
-        memset(self->state, 0, size);
-    }
-    return 0;
-}
-
-/* What a START message says, read out of it. */
-typedef struct beginning {
-    const gr_behavior *behavior; /* NULL: a thread attaches */
-    gri_thread *thread;
-    gri_name *name; /* reserved for it, or NULL */
-    gr_pid parent;
-    uint64_t monitor; /* the parent's ref, or 0 */
-    bool link, ack;
-} beginning;
-
-static beginning read_start(gri_ctx *ctx, gr_msg *msg)
-{
-    gri_trailer *trailer = gri_msg_trailer(msg);
-    gri_start *more = more_of(msg);
-    beginning b = {
-        .parent = msg->from,
-        .monitor = trailer->ref,
-        .link = (trailer->extra & START_LINK) != 0,
-        .ack = (trailer->extra & START_ACK) != 0,
-    };
-    if (more == NULL) {
-        b.behavior = (const gr_behavior *)(uintptr_t)(trailer->extra &
-                                                      ~(int64_t)START_BITS);
-        return b;
-    }
-    b.behavior = more->behavior;
-    b.thread = more->thread;
-    b.name = more->name;
-    gri_block_free(ctx->cache, more, more->class_);
-    trailer->extra = 0; /* once */
-    return b;
-}
-
-/* The ends that the spawner asked for. */
-static int take_ties(gr_actor *self, const beginning *start)
-{
-    const size_t arena_max = start->behavior->arena_max;
-    if (!start->link && start->monitor == 0 && arena_max == 0 &&
-        start->name == NULL) {
-        return 0;
-    }
-    gri_ext *ext = gri_ext_of(self);
-    if (ext == NULL) {
-        if (start->name != NULL) {
-            gri_name_cancel(self->sys, start->name);
-        }
-        return GR_ENOMEM;
-    }
-    gri_name_adopt(self, start->name);
-    if (arena_max != 0) {
-        ext->arena_max = arena_max;
-    }
-    if (start->link) {
-        GR_TRY(gri_add_link(self, start->parent));
-    }
-    return start->monitor == 0
-               ? 0
-               : gri_add_watcher(self, start->parent, start->monitor);
-}
-
-/* Without memory for the ties nobody would hear of the end: tell them now. */
-static void tell_untied(gr_actor *self, const beginning *start)
-{
-    gr_exit_reason why = {GR_EXIT_ERROR, GR_ENOMEM, "no memory to start"};
-    gri_ctx *ctx = self->ctx;
-    if (start->link) {
-        gr_msg *msg = gri_exit_signal(ctx->cache, gri_pid_of(self), &why);
-        if (msg != NULL) {
-            gri_send_signal(ctx, start->parent, msg);
-        }
-    }
-    if (start->monitor != 0) {
-        gr_msg *msg =
-            gri_down_signal(ctx->cache, gri_pid_of(self), start->monitor, &why);
-        if (msg != NULL) {
-            gri_send_signal(ctx, start->parent, msg);
-        }
-    }
-}
-
-void gri_begin_run(gr_actor *self, gr_msg *msg)
-{
-    const beginning start = read_start(self->ctx, msg);
-    GR_DASSERT(self->now == 0);
-    self->now = msg->run;
-    gri_set_behavior(self, start.behavior);
-    self->todo = 0;
-    self->begun = false;
-    self->state = NULL;
-    self->trap_exit = false;
-    if (start.thread != NULL) {
-        gri_thread_hand_over(start.thread, self); /* brings its own ext */
-        gri_name_adopt(self, start.name);
-        return;
-    }
-    int rc = take_ties(self, &start);
-    if (rc < 0) {
-        tell_untied(self, &start);
-        gri_exit_error(self, rc, "start");
-        return;
-    }
-    self->trap_exit = start.behavior->trap_exit;
-    rc = take_state(self, start.behavior->state_size);
-    if (rc == 0 && start.behavior->init != NULL) {
-        rc = start.behavior->init(self, self->state, msg);
-        gri_lent_end(self->ctx);
-    }
-    if (rc < 0) {
-        gri_exit_error(self, rc, "init");
-        return;
-    }
-    self->begun = true;
-    if (start.ack && !gri_exiting(self)) {
-        rc = gri_send_new_signal(self->ctx, gri_pid_of(self), start.parent,
-                                 GRI_MSG_STARTED, 0);
-        if (rc < 0) {
-            gri_exit_error(self, rc, "start");
-        }
-    }
 }

@@ -85,7 +85,7 @@ static int next_msg(gr_actor *self, int64_t deadline_ns, gr_msg **out)
             continue;
         }
         if (!wait_bell(thread, deadline_ns)) {
-            if (gri_inbox_reclaim(&self->inbox, &self->outlet)) {
+            if (gri_inbox_reclaim(&self->inbox)) {
                 return GR_ETIMEOUT;
             }
             /* A push took the mark: its ring comes for certain, and at once. */

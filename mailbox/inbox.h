@@ -196,17 +196,19 @@ static inline bool gri_inbox_idle(gri_inbox *in, gri_outlet *out)
         memory_order_relaxed);
 }
 
-/* The former consumer, to take its role back from idle. False: a push was
- * faster and will schedule the consumer. */
-static inline bool gri_inbox_reclaim(gri_inbox *in, gri_outlet *out)
+/* Takes the consumer's role from idle, without a push: for the former consumer,
+ * and for who has a free slot. False: it is not idle; a push was faster, or the
+ * last consumer is still there. */
+static inline bool gri_inbox_reclaim(gri_inbox *in)
 {
-    /* Reading head is safe: only a consumer changes it. */
-    uintptr_t head = (uintptr_t)out->head;
-    uintptr_t expected = head | GRI_IDLE;
-    /* acquire: pairs with our own release in gri_inbox_idle, and keeps what the
+    /* relaxed: only compared. */
+    uintptr_t tail = atomic_load_explicit(&in->tail, memory_order_relaxed);
+    /* acquire: pairs with the release in gri_inbox_idle, and keeps what the
      * consumer does next behind the exchange. */
-    return atomic_compare_exchange_strong_explicit(
-        &in->tail, &expected, head, memory_order_acquire, memory_order_relaxed);
+    return (tail & GRI_IDLE) != 0 &&
+           atomic_compare_exchange_strong_explicit(
+               &in->tail, &tail, tail & ~GRI_IDLE, memory_order_acquire,
+               memory_order_relaxed);
 }
 
 /* Any thread: the depth below may be `limit` or more. A look at one line. */

@@ -120,16 +120,16 @@ static void the_role_is_reclaimed_only_before_a_push(void **state)
     box b;
     gr_msg x = {.len = 1};
     box_init(&b);
-    assert_true(gri_inbox_reclaim(&b.in, &b.out)); /* it starts idle */
-    assert_false(gri_inbox_reclaim(&b.in, &b.out));
+    assert_true(gri_inbox_reclaim(&b.in)); /* it starts idle */
+    assert_false(gri_inbox_reclaim(&b.in));
     assert_true(gri_inbox_idle(&b.in, &b.out));
-    assert_true(gri_inbox_reclaim(&b.in, &b.out));
+    assert_true(gri_inbox_reclaim(&b.in));
     assert_false(gri_inbox_push(&b.in, &x, true));
     assert_pops(&b, &x, &b.stub);
     assert_true(gri_inbox_idle(&b.in, &b.out));
     gr_msg y = {.len = 2};
     assert_true(gri_inbox_push(&b.in, &y, true));
-    assert_false(gri_inbox_reclaim(&b.in, &b.out));
+    assert_false(gri_inbox_reclaim(&b.in));
     assert_pops(&b, &y, &x);
 }
 
@@ -379,7 +379,7 @@ static void *consume_and_reclaim(void *arg)
             (void)sched_yield();
         } else if (gri_inbox_idle(&shared.in, &shared.out)) {
             (void)sched_yield();
-            if (gri_inbox_reclaim(&shared.in, &shared.out)) {
+            if (gri_inbox_reclaim(&shared.in)) {
                 reclaimed++;
                 atomic_store_explicit(&consumer_is_up, true,
                                       memory_order_relaxed);
@@ -403,7 +403,7 @@ static void a_reclaimed_role_is_nobody_elses(void **state)
     rung = reclaimed = 0;
     atomic_store_explicit(&bell, 0, memory_order_relaxed);
     atomic_store_explicit(&consumer_is_up, false, memory_order_relaxed);
-    assert_true(gri_inbox_reclaim(&shared.in, &shared.out));
+    assert_true(gri_inbox_reclaim(&shared.in));
     assert_int_equal(pthread_create(&consumer, NULL, consume_and_reclaim, NULL),
                      0);
     run_producers(produce_and_ring);

@@ -1,0 +1,168 @@
+/* actors/begin.c - how a run begins, in its slot's consumer. */
+#include <string.h>
+
+#include "actors/internal.h"
+#include "actors/start.h"
+
+static int take_state(gri_ctx *ctx, gr_actor *self, size_t size)
+{
+    self->state = NULL;
+    if (size > 0) {
+        self->state = gri_block_alloc(ctx->cache, size, &self->state_class);
+        if (self->state == NULL) {
+            return GR_ENOMEM;
+        }
+        memset(self->state, 0, size);
+    }
+    return 0;
+}
+
+/* What a START message says, read out of it. */
+typedef struct beginning {
+    const gr_behavior *behavior; /* NULL: a thread attaches */
+    gri_thread *thread;
+    gri_name *name; /* reserved for it, or NULL */
+    gr_pid parent;
+    uint64_t monitor; /* the parent's ref, or 0 */
+    bool link, ack;
+} beginning;
+
+static beginning read_start(gri_ctx *ctx, gr_msg *msg)
+{
+    gri_trailer *trailer = gri_msg_trailer(msg);
+    gri_start *more = gri_start_more(msg);
+    beginning b = {
+        .parent = msg->from,
+        .monitor = trailer->ref,
+        .link = (trailer->extra & GRI_START_LINK) != 0,
+        .ack = (trailer->extra & GRI_START_ACK) != 0,
+    };
+    if (more == NULL) {
+        b.behavior = (const gr_behavior *)(uintptr_t)(trailer->extra &
+                                                      ~(int64_t)GRI_START_BITS);
+        return b;
+    }
+    b.behavior = more->behavior;
+    b.thread = more->thread;
+    b.name = more->name;
+    gri_block_free(ctx->cache, more, more->class_);
+    trailer->extra = 0; /* once */
+    return b;
+}
+
+/* The ends that the spawner asked for. */
+static int take_ties(gr_actor *self, const beginning *start)
+{
+    const size_t arena_max = start->behavior->arena_max;
+    if (!start->link && start->monitor == 0 && arena_max == 0 &&
+        start->name == NULL) {
+        return 0;
+    }
+    gri_ext *ext = gri_ext_of(self);
+    if (ext == NULL) {
+        if (start->name != NULL) {
+            gri_name_cancel(self->sys, start->name);
+        }
+        return GR_ENOMEM;
+    }
+    gri_name_adopt(self, start->name);
+    if (arena_max != 0) {
+        ext->arena_max = arena_max;
+    }
+    if (start->link) {
+        GR_TRY(gri_add_link(self, start->parent));
+    }
+    return start->monitor == 0
+               ? 0
+               : gri_add_watcher(self, start->parent, start->monitor);
+}
+
+/* Without memory for the ties nobody would hear of the end: tell them now. */
+static void tell_untied(gr_actor *self, const beginning *start)
+{
+    gr_exit_reason why = {GR_EXIT_ERROR, GR_ENOMEM, "no memory to start"};
+    gri_ctx *ctx = self->ctx;
+    if (start->link) {
+        gr_msg *msg = gri_exit_signal(ctx->cache, gri_pid_of(self), &why);
+        if (msg != NULL) {
+            gri_send_signal(ctx, start->parent, msg);
+        }
+    }
+    if (start->monitor != 0) {
+        gr_msg *msg =
+            gri_down_signal(ctx->cache, gri_pid_of(self), start->monitor, &why);
+        if (msg != NULL) {
+            gri_send_signal(ctx, start->parent, msg);
+        }
+    }
+}
+
+static inline void set_run(gr_actor *self, uint32_t run, const gr_behavior *b)
+{
+    GR_DASSERT(self->now == 0);
+    self->now = run;
+    gri_set_behavior(self, b);
+    self->todo = 0;
+    self->begun = false;
+    self->state = NULL;
+    self->trap_exit = false;
+}
+
+int gri_begin_plainly(gri_ctx *ctx, gr_actor *slot, const gr_behavior *b,
+                      uint32_t run)
+{
+    set_run(slot, run, b);
+    slot->trap_exit = b->trap_exit;
+    slot->begun = true;
+    int rc = take_state(ctx, slot, b->state_size);
+    if (rc < 0) {
+        gri_begin_not(ctx, slot);
+    }
+    return rc;
+}
+
+void gri_begin_not(gri_ctx *ctx, gr_actor *slot)
+{
+    if (slot->state != NULL) {
+        gri_block_free(ctx->cache, slot->state, slot->state_class);
+        slot->state = NULL;
+    }
+    gri_set_behavior(slot, NULL);
+    slot->now = 0;
+    slot->begun = false;
+}
+
+void gri_begin_run(gr_actor *self, gr_msg *msg)
+{
+    const beginning start = read_start(self->ctx, msg);
+    set_run(self, msg->run, start.behavior);
+    if (start.thread != NULL) {
+        gri_thread_hand_over(start.thread, self); /* brings its own ext */
+        gri_name_adopt(self, start.name);
+        return;
+    }
+    int rc = take_ties(self, &start);
+    if (rc < 0) {
+        tell_untied(self, &start);
+        gri_exit_error(self, rc, "start");
+        return;
+    }
+    self->trap_exit = start.behavior->trap_exit;
+    rc = take_state(self->ctx, self, start.behavior->state_size);
+    if (rc == 0 && start.behavior->init != NULL) {
+        rc = start.behavior->init(self, self->state, msg);
+        gri_lent_end(self->ctx);
+    }
+    if (rc < 0) {
+        gri_exit_error(self, rc, "init");
+        return;
+    }
+    self->begun = true;
+    if (start.ack && !gri_exiting(self)) {
+        rc = gri_send_new_signal(self->ctx, gri_pid_of(self), start.parent,
+                                 GRI_MSG_STARTED, 0);
+        if (rc < 0) {
+            gri_exit_error(self, rc, "start");
+        }
+    }
+}
