@@ -110,8 +110,9 @@ static void let_go(gri_ctx *ctx, uint64_t sender, uint64_t token)
     }
     (void)pthread_mutex_unlock(&sys->slow_lock);
     if (parked) {
-        gri_sched_submit(&sys->sched, ctx->submits,
-                         &sys->slots[(uint32_t)sender].task);
+        /* Behind: best of all another worker sends while this one receives. */
+        gri_sched_submit_behind(&sys->sched, ctx->submits,
+                                &sys->slots[(uint32_t)sender].task);
     }
 }
 

@@ -12,7 +12,8 @@ enum {
     TURN_SENDS = 1000,    /* sent in a turn: a producer that floods gives way */
     TURN_MS = 1,          /* a turn of long callbacks gives way, too */
     /* An idle inbox holds at most 128 bytes. */
-    FIRST_LOOK = 4, /* messages: then a turn reads the clock first */
+    FIRST_LOOK = 4,  /* messages: then a turn reads the clock first */
+    FIRST_FETCH = 8, /* messages: then it sees whether many wait */
     STUB_CLASS_MAX = GRI_CLASS_MSG + 1
 };
 
@@ -356,10 +357,21 @@ static unsigned replay(gr_actor *self, unsigned n)
     return n;
 }
 
+/* The messages that surely wait behind the n-th. */
+static unsigned waits_behind(gr_actor *self, unsigned n)
+{
+    /* relaxed, both: about so many. */
+    const uint32_t depth =
+        atomic_load_explicit(&self->inbox.queued, memory_order_relaxed) -
+        atomic_load_explicit(&self->outlet.taken, memory_order_relaxed);
+    return (int32_t)depth > 2 * GRI_AHEAD ? n + depth - 2 * GRI_AHEAD : 0;
+}
+
 /* A turn goes on after n messages. */
 static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n)
 {
     gri_ctx *ctx = self->ctx;
+    unsigned fetch_to = 0; /* up to which message others are fetched ahead */
     while (n < TURN_MESSAGES && ctx->sends < TURN_SENDS) {
         if (n > 0 && is_long(ctx, n)) {
             break;
@@ -375,6 +387,11 @@ static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n)
                 return;
             }
             continue;
+        }
+        if (n < fetch_to) {
+            gri_msg_fetch_ahead(msg);
+        } else if (n == FIRST_FETCH) {
+            fetch_to = waits_behind(self, n);
         }
         const after then = handle(self, msg);
         if (then == AFTER_GONE) {

@@ -76,6 +76,7 @@ static inline gri_writer gri_builder_begin_short(gri_builder *b, uint32_t n,
     gr_msg *msg = gri_block_pop(cache, class_);
     /* As gri_msg_new does, but for what a push and the sender set. */
     msg->run = 0;
+    gri_msg_set_ahead(msg, gri_block_ahead(cache, class_));
     msg->len = 0;
     msg->kind = GRI_MSG_USER;
     msg->class_ = (uint8_t)class_;
@@ -125,6 +126,7 @@ static inline gr_msg *gri_build_short(gri_builder *b, uint64_t tag,
         return NULL;
     }
     gr_msg *msg = gri_block_pop(cache, GRI_CLASS_MSG);
+    gri_msg_set_ahead(msg, gri_block_ahead(cache, GRI_CLASS_MSG));
     uint8_t *const payload = gri_msg_payload(msg);
     const uint64_t bytes[] = {htole64(tag), htole64(tag_rest)};
     payload[0] = (uint8_t)(GRI_FIXARRAY | (with_x ? 2 : 1));

@@ -122,6 +122,14 @@ static inline bool gri_block_at_hand(const gri_cache *cache, unsigned class_)
     return stack->top != stack->bottom;
 }
 
+/* The one that will be popped as the GRI_AHEAD-th after the one just popped, if
+ * no block is freed meanwhile; NULL: not known. */
+static inline const void *gri_block_ahead(const gri_cache *cache,
+                                          unsigned class_)
+{
+    return cache->stack[class_].top[-GRI_AHEAD];
+}
+
 /* The next block of a class of which there is one. One that comes soon is made
  * ready to be written: it was last used long ago, or on another processor, and
  * the exchange that sends a message waits for all that was written to it.

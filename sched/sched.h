@@ -117,8 +117,9 @@ void gri_sched_fini(gri_sched *s);
 
 /* What gri_sched_submit does where no worker submits. */
 void gri_sched_submit_slow(gri_sched *s, gri_task *task);
-/* The task was in the worker's slot, and another stands there now. */
-void gri_sched_displaced(gri_worker *worker, gri_task *task);
+/* As gri_sched_submit, but not into the slot: behind what waits, or to a worker
+ * that has nothing to do. */
+void gri_sched_submit_behind(gri_sched *s, gri_worker *worker, gri_task *task);
 /* Any thread; worker is the calling one; NULL: it is none, or, in deterministic
  * mode, in any case. Inline, as most messages submit who gets them. */
 static inline void gri_sched_submit(gri_sched *s, gri_worker *worker,
@@ -130,7 +131,7 @@ static inline void gri_sched_submit(gri_sched *s, gri_worker *worker,
     }
     gri_task *displaced = gri_runnext_put(&worker->next, task);
     if (displaced != NULL) {
-        gri_sched_displaced(worker, displaced);
+        gri_sched_submit_behind(s, worker, displaced);
     }
 }
 /* In run: this turn took long: timers and other threads' tasks come next, and

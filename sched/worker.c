@@ -308,12 +308,6 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-void gri_sched_displaced(gri_worker *worker, gri_task *task)
-{
-    queue_push(worker, task);
-    gri_sched_notify(worker->sched);
-}
-
 void gri_sched_submit_slow(gri_sched *s, gri_task *task)
 {
     if (s->is_sim) {
@@ -329,6 +323,16 @@ void gri_sched_submit_slow(gri_sched *s, gri_task *task)
         return;
     }
     inject_push(s, task);
+    gri_sched_notify(s);
+}
+
+void gri_sched_submit_behind(gri_sched *s, gri_worker *worker, gri_task *task)
+{
+    if (worker == NULL) {
+        gri_sched_submit_slow(s, task);
+        return;
+    }
+    queue_push(worker, task);
     gri_sched_notify(s);
 }
 
