@@ -18,8 +18,8 @@
  * `taking`, or that the taking is over. Nobody waits for the other.
  *
  * Putting needs none of this. Only the owner puts, so a slot that it sees empty
- * stays empty, and a plain store will do; from a full one the owner and a thief
- * both take by one atomic step. tests/model/runnext.pml has it all.
+ * stays empty, and a plain store will do; into a full one nothing is put.
+ * tests/model/runnext.pml has it all.
  *
  * Where there is no such barrier, the owner takes by an exchange. It may be
  * refused later, too, by a filter of system calls: then the thief says so, and
@@ -63,17 +63,16 @@ static inline gri_task *gri_runnext_look(gri_runnext *n)
     return atomic_load_explicit(&n->task, memory_order_relaxed);
 }
 
-/* Owner only. Returns the task that stood there. */
-static inline gri_task *gri_runnext_put(gri_runnext *n, gri_task *task)
+/* Owner only. False: another stands there. */
+static inline bool gri_runnext_put(gri_runnext *n, gri_task *task)
 {
-    if (gri_runnext_look(n) == NULL) {
-        /* release: publishes what the task is to do; pairs with the acquire in
-         * gri_runnext_steal. */
-        atomic_store_explicit(&n->task, task, memory_order_release);
-        return NULL;
+    if (gri_runnext_look(n) != NULL) {
+        return false;
     }
-    /* release: as above. No acquire: what comes back is our own. */
-    return atomic_exchange_explicit(&n->task, task, memory_order_release);
+    /* release: publishes what the task is to do; pairs with the acquire in
+     * gri_runnext_steal. */
+    atomic_store_explicit(&n->task, task, memory_order_release);
+    return true;
 }
 
 /* gri_runnext_take where there is no barrier. */

@@ -3,9 +3,9 @@
  * one by one on the thread that asks for it. It knows nothing of actors.
  *
  * A task is submitted when it has something to do, and never twice before it
- * has run. Where it goes: from a worker, into that worker's run-next slot (the
- * one that was there moves into the queue), so that two tasks that talk to each
- * other stay on one core; from any other thread, into the inject queue.
+ * has run. Where it goes: from a worker, into that worker's run-next slot, so
+ * that two tasks that talk to each other stay on one core; if another stands
+ * there, into its queue; from any other thread, into the inject queue.
  *
  * A slot is its worker's business, and filling it wakes nobody. But a worker
  * may be busy for long with the task that filled it: so, while one is awake,
@@ -129,9 +129,8 @@ static inline void gri_sched_submit(gri_sched *s, gri_worker *worker,
         gri_sched_submit_slow(s, task);
         return;
     }
-    gri_task *displaced = gri_runnext_put(&worker->next, task);
-    if (displaced != NULL) {
-        gri_sched_submit_behind(s, worker, displaced);
+    if (!gri_runnext_put(&worker->next, task)) {
+        gri_sched_submit_behind(s, worker, task);
     }
 }
 /* In run: this turn took long: timers and other threads' tasks come next, and

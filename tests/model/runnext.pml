@@ -14,7 +14,7 @@
  * mutant CLEAR_LATE: the owner's taking is over before the slot is empty
  * mutant LOOK_FIRST: the owner looks for a thief before it announces itself
  * mutant NO_LOCK: two thieves may be at it
- * mutant PUT_BLIND: the owner puts by a plain store where a task stands
+ * mutant PUT_BLIND: the owner puts where a task stands
  */
 #define THIEVES 2
 #define TRIES 1
@@ -130,32 +130,14 @@ active proctype owner()
         :: else ->
             there[t] = true;
             look(old);
+            if
 #ifdef PUT_BLIND
-            if
-            :: true ->
-                store(TASK, t)
-            fi;
-            atomic {
-                if
-                :: old != NIL -> took(old)
-                :: else
-                fi
-            }
+            :: true -> store(TASK, t)
 #else
-            if
             :: old == NIL -> store(TASK, t)
-            :: else ->
-                atomic { /* the exchange */
-                    drain();
-                    old = task;
-                    task = t;
-                    if
-                    :: old != NIL -> took(old)
-                    :: else
-                    fi
-                }
-            fi
+            :: else -> there[t] = false /* not put */
 #endif
+            fi
         fi
     :: puts > 0 -> /* take */
         look(old);
