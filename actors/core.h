@@ -92,6 +92,12 @@ struct gri_ctx {
     gri_msgpack *msgpack; /* see msgpack.c; NULL until it is used */
 };
 
+/* What a worker writes with each message: on lines of its own. */
+typedef struct gri_worker_side {
+    alignas(GRI_CACHE_LINE) gri_ctx ctx;
+    gri_cache cache;
+} gri_worker_side;
+
 typedef enum gri_place {
     GRI_PLACE_WORKER = 0, /* a push that wakes submits the task */
     GRI_PLACE_THREAD      /* a push that wakes rings the thread's bell */
@@ -249,25 +255,27 @@ struct gr_system {
     gri_log log;
     gri_sched sched;
     gri_depot depot;
-    gr_actor *slots;       /* reserved for actors_max; slot 0 is never used */
-    gri_drops *drops;      /* of each slot, likewise */
-    gri_account *accounts; /* likewise */
-    gri_ctx *worker_ctx;
-    gri_cache *worker_caches;
 
-    /* Any thread, atomic. */
-    _Atomic(uint32_t) slots_ready; /* slots that exist */
-    _Atomic(uint64_t) births;
+    /* A line that all read, with each message; it is seldom written. */
+    alignas(GRI_CACHE_LINE) gr_actor *slots; /* reserved for actors_max; slot 0
+                                                is never used */
+    _Atomic(uint32_t) slots_ready;           /* slots that exist */
     _Atomic(bool) stopping;
-    _Atomic(uint32_t) exits;        /* futex: counts exits while stopping */
-    _Atomic(uint64_t) dead_letters; /* for the log's summaries */
     _Atomic(bool) dead_watched;
     _Atomic(const gri_route *) route;
     _Atomic(void *) net;
     _Atomic(gri_part *) part;
+    gri_drops *drops;      /* of each slot, like them */
+    gri_account *accounts; /* likewise */
+    alignas(GRI_CACHE_LINE) gri_worker_side *sides; /* of each worker */
+
+    /* Any thread, atomic; written with each spawn, or seldom read. */
+    alignas(GRI_CACHE_LINE) _Atomic(uint64_t) births;
+    _Atomic(uint32_t) exits;        /* futex: counts exits while stopping */
+    _Atomic(uint64_t) dead_letters; /* for the log's summaries */
 
     /* Under lock. */
-    pthread_mutex_t lock;
+    alignas(GRI_CACHE_LINE) pthread_mutex_t lock;
     uint32_t
         *free_slots; /* a stack, reserved for actors_max; not a list through
                         the slots, which another core has in its cache */
@@ -281,16 +289,16 @@ struct gr_system {
     gri_lane *lanes; /* all that were ever made */
 
     /* Under names_lock. */
-    pthread_mutex_t names_lock;
+    alignas(GRI_CACHE_LINE) pthread_mutex_t names_lock;
     gri_map names;
 
     /* Under slow_lock: who waits for whom, see slow.c. */
-    pthread_mutex_t slow_lock;
+    alignas(GRI_CACHE_LINE) pthread_mutex_t slow_lock;
     gri_map waits;
     uint64_t wait_tokens;
 
     /* Any thread, by atomic addition: of those without a context. */
-    gri_counters foreign;
+    alignas(GRI_CACHE_LINE) gri_counters foreign;
 
     gri_timer reap; /* for the depot; see reap.c */
 

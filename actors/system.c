@@ -78,19 +78,18 @@ static void init_locks(gr_system *sys)
 static int start_workers(gr_system *sys)
 {
     unsigned n = sys->sched.n;
-    gri_cache *caches = calloc(n, sizeof *caches);
     void **users = calloc(n, sizeof *users);
-    sys->worker_ctx = calloc(n, sizeof *sys->worker_ctx);
-    sys->worker_caches = caches;
-    if (caches == NULL || users == NULL || sys->worker_ctx == NULL) {
+    sys->sides = gri_lines_new(n * sizeof *sys->sides);
+    if (users == NULL || sys->sides == NULL) {
         free(users);
         return GR_ENOMEM;
     }
     for (unsigned i = 0; i < n; i++) {
-        gri_cache_init(&caches[i], &sys->depot);
-        gri_ctx_init(&sys->worker_ctx[i], sys, &sys->sched.workers[i],
-                     &caches[i], ++sys->context_ids);
-        users[i] = &sys->worker_ctx[i];
+        gri_worker_side *side = &sys->sides[i];
+        gri_cache_init(&side->cache, &sys->depot);
+        gri_ctx_init(&side->ctx, sys, &sys->sched.workers[i], &side->cache,
+                     ++sys->context_ids);
+        users[i] = &side->ctx;
     }
     gri_cache_init(&sys->stop_cache, &sys->depot);
     gri_ctx_init(&sys->stop_ctx, sys, NULL, &sys->stop_cache,
@@ -109,15 +108,14 @@ void gri_system_free(gr_system *sys)
         sys->dead_watchers = l->next;
         free(l);
     }
-    for (unsigned i = 0; sys->worker_ctx != NULL && i < sys->sched.n; i++) {
-        gri_msgpack_free(&sys->worker_ctx[i]);
+    for (unsigned i = 0; sys->sides != NULL && i < sys->sched.n; i++) {
+        gri_msgpack_free(&sys->sides[i].ctx);
     }
     gri_lanes_fini(sys); /* what it frees may want the scheduler's timers */
     gri_sched_fini(&sys->sched);
     gri_table_fini(sys);
     gri_depot_fini(&sys->depot);
-    free(sys->worker_ctx);
-    free(sys->worker_caches);
+    free(sys->sides);
     (void)pthread_mutex_destroy(&sys->lock); /* nobody holds them */
     (void)pthread_mutex_destroy(&sys->names_lock);
     (void)pthread_mutex_destroy(&sys->slow_lock);
@@ -136,7 +134,7 @@ static uint64_t new_node(uint64_t seed)
 
 int gr_system_start(const gr_system_opts *opts, gr_system **out)
 {
-    gr_system *sys = calloc(1, sizeof *sys);
+    gr_system *sys = gri_lines_new(sizeof *sys);
     if (sys == NULL) {
         return GR_ENOMEM;
     }
@@ -220,7 +218,7 @@ void gr_system_stats(gr_system *sys, gr_stats *out)
     gr_stats stats = {0};
     for (unsigned i = 0; i < sys->sched.n; i++) {
         const gri_worker *w = &sys->sched.workers[i];
-        gri_counters_add(&sum, &sys->worker_ctx[i].counters);
+        gri_counters_add(&sum, &sys->sides[i].ctx.counters);
         stats.turns += value_of(&w->turns);
         stats.steals += value_of(&w->steals);
         stats.parks += value_of(&w->parks);

@@ -1,8 +1,10 @@
-/* base/memory.h - rounding and finding the struct around a member. */
+/* base/memory.h - rounding, the struct around a member, and cache lines. */
 #ifndef GRI_BASE_MEMORY_H
 #define GRI_BASE_MEMORY_H
 
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define GRI_CACHE_LINE 64
 
@@ -14,6 +16,15 @@
 static inline size_t gri_round_up(size_t n, size_t to)
 {
     return (n + to - 1) & ~(to - 1);
+}
+
+/* Zeroed memory that shares no line with anything else, for free(). NULL: there
+ * is none. */
+static inline void *gri_lines_new(size_t size)
+{
+    size = gri_round_up(size, GRI_CACHE_LINE);
+    void *p = aligned_alloc(GRI_CACHE_LINE, size);
+    return p != NULL ? memset(p, 0, size) : NULL;
 }
 
 /* Brings the line at p to this processor, to be written: in one step, where a

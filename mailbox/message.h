@@ -85,7 +85,9 @@ _Static_assert(sizeof(gr_msg) == GRI_PAYLOAD_AT, "it is public");
  */
 static inline void gri_msg_set_ahead(gr_msg *msg, const void *block)
 {
-    msg->ahead = (int32_t)(((intptr_t)block - (intptr_t)msg) / GRI_CACHE_LINE);
+    /* Modulo 2^32, and so right for one that stands before it, too. */
+    msg->ahead = (int32_t)(uint32_t)(((uintptr_t)block - (uintptr_t)msg) /
+                                     GRI_CACHE_LINE);
 }
 
 static inline void gri_msg_fetch_ahead(const gr_msg *msg)

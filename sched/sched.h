@@ -85,12 +85,14 @@ struct gri_sched {
     bool is_sim;              /* constant: deterministic, no threads */
     gri_worker *workers;      /* constant */
 
-    /* Any thread, atomic; see park.c. */
-    _Atomic(uint64_t) parked;   /* a bit for each worker that sleeps */
+    /* Any thread, atomic; see park.c. Looked at with each task that goes into a
+     * queue. */
+    alignas(GRI_CACHE_LINE) _Atomic(uint64_t) parked; /* a bit for each worker
+                                                         that sleeps */
     _Atomic(int32_t) searching; /* workers that look for tasks */
     _Atomic(bool) stopping;
 
-    pthread_mutex_t inject_lock;
+    alignas(GRI_CACHE_LINE) pthread_mutex_t inject_lock;
     gri_task *inject_first, *inject_last; /* under inject_lock */
     _Atomic(uint32_t) inject_count;       /* written under inject_lock */
 
