@@ -17,7 +17,8 @@ enum {
                          that waits into its queue, and takes what waits longest
                          there. A prime, so that no pattern of the program locks
                          in */
-    INJECT_MAX = 128  /* tasks of other threads that a worker takes at once */
+    INJECT_MAX = 128, /* tasks of other threads that a worker takes at once */
+    PAUSES = 64       /* between two looks around: about a microsecond */
 };
 
 /* How long a worker looks around before it sleeps: about what it costs to sleep
@@ -204,6 +205,18 @@ static gri_task *look_around(gri_worker *w, bool elsewhere)
     return task == NULL && elsewhere ? steal(w) : task;
 }
 
+/* Each look takes lines away from who writes them: not too often. */
+static void pause_a_little(void)
+{
+    for (unsigned i = 0; i < PAUSES; i++) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("yield");
+#endif
+    }
+}
+
 static gri_task *search(gri_worker *w)
 {
     gri_sched *s = w->sched;
@@ -224,6 +237,7 @@ static gri_task *search(gri_worker *w)
     const int64_t until_ns = now_ns + spin_ns;
     gri_task *task = look_around(w, elsewhere);
     while (task == NULL && now_ns < until_ns) {
+        pause_a_little();
         now_ns = fire_all_due(w);
         task = look_around(w, elsewhere);
     }
