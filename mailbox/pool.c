@@ -291,16 +291,35 @@ static gri_magazine *fetch_full(gri_depot *depot, unsigned class_,
     return full;
 }
 
+/* What was freed into the other magazine, if those are so many at least, comes
+ * into use. */
+static bool turn_over(gri_cache *cache, unsigned class_, ptrdiff_t least)
+{
+    gri_stack *freed = &cache->stack[class_];
+    if (class_ != GRI_CLASS_MSG || freed->top - freed->bottom < least) {
+        return false;
+    }
+    gri_magazine *empty = unload(&cache->source);
+    load(&cache->source, class_, unload(freed));
+    if (empty != NULL) {
+        load(freed, class_, empty);
+    }
+    return true;
+}
+
 /* Loads a magazine with blocks; if there is none and no shell either, returns a
  * block that is in none. The loaded one has no blocks. */
 static void *refill(gri_cache *cache, unsigned class_)
 {
     gri_depot *depot = cache->depot;
-    gri_stack *stack = &cache->stack[class_];
+    gri_stack *stack = gri_source(cache, class_);
+    if (turn_over(cache, class_, GRI_MAGAZINE / 2)) {
+        return NULL;
+    }
     gri_magazine *empty = unload(stack);
-    gri_magazine *full = stack->spare;
+    gri_magazine *full = cache->stack[class_].spare;
     if (full != NULL && full->count > 0) {
-        stack->spare = empty;
+        cache->stack[class_].spare = empty;
         load(stack, class_, full);
         return NULL;
     }
@@ -312,14 +331,18 @@ static void *refill(gri_cache *cache, unsigned class_)
     if (empty == NULL) {
         empty = new_shell(depot);
     }
-    if (empty != NULL) {
-        empty->count =
-            gri_slabs_take(&depot->slabs, class_, empty->slot, room_of(class_));
-        load(stack, class_, empty);
-        return NULL;
-    }
     void *block = NULL;
-    (void)gri_slabs_take(&depot->slabs, class_, &block, 1);
+    uint32_t n;
+    if (empty != NULL) {
+        n = gri_slabs_take(&depot->slabs, class_, empty->slot, room_of(class_));
+        empty->count = n;
+        load(stack, class_, empty);
+    } else {
+        n = gri_slabs_take(&depot->slabs, class_, &block, 1);
+    }
+    if (n == 0) { /* then what little there is */
+        (void)turn_over(cache, class_, 1);
+    }
     return block;
 }
 
@@ -332,7 +355,7 @@ void *gri_block_alloc_slow(gri_cache *cache, size_t size, uint8_t *class_out)
     }
     *class_out = (uint8_t)class_;
     void *block = refill(cache, class_);
-    gri_stack *stack = &cache->stack[class_];
+    gri_stack *stack = gri_source(cache, class_);
     return stack->top != stack->bottom ? *--stack->top : block;
 }
 
@@ -380,6 +403,7 @@ static void bring(gri_depot *depot, unsigned class_, gri_magazine *magazine)
 
 void gri_cache_flush(gri_cache *cache)
 {
+    bring(cache->depot, GRI_CLASS_MSG, unload(&cache->source));
     for (unsigned i = 0; i < GRI_CLASSES; i++) {
         gri_stack *stack = &cache->stack[i];
         bring(cache->depot, i, unload(stack));

@@ -75,11 +75,21 @@ typedef struct gri_stack {
     gri_magazine *spare; /* full, empty, or NULL */
 } gri_stack;
 
-/* One thread's half. */
+/* One thread's half. The smallest messages are taken from one magazine and freed
+ * into another, so that they are used in turn: who knows one of a stream knows
+ * where the next ones stand (message.h). Larger blocks are used again at once,
+ * while they are in the cache of the processor. */
 typedef struct gri_cache {
     gri_depot *depot;
+    gri_stack source; /* of GRI_CLASS_MSG */
     gri_stack stack[GRI_CLASSES];
 } gri_cache;
+
+/* Where blocks of a class are taken from. */
+static inline gri_stack *gri_source(gri_cache *cache, unsigned class_)
+{
+    return class_ == GRI_CLASS_MSG ? &cache->source : &cache->stack[class_];
+}
 
 /* Returns 0 or GR_ENOMEM. */
 int gri_depot_init(gri_depot *depot);
@@ -116,18 +126,17 @@ void *gri_block_alloc_slow(gri_cache *cache, size_t size, uint8_t *class_out);
 void gri_block_free_slow(gri_cache *cache, void *block, uint8_t class_);
 
 /* Whether the cache has a block of the class. */
-static inline bool gri_block_at_hand(const gri_cache *cache, unsigned class_)
+static inline bool gri_block_at_hand(gri_cache *cache, unsigned class_)
 {
-    const gri_stack *stack = &cache->stack[class_];
+    const gri_stack *stack = gri_source(cache, class_);
     return stack->top != stack->bottom;
 }
 
 /* The one that will be popped as the GRI_AHEAD-th after the one just popped, if
  * no block is freed meanwhile; NULL: not known. */
-static inline const void *gri_block_ahead(const gri_cache *cache,
-                                          unsigned class_)
+static inline const void *gri_block_ahead(gri_cache *cache, unsigned class_)
 {
-    return cache->stack[class_].top[-GRI_AHEAD];
+    return gri_source(cache, class_)->top[-GRI_AHEAD];
 }
 
 /* The next block of a class of which there is one. One that comes soon is made
@@ -137,7 +146,7 @@ static inline const void *gri_block_ahead(const gri_cache *cache,
  * harm.) */
 static inline void *gri_block_pop(gri_cache *cache, unsigned class_)
 {
-    gri_stack *stack = &cache->stack[class_];
+    gri_stack *stack = gri_source(cache, class_);
     void **top = --stack->top;
     gri_prefetch_write(top[-GRI_AHEAD]);
     return *top;

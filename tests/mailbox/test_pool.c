@@ -97,6 +97,28 @@ static void a_freed_block_is_the_next_one(void **state)
     gri_block_free(&b->cache, second, class_);
 }
 
+/* Who takes as many messages as it frees, as most do, knows where the next ones
+ * will stand, but for the last of each magazine. */
+static void blocks_of_messages_come_as_announced(void **state)
+{
+    enum { MANY = 6000 };
+    box *b = *state;
+    const void *announced[GRI_AHEAD] = {NULL};
+    unsigned right = 0;
+    for (unsigned i = 0; i < MANY; i++) {
+        uint8_t class_ = GRI_CLASS_MSG;
+        const bool at_hand = gri_block_at_hand(&b->cache, class_);
+        void *block = at_hand ? gri_block_pop(&b->cache, class_)
+                              : gri_block_alloc(&b->cache, 64, &class_);
+        assert_int_equal(class_, GRI_CLASS_MSG);
+        right += block == announced[i % GRI_AHEAD];
+        announced[i % GRI_AHEAD] =
+            at_hand ? gri_block_ahead(&b->cache, class_) : NULL;
+        gri_block_free(&b->cache, block, class_);
+    }
+    assert_true(right > MANY / GRI_MAGAZINE * (GRI_MAGAZINE - 5));
+}
+
 enum { HELD = 1000 };
 static struct held {
     uint8_t *block;
@@ -326,6 +348,32 @@ static void freeing_without_memory_is_safe(void **state)
     free(small);
 }
 
+/* What a thread has freed is in another magazine than what it takes from: it is
+ * found there when there is nothing else. */
+static void the_last_blocks_are_found(void **state)
+{
+    enum { MOST = 1 << 20, FEW = 3 };
+    box *b = *state;
+    void **small = malloc(MOST * sizeof *small);
+    void *few[FEW];
+    assert_non_null(small);
+    assert_int_equal(take_all(b, 64, small, 1), 1);
+    no_mappings = true;
+    unsigned n = 1 + take_all(b, 64, small + 1, MOST - 1);
+    assert_true(n > 100 && n < MOST);
+    for (unsigned i = 0; i < 10; i++) {
+        free_all(b, 64, small, FEW);
+        assert_int_equal(take_all(b, 64, few, FEW), FEW);
+        assert_int_equal(take_all(b, 64, small, 1), 0);
+        for (unsigned k = 0; k < FEW; k++) {
+            small[k] = few[k];
+        }
+    }
+    no_mappings = false;
+    free_all(b, 64, small, n);
+    free(small);
+}
+
 /* A thread's cache ends with blocks left over, each time. */
 static void caches_that_come_and_go_need_no_new_memory(void **state)
 {
@@ -443,6 +491,8 @@ int main(void)
         TEST(a_freed_block_is_the_next_one),
         TEST(blocks_in_use_are_nobody_elses),
         TEST(blocks_travel_between_threads),
+        TEST(blocks_of_messages_come_as_announced),
+        TEST(the_last_blocks_are_found),
         TEST(without_memory_messages_fail_and_nothing_leaks),
         TEST(signals_fail_likewise),
         TEST(a_signal_without_payload_is_an_empty_list),
