@@ -75,10 +75,10 @@ typedef struct gri_stack {
     gri_magazine *spare; /* full, empty, or NULL */
 } gri_stack;
 
-/* One thread's half. The smallest messages are taken from one magazine and freed
- * into another, so that they are used in turn: who knows one of a stream knows
- * where the next ones stand (message.h). Larger blocks are used again at once,
- * while they are in the cache of the processor. */
+/* One thread's half. The smallest messages are taken from one magazine and
+ * freed into another, so that they are used in turn: who knows one of a stream
+ * knows where the next ones stand (message.h). Larger blocks are used again at
+ * once, while they are in the cache of the processor. */
 typedef struct gri_cache {
     gri_depot *depot;
     gri_stack source; /* of GRI_CLASS_MSG */
