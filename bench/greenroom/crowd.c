@@ -32,7 +32,7 @@ static int big_next(gr_actor *self, big_state *s)
         return gr_send(self, s->owner, "done", s->sent);
     }
     s->sent++;
-    s->expected = (int64_t)(bench_random(&s->seed) % (uint64_t)s->n_all);
+    s->expected = bench_random(&s->seed) % s->n_all;
     return gr_send(self, s->all[s->expected], "ping", s->id);
 }
 
@@ -305,12 +305,12 @@ static int teller_init(gr_actor *self, void *state, const gr_msg *args)
 static int transfer_all(gr_actor *self, teller_state *t)
 {
     uint64_t seed = 123456;
-    const uint64_t n = (uint64_t)t->n_accounts;
+    const int64_t n = t->n_accounts;
     for (t->open = 0; t->open < t->n; t->open++) {
-        const uint64_t from = bench_random(&seed) % (n / 10 * 8);
-        uint64_t distance = bench_random(&seed) % (n - from);
+        const int64_t from = bench_random(&seed) % (n / 10 * 8);
+        int64_t distance = bench_random(&seed) % (n - from);
         distance = distance == 0 ? 1 : distance;
-        const int64_t amount = 1 + (int64_t)(bench_random(&seed) % AMOUNT_MAX);
+        const int64_t amount = 1 + bench_random(&seed) % AMOUNT_MAX;
         t->amounts += amount;
         GR_TRY(gr_send(self, t->accounts[from], 7, amount,
                        t->accounts[from + distance]));

@@ -245,26 +245,12 @@ static int flood_peer(gr_actor *self, puppet *p, const gr_msg *msg)
     return 0;
 }
 
-static int hear_nothing(gr_actor *self, puppet *p, const gr_msg *msg)
-{
-    (void)self, (void)msg;
-    p->n++;
-    return 0;
-}
-
-static int be_deaf(gr_actor *self, puppet *p, const gr_msg *msg)
-{
-    (void)self, (void)msg;
-    p->hear = hear_nothing;
-    return 0;
-}
-
 static void scene_dropped_question(stage *s)
 {
     gr_pid a = lanes_dropper(s, 'a');
     gr_pid b = stage_puppet(s, 'b');
     stage_settle(s);
-    stage_do(s, a, be_deaf);
+    stage_do(s, a, puppet_be_counter);
     stage_expect_words(s, "+a +b");
     stage_do_to(s, b, flood_peer, a); /* one turn: the question is dropped */
     stage_expect(s, "answer:GR_EAGAIN");
@@ -444,10 +430,10 @@ static void test_both_lanes_at_once(void **state)
 static void scene_kept(stage *s)
 {
     gr_pid a = lanes_dropper(s, 'a');
-    stage_do(s, a, be_deaf);
+    stage_do(s, a, puppet_be_counter);
     CHECK_RC(gr_call(s->self, a, 1000, gr_expect("x"), "x"), GR_ENOREPLY);
     gr_pid b = urgent_one(s, 'b');
-    stage_do(s, b, be_deaf);
+    stage_do(s, b, puppet_be_counter);
     CHECK_RC(gr_call(s->self, b, 1000, gr_expect("x"), "x"), GR_ENOREPLY);
     s->journal[0] = '\0';
 }

@@ -13,33 +13,12 @@ static gr_pid bounded(stage *s, char letter, gr_full full)
     return pid;
 }
 
-static int count_it(gr_actor *self, puppet *p, const gr_msg *msg)
-{
-    (void)self, (void)msg;
-    p->n++;
-    return 0;
-}
-
-static int be_counter(gr_actor *self, puppet *p, const gr_msg *msg)
-{
-    (void)self, (void)msg;
-    p->hear = count_it;
-    return 0;
-}
-
-static int tell_count(gr_actor *self, puppet *p, const gr_msg *msg)
-{
-    (void)self, (void)msg;
-    stage_note(p->on, "%" PRIu64, p->n);
-    return 0;
-}
-
 /* ---- the hard bound ---- */
 
 static void scene_fail(stage *s)
 {
     gr_pid a = bounded(s, 'a', GR_FULL_FAIL);
-    stage_do(s, a, be_counter);
+    stage_do(s, a, puppet_be_counter);
     unsigned accepted = 0;
     int rc = 0;
     for (unsigned i = 0; i < 10 * HARD && rc == 0; i++) {
@@ -68,7 +47,7 @@ static void test_full_fail(void **state)
 static void scene_again(stage *s)
 {
     gr_pid a = bounded(s, 'a', GR_FULL_FAIL);
-    stage_do(s, a, be_counter);
+    stage_do(s, a, puppet_be_counter);
     for (unsigned round = 0; round < 5; round++) {
         while (gr_send(s->self, a, "x") == 0) {
         }
@@ -89,7 +68,7 @@ static void test_a_full_mailbox_has_room_again(void **state)
 static void scene_drop_new(stage *s)
 {
     gr_pid a = bounded(s, 'a', GR_FULL_DROP_NEW);
-    stage_do(s, a, be_counter);
+    stage_do(s, a, puppet_be_counter);
     for (unsigned i = 0; i < 3 * HARD; i++) {
         CHECK_RC(gr_send(s->self, a, "x"), 0); /* the send says 0 */
     }
@@ -100,7 +79,7 @@ static void scene_drop_new(stage *s)
     /* Who asks is told that it was dropped. */
     CHECK_RC(gr_call(s->self, a, 1000, gr_expect("x"), "x"), GR_EAGAIN);
     stage_settle(s);
-    stage_do(s, a, tell_count);
+    stage_do(s, a, puppet_tell_count);
     CHECK(strcmp(s->journal, "+a 20") == 0 || strcmp(s->journal, "+a 21") == 0);
     CHECK(stage_logged(s, "mailbox full"));
     CHECK(s->log_lines <= 7); /* at 1, 2, 4 ... 64 */
@@ -117,7 +96,7 @@ static void scene_stop(stage *s)
     gr_pid a = bounded(s, 'a', GR_FULL_STOP);
     gr_ref ref;
     CHECK_RC(gr_monitor(s->self, a, &ref), 0);
-    stage_do(s, a, be_counter);
+    stage_do(s, a, puppet_be_counter);
     for (unsigned i = 0; i < HARD + 5; i++) {
         CHECK_RC(gr_send(s->self, a, "x"), 0);
     }
@@ -261,8 +240,8 @@ static int be_producer(gr_actor *self, puppet *p, const gr_msg *msg)
 static gr_pid consumer(stage *s)
 {
     gr_spawn_opts opts = {.mailbox = {.soft = SOFT, .hard = SOFT + TURN}};
-    gr_pid c =
-        stage_puppet_with(s, s->self, 'c', &puppet_behavior, &opts, be_counter);
+    gr_pid c = stage_puppet_with(s, s->self, 'c', &puppet_behavior, &opts,
+                                 puppet_be_counter);
     stage_settle(s);
     return c;
 }
@@ -272,7 +251,7 @@ static void scene_slow_down(stage *s)
     gr_pid c = consumer(s);
     gr_pid a = stage_puppet(s, 'a');
     stage_do_to(s, a, be_producer, c);
-    stage_do(s, c, tell_count);
+    stage_do(s, c, puppet_tell_count);
     /* All arrived, though the hard bound is far below the load: the producer
      * was suspended again and again, and went on each time. */
     stage_expect(s, "+c +a 20600");
@@ -387,7 +366,7 @@ static void test_a_circle_of_producers_does_not_lock_up(void **state)
 static int flood_self(gr_actor *self, puppet *p, const gr_msg *msg)
 {
     (void)msg;
-    p->hear = count_it;
+    p->hear = puppet_count;
     for (unsigned i = 0; i < 10 * SOFT; i++) {
         GR_TRY(gr_send(self, gr_self(self), "x"));
     }
@@ -398,7 +377,7 @@ static void scene_self(stage *s)
 {
     gr_pid a = stage_puppet(s, 'a');
     stage_do(s, a, flood_self);
-    stage_do(s, a, tell_count);
+    stage_do(s, a, puppet_tell_count);
     stage_expect(s, "+a 50");
 }
 

@@ -5,27 +5,6 @@
 
 enum { HARD = 4 };
 
-static int count_it(gr_actor *self, puppet *p, const gr_msg *msg)
-{
-    (void)self, (void)msg;
-    p->n++;
-    return 0;
-}
-
-static int be_counter(gr_actor *self, puppet *p, const gr_msg *msg)
-{
-    (void)self, (void)msg;
-    p->hear = count_it;
-    return 0;
-}
-
-static int tell_count(gr_actor *self, puppet *p, const gr_msg *msg)
-{
-    (void)self, (void)msg;
-    stage_note(p->on, "%" PRIu64, p->n);
-    return 0;
-}
-
 static void fill(stage *s, gr_pid pid)
 {
     while (gr_send(s->self, pid, "x") == 0) {
@@ -35,7 +14,7 @@ static void fill(stage *s, gr_pid pid)
 static gr_pid counter(stage *s, char letter)
 {
     gr_pid a = stage_puppet(s, letter);
-    stage_do(s, a, be_counter);
+    stage_do(s, a, puppet_be_counter);
     return a;
 }
 
@@ -51,7 +30,7 @@ static void scene_waits(stage *s)
     CHECK(t.slowed > 0);
     CHECK_INT(t.refused, 0);
     stage_settle(s);
-    stage_do(s, a, tell_count);
+    stage_do(s, a, puppet_tell_count);
     stage_expect(s, "+a 81");
 }
 
@@ -133,7 +112,7 @@ static int stop_peer(gr_actor *self, puppet *p, const gr_msg *msg)
 static int press_peer(gr_actor *self, puppet *p, const gr_msg *msg)
 {
     (void)msg;
-    p->hear = count_it;
+    p->hear = puppet_count;
     for (unsigned i = 0; i < HARD; i++) {
         GR_TRY(gr_send(self, p->peer, "x"));
     }

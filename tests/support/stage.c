@@ -362,3 +362,24 @@ int puppet_monitor(gr_actor *self, puppet *p, const gr_msg *msg)
     (void)msg;
     return gr_monitor(self, p->peer, &p->ref);
 }
+
+int puppet_count(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)self, (void)msg;
+    p->n++;
+    return 0;
+}
+
+int puppet_be_counter(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)self, (void)msg;
+    p->hear = puppet_count;
+    return 0;
+}
+
+int puppet_tell_count(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)self, (void)msg;
+    stage_note(p->on, "%" PRIu64, p->n);
+    return 0;
+}

@@ -152,5 +152,10 @@ int puppet_leave(gr_actor *self, puppet *p, const gr_msg *msg); /* normally */
 int puppet_trap(gr_actor *self, puppet *p, const gr_msg *msg);
 int puppet_link(gr_actor *self, puppet *p, const gr_msg *msg);    /* to peer */
 int puppet_monitor(gr_actor *self, puppet *p, const gr_msg *msg); /* peer */
+/* A counter counts in n what it hears, and answers nothing: what it does with a
+ * message, how a puppet becomes one, and how it writes n down. */
+int puppet_count(gr_actor *self, puppet *p, const gr_msg *msg);
+int puppet_be_counter(gr_actor *self, puppet *p, const gr_msg *msg);
+int puppet_tell_count(gr_actor *self, puppet *p, const gr_msg *msg);
 
 #endif /* TESTS_SUPPORT_STAGE_H */

@@ -36,12 +36,12 @@ static void bury(mayfly *m)
     mailbox_fini(&m->in);
 }
 
-static void run_fjcreate(bench *b)
+static int run_fjcreate(bench *b)
 {
-    const int64_t n = param_of(b, "n");
+    const int64_t n = bench_param_of(b, "n");
     mayfly *all = many(ALIVE_MAX, sizeof(*all));
     mailbox *owner = mailbox_new();
-    begin(b);
+    bench_begin(b);
     for (int64_t i = 0; i < n; i++) {
         mayfly *m = &all[i % ALIVE_MAX];
         if (i >= ALIVE_MAX) {
@@ -52,7 +52,7 @@ static void run_fjcreate(bench *b)
         push(&m->in, owner, 0, i + 1);
     }
     const int64_t sum = gather(owner, n);
-    finish(b, n, sum, n * (n + 1) / 2);
+    return finish(b, n, sum, n * (n + 1) / 2);
 }
 
 /* ---- fib ---------------------------------------------------------------- */
@@ -88,9 +88,9 @@ static void *fib_actor(void *arg)
     return NULL;
 }
 
-static void run_fib(bench *b)
+static int run_fib(bench *b)
 {
-    const int64_t n = param_of(b, "n");
+    const int64_t n = bench_param_of(b, "n");
     int64_t result = 1;
     int64_t before = 1;
     for (int64_t i = 3; i <= n; i++) {
@@ -100,10 +100,10 @@ static void run_fib(bench *b)
     }
     mailbox *owner = mailbox_new();
     fib root = {.n = n, .parent = owner};
-    begin(b);
+    bench_begin(b);
     spawn_detached(fib_actor, &root);
     const int64_t sum = take_value(owner);
-    finish(b, 2 * result - 1, sum, result);
+    return finish(b, 2 * result - 1, sum, result);
 }
 
 /* ---- idle and idlewake -------------------------------------------------- */
@@ -134,39 +134,39 @@ static void *idler_actor(void *arg)
     return NULL;
 }
 
-static void wake_all(bench *b, idler *all, int64_t n)
+static int wake_all(bench *b, idler *all, int64_t n)
 {
     mailbox *owner = mailbox_new();
     b->name = "idlewake";
-    begin(b);
+    bench_begin(b);
     for (int64_t i = 0; i < n; i++) {
         push(&all[i].in, owner, 0, i + 1);
     }
     const int64_t sum = gather(owner, n);
-    finish(b, n, sum, n * (n + 1) / 2);
+    return finish(b, n, sum, n * (n + 1) / 2);
 }
 
-static void run_idle(bench *b)
+static int run_idle(bench *b)
 {
-    const int64_t n = param_of(b, "n");
+    const int64_t n = bench_param_of(b, "n");
     char extra[64];
     idle *crowd = many(1, sizeof(*crowd));
     mailbox_init(&crowd->owner);
     atomic_init(&crowd->to_begin, n);
-    const int64_t kb = memory_kb("VmRSS:");
+    const int64_t kb = bench_memory_kb("VmRSS:");
     idler *all = many(n, sizeof(*all));
-    begin(b);
+    bench_begin(b);
     for (int64_t i = 0; i < n; i++) {
         mailbox_init(&all[i].in);
         all[i].crowd = crowd;
         spawn_detached(idler_actor, &all[i]);
     }
     (void)take_value(&crowd->owner);
-    const int64_t ns = now_ns() - b->t0_ns;
+    const int64_t ns = bench_now_ns() - b->t0_ns;
     (void)snprintf(extra, sizeof(extra), "bytes_per_actor=%" PRId64,
-                   (memory_kb("VmRSS:") - kb) * 1024 / n);
-    report(b, "idle", n, ns, extra);
-    wake_all(b, all, n);
+                   (bench_memory_kb("VmRSS:") - kb) * 1024 / n);
+    bench_report(b, "idle", n, ns, extra);
+    return wake_all(b, all, n);
 }
 
 /* As many threads as a system lets a program have. */

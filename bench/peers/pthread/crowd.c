@@ -26,7 +26,7 @@ static void big_next(big *s)
         return;
     }
     s->left--;
-    s->expected = next_random(&s->seed) % s->n_all;
+    s->expected = bench_random(&s->seed) % s->n_all;
     push(&s->all[s->expected].in, &s->in, PING, s->id);
 }
 
@@ -48,10 +48,10 @@ static void *big_actor(void *arg)
     return NULL;
 }
 
-static void run_big(bench *b)
+static int run_big(bench *b)
 {
-    const int64_t n = param_of(b, "actors");
-    const int64_t pings = param_of(b, "pings");
+    const int64_t n = bench_param_of(b, "actors");
+    const int64_t pings = bench_param_of(b, "pings");
     big *all = many(n, sizeof(*all));
     mailbox *owner = mailbox_new();
     for (int64_t i = 0; i < n; i++) {
@@ -64,12 +64,12 @@ static void run_big(bench *b)
         s->id = i;
         s->left = pings;
     }
-    begin(b);
+    bench_begin(b);
     for (int64_t i = 0; i < n; i++) {
         spawn_detached(big_actor, &all[i]);
     }
     const int64_t done = gather(owner, n);
-    finish(b, 2 * n * pings, done, n);
+    return finish(b, 2 * n * pings, done, n);
 }
 
 /* ---- chameneos ---------------------------------------------------------- */
@@ -131,17 +131,17 @@ static void *creature_actor(void *arg)
     }
 }
 
-static void run_chameneos(bench *b)
+static int run_chameneos(bench *b)
 {
-    const int64_t n = param_of(b, "creatures");
-    const int64_t meetings = param_of(b, "meetings");
+    const int64_t n = bench_param_of(b, "creatures");
+    const int64_t meetings = bench_param_of(b, "meetings");
     mall *place = many(1, sizeof(*place));
     place->left = meetings;
     creature *all = many(n, sizeof(*all));
     mailbox_init(&place->in);
     mailbox_init(&place->owner);
     spawn_detached(mall_actor, place);
-    begin(b);
+    bench_begin(b);
     for (int64_t i = 0; i < n; i++) {
         mailbox_init(&all[i].in);
         all[i].place = place;
@@ -149,7 +149,7 @@ static void run_chameneos(bench *b)
         spawn_detached(creature_actor, &all[i]);
     }
     const int64_t sum = gather(&place->owner, n);
-    finish(b, meetings, sum, 2 * meetings);
+    return finish(b, meetings, sum, 2 * meetings);
 }
 
 /* ---- bank --------------------------------------------------------------- */
@@ -220,20 +220,20 @@ static int64_t transfer_all(account *all, int64_t n, int64_t transfers)
     uint64_t seed = 123456;
     int64_t amounts = 0;
     for (int64_t i = 0; i < transfers; i++) {
-        const int64_t from = next_random(&seed) % (n / 10 * 8);
-        int64_t distance = next_random(&seed) % (n - from);
+        const int64_t from = bench_random(&seed) % (n / 10 * 8);
+        int64_t distance = bench_random(&seed) % (n - from);
         distance = distance == 0 ? 1 : distance;
-        const int64_t amount = 1 + next_random(&seed) % AMOUNT_MAX;
+        const int64_t amount = 1 + bench_random(&seed) % AMOUNT_MAX;
         amounts += amount;
         push(&all[from].in, &all[from + distance].in, TRANSFER, amount);
     }
     return amounts;
 }
 
-static void run_bank(bench *b)
+static int run_bank(bench *b)
 {
-    const int64_t n = param_of(b, "accounts");
-    const int64_t transfers = param_of(b, "n");
+    const int64_t n = bench_param_of(b, "accounts");
+    const int64_t transfers = bench_param_of(b, "n");
     if (n < 10) {
         die("bank: there are at least 10 accounts");
     }
@@ -246,14 +246,14 @@ static void run_bank(bench *b)
         all[i].last = &all[i].later;
         spawn_detached(account_actor, &all[i]);
     }
-    begin(b);
+    bench_begin(b);
     const int64_t amounts = transfer_all(all, n, transfers);
     check(b, gather(teller, transfers), amounts);
     for (int64_t i = 0; i < n; i++) {
         push(&all[i].in, teller, CLOSE, 0);
     }
     const int64_t sum = gather(teller, n);
-    finish(b, transfers, sum, n * BALANCE);
+    return finish(b, transfers, sum, n * BALANCE);
 }
 
 /* Nearly every message wakes a thread. */

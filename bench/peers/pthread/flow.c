@@ -67,49 +67,49 @@ static void *produce(void *arg)
 
 /* ---- counting, mailbox, fjthroughput ------------------------------------ */
 
-static void run_counting(bench *b)
+static int run_counting(bench *b)
 {
-    const int64_t n = param_of(b, "n");
+    const int64_t n = bench_param_of(b, "n");
     mailbox *owner = mailbox_new();
     adder *to = many(1, sizeof(*to));
     producer from = {.to = to, .receivers = 1, .n = n, .ask = true};
     spawn_adder(to, owner, 0);
-    begin(b);
+    bench_begin(b);
     spawn_detached(produce, &from);
     const int64_t sum = take_value(owner);
-    finish(b, n, sum, n * (n + 1) / 2);
+    return finish(b, n, sum, n * (n + 1) / 2);
 }
 
-static void run_mailbox(bench *b)
+static int run_mailbox(bench *b)
 {
-    const int64_t senders = param_of(b, "senders");
-    const int64_t n = param_of(b, "n");
+    const int64_t senders = bench_param_of(b, "senders");
+    const int64_t n = bench_param_of(b, "n");
     mailbox *owner = mailbox_new();
     adder *to = many(1, sizeof(*to));
     producer from = {.to = to, .receivers = 1, .n = n};
     spawn_adder(to, owner, senders * n);
-    begin(b);
+    bench_begin(b);
     for (int64_t i = 0; i < senders; i++) {
         spawn_detached(produce, &from);
     }
     const int64_t sum = take_value(owner);
-    finish(b, senders * n, sum, senders * (n * (n + 1) / 2));
+    return finish(b, senders * n, sum, senders * (n * (n + 1) / 2));
 }
 
-static void run_fjthroughput(bench *b)
+static int run_fjthroughput(bench *b)
 {
-    const int64_t actors = param_of(b, "actors");
-    const int64_t n = param_of(b, "n");
+    const int64_t actors = bench_param_of(b, "actors");
+    const int64_t n = bench_param_of(b, "n");
     mailbox *owner = mailbox_new();
     adder *to = many(actors, sizeof(*to));
     producer from = {.to = to, .receivers = actors, .n = n};
     for (int64_t i = 0; i < actors; i++) {
         spawn_adder(&to[i], owner, n);
     }
-    begin(b);
+    bench_begin(b);
     spawn_detached(produce, &from);
     const int64_t sum = gather(owner, actors);
-    finish(b, actors * n, sum, actors * (n * (n + 1) / 2));
+    return finish(b, actors * n, sum, actors * (n * (n + 1) / 2));
 }
 
 /* ---- latency ------------------------------------------------------------ */
@@ -142,7 +142,7 @@ static void *collect(void *arg)
     int64_t sum = 0;
     for (int64_t i = 0; i < l->n; i++) {
         const int64_t sent_ns = take_value(&l->collector);
-        l->ns[i] = now_ns() - sent_ns;
+        l->ns[i] = bench_now_ns() - sent_ns;
         sum += l->ns[i];
     }
     qsort(l->ns, (size_t)l->n, sizeof(*l->ns), by_size);
@@ -161,16 +161,16 @@ static void sleep_until(int64_t ns)
 /* Sends `rate` messages a second, all that are due at each tick. */
 static void pace(const bench *b, mailbox *to)
 {
-    const int64_t rate = param_of(b, "rate");
-    const int64_t n = param_of(b, "n");
-    const int64_t tick_ns = param_of(b, "tick") * 1000;
+    const int64_t rate = bench_param_of(b, "rate");
+    const int64_t n = bench_param_of(b, "n");
+    const int64_t tick_ns = bench_param_of(b, "tick") * 1000;
     int64_t next_ns = b->t0_ns;
     for (int64_t sent = 0; sent < n;) {
         next_ns += tick_ns;
         sleep_until(next_ns);
-        const int64_t due = (now_ns() - b->t0_ns) / 1000 * rate / 1000000;
+        const int64_t due = (bench_now_ns() - b->t0_ns) / 1000 * rate / 1000000;
         for (; sent < due && sent < n; sent++) {
-            push(to, NULL, 0, now_ns());
+            push(to, NULL, 0, bench_now_ns());
         }
     }
 }
@@ -181,28 +181,29 @@ static double us_of(const line *l, int64_t i)
     return (double)l->ns[i] / 1e3;
 }
 
-static void run_latency(bench *b)
+static int run_latency(bench *b)
 {
     char name[64];
     char extra[128];
     line *l = many(1, sizeof(*l));
-    l->n = param_of(b, "n");
+    l->n = bench_param_of(b, "n");
     l->ns = many(l->n, sizeof(*l->ns));
     mailbox_init(&l->echo);
     mailbox_init(&l->collector);
     mailbox_init(&l->owner);
     spawn_detached(echo, l);
     spawn_detached(collect, l);
-    begin(b);
+    bench_begin(b);
     pace(b, &l->echo);
     const int64_t sum = take_value(&l->owner);
     (void)snprintf(name, sizeof(name), "latency_tick%" PRId64,
-                   param_of(b, "tick"));
+                   bench_param_of(b, "tick"));
     (void)snprintf(extra, sizeof(extra),
                    "p50_us=%.1f p99_us=%.1f p999_us=%.1f max_us=%.1f",
                    us_of(l, l->n / 2), us_of(l, l->n * 99 / 100),
                    us_of(l, l->n * 999 / 1000), us_of(l, l->n - 1));
-    report(b, name, l->n, sum, extra);
+    bench_report(b, name, l->n, sum, extra);
+    return 0;
 }
 
 /* Where 60 receivers are fed by one, most messages wake a thread. */

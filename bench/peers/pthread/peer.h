@@ -14,28 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-    PARAMS_MAX = 5,         /* of a workload, with the empty one at the end */
-    STACK_BYTES = 64 * 1024 /* of a thread: room for printf and then some */
-};
+#include "bench/common/program.h"
 
-typedef struct param {
-    const char *key; /* NULL: the end */
-    int64_t value;   /* as long as nobody gives another */
-} param;
-
-typedef struct bench {
-    const char *name;
-    unsigned workers; /* processors that the threads may use */
-    param params[PARAMS_MAX];
-    int64_t t0_ns;
-} bench;
-
-typedef struct workload {
-    const char *name;
-    param params[PARAMS_MAX]; /* the defaults */
-    void (*run)(bench *b);
-} workload;
+enum { STACK_BYTES = 64 * 1024 }; /* of a thread: room for printf and more */
 
 /* One array for each file of workloads; each ends at {0}. */
 extern const workload peer_talk[];
@@ -62,19 +43,10 @@ struct mailbox {
     message *taken;         /* the receiver's alone */
 };
 
-int64_t param_of(const bench *b, const char *key);
-/* Monotonic nanoseconds. */
-int64_t now_ns(void);
-/* From here on the time counts. */
-void begin(bench *b);
-/* Memory of this process, in KiB: field "VmHWM:" (most) or "VmRSS:" (now). */
-int64_t memory_kb(const char *field);
-/* Prints the line; extra, behind a space, may be NULL. */
-void report(const bench *b, const char *name, int64_t ops, int64_t ns,
-            const char *extra);
 void check(const bench *b, int64_t got, int64_t expected);
-/* Checks the result and reports `ops` operations since begin(). */
-void finish(const bench *b, int64_t ops, int64_t got, int64_t expected);
+/* Checks the result and reports `ops` operations since bench_begin(). Returns
+ * 0, with which a workload ends. */
+int finish(const bench *b, int64_t ops, int64_t got, int64_t expected);
 /* Tells why, and ends the program. */
 _Noreturn void die(const char *why);
 /* Zeroed memory for n things. */
@@ -97,13 +69,5 @@ int64_t gather(mailbox *m, int64_t n);
 pthread_t spawn(void *(*body)(void *), void *arg);
 /* For a thread that nobody joins. */
 void spawn_detached(void *(*body)(void *), void *arg);
-
-/* The minimal standard generator of Park and Miller (1988), as in the programs
- * of the other runtimes: the same random choices everywhere. */
-static inline int64_t next_random(uint64_t *seed)
-{
-    *seed = *seed * 48271 % 2147483647;
-    return (int64_t)*seed;
-}
 
 #endif /* BENCH_PEERS_PTHREAD_PEER_H */

@@ -36,9 +36,9 @@ static void *ping(void *arg)
     return NULL;
 }
 
-static void run_some(bench *b, int64_t pairs)
+static int run_some(bench *b, int64_t pairs)
 {
-    const int64_t n = param_of(b, "n");
+    const int64_t n = bench_param_of(b, "n");
     pair *all = many(pairs, sizeof(*all));
     mailbox *owner = mailbox_new();
     for (int64_t i = 0; i < pairs; i++) {
@@ -48,22 +48,22 @@ static void run_some(bench *b, int64_t pairs)
         mailbox_init(&all[i].pong);
         spawn_detached(pong, &all[i]);
     }
-    begin(b);
+    bench_begin(b);
     for (int64_t i = 0; i < pairs; i++) {
         spawn_detached(ping, &all[i]);
     }
     const int64_t sum = gather(owner, pairs);
-    finish(b, 2 * n * pairs, sum, pairs * (n * (n + 1) / 2));
+    return finish(b, 2 * n * pairs, sum, pairs * (n * (n + 1) / 2));
 }
 
-static void run_pingpong(bench *b)
+static int run_pingpong(bench *b)
 {
-    run_some(b, 1);
+    return run_some(b, 1);
 }
 
-static void run_pairs(bench *b)
+static int run_pairs(bench *b)
 {
-    run_some(b, param_of(b, "pairs"));
+    return run_some(b, bench_param_of(b, "pairs"));
 }
 
 /* ---- threadring --------------------------------------------------------- */
@@ -91,10 +91,10 @@ static void *ring_actor(void *arg)
     return NULL;
 }
 
-static void run_threadring(bench *b)
+static int run_threadring(bench *b)
 {
-    const int64_t size = param_of(b, "actors");
-    const int64_t hops = param_of(b, "hops");
+    const int64_t size = bench_param_of(b, "actors");
+    const int64_t hops = bench_param_of(b, "hops");
     ring *all = many(size, sizeof(*all));
     mailbox *owner = mailbox_new();
     for (int64_t i = 0; i < size; i++) {
@@ -108,10 +108,10 @@ static void run_threadring(bench *b)
     for (int64_t i = 0; i < size; i++) {
         spawn_detached(ring_actor, &all[i]);
     }
-    begin(b);
+    bench_begin(b);
     push(&all[0].in, owner, 0, hops);
     const int64_t last = take_value(owner);
-    finish(b, hops, last, 0);
+    return finish(b, hops, last, 0);
 }
 
 /* Each hop wakes a thread. */
