@@ -2,6 +2,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "actors/internal.h"
 #include "actors/lane.h"
@@ -31,21 +32,23 @@ void gri_counters_add(gri_counters *to, const gri_counters *from)
     }
 }
 
+/* That may be used; 0: not known. */
 static unsigned processors(void)
 {
     cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0) {
-        return 1; /* more than 1024 processors, or a strange seccomp filter */
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        return (unsigned)CPU_COUNT(&set);
     }
-    int n = CPU_COUNT(&set);
-    return n < 1 ? 1 : (unsigned)n;
+    /* There are more than 1024, or a filter of system calls forbids it. */
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (unsigned)online : 0;
 }
 
 static int fill_opts(gr_system_opts *o)
 {
     if (o->workers == 0) {
-        o->workers = processors();
-        o->workers = o->workers > GR_WORKERS_MAX ? GR_WORKERS_MAX : o->workers;
+        const unsigned n = processors();
+        o->workers = n < 1 ? 1 : n > GR_WORKERS_MAX ? GR_WORKERS_MAX : n;
     }
     o->actors_max = o->actors_max != 0 ? o->actors_max : GR_ACTORS_MAX_DEFAULT;
     o->message_max =

@@ -13,6 +13,7 @@ enum {
     TURN_MS = 1,          /* a turn of long callbacks gives way, too */
     /* An idle inbox holds at most 128 bytes. */
     FIRST_LOOK = 4,  /* messages: then a turn reads the clock first */
+    LOOK_EACH = 32,  /* messages: and then again after so many */
     FIRST_FETCH = 8, /* messages: then it sees whether many wait */
     STUB_CLASS_MAX = GRI_CLASS_MSG + 1
 };
@@ -172,8 +173,8 @@ static bool shed_large_stub(gr_actor *self)
     return true;
 }
 
-/* Whether the turn has taken its time, after n messages, 8, 16, 32 ...: so many
- * messages pay next to nothing, and the time is exceeded by itself at most. */
+/* Whether the turn has taken its time, after n messages: 8, 16, and then each
+ * LOOK_EACH, so that they pay next to nothing. */
 static __attribute__((noinline)) bool is_time_over(gri_ctx *ctx, unsigned n)
 {
     int64_t now_ns = gri_clock_ns(&ctx->sys->clock);
@@ -190,7 +191,8 @@ static inline bool is_long(gri_ctx *ctx, unsigned n)
 {
     const bool over = n < FIRST_LOOK
                           ? gri_sched_is_late(ctx->worker)
-                          : (n & (n - 1)) == 0 && is_time_over(ctx, n);
+                          : (n % LOOK_EACH == 0 || (n & (n - 1)) == 0) &&
+                                is_time_over(ctx, n);
     if (over) {
         gri_sched_look(ctx->worker);
     }

@@ -38,10 +38,18 @@
 #include "sched/futex.h"
 #include "sched/sched.h"
 
+/* Whether as many are awake as may be, given who sleeps. */
+static bool is_crowded(gri_sched *s, uint64_t parked)
+{
+    /* relaxed: it may change at any moment. */
+    return gri_sched_awake(s, parked) >=
+           atomic_load_explicit(&s->limit, memory_order_relaxed);
+}
+
 bool gri_sched_has_work(gri_sched *s)
 {
-    /* seq_cst: the parker's second look, see the head of this file. Pairs with
-     * the stores in inject_push and gri_runq_push. */
+    /* seq_cst: the parker's second look, see the head of this file; with the
+     * addition in inject_list. */
     if (atomic_load_explicit(&s->inject_count, memory_order_seq_cst) > 0) {
         return true;
     }
@@ -69,7 +77,7 @@ static bool unpark(gri_sched *s, unsigned i)
     return true;
 }
 
-bool gri_sched_wake(gri_sched *s, unsigned i)
+bool gri_sched_wake(gri_sched *s, unsigned i, gri_permit why)
 {
     if (!unpark(s, i)) {
         return false;
@@ -77,7 +85,7 @@ bool gri_sched_wake(gri_sched *s, unsigned i)
     gri_worker *w = &s->workers[i];
     /* release: pairs with the acquire in gri_sched_park; not needed for tasks,
      * which come with their queues' orders, but for s->stopping. */
-    atomic_store_explicit(&w->permit, 1, memory_order_release);
+    atomic_store_explicit(&w->permit, why, memory_order_release);
     gri_futex_wake(&w->permit, 1);
     return true;
 }
@@ -88,11 +96,12 @@ void gri_sched_notify(gri_sched *s)
         /* seq_cst, both: the submitter's look, see the head of this file. */
         uint64_t parked =
             atomic_load_explicit(&s->parked, memory_order_seq_cst);
-        if (parked == 0 || gri_sched_awake(s, parked) >= s->at_once ||
+        if (parked == 0 || is_crowded(s, parked) ||
             atomic_load_explicit(&s->searching, memory_order_seq_cst) > 0) {
             return;
         }
-        if (gri_sched_wake(s, (unsigned)__builtin_ctzll(parked))) {
+        if (gri_sched_wake(s, (unsigned)__builtin_ctzll(parked),
+                           GRI_PERMIT_WORK)) {
             return;
         }
     }
@@ -132,7 +141,8 @@ void gri_sched_stop_searching(gri_worker *w, bool found)
     if (parked != 0 &&
         !one_looks(s, parked, gri_clock_ns(s->clock) + GRI_STALE_NS)) {
         /* If its bit is gone by now it is awake, and looks before it parks. */
-        (void)gri_sched_wake(s, (unsigned)__builtin_ctzll(parked));
+        (void)gri_sched_wake(s, (unsigned)__builtin_ctzll(parked),
+                             GRI_PERMIT_LOOK);
     }
 }
 
@@ -161,7 +171,7 @@ void gri_sched_park(gri_worker *w)
     uint64_t bit = UINT64_C(1) << w->index;
     /* relaxed: published by the bit below; a waker writes it only after that.
      * A waker of an earlier sleep may write late: then we wake for nothing. */
-    atomic_store_explicit(&w->permit, 0, memory_order_relaxed);
+    atomic_store_explicit(&w->permit, GRI_PERMIT_NONE, memory_order_relaxed);
     /* seq_cst, all, and in this order: announce, then look (see above). */
     atomic_store_explicit(&w->up_ns, GRI_NEVER, memory_order_seq_cst);
     atomic_fetch_or_explicit(&s->parked, bit, memory_order_seq_cst);
@@ -175,15 +185,20 @@ void gri_sched_park(gri_worker *w)
     /* seq_cst, both: the second look; with the store in gri_sched_stop, the
      * same protocol. */
     uint64_t parked = atomic_load_explicit(&s->parked, memory_order_seq_cst);
+    if (parked == all_bits(s)) {
+        /* Of those who blocked, none is left. relaxed: see crowd.c. */
+        atomic_store_explicit(&s->limit, s->at_once, memory_order_relaxed);
+    }
     w->got_up = false;
-    if ((gri_sched_awake(s, parked) >= s->at_once || !gri_sched_has_work(s)) &&
+    if ((is_crowded(s, parked) || !gri_sched_has_work(s)) &&
         !atomic_load_explicit(&s->stopping, memory_order_seq_cst)) {
         int64_t up_ns = wake_time(w, parked);
         /* seq_cst: others rely on it. */
         atomic_store_explicit(&w->up_ns, up_ns, memory_order_seq_cst);
-        gri_futex_wait(&w->permit, 0, up_ns);
+        gri_futex_wait(&w->permit, GRI_PERMIT_NONE, up_ns);
         /* acquire: pairs with the release in gri_sched_wake. */
-        w->got_up = atomic_load_explicit(&w->permit, memory_order_acquire) == 0;
+        w->got_up = atomic_load_explicit(&w->permit, memory_order_acquire) !=
+                    GRI_PERMIT_WORK;
     }
     (void)unpark(s, w->index); /* unless a waker did it and counted us */
     w->searching = true;

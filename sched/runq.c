@@ -130,6 +130,24 @@ gri_task *gri_runq_steal(gri_runq *to, gri_runq *from)
     }
 }
 
+gri_task *gri_runq_take(gri_runq *q)
+{
+    /* acquire, both: as in gri_runq_steal. */
+    uint32_t head = atomic_load_explicit(&q->head, memory_order_acquire);
+    if (head == atomic_load_explicit(&q->tail, memory_order_acquire)) {
+        return NULL;
+    }
+    /* relaxed: ordered by tail; a stale one is thrown away. */
+    gri_task *task = atomic_load_explicit(&q->place[head % GRI_RUNQ_SIZE],
+                                          memory_order_relaxed);
+    /* release: our reading of the place comes before the owner sees it free. */
+    return atomic_compare_exchange_strong_explicit(&q->head, &head, head + 1,
+                                                   memory_order_acq_rel,
+                                                   memory_order_relaxed)
+               ? task
+               : NULL;
+}
+
 bool gri_runq_is_empty(gri_runq *q)
 {
     /* acquire: behind the parker's announcement (park.c), and with the release

@@ -44,8 +44,9 @@ uint32_t gri_runq_halve(gri_runq *q, gri_task **first, gri_task **last);
 /* The owner of `to`, whose queue is empty, takes half of `from`, and returns
  * one of them; NULL: there was nothing. */
 gri_task *gri_runq_steal(gri_runq *to, gri_runq *from);
-/* Any thread; ordered with gri_runq_push by sequential consistency, for the
- * parking protocol (park.c). */
+/* Any other thread takes one. NULL: empty, or somebody was faster. */
+gri_task *gri_runq_take(gri_runq *q);
+/* Any thread; for the parking protocol (park.c). */
 bool gri_runq_is_empty(gri_runq *q);
 
 #endif /* GRI_SCHED_RUNQ_H */

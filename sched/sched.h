@@ -48,6 +48,23 @@ enum {
     GRI_LANES = 16 /* deterministic mode: queues to choose from */
 };
 
+/* Why a sleeper was woken. */
+typedef enum gri_permit {
+    GRI_PERMIT_NONE = 0, /* it is not */
+    GRI_PERMIT_WORK,     /* there is, or soon will be, something to do */
+    GRI_PERMIT_LOOK      /* to look around once, as if its time were over */
+} gri_permit;
+
+/* What a sleeper that got up remembers of the others: crowd.c. */
+typedef struct gri_crowd {
+    int64_t looked_ns; /* 0: never */
+    struct {
+        int64_t cpu_ns;   /* that its thread had run; -1: not known */
+        int64_t since_ns; /* when this turn was seen first */
+        uint64_t turns, parks;
+    } of[GR_WORKERS_MAX];
+} gri_crowd;
+
 struct gri_worker {
     gri_sched *sched; /* constant */
     void *user;       /* constant: the embedding layer's context */
@@ -57,12 +74,14 @@ struct gri_worker {
     /* The worker itself only. */
     unsigned round_left; /* tasks, with the next, until it looks around */
     int64_t round_ns;    /* about when it last did, by the coarse clock */
+    int64_t helped_ns;   /* likewise, when it last looked at the others */
     struct {
-        gri_task *task;
+        gri_task *task; /* in its slot */
         uint64_t turns;
-    } seen[GR_WORKERS_MAX]; /* the others' slots, when it last found nothing */
+    } seen[GR_WORKERS_MAX]; /* the others, when it last looked at them */
+    gri_crowd crowd;        /* the others, when it last got up: crowd.c */
     bool searching;         /* counted in sched->searching */
-    bool got_up;            /* its time was over, and nobody woke it */
+    bool got_up;            /* its time was over, or it is to look only */
     gri_rng rng;            /* where to steal first */
 
     /* Counters: written by the worker, read by anybody. */
@@ -70,9 +89,10 @@ struct gri_worker {
 
     /* Any thread. */
     gri_runnext next;         /* the run-next slot */
-    _Atomic(uint32_t) permit; /* futex: 1 wakes */
+    _Atomic(uint32_t) permit; /* futex: a gri_permit */
     _Atomic(int64_t) up_ns;   /* asleep: when it gets up by itself */
     _Atomic(uint32_t) left;   /* futex: 1 once the thread is about to return */
+    _Atomic(int) cpu_clock;   /* of its thread, a clockid_t; 0: none */
     gri_runq queue;
     gri_timers timers;
 };
@@ -81,7 +101,8 @@ struct gri_sched {
     const gri_sched_ops *ops; /* constant */
     const gri_clock *clock;   /* constant */
     unsigned n;               /* constant: workers */
-    unsigned at_once;         /* constant: of them, that find a processor */
+    unsigned processors;      /* constant; 0: not known */
+    unsigned at_once;         /* constant: workers that find a processor */
     bool is_sim;              /* constant: deterministic, no threads */
     gri_worker *workers;      /* constant */
 
@@ -90,6 +111,8 @@ struct gri_sched {
     alignas(GRI_CACHE_LINE) _Atomic(uint64_t) parked; /* a bit for each worker
                                                          that sleeps */
     _Atomic(int32_t) searching; /* workers that look for tasks */
+    _Atomic(uint32_t) limit;    /* workers that may be awake: at_once or, where
+                                   some of them block, more (crowd.c) */
     _Atomic(bool) stopping;
 
     alignas(GRI_CACHE_LINE) pthread_mutex_t inject_lock;
@@ -105,7 +128,8 @@ struct gri_sched {
     uint32_t lanes_used; /* a bit for each lane that is not empty */
 };
 
-/* seed 0: real threads, on so many processors. Errors: GR_ENOMEM. */
+/* seed 0: real threads, on so many processors (0: not known). Errors:
+ * GR_ENOMEM. */
 int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
                    const gri_clock *clock, unsigned workers,
                    unsigned processors, uint64_t seed);
@@ -161,7 +185,7 @@ bool gri_sched_sim_turn(gri_sched *s);
 bool gri_sched_sim_fire(gri_sched *s);
 
 /* park.c. Any thread, after it made a task visible: wakes a worker if one
- * sleeps and none searches. */
+ * sleeps, none searches, and not too many are awake. */
 void gri_sched_notify(gri_sched *s);
 /* A worker that found nothing sleeps until there may be something. */
 void gri_sched_park(gri_worker *w);
@@ -174,7 +198,31 @@ static inline unsigned gri_sched_awake(const gri_sched *s, uint64_t parked)
 {
     return s->n - (unsigned)__builtin_popcountll(parked);
 }
+/* Whether more are awake than should be. */
+static inline bool gri_sched_has_spare(gri_sched *s)
+{
+    /* relaxed, both: a look that may be wrong. */
+    return gri_sched_awake(
+               s, atomic_load_explicit(&s->parked, memory_order_relaxed)) >
+           atomic_load_explicit(&s->limit, memory_order_relaxed);
+}
+
+/* steal.c. Each NULL: nothing. Half of another worker's queue, when ours is
+ * empty: */
+gri_task *gri_steal(gri_worker *w);
+/* what stands in the slot of one that has not begun a turn since we last
+ * looked; and remembers what stands in the others'; */
+gri_task *gri_steal_stale(gri_worker *w);
+/* one that waits in the queue or the slot of such a worker. */
+gri_task *gri_steal_stuck(gri_worker *w);
+
+/* crowd.c. A worker's thread begins. */
+void gri_crowd_join(gri_worker *w);
+/* A sleeper that got up sees how the others fare, and whether more may be
+ * awake. True: one is in a turn so long that what waits behind it is to be
+ * taken. */
+bool gri_crowd_look(gri_worker *w);
 /* Wakes worker i if it sleeps. True: it did. */
-bool gri_sched_wake(gri_sched *s, unsigned i);
+bool gri_sched_wake(gri_sched *s, unsigned i, gri_permit why);
 
 #endif /* GRI_SCHED_SCHED_H */

@@ -21,11 +21,12 @@ enum {
     PAUSES = 64       /* between two looks around: about a microsecond */
 };
 
-/* How long a worker looks around before it sleeps: about what it costs to sleep
- * and be woken. So it never costs more than twice what the better of the two
- * would have cost; many waits, as for a receiver that catches up, are shorter.
- */
-#define SPIN_NS (50 * GRI_NS_PER_US)
+/* How long a worker looks around before it sleeps. While others work: about
+ * what it costs to sleep and be woken, so that it costs at most twice what the
+ * better of the two would have cost; many waits, as for a receiver that catches
+ * up, are shorter. When all others sleep: less. */
+#define SPIN_NS       (50 * GRI_NS_PER_US)
+#define SPIN_ALONE_NS (10 * GRI_NS_PER_US)
 
 /* n tasks, a list through `next`. */
 static void inject_list(gri_sched *s, gri_task *first, gri_task *last,
@@ -112,60 +113,6 @@ static int64_t fire_all_due(gri_worker *w)
     return now_ns;
 }
 
-static void count_steal(gri_worker *w)
-{
-    /* relaxed: our own counter. */
-    atomic_store_explicit(
-        &w->steals, atomic_load_explicit(&w->steals, memory_order_relaxed) + 1,
-        memory_order_relaxed);
-}
-
-static gri_task *steal(gri_worker *w)
-{
-    gri_sched *s = w->sched;
-    unsigned start = gri_rng_below(&w->rng, s->n);
-    for (unsigned i = 0; i < s->n; i++) {
-        unsigned victim = (start + i) % s->n;
-        if (victim == w->index) {
-            continue;
-        }
-        gri_task *task = gri_runq_steal(&w->queue, &s->workers[victim].queue);
-        if (task != NULL) {
-            count_steal(w);
-            return task;
-        }
-    }
-    return NULL;
-}
-
-/* Takes what stands in the slot of a worker that has not begun a turn since we
- * last looked; and remembers what stands in the others'. */
-static gri_task *steal_stale(gri_worker *w)
-{
-    gri_sched *s = w->sched;
-    for (unsigned i = 0; i < s->n; i++) {
-        gri_worker *victim = &s->workers[i];
-        if (victim == w) {
-            continue;
-        }
-        /* relaxed: only compared. A task that went and came back in the
-         * meantime is as good to take. */
-        uint64_t turns =
-            atomic_load_explicit(&victim->turns, memory_order_relaxed);
-        gri_task *task = gri_runnext_look(&victim->next);
-        bool stale = task != NULL && task == w->seen[i].task &&
-                     turns == w->seen[i].turns;
-        w->seen[i].task = task;
-        w->seen[i].turns = turns;
-        /* If not, its owner takes it, which is all we wanted. */
-        if (stale && gri_runnext_steal(&victim->next, task)) {
-            count_steal(w);
-            return task;
-        }
-    }
-    return NULL;
-}
-
 /* What this worker has itself, and not in its slot. */
 static gri_task *queued_task(gri_worker *w)
 {
@@ -177,23 +124,6 @@ static gri_task *queued_task(gri_worker *w)
     return task;
 }
 
-/* Whether another worker is awake, and still in the turn in which it was when
- * we last looked: the only ones that may be in need of us when there are more
- * workers than processors. */
-static bool one_is_stuck(const gri_worker *w, uint64_t parked)
-{
-    const gri_sched *s = w->sched;
-    for (unsigned i = 0; i < s->n; i++) {
-        /* relaxed: only compared. */
-        if ((parked >> i & 1) == 0 && i != w->index &&
-            atomic_load_explicit(&s->workers[i].turns, memory_order_relaxed) ==
-                w->seen[i].turns) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* What is there at this moment, once the timers that are due have fired. */
 static gri_task *look_around(gri_worker *w, bool elsewhere)
 {
@@ -202,7 +132,7 @@ static gri_task *look_around(gri_worker *w, bool elsewhere)
     if (task == NULL) {
         task = elsewhere ? queued_task(w) : gri_runq_pop(&w->queue);
     }
-    return task == NULL && elsewhere ? steal(w) : task;
+    return task == NULL && elsewhere ? gri_steal(w) : task;
 }
 
 /* Each look takes lines away from who writes them: not too often. */
@@ -217,6 +147,50 @@ static void pause_a_little(void)
     }
 }
 
+/* Until when to look around before sleeping. While others work, they may soon
+ * have something for us; else only what comes from outside can. */
+static int64_t spin_until(const gri_worker *w, int64_t began_ns)
+{
+    gri_sched *s = w->sched;
+    if (s->processors == 1) {
+        return began_ns; /* who could bring something waits for this one */
+    }
+    /* relaxed, both: a guess. */
+    const uint64_t parked =
+        atomic_load_explicit(&s->parked, memory_order_relaxed);
+    const int32_t searching =
+        atomic_load_explicit(&s->searching, memory_order_relaxed);
+    const bool others_work =
+        (int64_t)gri_sched_awake(s, parked) - searching > 0;
+    return began_ns + (others_work ? SPIN_NS : SPIN_ALONE_NS);
+}
+
+/* What there is, or soon will be. */
+static gri_task *look_for_a_while(gri_worker *w)
+{
+    const int64_t began_ns = fire_all_due(w);
+    int64_t now_ns = began_ns;
+    gri_task *task = look_around(w, true);
+    while (task == NULL && now_ns < spin_until(w, began_ns)) {
+        pause_a_little();
+        now_ns = fire_all_due(w);
+        task = look_around(w, true);
+    }
+    return task;
+}
+
+/* A single look, by one that got up to look, or that is one too many. */
+static gri_task *look_once(gri_worker *w, bool got_up)
+{
+    gri_sched *s = w->sched;
+    (void)fire_all_due(w);
+    const bool needed = got_up && gri_crowd_look(w);
+    /* What stands in a slot waits for nobody else: first. */
+    gri_task *task = got_up ? gri_steal_stale(w) : NULL;
+    return task != NULL ? task
+                        : look_around(w, needed || !gri_sched_has_spare(s));
+}
+
 static gri_task *search(gri_worker *w)
 {
     gri_sched *s = w->sched;
@@ -225,24 +199,12 @@ static gri_task *search(gri_worker *w)
         /* seq_cst: submitters that see it leave the waking to us. */
         atomic_fetch_add_explicit(&s->searching, 1, memory_order_seq_cst);
     }
-    /* relaxed: a look that may be wrong. One too many would take the processor
-     * from those who have work, and looks once, and only for who is stuck. */
-    const uint64_t parked =
-        atomic_load_explicit(&s->parked, memory_order_relaxed);
-    const bool spare = gri_sched_awake(s, parked) > s->at_once;
-    const bool elsewhere = !spare || one_is_stuck(w, parked);
-    const int64_t spin_ns = spare || w->got_up ? 0 : SPIN_NS;
+    const bool got_up = w->got_up;
     w->got_up = false;
-    int64_t now_ns = fire_all_due(w);
-    const int64_t until_ns = now_ns + spin_ns;
-    gri_task *task = look_around(w, elsewhere);
-    while (task == NULL && now_ns < until_ns) {
-        pause_a_little();
-        now_ns = fire_all_due(w);
-        task = look_around(w, elsewhere);
-    }
-    if (task == NULL) {
-        task = steal_stale(w);
+    gri_task *task = got_up || gri_sched_has_spare(s) ? look_once(w, got_up)
+                                                      : look_for_a_while(w);
+    if (task == NULL && !got_up) {
+        task = gri_steal_stale(w); /* and remembers, for when it gets up */
     }
     if (task != NULL) {
         gri_sched_stop_searching(w, true);
@@ -250,13 +212,33 @@ static gri_task *search(gri_worker *w)
     return task;
 }
 
+static void count_round(gri_worker *w)
+{
+    w->round_left = ROUND_TASKS;
+    w->round_ns = gri_clock_coarse_ns(w->sched->clock);
+}
+
+/* Each so often a worker that always has something to do looks at the others,
+ * too: one may be stuck, and nobody else awake. */
+static void help_others(gri_worker *w)
+{
+    if (w->round_ns - w->helped_ns < GRI_STALE_NS) {
+        return;
+    }
+    w->helped_ns = w->round_ns;
+    gri_task *task = gri_steal_stuck(w);
+    if (task != NULL) {
+        queue_push(w, task);
+    }
+}
+
 /* A round begins: timers fire, and all that waits stands in the queue, what
  * waits longest first. */
 static void begin_round(gri_worker *w)
 {
-    w->round_left = ROUND_TASKS;
-    w->round_ns = gri_clock_coarse_ns(w->sched->clock);
+    count_round(w);
     (void)fire_all_due(w);
+    help_others(w);
     gri_task *task = gri_runnext_take(&w->next);
     if (task != NULL) {
         queue_push(w, task);
@@ -267,19 +249,15 @@ static void begin_round(gri_worker *w)
 /* What to run when a round is over or the slot is empty. NULL: nothing. */
 static __attribute__((noinline)) gri_task *next_task(gri_worker *w)
 {
+    if (w->searching) { /* it slept: it has nothing of its own */
+        count_round(w);
+        return search(w);
+    }
     if (w->round_left == 0) {
         begin_round(w);
     }
     gri_task *task = queued_task(w);
-    if (task == NULL) {
-        return search(w);
-    }
-    /* Found without a search, right after it was woken: others must not rely on
-     * us while we run it. */
-    if (w->searching) {
-        gri_sched_stop_searching(w, true);
-    }
-    return task;
+    return task != NULL ? task : search(w);
 }
 
 static void run(gri_worker *w, gri_task *task)
@@ -298,6 +276,7 @@ static void *worker_main(void *arg)
     /* The kernel may wake a sleeper 50 us late by default: as late as some
      * timers are long. Refused, timers are only that much later. */
     (void)prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+    gri_crowd_join(w);
     for (;;) {
         /* The usual: what a turn has just put into the slot. A worker that
          * searches is in a new round (see gri_sched_park), so not here. */
@@ -380,7 +359,7 @@ int gri_sched_arm(gri_sched *s, gri_worker *worker, gri_timer *t,
     if (rc == 0 && earliest && !s->is_sim && worker == NULL) {
         /* It may sleep past this. A worker that is awake fires it itself or,
          * if it is busy by then, a sleeper does (park.c). */
-        (void)gri_sched_wake(s, 0);
+        (void)gri_sched_wake(s, 0, GRI_PERMIT_LOOK);
     }
     return rc;
 }
@@ -419,7 +398,9 @@ int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
 {
     *s = (gri_sched){.ops = ops, .clock = clock, .is_sim = seed != 0};
     s->n = s->is_sim ? 1 : workers;
-    s->at_once = processors < s->n ? processors : s->n;
+    s->processors = processors;
+    s->at_once = processors != 0 && processors < s->n ? processors : s->n;
+    atomic_init(&s->limit, s->at_once);
     s->sim_rng.state = seed;
     atomic_init(&s->parked, 0);
     atomic_init(&s->searching, 0);
@@ -439,6 +420,7 @@ int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
         gri_worker *w = &s->workers[i];
         *w = (gri_worker){
             .sched = s, .index = i, .round_left = 1, .rng = {seed + i + 1}};
+        atomic_init(&w->cpu_clock, 0);
         gri_runnext_init(&w->next, fenced);
         gri_runq_init(&w->queue);
         if (gri_timers_init(&w->timers) != 0) {
@@ -480,7 +462,7 @@ static bool stop_first(gri_sched *s, unsigned n, int64_t deadline_ns)
     atomic_store_explicit(&s->stopping, true, memory_order_seq_cst);
     bool all = true;
     for (unsigned i = 0; i < n; i++) {
-        (void)gri_sched_wake(s, i);
+        (void)gri_sched_wake(s, i, GRI_PERMIT_LOOK);
         gri_worker *w = &s->workers[i];
         if (has_left(w, deadline_ns)) {
             (void)pthread_join(w->thread, NULL);

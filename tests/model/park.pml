@@ -7,9 +7,14 @@
  * Method: two workers look for tasks, park, and are busy for ever with the
  *         first they get. The maker is a third worker, whose pushes stand in a
  *         buffer that empties whenever it likes, or not a worker at all, with
- *         pushes that all can see at once. There are one to three processors. A
- *         sleeper whose time comes gets up: that can move whenever there is a
- *         task and, a few times, when there is none.
+ *         pushes that all can see at once. While any worker is awake, that may
+ *         be as many as may be (sched/crowd.c changes the limit at any time):
+ *         then none is woken, and who parks does not look again. (Who is one
+ *         too many does not look at all: as if the task came right after its
+ *         look.) A sleeper whose time comes gets up: that can move whenever
+ *         there is a task and, a few times, when there is none. What it takes
+ *         then is another matter (crowd.c): here nobody is to sleep for ever.
+ *         Timers and slots are found by the same look.
  *
  * mutant NO_SECOND_LOOK: the parker does not look after its announcement
  * mutant NO_LOOK: the submitter does not look for sleepers
@@ -26,7 +31,6 @@
 byte queue;    /* tasks that all can see */
 byte buffered; /* tasks that only the maker can see */
 bool inside;   /* the maker is a worker */
-byte at_once;  /* workers that find a processor */
 bool parked[3], permit[3], up[3];
 byte searching;
 byte busy;     /* workers that found a task */
@@ -35,6 +39,15 @@ bool made;     /* the maker has done all it does, and is busy */
 
 /* Awake workers, given which of the two sleep. */
 #define AWAKE(p1, p2) (inside + !(p1) + !(p2))
+
+/* Whether those are as many as may be. */
+inline look_crowded()
+{
+    if
+    :: AWAKE(p1, p2) > 0 -> crowded = true
+    :: crowded = false
+    fi
+}
 
 inline flush()
 {
@@ -70,7 +83,7 @@ end:
 proctype maker()
 {
     byte i, s;
-    bool p1, p2;
+    bool p1, p2, crowded;
     do
     :: i < TASKS ->
         atomic {
@@ -81,10 +94,10 @@ proctype maker()
             fi
         }
 #ifndef NO_LOOK
-        atomic { p1 = parked[1]; p2 = parked[2] } /* one word */
+        atomic { p1 = parked[1]; p2 = parked[2]; look_crowded() } /* one word */
         s = searching;
         if
-        :: (p1 || p2) && AWAKE(p1, p2) < at_once && s == 0 ->
+        :: (p1 || p2) && !crowded && s == 0 ->
             flush(); /* a locked operation */
             wake_one()
         :: else
@@ -98,18 +111,16 @@ proctype maker()
 
 proctype worker(byte id)
 {
-    bool found, got_up, p1, p2, other, will;
+    bool found, p1, p2, crowded, other, will;
     byte left;
     searching++;
 search:
-    if
-    :: AWAKE(parked[1], parked[2]) > at_once && !got_up -> skip
-    :: atomic {
-        queue > 0 -> queue--; found = true
+    atomic {
+        if
+        :: queue > 0 -> queue--; found = true
+        :: else
+        fi
     }
-    :: atomic { queue == 0 -> skip }
-    fi;
-    got_up = false;
     if
     :: found -> goto got
     :: else
@@ -127,9 +138,10 @@ search:
 #ifndef EARLY_LOOK
     atomic { p1 = parked[1]; p2 = parked[2] } /* one word */
 #endif
+    look_crowded();
 #ifndef NO_SECOND_LOOK
     if
-    :: AWAKE(p1, p2) < at_once && queue > 0 -> goto get_up
+    :: !crowded && queue > 0 -> goto get_up
     :: else
     fi;
 #endif
@@ -152,8 +164,8 @@ search:
 endsleep:
     if
     :: permit[id]
-    :: will && queue > 0 -> got_up = true
-    :: atomic { will && alarms < FALSE_ALARMS -> alarms++; got_up = true }
+    :: will && queue > 0
+    :: atomic { will && alarms < FALSE_ALARMS -> alarms++ }
     fi;
 get_up:
     atomic {
@@ -168,9 +180,9 @@ got:
     atomic { searching--; left = searching }
     if
     :: left == 0 && queue > 0 ->
-        atomic { p1 = parked[1]; p2 = parked[2] }
+        atomic { p1 = parked[1]; p2 = parked[2]; look_crowded() }
         if
-        :: (p1 || p2) && AWAKE(p1, p2) < at_once && searching == 0 -> wake_one()
+        :: (p1 || p2) && !crowded && searching == 0 -> wake_one()
         :: else
         fi
     :: else
@@ -192,11 +204,6 @@ init
         if
         :: inside = true
         :: inside = false
-        fi;
-        if
-        :: at_once = 1
-        :: at_once = 2
-        :: inside -> at_once = 3
         fi;
         run maker();
         run worker(1);
