@@ -27,7 +27,7 @@ typedef struct beginning {
     bool link, ack;
 } beginning;
 
-static beginning read_start(gri_ctx *ctx, gr_msg *msg)
+static beginning read_start(gr_actor *self, gr_msg *msg)
 {
     gri_trailer *trailer = gri_msg_trailer(msg);
     gri_start *more = gri_start_more(msg);
@@ -45,7 +45,12 @@ static beginning read_start(gri_ctx *ctx, gr_msg *msg)
     b.behavior = more->behavior;
     b.thread = more->thread;
     b.name = more->name;
-    gri_block_free(ctx->cache, more, more->class_);
+    if (more->hard != 0) { /* what was there before has been buried */
+        /* relaxed: numbers; who sends at this moment goes by the old ones. */
+        atomic_store_explicit(&self->soft, more->soft, memory_order_relaxed);
+        atomic_store_explicit(&self->hard, more->hard, memory_order_relaxed);
+    }
+    gri_block_free(self->ctx->cache, more, more->class_);
     trailer->extra = 0; /* once */
     return b;
 }
@@ -134,7 +139,7 @@ void gri_begin_not(gri_ctx *ctx, gr_actor *slot)
 
 void gri_begin_run(gr_actor *self, gr_msg *msg)
 {
-    const beginning start = read_start(self->ctx, msg);
+    const beginning start = read_start(self, msg);
     set_run(self, msg->run, start.behavior);
     if (start.thread != NULL) {
         gri_thread_hand_over(start.thread, self); /* brings its own ext */

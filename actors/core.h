@@ -220,6 +220,8 @@ typedef struct gri_start {
     const gr_behavior *behavior; /* NULL: a thread attaches */
     gri_thread *thread;
     gri_name *name; /* reserved for it, or NULL */
+    uint32_t soft,
+        hard;       /* the bounds, from now on; hard 0: they hold already */
     uint8_t class_; /* of this block */
 } gri_start;
 

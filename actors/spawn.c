@@ -29,7 +29,7 @@ gri_ext *gri_ext_of(gr_actor *self)
     return self->ext;
 }
 
-/* With a thread, a name, or a behaviour that stands elsewhere. */
+/* With a thread, a name, a behaviour that stands elsewhere, or bounds. */
 static int add_more(gri_ctx *ctx, const gri_spawn *how, gr_msg *start)
 {
     uint8_t class_;
@@ -37,7 +37,8 @@ static int add_more(gri_ctx *ctx, const gri_spawn *how, gr_msg *start)
     if (more == NULL) {
         return GR_ENOMEM;
     }
-    *more = (gri_start){how->behavior, how->thread, NULL, class_};
+    *more = (gri_start){
+        .behavior = how->behavior, .thread = how->thread, .class_ = class_};
     gri_msg_trailer(start)->extra = (intptr_t)more | GRI_START_MORE;
     return 0;
 }
@@ -68,8 +69,10 @@ static gr_msg *pack_args(gri_ctx *ctx, const gri_spawn *how, int *rc)
     return msg;
 }
 
-/* The START message. NULL: *rc says why. */
-static gr_msg *build_start(gri_ctx *ctx, const gri_spawn *how, int *rc)
+/* The START message; behind: of a run before, there is mail in front of it.
+ * NULL: *rc says why. */
+static gr_msg *build_start(gri_ctx *ctx, const gri_spawn *how, bool behind,
+                           int *rc)
 {
     gr_msg *msg = pack_args(ctx, how, rc);
     if (msg == NULL) {
@@ -78,7 +81,7 @@ static gr_msg *build_start(gri_ctx *ctx, const gri_spawn *how, int *rc)
     msg->from = how->parent;
     gri_msg_trailer(msg)->ref = how->monitor;
     gri_msg_trailer(msg)->extra = (intptr_t)how->behavior;
-    if (how->thread != NULL || how->name != NULL ||
+    if (behind || how->thread != NULL || how->name != NULL ||
         ((uintptr_t)how->behavior & GRI_START_BITS) != 0) {
         *rc = add_more(ctx, how, msg);
         if (*rc < 0) {
@@ -176,13 +179,29 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     return 0;
 }
 
-/* Makes the slot's next run live: from here on its pid is real. Errors:
- * GR_ESTOPPED, GR_ENOMEM. */
+/* What waits of the run before would count against the bounds of this one: they
+ * hold from its START on, which says what they are. */
+static void lift_bounds(gr_actor *slot, gri_start *more)
+{
+    /* relaxed, all: as in set_bounds. */
+    more->soft = atomic_load_explicit(&slot->soft, memory_order_relaxed);
+    more->hard = atomic_load_explicit(&slot->hard, memory_order_relaxed);
+    if (more->hard != 0) { /* else it is not the inbox that is bounded */
+        atomic_store_explicit(&slot->soft, INT32_MAX, memory_order_relaxed);
+        atomic_store_explicit(&slot->hard, INT32_MAX, memory_order_relaxed);
+    }
+}
+
+/* Makes the slot's next run live: from here on its pid is real. lifted: takes
+ * the bounds for so long, or NULL. Errors: GR_ESTOPPED, GR_ENOMEM. */
 static int publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
-                       uint32_t run)
+                       uint32_t run, gri_start *lifted)
 {
     gr_system *sys = slot->sys;
     GR_TRY(set_bounds(ctx, slot, how, run));
+    if (lifted != NULL) {
+        lift_bounds(slot, lifted);
+    }
     /* release: pairs with the acquire in gri_slot_lives. seq_cst against the
      * flag below: either gri_system_stop finds this actor, or we see it. */
     atomic_store_explicit(&slot->run, run, memory_order_seq_cst);
@@ -199,7 +218,7 @@ static int publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
 
 /* The name, the slot's run, and what START says of them. */
 static int begin_in(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
-                    gr_msg *start, uint32_t run)
+                    gr_msg *start, bool behind, uint32_t run)
 {
     gr_system *sys = slot->sys;
     gr_pid pid = {sys->node, gri_id(run, gri_index(slot))};
@@ -207,7 +226,8 @@ static int begin_in(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     if (how->name != NULL) {
         GR_TRY(gri_name_reserve(sys, how->name, pid, &name));
     }
-    int rc = publish_run(ctx, slot, how, run);
+    int rc =
+        publish_run(ctx, slot, how, run, behind ? gri_start_more(start) : NULL);
     if (rc < 0) {
         if (name != NULL) {
             gri_name_cancel(sys, name);
@@ -240,11 +260,12 @@ static int begin_by_message(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
                             uint32_t run, bool *wakes)
 {
     int rc = 0;
-    gr_msg *start = build_start(ctx, how, &rc);
+    const bool behind = !gri_inbox_is_idle(&slot->inbox);
+    gr_msg *start = build_start(ctx, how, behind, &rc);
     if (start == NULL) {
         return rc;
     }
-    rc = begin_in(ctx, slot, how, start, run);
+    rc = begin_in(ctx, slot, how, start, behind, run);
     if (rc < 0) {
         free_start(ctx, start);
         return rc;
@@ -282,7 +303,7 @@ static int begin_plainly(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
 {
     int rc = gri_begin_plainly(ctx, slot, how->behavior, run);
     if (rc == 0) {
-        rc = publish_run(ctx, slot, how, run);
+        rc = publish_run(ctx, slot, how, run, NULL);
         if (rc < 0) {
             gri_begin_not(ctx, slot);
         }

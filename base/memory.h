@@ -29,9 +29,9 @@ static inline void *gri_lines_new(size_t size)
 
 /* Brings the line at p to this processor, to be written: in one step, where a
  * read and then a write of what stands in another's cache are two. Any address
- * will do. The compiler's own prefetch is one for reading on x86-64, as the
- * first of that kind had no other; but all of them take this instruction, if
- * only to do nothing. */
+ * will do. The compiler's own prefetch is one for reading on x86-64, as some of
+ * the first had no other; but all since 2006 take this instruction, if only to
+ * do nothing. */
 static inline void gri_prefetch_write(const void *p)
 {
 #if defined(__x86_64__)

@@ -196,6 +196,14 @@ static inline bool gri_inbox_idle(gri_inbox *in, gri_outlet *out)
         memory_order_relaxed);
 }
 
+/* Any thread: nothing is there, and nobody consumes; or so it was. */
+static inline bool gri_inbox_is_idle(gri_inbox *in)
+{
+    /* relaxed: only compared. */
+    return (atomic_load_explicit(&in->tail, memory_order_relaxed) & GRI_IDLE) !=
+           0;
+}
+
 /* Takes the consumer's role from idle, without a push: for the former consumer,
  * and for who has a free slot. False: it is not idle; a push was faster, or the
  * last consumer is still there. */

@@ -81,7 +81,8 @@ _Static_assert(sizeof(gr_msg) == GRI_PAYLOAD_AT, "it is public");
  * from the one before. But its sender, if it sends on, takes one block after
  * the other from its cache, and so knows where its next messages will stand.
  * `ahead` says where the GRI_AHEAD-th after this one will, in cache lines from
- * here: a guess, that is only good for a prefetch. 0: none.
+ * here: a guess, that is only good for a prefetch, and nonsense for the last
+ * ones of an array of blocks.
  */
 static inline void gri_msg_set_ahead(gr_msg *msg, const void *block)
 {

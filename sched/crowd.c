@@ -75,9 +75,8 @@ static void look_at(gri_worker *w, unsigned i, sight *see)
     const int64_t turn_ns = see->now_ns - w->crowd.of[i].since_ns;
     see->awake++;
     see->used_ns += ran_ns;
-    see->long_turn =
-        see->long_turn || turn_ns >= LONG_NS ||
-        (turn_ns >= see->span_ns && 2 * ran_ns >= see->span_ns);
+    see->long_turn = see->long_turn || turn_ns >= LONG_NS ||
+                     (turn_ns >= see->span_ns && 2 * ran_ns >= see->span_ns);
     w->crowd.of[i].parks = parks;
     w->crowd.of[i].cpu_ns = cpu_ns;
 }

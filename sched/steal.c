@@ -62,9 +62,9 @@ gri_task *gri_steal_stuck(gri_worker *w)
     for (unsigned i = 0; i < s->n && task == NULL; i++) {
         gri_worker *victim = &s->workers[i];
         /* relaxed: only compared. */
-        if (victim != w && atomic_load_explicit(&victim->turns,
-                                                memory_order_relaxed) ==
-                               w->seen[i].turns) {
+        if (victim != w &&
+            atomic_load_explicit(&victim->turns, memory_order_relaxed) ==
+                w->seen[i].turns) {
             task = gri_runq_take(&victim->queue);
         }
     }

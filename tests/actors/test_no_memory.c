@@ -235,6 +235,33 @@ static const gr_behavior worker = {
     .receive = worker_receive,
 };
 
+/* Its spawn needs no START. */
+static int plain_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)state;
+    return gr_match(msg, "tick") ? 0 : gr_unhandled(self, msg);
+}
+
+static const gr_behavior plain = {
+    .name = "plain",
+    .state_size = 3000,
+    .receive = plain_receive,
+};
+
+/* Twice, if it fails: nothing of the first try is left in the slot. */
+static int use_plain(gr_actor *self, const gr_mailbox *mailbox)
+{
+    const gr_spawn_opts opts = {.mailbox = *mailbox};
+    gr_pid pid;
+    int rc = gr_spawn(self, &plain, &opts, &pid);
+    if (rc == GR_ENOMEM) {
+        rc = gr_spawn(self, &plain, &opts, &pid);
+    }
+    GR_TRY(rc);
+    GR_TRY(gr_send(self, pid, "tick"));
+    return gr_stop(self, pid);
+}
+
 static int use_thread_msgpack(gr_actor *self, gr_pid peer)
 {
     msgpack_packer pk;
@@ -278,7 +305,9 @@ static int use_mailboxes(gr_actor *self, int *hooks)
     }
     GR_TRY(gr_send(self, c, "tick"));
     GR_TRY(gr_kill(self, c));
-    return gr_stop(self, d);
+    GR_TRY(gr_stop(self, d));
+    GR_TRY(use_plain(self, &(gr_mailbox){.hard = 2}));
+    return use_plain(self, &(gr_mailbox){.urgent = GR_URGENT_USUAL});
 }
 
 /* Returns when something failed: each call fails in some round. */

@@ -115,6 +115,19 @@ static void a_thief_takes_the_older_half(void **state)
     }
 }
 
+static void another_takes_the_oldest(void **state)
+{
+    (void)state;
+    init_at(&queue, UINT32_MAX - 1);
+    assert_null(gri_runq_take(&queue));
+    push_all(&queue, 0, 3);
+    assert_ptr_equal(gri_runq_take(&queue), &task[0]);
+    assert_ptr_equal(gri_runq_pop(&queue), &task[1]);
+    assert_ptr_equal(gri_runq_take(&queue), &task[2]);
+    assert_null(gri_runq_take(&queue));
+    assert_true(gri_runq_is_empty(&queue));
+}
+
 static void the_counters_wrap_any_number_of_times(void **state)
 {
     (void)state;
@@ -314,6 +327,7 @@ int main(void)
         cmocka_unit_test(the_owner_gets_tasks_in_order),
         cmocka_unit_test(a_full_queue_takes_no_more),
         cmocka_unit_test(a_thief_takes_the_older_half),
+        cmocka_unit_test(another_takes_the_oldest),
         cmocka_unit_test(the_counters_wrap_any_number_of_times),
         cmocka_unit_test(thieves_and_owners_run_each_job_once),
         cmocka_unit_test(the_last_task_is_given_out_once),

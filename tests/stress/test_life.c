@@ -113,9 +113,10 @@ static int disturb(gr_actor *self, breeder *b, gr_pid pid)
 static int breed(gr_actor *self, breeder *b)
 {
     char name[2] = {(char)('a' + stress_random(&b->random) % NAMES), '\0'};
-    gr_spawn_opts opts = {.monitor = &b->ref};
-    if (stress_random(&b->random) % 2 == 0) {
+    gr_spawn_opts opts = {.name = NULL};
+    if (stress_random(&b->random) % 2 == 0) { /* else it needs no START */
         opts.name = name;
+        opts.monitor = &b->ref;
     }
     int rc = gr_spawn(self, &fly, &opts, &b->current);
     if (rc == GR_EEXIST) {
@@ -123,6 +124,9 @@ static int breed(gr_actor *self, breeder *b)
         rc = gr_spawn(self, &fly, &opts, &b->current);
     }
     GR_TRY(rc);
+    if (opts.monitor == NULL) {
+        GR_TRY(gr_monitor(self, b->current, &b->ref));
+    }
     gr_tell(self, b->current, "for", b->current);
     if (b->timer.id == 0) {
         GR_TRY(gr_after(self, 1, &b->timer, "tick"));
