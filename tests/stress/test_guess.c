@@ -55,9 +55,9 @@ static void *guess(void *arg)
     const uint64_t node = gr_self(self).node;
     while (!atomic_load_explicit(&over, memory_order_acquire)) {
         /* relaxed: a guess. */
-        const gr_pid next = {
-            node, atomic_load_explicit(&last, memory_order_relaxed) +
-                      ((uint64_t)RUN << 32)};
+        const gr_pid next = {node,
+                             atomic_load_explicit(&last, memory_order_relaxed) +
+                                 ((uint64_t)RUN << 32)};
         gr_tell(self, next, "for", next);
     }
     gr_thread_detach(self, 0);
@@ -72,9 +72,8 @@ static void live_once(uint64_t round)
     assert_int_equal(gr_spawn(s.self, &plain, NULL, &pid), 0);
     assert_int_equal(gr_monitor(s.self, pid, &ref), 0);
     /* By turns: only the guessers' mail may have woken it, or ours does. */
-    assert_int_equal(round % 2 == 0 ? gr_send(s.self, pid, "end")
-                                    : gr_kill(s.self, pid),
-                     0);
+    assert_int_equal(
+        round % 2 == 0 ? gr_send(s.self, pid, "end") : gr_kill(s.self, pid), 0);
     assert_true(gr_match_down(stress_next(&s), NULL, NULL, &why));
     assert_int_equal(why.kind,
                      round % 2 == 0 ? GR_EXIT_NORMAL : GR_EXIT_KILLED);
@@ -86,8 +85,8 @@ static void who_is_guessed_lives_and_ends_as_others(void **state)
     (void)state;
     pthread_t guessers[GUESSERS];
     gr_stats stats;
-    stress_start(&s, &(gr_system_opts){.log_level = GR_LOG_ERROR,
-                                       .actors_max = 16});
+    stress_start(
+        &s, &(gr_system_opts){.log_level = GR_LOG_ERROR, .actors_max = 16});
     for (unsigned i = 0; i < GUESSERS; i++) {
         assert_int_equal(pthread_create(&guessers[i], NULL, guess, NULL), 0);
     }
