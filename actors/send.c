@@ -330,9 +330,17 @@ static __attribute__((noinline)) int send_packed(gr_actor *self, gr_pid to,
     return gr_sendv(self, to, values, n);
 }
 
+/* While the message is built the receiver's line may come from another
+ * processor. Any address will do, so nothing of `id` is checked. */
+static inline void prepare(const gr_actor *self, uint64_t id)
+{
+    gri_prefetch_write(&self->ctx->sys->slots[(uint32_t)id]);
+}
+
 int gri_send_tag(gr_actor *self, uint64_t node, uint64_t id, uint64_t tag,
                  uint64_t tag_rest)
 {
+    prepare(self, id);
     gr_msg *msg = gri_build_short(&self->ctx->builder, tag, tag_rest, false, 0);
     return msg != NULL
                ? send_built(self, node, id, msg)
@@ -342,6 +350,7 @@ int gri_send_tag(gr_actor *self, uint64_t node, uint64_t id, uint64_t tag,
 int gri_send_int(gr_actor *self, uint64_t node, uint64_t id, uint64_t tag,
                  uint64_t tag_rest, uint64_t x)
 {
+    prepare(self, id);
     gr_msg *msg = gri_build_short(&self->ctx->builder, tag, tag_rest, true, x);
     return msg != NULL
                ? send_built(self, node, id, msg)
