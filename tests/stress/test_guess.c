@@ -75,8 +75,11 @@ static void live_once(uint64_t round)
     assert_int_equal(
         round % 2 == 0 ? gr_send(s.self, pid, "end") : gr_kill(s.self, pid), 0);
     assert_true(gr_match_down(stress_next(&s), NULL, NULL, &why));
-    assert_int_equal(why.kind,
-                     round % 2 == 0 ? GR_EXIT_NORMAL : GR_EXIT_KILLED);
+    /* A monitor that a kill overtakes may stand behind a push of a guesser that
+     * is half done, and is then told so (exit.c). */
+    const bool killed = round % 2 != 0;
+    assert_true(why.kind == (killed ? GR_EXIT_KILLED : GR_EXIT_NORMAL) ||
+                (killed && why.kind == GR_EXIT_NOPROC));
     atomic_store_explicit(&last, pid.id, memory_order_relaxed);
 }
 
