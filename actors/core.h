@@ -220,8 +220,8 @@ typedef struct gri_start {
     const gr_behavior *behavior; /* NULL: a thread attaches */
     gri_thread *thread;
     gri_name *name; /* reserved for it, or NULL */
-    uint32_t soft,
-        hard;       /* the bounds, from now on; hard 0: they hold already */
+    /* The bounds, from now on; hard 0: they hold already. */
+    uint32_t soft, hard;
     uint8_t class_; /* of this block */
 } gri_start;
 
@@ -278,9 +278,9 @@ struct gr_system {
 
     /* Under lock. */
     alignas(GRI_CACHE_LINE) pthread_mutex_t lock;
-    uint32_t
-        *free_slots; /* a stack, reserved for actors_max; not a list through
-                        the slots, which another core has in its cache */
+    /* A stack, reserved for actors_max; not a list through the slots, which
+     * another core has in its cache. */
+    uint32_t *free_slots;
     uint32_t free_count;
     uint32_t slots_used; /* the next one that was never used */
     bool agent_taken;    /* the agent's slot is, or was */

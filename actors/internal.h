@@ -284,8 +284,7 @@ static inline void gri_enter(gr_actor *self, gri_ctx *ctx)
 /* Within this time another node's agent must have answered. */
 #define GRI_FAR_CALL_MS 5000
 
-/* ---- spawn.c, begin.c, exit.c
- * ----------------------------------------------------- */
+/* ---- spawn.c, begin.c, exit.c -------------------------------------------- */
 
 /* Begins a run in self's slot; msg is START. */
 void gri_begin_run(gr_actor *self, gr_msg *msg);

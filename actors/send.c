@@ -334,7 +334,8 @@ static __attribute__((noinline)) int send_packed(gr_actor *self, gr_pid to,
  * processor. Any address will do, so nothing of `id` is checked. */
 static inline void prepare(const gr_actor *self, uint64_t id)
 {
-    gri_prefetch_write(&self->ctx->sys->slots[(uint32_t)id]);
+    const uintptr_t slots = (uintptr_t)self->ctx->sys->slots;
+    gri_prefetch_write((const void *)(slots + (uint32_t)id * sizeof(gr_actor)));
 }
 
 int gri_send_tag(gr_actor *self, uint64_t node, uint64_t id, uint64_t tag,

@@ -35,6 +35,7 @@ void gri_crowd_join(gri_worker *w)
 /* How long a worker's thread has run; -1: nobody knows. */
 static int64_t cpu_ns_of(gri_worker *w)
 {
+    /* relaxed: a number. */
     const clockid_t clock =
         atomic_load_explicit(&w->cpu_clock, memory_order_relaxed);
     struct timespec t;

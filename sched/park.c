@@ -18,19 +18,21 @@
  * its own timers are due: by then the last of them has set its bit, behind its
  * last push.
  *
- * No more workers are woken than processors are there to run them; those that
- * are awake beyond that park without a look at the queues. What is there is
- * taken by those awake, or, if they are stuck in long turns, by the sleeper
- * that looks around. So a program may have many workers, for handlers that
- * block, and pays nothing for them as long as none does.
+ * No more workers are woken than `limit` says, which is as many as there are
+ * processors, or more where handlers block (crowd.c); those that are awake
+ * beyond that park, when they have nothing of their own, without a look at the
+ * queues. What is there is taken by those awake or, if they are stuck in long
+ * turns, by the sleeper that looks around.
  *
  * To keep wake-ups few, only one worker is woken at a time, and none while one
  * searches. In return, a searcher that finds something and was the last one
- * wakes the next if there is more (gri_sched_stop_searching). It is woken as a
- * searcher: who clears a worker's bit counts it in `searching`, be it a waker
- * or, after a timeout or a second look, the worker itself.
+ * wakes the next if there is more (gri_sched_stop_searching), so that nothing
+ * waits for the look of a sleeper. It is woken as a searcher: who clears a
+ * worker's bit counts it in `searching`, be it a waker or, after a timeout or a
+ * second look, the worker itself.
  *
- * tests/model/park.pml has all of it.
+ * tests/model/park.pml has who sleeps and who looks; what a look takes is
+ * argued in crowd.c.
  */
 #include <stddef.h>
 
