@@ -82,6 +82,8 @@ struct gri_ctx {
     uint32_t sends;  /* in this turn */
     int64_t turn_ns; /* about when it began */
     gr_msg *current; /* the message being handled */
+    _Atomic(gr_actor *) running; /* whose turn it is, or was the last; slots
+                                    stay, so it may be looked at by anybody */
     gr_actor *pressed; /* a receiver past its soft bound, seen this turn */
     uint32_t pressed_run;
     gri_uncounted uncounted[GRI_UNCOUNTED]; /* a worker's, see send.c */

@@ -277,6 +277,8 @@ static inline bool gri_exiting(const gr_actor *self)
 static inline void gri_enter(gr_actor *self, gri_ctx *ctx)
 {
     self->ctx = ctx;
+    /* relaxed: for crash reports and the watchdog, which only name it. */
+    atomic_store_explicit(&ctx->running, self, memory_order_relaxed);
     ctx->sends = 0;
     ctx->pressed = NULL;
 }

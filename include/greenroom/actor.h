@@ -71,6 +71,26 @@ typedef struct gr_mailbox {
 
 #define GR_URGENT_USUAL 1000u /* messages in an urgent lane */
 
+/* What a fault of the actor's own code (SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+ * abort(), a failed assert(), a stack overflow) ends. docs/faults.md says what
+ * each can promise. */
+typedef enum gr_grade {
+    GR_GRADE_DEFAULT = 0, /* the behaviour's; there: the system's; there:
+                             GR_GRADE_TRAP */
+    GR_GRADE_TRAP,        /* the actor, where that is safe; else the process */
+    GR_GRADE_ABORT,       /* the process, with a crash report */
+    GR_GRADE_PROCESS      /* the actor: it runs in a process of its own */
+} gr_grade;
+
+/* Limits that end the actor, and nobody else, with GR_EXIT_LIMIT. 0: the
+ * behaviour's; there: the system's; there: none. */
+typedef struct gr_limits {
+    size_t memory_max;      /* bytes: state, arena, blobs, kept and stashed
+                               messages, and what waits in the mailbox */
+    int64_t handler_max_ms; /* of one callback: then a process actor is killed,
+                               any other ends when the callback returns */
+} gr_limits;
+
 /*
  * A behaviour is a constant that outlives every system that uses it. `name` is
  * required: it is how logs, other nodes and child processes call it. Of
@@ -87,6 +107,8 @@ typedef struct gr_behavior {
     gr_mailbox mailbox;
     size_t arena_max; /* bytes that gr_alloc may give; 0: the system's */
     bool trap_exit;   /* start as if by gr_trap_exit(self, true) */
+    gr_grade grade;
+    gr_limits limits;
 } gr_behavior;
 
 /* ---- life --------------------------------------------------------------- */
@@ -99,9 +121,11 @@ typedef struct gr_spawn_opts {
     bool ack;           /* tell the spawner when init has returned 0: a message
                            that gr_match_started matches */
     gr_mailbox mailbox; /* what is not 0 overrides the behaviour's */
-    gr_node node; /* where; another node needs the behaviour on its list of
-                     spawnable ones, and a thread actor to wait (5 s); it takes
-                     no ack and no mailbox, and ties behind init */
+    gr_node node;     /* where; another node needs the behaviour on its list of
+                         spawnable ones, and a thread actor to wait (5 s); it takes
+                         no ack and no mailbox, and ties behind init */
+    gr_grade grade;   /* not 0: instead of the behaviour's */
+    gr_limits limits; /* what is not 0 overrides the behaviour's */
 } gr_spawn_opts;
 
 /*

@@ -44,6 +44,8 @@ typedef struct gr_child {
     int64_t stop_max_ms; /* then it is killed; 0: the default; GR_CHILD_KILL;
                             GR_FOREVER is not offered: shutdown is bounded */
     const char *name;    /* registered by each run of it; may be NULL */
+    gr_grade grade;      /* as those of gr_spawn_opts */
+    gr_limits limits;
 } gr_child;
 
 /* A child whose init calls gr_exit(self, 0, ...) says that there is nothing to

@@ -35,6 +35,8 @@ typedef struct gr_system_opts {
     size_t arena_max;       /* bytes an actor; 0: GR_ARENA_MAX_DEFAULT */
     uint32_t asks_max;      /* open asks an actor; 0: GR_ASKS_MAX_DEFAULT */
     uint32_t timers_max;    /* an actor; 0: GR_TIMERS_MAX_DEFAULT */
+    gr_grade grade;         /* of behaviours that say nothing */
+    gr_limits limits;       /* likewise */
 } gr_system_opts;
 
 #define GR_WORKERS_MAX          64u
