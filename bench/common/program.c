@@ -64,8 +64,8 @@ void bench_report(const bench *b, const char *name, int64_t ops, int64_t ns,
 
 static int usage(const bench_program *p)
 {
-    (void)fprintf(stderr, "usage: %s-bench NAME [workers=2] [key=value...]\n",
-                  p->impl);
+    (void)fprintf(stderr, "usage: %s NAME [workers=2] [key=value...]\n",
+                  p->title);
     for (const workload *const *group = p->groups; *group != NULL; group++) {
         for (const workload *w = *group; w->name != NULL; w++) {
             (void)fprintf(stderr, "  %-14s", w->name);
@@ -100,7 +100,7 @@ static bool set(bench *b, const char *text)
     }
     const size_t len = (size_t)(equal - text);
     const int64_t value = strtoll(equal + 1, &end, 10);
-    if (end == equal + 1 || *end != '\0' || value < 1) {
+    if (end == equal + 1 || *end != '\0' || value < 0) {
         return false;
     }
     if (len == strlen("workers") && memcmp(text, "workers", len) == 0) {
@@ -110,7 +110,7 @@ static bool set(bench *b, const char *text)
     for (bench_param *p = b->params; p->key != NULL; p++) {
         if (strlen(p->key) == len && memcmp(p->key, text, len) == 0) {
             p->value = value;
-            return true;
+            return p->is_switch ? value <= 1 : value >= 1;
         }
     }
     return false;
@@ -127,9 +127,9 @@ int bench_main(const bench_program *p, int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         if (!set(&b, argv[i])) {
             (void)fprintf(stderr,
-                          "%s-bench: %s: no such parameter, or "
-                          "not a number of 1 or more\n",
-                          p->impl, argv[i]);
+                          "%s: %s: no such parameter, or not a number that "
+                          "it takes\n",
+                          p->title, argv[i]);
             return usage(p);
         }
     }

@@ -8,6 +8,7 @@
 #ifndef BENCH_COMMON_PROGRAM_H
 #define BENCH_COMMON_PROGRAM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -21,6 +22,7 @@ typedef struct bench_program bench_program;
 typedef struct bench_param {
     const char *key; /* NULL: the end */
     int64_t value;   /* as long as nobody gives another */
+    bool is_switch;  /* 0 or 1; any other is a number of 1 or more */
 } bench_param;
 
 /* One run of one workload. */
@@ -41,7 +43,8 @@ typedef struct workload {
 } workload;
 
 struct bench_program {
-    const char *impl;              /* in each line; its name is <impl>-bench */
+    const char *title;             /* its own name */
+    const char *impl;              /* in each line */
     const workload *const *groups; /* arrays that end at {0}; the last: NULL */
     unsigned workers_max;
     /* Runs a workload in whatever it needs. Returns the exit status. */

@@ -87,7 +87,8 @@ int main(int argc, char **argv)
     const workload *const groups[] = {bench_talk,  bench_flow, bench_create,
                                       bench_crowd, bench_time, bench_blob,
                                       NULL};
-    return bench_main(&(bench_program){.impl = "greenroom",
+    return bench_main(&(bench_program){.title = "greenroom-bench",
+                                       .impl = "greenroom",
                                        .groups = groups,
                                        .workers_max = GR_WORKERS_MAX,
                                        .run = run},

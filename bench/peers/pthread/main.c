@@ -83,7 +83,8 @@ int main(int argc, char **argv)
 {
     const workload *const groups[] = {peer_talk, peer_flow, peer_create,
                                       peer_crowd, NULL};
-    return bench_main(&(bench_program){.impl = "pthread",
+    return bench_main(&(bench_program){.title = "pthread-bench",
+                                       .impl = "pthread",
                                        .groups = groups,
                                        .workers_max = CPU_SETSIZE,
                                        .run = run},
