@@ -100,7 +100,7 @@ static bool set(bench *b, const char *text)
     }
     const size_t len = (size_t)(equal - text);
     const int64_t value = strtoll(equal + 1, &end, 10);
-    if (end == equal + 1 || *end != '\0' || value < 0) {
+    if (end == equal + 1 || *end != '\0' || value < 1) {
         return false;
     }
     if (len == strlen("workers") && memcmp(text, "workers", len) == 0) {
@@ -110,7 +110,7 @@ static bool set(bench *b, const char *text)
     for (bench_param *p = b->params; p->key != NULL; p++) {
         if (strlen(p->key) == len && memcmp(p->key, text, len) == 0) {
             p->value = value;
-            return p->is_switch ? value <= 1 : value >= 1;
+            return true;
         }
     }
     return false;
@@ -127,8 +127,8 @@ int bench_main(const bench_program *p, int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         if (!set(&b, argv[i])) {
             (void)fprintf(stderr,
-                          "%s: %s: no such parameter, or not a number that "
-                          "it takes\n",
+                          "%s: %s: no such parameter, or "
+                          "not a number of 1 or more\n",
                           p->title, argv[i]);
             return usage(p);
         }

@@ -8,7 +8,6 @@
 #ifndef BENCH_COMMON_PROGRAM_H
 #define BENCH_COMMON_PROGRAM_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -22,7 +21,6 @@ typedef struct bench_program bench_program;
 typedef struct bench_param {
     const char *key; /* NULL: the end */
     int64_t value;   /* as long as nobody gives another */
-    bool is_switch;  /* 0 or 1; any other is a number of 1 or more */
 } bench_param;
 
 /* One run of one workload. */

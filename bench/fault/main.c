@@ -9,7 +9,8 @@
  *   memory    the same by a write to NULL, very often; what memory is left
  *   lost      messages that a crash takes with it: only the one in hand
  *
- * report=1: each crash is reported, to a log that throws it away; 0: not.
+ * level: of the log, which throws away what it is given. 3: each crash is
+ * reported; 1: it is not.
  * Prints a line for each run, as greenroom-bench does. An operation is one
  * crash, its restart and the message by which the new run says that it is
  * there.
@@ -152,9 +153,8 @@ static int run_kind(bench *b, const char *name, int kind)
     const int64_t n = bench_param_of(b, "n");
     GR_TRY(crash_often(b, kind, n, 0, &added));
     const int64_t ns = bench_now_ns() - b->t0_ns;
-    (void)snprintf(extra, sizeof extra,
-                   "per_second=%" PRId64 " report=%" PRId64,
-                   n * 1000000000 / ns, bench_param_of(b, "report"));
+    (void)snprintf(extra, sizeof extra, "per_second=%" PRId64 " level=%" PRId64,
+                   n * 1000000000 / ns, bench_param_of(b, "level"));
     bench_report(b, name, n, ns, extra);
     return 0;
 }
@@ -212,11 +212,11 @@ static int run_in_system(bench *b, const workload *w)
 {
     gr_system *sys;
     gr_actor *self;
-    const bool reports = bench_param_of(b, "report") != 0;
+    const int64_t level = bench_param_of(b, "level");
     GR_TRY(gr_system_start(
         &(gr_system_opts){.workers = b->workers,
                           .log = throw_away,
-                          .log_level = reports ? GR_LOG_INFO : GR_LOG_ERROR},
+                          .log_level = (gr_log_level)(level - 1)},
         &sys));
     int rc = gr_thread_attach(sys, NULL, &self);
     if (rc == 0) {
@@ -257,9 +257,9 @@ static const workload workloads[] = {
     {"ill", OFTEN, run_named},
     {"abort", OFTEN, run_named},
     {"assert", OFTEN, run_named},
-    {"stack", {{"n", 1000}, {"report", 1, true}}, run_named},
-    {"memory", {{"n", 1000000}, {"report", 1, true}}, run_memory},
-    {"lost", {{"n", 10000}, {"report", 1, true}}, run_lost},
+    {"stack", {{"n", 1000}, {"level", 3}}, run_named},
+    {"memory", {{"n", 1000000}, {"level", 3}}, run_memory},
+    {"lost", {{"n", 10000}, {"level", 3}}, run_lost},
     {0},
 };
 
