@@ -243,7 +243,7 @@ static int run(bench *b, const workload *w)
     {                                                                          \
         {"n", 100000},                                                         \
         {                                                                      \
-            "report", 1                                                        \
+            "level", 3                                                         \
         }                                                                      \
     }
 
