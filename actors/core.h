@@ -27,6 +27,7 @@
 #include "actors/route.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/rng.h"
@@ -84,6 +85,7 @@ struct gri_ctx {
     gr_msg *current; /* the message being handled */
     _Atomic(gr_actor *) running; /* whose turn it is, or was the last; slots
                                     stay, so it may be looked at by anybody */
+    const gri_fault *fault; /* why the run ends, in gri_end_run; NULL: no fault */
     gr_actor *pressed; /* a receiver past its soft bound, seen this turn */
     uint32_t pressed_run;
     gri_uncounted uncounted[GRI_UNCOUNTED]; /* a worker's, see send.c */
@@ -245,11 +247,18 @@ typedef struct gri_account {
     _Atomic(uint64_t) received, sent, bytes_in, bytes_out;
 } gri_account;
 
-/* A pid that some system-wide list remembers. */
+/* Who gets a message whenever something happens to the system: listen.c. */
 typedef struct gri_listener {
     struct gri_listener *next;
     gr_pid pid;
 } gri_listener;
+
+typedef struct gri_listeners {
+    _Atomic(bool) any;   /* written under sys->lock */
+    gri_listener *first; /* under sys->lock */
+} gri_listeners;
+
+typedef struct gri_crashes gri_crashes;
 
 struct gr_system {
     /* Constant after the start. */
@@ -265,12 +274,14 @@ struct gr_system {
                                                 is never used */
     _Atomic(uint32_t) slots_ready;           /* slots that exist */
     _Atomic(bool) stopping;
-    _Atomic(bool) dead_watched;
     _Atomic(const gri_route *) route;
     _Atomic(void *) net;
     _Atomic(gri_part *) part;
     gri_drops *drops;      /* of each slot, like them */
     gri_account *accounts; /* likewise */
+    _Atomic(uint64_t) *parents; /* likewise: whose spawn it was, by its id */
+    gri_listeners dead_watchers, crash_watchers;
+    gri_crashes *crashes;
     alignas(GRI_CACHE_LINE) gri_worker_side *sides; /* of each worker */
 
     /* Any thread, atomic; written with each spawn, or seldom read. */
@@ -289,7 +300,6 @@ struct gr_system {
     gri_ctx *contexts;   /* of thread actors */
     gri_counters gone;   /* of those that detached */
     uint64_t context_ids;
-    gri_listener *dead_watchers;
     gri_lane *lanes; /* all that were ever made */
 
     /* Under names_lock. */

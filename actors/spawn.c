@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "actors/account.h"
+#include "actors/crash.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/start.h"
@@ -202,6 +203,7 @@ static int publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     if (lifted != NULL) {
         lift_bounds(slot, lifted);
     }
+    gri_parent_set(slot, how->parent.id);
     /* release: pairs with the acquire in gri_slot_lives. seq_cst against the
      * flag below: either gri_system_stop finds this actor, or we see it. */
     atomic_store_explicit(&slot->run, run, memory_order_seq_cst);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "actors/crash.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
 
@@ -63,10 +64,13 @@ static int fill_opts(gr_system_opts *o)
     o->arena_max = o->arena_max != 0 ? o->arena_max : GR_ARENA_MAX_DEFAULT;
     o->asks_max = o->asks_max != 0 ? o->asks_max : GR_ASKS_MAX_DEFAULT;
     o->timers_max = o->timers_max != 0 ? o->timers_max : GR_TIMERS_MAX_DEFAULT;
+    o->crashes_kept =
+        o->crashes_kept != 0 ? o->crashes_kept : GR_CRASHES_KEPT_DEFAULT;
     bool good = o->workers <= GR_WORKERS_MAX &&
                 o->mailbox_soft <= o->mailbox_hard &&
                 o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
-                o->actors_max <= INT32_MAX && o->message_max >= 64;
+                o->actors_max <= INT32_MAX && o->message_max >= 64 &&
+                o->crashes_kept <= GR_CRASHES_KEPT_MAX;
     return good ? 0 : GR_EINVAL;
 }
 
@@ -106,16 +110,14 @@ void gri_system_free(gr_system *sys)
 {
     gri_names_fini(sys);
     gri_map_fini(&sys->waits);
-    while (sys->dead_watchers != NULL) {
-        gri_listener *l = sys->dead_watchers;
-        sys->dead_watchers = l->next;
-        free(l);
-    }
+    gri_listeners_fini(&sys->dead_watchers);
+    gri_listeners_fini(&sys->crash_watchers);
     for (unsigned i = 0; sys->sides != NULL && i < sys->sched.n; i++) {
         gri_msgpack_free(&sys->sides[i].ctx);
     }
     gri_lanes_fini(sys); /* what it frees may want the scheduler's timers */
     gri_sched_fini(&sys->sched);
+    gri_crashes_fini(sys);
     gri_table_fini(sys);
     gri_depot_fini(&sys->depot);
     free(sys->sides);
@@ -160,6 +162,10 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
     if (rc < 0) {
         goto no_table;
     }
+    rc = gri_crashes_init(sys);
+    if (rc < 0) {
+        goto no_crashes;
+    }
     rc = gri_sched_init(&sys->sched, &gri_actor_ops, &sys->clock,
                         sys->opts.workers, processors(), sys->opts.seed);
     if (rc < 0) {
@@ -176,6 +182,8 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
     return 0;
 
 no_sched:
+    gri_crashes_fini(sys);
+no_crashes:
     gri_table_fini(sys);
 no_table:
     gri_depot_fini(&sys->depot);

@@ -5,6 +5,7 @@
 
 #include <greenroom/actor.h>
 #include <greenroom/base.h>
+#include <greenroom/crash.h>
 #include <greenroom/error.h>
 #include <greenroom/message.h>
 #include <greenroom/node.h>

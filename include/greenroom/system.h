@@ -37,6 +37,7 @@ typedef struct gr_system_opts {
     uint32_t timers_max;    /* an actor; 0: GR_TIMERS_MAX_DEFAULT */
     gr_grade grade;         /* of behaviours that say nothing */
     gr_limits limits;       /* likewise */
+    unsigned crashes_kept;  /* reports (crash.h); 0: GR_CRASHES_KEPT_DEFAULT */
 } gr_system_opts;
 
 #define GR_WORKERS_MAX          64u
@@ -47,12 +48,15 @@ typedef struct gr_system_opts {
 #define GR_ARENA_MAX_DEFAULT    ((size_t)64 << 20)
 #define GR_ASKS_MAX_DEFAULT     100000u
 #define GR_TIMERS_MAX_DEFAULT   100000u
+#define GR_CRASHES_KEPT_DEFAULT 64u
+#define GR_CRASHES_KEPT_MAX     65536u
 
 /*
  * Starts a system. Several may run in one process; they share nothing.
  * Owns:    gives *out, which ends with gr_system_stop.
  * Errors:  GR_EINVAL (over GR_WORKERS_MAX; soft above hard; actors_max below
- *          16 or above 2^31 - 1, message_max below 64), GR_ENOMEM,
+ *          16 or above 2^31 - 1, message_max below 64, crashes_kept over
+ *          GR_CRASHES_KEPT_MAX), GR_ENOMEM,
  *          GR_EIO (no thread).
  * Threads: any that is not a worker of a system.
  */
