@@ -20,6 +20,7 @@ _Static_assert(sizeof(((gr_crash *)0)->name) == GR_NAME_MAX + 1, "a name");
 /* A report without what is known of its frames. */
 typedef struct kept {
     uint64_t id; /* of the pid */
+    bool has_pc; /* the first frame is where the fault happened */
     void *frames[GRI_FRAMES_MAX];
     unsigned char head[offsetof(gr_crash, frames)];
 } kept;
@@ -139,6 +140,26 @@ static void set_parents(gr_actor *self, gr_crash *out)
     out->parent_count = n;
 }
 
+/* The frames from the one of the fault on: whoever noted them in a signal
+ * handler may have its own in front. */
+static void set_addresses(const gri_fault *fault, gr_crash *out)
+{
+    const unsigned n = fault->n < GRI_FRAMES_MAX ? fault->n : GRI_FRAMES_MAX;
+    unsigned from = 0;
+    while (from < n && fault->frames[from] != fault->pc) {
+        from++;
+    }
+    unsigned k = 0;
+    if (fault->pc != NULL) {
+        out->frames[k++].address = fault->pc;
+    }
+    for (unsigned i = from < n ? from + 1 : 0;
+         i < n && k < GR_CRASH_FRAMES_MAX; i++) {
+        out->frames[k++].address = fault->frames[i];
+    }
+    out->frame_count = k;
+}
+
 static void set_fault(const gri_fault *fault, const gr_exit_reason *why,
                       gr_crash *out)
 {
@@ -147,25 +168,22 @@ static void set_fault(const gri_fault *fault, const gr_exit_reason *why,
     out->stack_overflow = false;
     out->address = NULL;
     out->frame_count = 0;
-    if (fault == NULL) {
-        return;
-    }
-    out->signal = fault->signal;
-    out->signal_code = fault->code;
-    out->stack_overflow = fault->stack_overflow;
-    out->address = fault->address;
-    out->frame_count = fault->n < GRI_FRAMES_MAX ? fault->n : GRI_FRAMES_MAX;
-    for (unsigned i = 0; i < out->frame_count; i++) {
-        out->frames[i].address = fault->frames[i];
+    if (fault != NULL) {
+        out->signal = fault->signal;
+        out->signal_code = fault->code;
+        out->stack_overflow = fault->stack_overflow;
+        out->address = fault->address;
+        set_addresses(fault, out);
     }
 }
 
 /* Looks up what stands at the first n frames' addresses. The innermost is where
- * the fault happened; the others are where calls return to. */
-static void set_frames(gr_crash *crash, unsigned n)
+ * the fault happened, if that is known; the others are where calls return to. */
+static void set_frames(gr_crash *crash, unsigned n, bool has_pc)
 {
     for (unsigned i = 0; i < n && i < crash->frame_count; i++) {
-        gri_symbol_find(crash->frames[i].address, i > 0, &crash->frames[i]);
+        gri_symbol_find(crash->frames[i].address, i > 0 || !has_pc,
+                        &crash->frames[i]);
     }
 }
 
@@ -187,12 +205,13 @@ static void collect(gr_actor *self, const gr_exit_reason *why, gr_crash *out)
 
 /* ---- where it goes ------------------------------------------------------- */
 
-static void keep(gri_crashes *crashes, gr_crash *crash)
+static void keep(gri_crashes *crashes, gr_crash *crash, bool has_pc)
 {
     (void)pthread_mutex_lock(&crashes->lock);
     crash->number = ++crashes->count;
     kept *k = &crashes->last[crash->number % crashes->max];
     k->id = crash->pid.id;
+    k->has_pc = has_pc;
     for (unsigned i = 0; i < crash->frame_count; i++) {
         k->frames[i] = (void *)(uintptr_t)crash->frames[i].address;
     }
@@ -200,13 +219,13 @@ static void keep(gri_crashes *crashes, gr_crash *crash)
     (void)pthread_mutex_unlock(&crashes->lock);
 }
 
-static void tell_watchers(gri_ctx *ctx, gr_crash *c)
+static void tell_watchers(gri_ctx *ctx, gr_crash *c, bool has_pc)
 {
     char name[sizeof c->name];
     char text[sizeof c->reason.text];
     char where[2 * GR_CRASH_NAME_MAX + 32] = "";
     if (c->frame_count > 0) {
-        set_frames(c, 1);
+        set_frames(c, 1, has_pc);
         (void)gri_frame_text(&c->frames[0], where, sizeof where);
     }
     (void)gri_escape(name, sizeof name, c->name, strlen(c->name));
@@ -234,30 +253,33 @@ void gri_crash_make(gr_actor *self, const gr_exit_reason *why)
 {
     gr_system *sys = self->sys;
     gr_crash crash; /* its frames are many bytes, and mostly unused */
+    const gri_fault *fault = self->ctx->fault;
+    const bool has_pc = fault != NULL && fault->pc != NULL;
     collect(self, why, &crash);
-    keep(sys->crashes, &crash);
+    keep(sys->crashes, &crash, has_pc);
     /* A handler that returns an error asks for this, and a supervisor may be
      * built on it; a signal is a defect of the program. */
     const gr_log_level level = crash.signal != 0 ? GR_LOG_ERROR : GR_LOG_INFO;
     if (level <= sys->log.level) {
-        set_frames(&crash, crash.frame_count);
+        set_frames(&crash, crash.frame_count, has_pc);
         gri_crash_log(&sys->log, level, &crash);
     }
     /* relaxed: who begins to watch sees the crashes from some moment on. */
     if (atomic_load_explicit(&sys->crash_watchers.any, memory_order_relaxed)) {
-        tell_watchers(self->ctx, &crash);
+        tell_watchers(self->ctx, &crash, has_pc);
     }
 }
 
 /* ---- who asks ------------------------------------------------------------ */
 
-/* Under lock. */
-static void copy_out(const kept *k, gr_crash *out)
+/* Under lock. Returns has_pc. */
+static bool copy_out(const kept *k, gr_crash *out)
 {
     memcpy(out, k->head, sizeof k->head);
     for (unsigned i = 0; i < out->frame_count; i++) {
         out->frames[i].address = k->frames[i];
     }
+    return k->has_pc;
 }
 
 /* Those that are kept have the numbers from here on. Under lock. */
@@ -277,17 +299,18 @@ int gr_crash_report(gr_system *sys, gr_pid pid, gr_crash *out)
         return GR_ENOENT;
     }
     int rc = GR_ENOENT;
+    bool has_pc = false;
     (void)pthread_mutex_lock(&crashes->lock);
     for (uint64_t n = crashes->count; n >= oldest(crashes) && rc < 0; n--) {
         const kept *k = &crashes->last[n % crashes->max];
         if (k->id == pid.id) {
-            copy_out(k, out);
+            has_pc = copy_out(k, out);
             rc = 0;
         }
     }
     (void)pthread_mutex_unlock(&crashes->lock);
     if (rc == 0) {
-        set_frames(out, out->frame_count);
+        set_frames(out, out->frame_count, has_pc);
     }
     return rc;
 }
@@ -296,17 +319,18 @@ int gr_crash_next(gr_system *sys, uint64_t *number, gr_crash *out)
 {
     gri_crashes *crashes = sys->crashes;
     int rc = GR_ENOENT;
+    bool has_pc = false;
     (void)pthread_mutex_lock(&crashes->lock);
     uint64_t n = *number == 0 || *number > crashes->count ? crashes->count
                                                           : *number - 1;
     if (n >= oldest(crashes)) {
-        copy_out(&crashes->last[n % crashes->max], out);
+        has_pc = copy_out(&crashes->last[n % crashes->max], out);
         rc = 0;
     }
     (void)pthread_mutex_unlock(&crashes->lock);
     if (rc == 0) {
         *number = out->number;
-        set_frames(out, out->frame_count);
+        set_frames(out, out->frame_count, has_pc);
     }
     return rc;
 }

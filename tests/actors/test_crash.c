@@ -139,6 +139,7 @@ static void scene_fault(stage *s)
     CHECK(!crash.stack_overflow);
     CHECK_INT(crash.frame_count, made_up.n);
     CHECK(crash.frame_count >= 2);
+    CHECK(crash.frames[0].address == made_up.frames[0]);
     /* Static functions, and where they stand in the source. */
     unsigned i = 0;
     while (i < crash.frame_count &&
@@ -163,6 +164,51 @@ static void test_a_fault(void **state)
 {
     (void)state;
     stage_each_seed(scene_fault, &(gr_system_opts){.log_level = GR_LOG_ERROR});
+}
+
+/* Where the fault happened is the first frame: those of whoever noted them are
+ * left out, or it is put in front. */
+static int fall_at_pc(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)msg;
+    static char code[8];
+    made_up = (gri_fault){.signal = SIGILL, .pc = code};
+    made_up.stack_overflow = p->letter == 'b';
+    for (unsigned i = 0; i < GRI_FRAMES_MAX; i++) {
+        made_up.frames[i] = &code[i == 3 && p->letter == 'a' ? 0 : 1 + i % 7];
+    }
+    made_up.n = GRI_FRAMES_MAX;
+    end_by_fault(self);
+    return 0;
+}
+
+static void scene_pc(stage *s)
+{
+    gr_crash crash;
+    gr_pid a = stage_puppet(s, 'a');
+    gr_pid b = stage_puppet(s, 'b');
+    stage_settle(s);
+    stage_do(s, a, fall_at_pc);
+    stage_do(s, b, fall_at_pc);
+    CHECK_RC(gr_crash_report(s->sys, a, &crash), 0);
+    CHECK_INT(crash.frame_count, GR_CRASH_FRAMES_MAX - 3);
+    CHECK(crash.frames[0].address == made_up.pc);
+    CHECK(crash.frames[1].address == made_up.frames[4]);
+    CHECK_INT(crash.stack_overflow, false);
+    CHECK_RC(gr_crash_report(s->sys, b, &crash), 0);
+    CHECK_INT(crash.frame_count, GR_CRASH_FRAMES_MAX);
+    CHECK(crash.frames[0].address == made_up.pc);
+    CHECK(crash.frames[1].address == made_up.frames[0]);
+    CHECK_INT(crash.frames[0].line, 0); /* it is no code */
+    CHECK_INT(crash.stack_overflow, true);
+    CHECK(stage_logged(s, ", stack overflow\n"));
+    stage_drain(s);
+}
+
+static void test_the_first_frame_is_the_fault(void **state)
+{
+    (void)state;
+    stage_each_seed(scene_pc, NULL);
 }
 
 static void scene_quiet(stage *s)
@@ -366,7 +412,9 @@ static void scene_nasty(stage *s)
     gr_crash crash;
     gr_str text;
     CHECK_RC(gr_watch_crashes(s->self, true), 0);
-    gr_pid a = stage_begun(s, 'a', nasty, end_nastily);
+    gr_spawn_opts opts = {.name = nasty};
+    gr_pid a = stage_puppet_with(s, s->self, 'a', &puppet_behavior, &opts,
+                                 end_nastily);
     stage_settle(s);
     CHECK_RC(gr_crash_report(s->sys, a, &crash), 0);
     assert_string_equal(crash.name, nasty);
@@ -413,14 +461,16 @@ static void scene_parents(stage *s)
     gr_crash crash;
     gr_pid first = stage_begun(s, 'a', NULL, spawn_deeper);
     stage_settle(s);
-    CHECK_INT(s->cast_count, 12);
-    gr_pid last = s->cast[11].pid;
-    gr_pid middle = s->cast[8].pid;
+    const unsigned n = s->cast_count;
+    CHECK(n > GR_CRASH_PARENTS_MAX + 3);
+    gr_pid last = s->cast[n - 1].pid;
+    gr_pid middle = s->cast[n - 4].pid;
     CHECK_RC(gr_kill(s->self, middle), 0);
     stage_settle(s);
     CHECK_RC(gr_crash_report(s->sys, middle, &crash), 0);
     CHECK_INT(crash.parent_count, GR_CRASH_PARENTS_MAX);
-    CHECK(gr_pid_eq(crash.parents[7].pid, first));
+    CHECK(gr_pid_eq(crash.parents[0].pid, s->cast[n - 5].pid));
+    CHECK(!gr_pid_eq(crash.parents[7].pid, first));
     /* Somebody else lives where it did: the chain ends there. */
     gr_pid other = stage_puppet(s, 'o');
     stage_settle(s);
@@ -446,6 +496,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_error),
         cmocka_unit_test(test_a_fault),
+        cmocka_unit_test(test_the_first_frame_is_the_fault),
         cmocka_unit_test(test_other_ends_have_none),
         cmocka_unit_test(test_a_kill),
         cmocka_unit_test(test_down_comes_behind_the_report),
