@@ -30,6 +30,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/recorder.h"
 #include "base/rng.h"
 #include "mailbox/inbox.h"
 #include "mailbox/pack.h"
@@ -77,6 +78,7 @@ struct gri_ctx {
     gri_worker *submits; /* the same, where it may submit to itself: NULL in
                             deterministic mode */
     gri_cache *cache;
+    gri_track *track; /* of the flight recorder; NULL: the one for all others */
     gri_builder builder;
     gri_counters counters;
     uint64_t refs;   /* the last ref given out; high bits tell contexts apart */
@@ -282,6 +284,7 @@ struct gr_system {
     _Atomic(uint64_t) *parents; /* likewise: whose spawn it was, by its id */
     gri_listeners dead_watchers, crash_watchers;
     gri_crashes *crashes;
+    gri_recorder recorder;
     alignas(GRI_CACHE_LINE) gri_worker_side *sides; /* of each worker */
 
     /* Any thread, atomic; written with each spawn, or seldom read. */

@@ -25,11 +25,11 @@ void gri_crash_log(const gri_log *log, gr_log_level level,
 const char *gri_frame_text(const gr_frame *frame, char *buf, size_t size);
 
 /* A run's parent, set by its spawner before the run is published; 0: none. */
-static inline void gri_parent_set(gr_actor *slot, uint64_t id)
+static inline void gri_parent_set(gr_system *sys, uint32_t slot, uint64_t id)
 {
     /* release: who reads it of a run that is over then sees that it is; pairs
      * with the acquire in crash.c. */
-    atomic_store_explicit(&slot->sys->parents[slot - slot->sys->slots], id,
+    atomic_store_explicit(&sys->parents[slot], id,
                           memory_order_release);
 }
 

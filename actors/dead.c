@@ -6,6 +6,7 @@
 
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/record.h"
 #include "mailbox/near.h"
 
 static const char *why_text(gri_why why)
@@ -84,6 +85,9 @@ static void dead_letter(gri_ctx *ctx, gr_pid to, gr_pid from, const gr_msg *msg,
     /* relaxed: who begins to watch sees the letters from some moment on. */
     bool watched =
         atomic_load_explicit(&sys->dead_watchers.any, memory_order_relaxed);
+    if (gri_is_doubling(n)) {
+        gri_note(ctx, GRI_EVENT_DEAD_LETTER, to.id, n, 0);
+    }
     bool logged = gri_is_doubling(n) && sys->log.level >= GR_LOG_WARN;
     if (!watched && !logged) {
         return;

@@ -14,6 +14,7 @@
 #include "actors/crash.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/record.h"
 #include "sched/futex.h"
 
 const char *gr_exit_kind_name(gr_exit_kind kind)
@@ -133,6 +134,8 @@ static void report(gr_actor *self, const gr_exit_reason *why)
 {
     GRI_TALLY(self->ctx, exited);
     if (why->kind != GR_EXIT_NORMAL && why->kind != GR_EXIT_SHUTDOWN) {
+        gri_note(self->ctx, GRI_EVENT_CRASH, gri_pid_of(self).id, why->kind,
+                 (uint64_t)why->code);
         GRI_TALLY(self->ctx, failed);
         gri_crash_make(self, why);
     }
@@ -200,6 +203,7 @@ void gri_end_run(gr_actor *self)
      * hooks have let go of what it held: so whoever learns of the end by any
      * other way and asks them finds that they know. */
     if (self->ext != NULL) {
+        gri_note_end(ctx, gri_pid_of(self).id, &why);
         gri_names_end(self);
         run_hooks(self->ext);
         gri_links_end(self, &why);

@@ -7,6 +7,7 @@
 #include "actors/crash.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/record.h"
 
 void gri_ctx_init(gri_ctx *ctx, gr_system *sys, gri_worker *worker,
                   gri_cache *cache, uint64_t id)
@@ -96,6 +97,7 @@ static int start_workers(gr_system *sys)
         gri_cache_init(&side->cache, &sys->depot);
         gri_ctx_init(&side->ctx, sys, &sys->sched.workers[i], &side->cache,
                      ++sys->context_ids);
+        gri_record_worker(sys, i);
         users[i] = &side->ctx;
     }
     gri_cache_init(&sys->stop_cache, &sys->depot);
@@ -117,6 +119,7 @@ void gri_system_free(gr_system *sys)
     }
     gri_lanes_fini(sys); /* what it frees may want the scheduler's timers */
     gri_sched_fini(&sys->sched);
+    gri_recorder_fini(&sys->recorder);
     gri_crashes_fini(sys);
     gri_table_fini(sys);
     gri_depot_fini(&sys->depot);
@@ -166,6 +169,10 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
     if (rc < 0) {
         goto no_crashes;
     }
+    rc = gri_record_init(sys);
+    if (rc < 0) {
+        goto no_recorder;
+    }
     rc = gri_sched_init(&sys->sched, &gri_actor_ops, &sys->clock,
                         sys->opts.workers, processors(), sys->opts.seed);
     if (rc < 0) {
@@ -182,6 +189,8 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
     return 0;
 
 no_sched:
+    gri_recorder_fini(&sys->recorder);
+no_recorder:
     gri_crashes_fini(sys);
 no_crashes:
     gri_table_fini(sys);

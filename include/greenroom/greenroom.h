@@ -9,6 +9,7 @@
 #include <greenroom/error.h>
 #include <greenroom/message.h>
 #include <greenroom/node.h>
+#include <greenroom/recorder.h>
 #include <greenroom/sim.h>
 #include <greenroom/supervisor.h>
 #include <greenroom/system.h>
