@@ -71,6 +71,16 @@ gr_str gr_str_copy(gr_actor *self, gr_str text)
     return (gr_str){copy, text.len};
 }
 
+size_t gri_arena_size(const gri_ext *ext)
+{
+    size_t sum = 0;
+    for (const gri_chunk *chunk = ext->arena; chunk != NULL;
+         chunk = chunk->next) {
+        sum += chunk->used;
+    }
+    return sum;
+}
+
 void gri_arena_end(gri_ext *ext)
 {
     while (ext->arena != NULL) {

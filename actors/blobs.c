@@ -31,6 +31,15 @@ void gri_blob_remove(gri_ext *ext, gr_blob *blob)
     ext->arena_used -= gri_blob_cost(blob);
 }
 
+size_t gri_blobs_size(const gri_ext *ext)
+{
+    size_t sum = 0;
+    for (const gr_blob *blob = ext->blobs; blob != NULL; blob = blob->next) {
+        sum += gri_blob_cost(blob);
+    }
+    return sum;
+}
+
 void gri_blobs_end(gri_ext *ext)
 {
     while (ext->blobs != NULL) {

@@ -27,8 +27,10 @@
 #include "actors/route.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/recorder.h"
 #include "base/rng.h"
 #include "mailbox/inbox.h"
 #include "mailbox/pack.h"
@@ -76,6 +78,7 @@ struct gri_ctx {
     gri_worker *submits; /* the same, where it may submit to itself: NULL in
                             deterministic mode */
     gri_cache *cache;
+    gri_track *track; /* of the flight recorder; NULL: the one for all others */
     gri_builder builder;
     gri_counters counters;
     uint64_t refs;   /* the last ref given out; high bits tell contexts apart */
@@ -84,6 +87,7 @@ struct gri_ctx {
     gr_msg *current; /* the message being handled */
     _Atomic(gr_actor *) running; /* whose turn it is, or was the last; slots
                                     stay, so it may be looked at by anybody */
+    const gri_fault *fault; /* why the run ends, in gri_end_run; NULL: no fault */
     gr_actor *pressed; /* a receiver past its soft bound, seen this turn */
     uint32_t pressed_run;
     gri_uncounted uncounted[GRI_UNCOUNTED]; /* a worker's, see send.c */
@@ -245,11 +249,18 @@ typedef struct gri_account {
     _Atomic(uint64_t) received, sent, bytes_in, bytes_out;
 } gri_account;
 
-/* A pid that some system-wide list remembers. */
+/* Who gets a message whenever something happens to the system: listen.c. */
 typedef struct gri_listener {
     struct gri_listener *next;
     gr_pid pid;
 } gri_listener;
+
+typedef struct gri_listeners {
+    _Atomic(bool) any;   /* written under sys->lock */
+    gri_listener *first; /* under sys->lock */
+} gri_listeners;
+
+typedef struct gri_crashes gri_crashes;
 
 struct gr_system {
     /* Constant after the start. */
@@ -265,12 +276,15 @@ struct gr_system {
                                                 is never used */
     _Atomic(uint32_t) slots_ready;           /* slots that exist */
     _Atomic(bool) stopping;
-    _Atomic(bool) dead_watched;
     _Atomic(const gri_route *) route;
     _Atomic(void *) net;
     _Atomic(gri_part *) part;
     gri_drops *drops;      /* of each slot, like them */
     gri_account *accounts; /* likewise */
+    _Atomic(uint64_t) *parents; /* likewise: whose spawn it was, by its id */
+    gri_listeners dead_watchers, crash_watchers;
+    gri_crashes *crashes;
+    gri_recorder recorder;
     alignas(GRI_CACHE_LINE) gri_worker_side *sides; /* of each worker */
 
     /* Any thread, atomic; written with each spawn, or seldom read. */
@@ -289,7 +303,6 @@ struct gr_system {
     gri_ctx *contexts;   /* of thread actors */
     gri_counters gone;   /* of those that detached */
     uint64_t context_ids;
-    gri_listener *dead_watchers;
     gri_lane *lanes; /* all that were ever made */
 
     /* Under names_lock. */

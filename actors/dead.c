@@ -3,10 +3,10 @@
  * watches, summarised in the log, and never silent to who waits for an answer.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/record.h"
 #include "mailbox/near.h"
 
 static const char *why_text(gri_why why)
@@ -57,49 +57,6 @@ static void reason_of(const gr_msg *msg, gri_why why, char reason[REASON_MAX])
                    told ? ": " : "", told ? near : "");
 }
 
-/* The i-th of the watchers that live. */
-static bool watcher_at(gr_system *sys, unsigned i, gr_pid *out)
-{
-    bool found = false;
-    (void)pthread_mutex_lock(&sys->lock);
-    for (gri_listener *l = sys->dead_watchers; l != NULL && !found;
-         l = l->next) {
-        if (gri_slot_lives(&sys->slots[gri_pid_index(l->pid)],
-                           gri_pid_run(l->pid)) &&
-            i-- == 0) {
-            *out = l->pid;
-            found = true;
-        }
-    }
-    (void)pthread_mutex_unlock(&sys->lock);
-    return found;
-}
-
-/* Gives a watcher its report, unless it is behind with its mail already: a
- * report is nobody's business but the watcher's, so it never slows the thread
- * that makes it, is not refused to anybody, and triggers no policy. */
-static void give_report(gri_ctx *ctx, gr_pid watcher, gr_msg *report)
-{
-    gr_actor *slot = gri_slot_of(ctx->sys, watcher);
-    /* relaxed: set before the run was published. */
-    uint32_t soft = atomic_load_explicit(&slot->soft, memory_order_relaxed);
-    if (soft == 0) { /* its mail waits in a lane */
-        report->flags |= GRI_MSG_NO_REPORT;
-        if (gri_lane_offer(ctx, watcher, slot, report) < 0) {
-            gri_msg_free(ctx->cache, report);
-        }
-        return;
-    }
-    if (gri_inbox_depth(&slot->inbox, &slot->outlet, soft) >= soft) {
-        gri_msg_free(ctx->cache, report);
-        return;
-    }
-    report->flags |= GRI_MSG_NO_REPORT;
-    report->run = gri_pid_run(watcher);
-    GRI_TALLY(ctx, sent);
-    gri_push(ctx, slot, report, true);
-}
-
 static void tell_watchers(gri_ctx *ctx, gr_pid to, gr_pid from,
                           const char *reason, const char *text)
 {
@@ -110,14 +67,7 @@ static void tell_watchers(gri_ctx *ctx, gr_pid to, gr_pid from,
         gr_strn(reason, strlen(reason)),
         gr_strn(text, strlen(text)),
     };
-    gr_pid watcher;
-    for (unsigned i = 0; watcher_at(ctx->sys, i, &watcher); i++) {
-        gr_msg *m = gri_pack(&ctx->builder, report, 5, false);
-        if (m == NULL) {
-            return; /* a best effort; the counter has it */
-        }
-        give_report(ctx, watcher, m);
-    }
+    gri_listeners_tell(ctx, &ctx->sys->dead_watchers, GR_NOBODY, report, 5);
 }
 
 /* msg may be NULL: there is nothing to show. */
@@ -134,7 +84,10 @@ static void dead_letter(gri_ctx *ctx, gr_pid to, gr_pid from, const gr_msg *msg,
                                                memory_order_relaxed);
     /* relaxed: who begins to watch sees the letters from some moment on. */
     bool watched =
-        atomic_load_explicit(&sys->dead_watched, memory_order_relaxed);
+        atomic_load_explicit(&sys->dead_watchers.any, memory_order_relaxed);
+    if (gri_is_doubling(n)) {
+        gri_note(ctx, GRI_EVENT_DEAD_LETTER, to.id, n, 0);
+    }
     bool logged = gri_is_doubling(n) && sys->log.level >= GR_LOG_WARN;
     if (!watched && !logged) {
         return;
@@ -265,36 +218,5 @@ int gr_unhandled(gr_actor *self, const gr_msg *msg)
 
 int gr_watch_dead_letters(gr_actor *self, bool on)
 {
-    gr_system *sys = self->sys;
-    gr_pid me = gri_pid_of(self);
-    gri_listener *fresh = NULL;
-    if (on) {
-        fresh = malloc(sizeof *fresh);
-        if (fresh == NULL) {
-            return GR_ENOMEM;
-        }
-        fresh->pid = me;
-    }
-    (void)pthread_mutex_lock(&sys->lock);
-    gri_listener **at = &sys->dead_watchers;
-    while (*at != NULL) {
-        gri_listener *l = *at;
-        bool gone = !gri_slot_lives(&sys->slots[gri_pid_index(l->pid)],
-                                    gri_pid_run(l->pid));
-        if (gone || gr_pid_eq(l->pid, me)) {
-            *at = l->next;
-            free(l);
-        } else {
-            at = &l->next;
-        }
-    }
-    if (fresh != NULL) {
-        fresh->next = sys->dead_watchers;
-        sys->dead_watchers = fresh;
-    }
-    /* relaxed: see dead_letter. */
-    atomic_store_explicit(&sys->dead_watched, sys->dead_watchers != NULL,
-                          memory_order_relaxed);
-    (void)pthread_mutex_unlock(&sys->lock);
-    return 0;
+    return gri_listen(self, &self->sys->dead_watchers, on);
 }

@@ -9,6 +9,7 @@
  * lives there now. That is the worst: a number that is one too high.
  */
 #include "actors/internal.h"
+#include "actors/record.h"
 
 enum { MARK_BITS = 16 }; /* of the run; the head says what too few mean */
 
@@ -73,7 +74,11 @@ void gri_drops_add(gri_ctx *ctx, gr_actor *slot, gr_pid to)
     gr_system *sys = ctx->sys;
     gri_drops *drops = &sys->drops[gri_index(slot)];
     uint64_t n = count_one(drops, gri_pid_run(to));
-    if (n == 0 || !gri_is_doubling(n) || sys->log.level < GR_LOG_WARN) {
+    if (n == 0 || !gri_is_doubling(n)) {
+        return;
+    }
+    gri_note(ctx, GRI_EVENT_DROP, to.id, n, 0);
+    if (sys->log.level < GR_LOG_WARN) {
         return;
     }
     /* relaxed: see gri_drops_begin. A name for the log. */

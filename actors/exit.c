@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/crash.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/record.h"
 #include "sched/futex.h"
 
 const char *gr_exit_kind_name(gr_exit_kind kind)
@@ -130,28 +132,13 @@ int gr_on_exit(gr_actor *self, void (*fn)(void *arg), void *arg)
 
 static void report(gr_actor *self, const gr_exit_reason *why)
 {
-    gr_system *sys = self->sys;
     GRI_TALLY(self->ctx, exited);
-    if (why->kind == GR_EXIT_NORMAL || why->kind == GR_EXIT_SHUTDOWN) {
-        return;
+    if (why->kind != GR_EXIT_NORMAL && why->kind != GR_EXIT_SHUTDOWN) {
+        gri_note(self->ctx, GRI_EVENT_CRASH, gri_pid_of(self).id, why->kind,
+                 (uint64_t)why->code);
+        GRI_TALLY(self->ctx, failed);
+        gri_crash_make(self, why);
     }
-    GRI_TALLY(self->ctx, failed);
-    if (sys->log.level < GR_LOG_INFO) {
-        return;
-    }
-    char pid[GR_PID_TEXT_MAX];
-    char message[160] = "";
-    if (self->ctx->current != NULL &&
-        self->ctx->current->kind == GRI_MSG_USER) {
-        (void)gr_msg_print(self->ctx->current, message, sizeof message);
-    }
-    gri_log_write(
-        &sys->log, GR_LOG_INFO, "%s %s ended: %s %s%s%s%s%s",
-        gri_behavior(self) != NULL ? gri_behavior(self)->name : "thread",
-        gr_pid_text(gri_pid_of(self), pid), gr_exit_kind_name(why->kind),
-        why->kind == GR_EXIT_ERROR ? gr_errname(why->code) : "",
-        why->text[0] != '\0' ? ", " : "", why->text,
-        message[0] != '\0' ? ", at " : "", message);
 }
 
 /* Before anybody hears of the end: who is started in its place finds what it
@@ -216,6 +203,7 @@ void gri_end_run(gr_actor *self)
      * hooks have let go of what it held: so whoever learns of the end by any
      * other way and asks them finds that they know. */
     if (self->ext != NULL) {
+        gri_note_end(ctx, gri_pid_of(self).id, &why);
         gri_names_end(self);
         run_hooks(self->ext);
         gri_links_end(self, &why);

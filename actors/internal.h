@@ -210,6 +210,15 @@ static inline bool gri_is_doubling(uint64_t n)
     return (n & (n - 1)) == 0;
 }
 
+/* ---- listen.c: who is told of what happens ------------------------------- */
+
+/* self is told from now on, or no longer. Errors: GR_ENOMEM. */
+int gri_listen(gr_actor *self, gri_listeners *to, bool on);
+/* Tells all of them, except `but`, as a best effort. */
+void gri_listeners_tell(gri_ctx *ctx, const gri_listeners *of, gr_pid but,
+                        const gr_value *values, uint32_t n);
+void gri_listeners_fini(gri_listeners *of);
+
 /* ---- drop.c: what a mailbox's policy drops ------------------------------- */
 
 /* The spawner's: a run whose policy drops begins to count. Before the run is
@@ -407,8 +416,15 @@ void gri_names_fini(gr_system *sys);
 /* The name of a local actor for logs, or NULL; copied to buf. */
 const char *gri_name_of(gr_system *sys, gr_pid pid, char *buf, size_t size);
 
+/* Self's own, the one it has last; "": it has none. */
+void gri_name_own(const gr_actor *self, char buf[GR_NAME_MAX + 1]);
+
 void gri_arena_end(gri_ext *ext);
+/* Bytes that were taken from it. */
+size_t gri_arena_size(const gri_ext *ext);
 void gri_blobs_end(gri_ext *ext);
+/* What it owns, as counted in arena_used. */
+size_t gri_blobs_size(const gri_ext *ext);
 
 /* Ends a turn of self that pressed a receiver: true, it is suspended and must
  * not be touched any more. */

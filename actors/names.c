@@ -182,6 +182,16 @@ int gr_whereis(gr_actor *self, gr_node node, const char *name, gr_pid *out)
     return rc;
 }
 
+void gri_name_own(const gr_actor *self, char buf[GR_NAME_MAX + 1])
+{
+    const gri_name *name = self->ext != NULL ? self->ext->names : NULL;
+    if (name != NULL) {
+        memcpy(buf, name->text, name->len + 1);
+    } else {
+        buf[0] = '\0';
+    }
+}
+
 const char *gri_name_of(gr_system *sys, gr_pid pid, char *buf, size_t size)
 {
     const char *found = NULL;

@@ -14,8 +14,10 @@
 #include <string.h>
 
 #include "actors/account.h"
+#include "actors/crash.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/record.h"
 #include "actors/start.h"
 
 gri_ext *gri_ext_of(gr_actor *self)
@@ -202,6 +204,9 @@ static int publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     if (lifted != NULL) {
         lift_bounds(slot, lifted);
     }
+    const uint32_t index = gri_index(slot);
+    gri_parent_set(sys, index, how->parent.id);
+    gri_note_slot(ctx, run, index, how->behavior);
     /* release: pairs with the acquire in gri_slot_lives. seq_cst against the
      * flag below: either gri_system_stop finds this actor, or we see it. */
     atomic_store_explicit(&slot->run, run, memory_order_seq_cst);
@@ -271,6 +276,7 @@ static int begin_by_message(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
         return rc;
     }
     const gr_pid pid = {ctx->sys->node, gri_id(run, gri_index(slot))};
+    gri_note_spawn(ctx, pid.id, how->behavior, how->parent);
     bool idle = gri_inbox_push(&slot->inbox, start, false);
     if (how->name != NULL) {
         /* Behind START: what is sent to the name stands behind it, too. The new

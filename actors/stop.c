@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "actors/internal.h"
+#include "actors/record.h"
 #include "sched/futex.h"
 
 enum {
@@ -297,6 +298,8 @@ int gr_system_stop(gr_system *sys, int64_t deadline_ms)
 {
     stopper s = {.sys = sys};
     s.deadline_ns = gri_deadline(&sys->clock, deadline_ms);
+    gri_note(&sys->stop_ctx, GRI_EVENT_STOP, 0, 0, 0);
+    gri_recorder_state(&sys->recorder, GRI_REC_STOPS);
     bool all = stop_actors(&s) && wait_threads(sys);
     free(s.list);
     stop_plugs(&s);
@@ -313,6 +316,7 @@ int gr_system_stop(gr_system *sys, int64_t deadline_ms)
     }
     free_route(sys);
     free_inboxes(sys);
+    gri_recorder_state(&sys->recorder, GRI_REC_STOPPED);
     gri_system_free(sys);
     return 0;
 }

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "actors/crash.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/record.h"
 
 void gri_ctx_init(gri_ctx *ctx, gr_system *sys, gri_worker *worker,
                   gri_cache *cache, uint64_t id)
@@ -63,10 +65,13 @@ static int fill_opts(gr_system_opts *o)
     o->arena_max = o->arena_max != 0 ? o->arena_max : GR_ARENA_MAX_DEFAULT;
     o->asks_max = o->asks_max != 0 ? o->asks_max : GR_ASKS_MAX_DEFAULT;
     o->timers_max = o->timers_max != 0 ? o->timers_max : GR_TIMERS_MAX_DEFAULT;
+    o->crashes_kept =
+        o->crashes_kept != 0 ? o->crashes_kept : GR_CRASHES_KEPT_DEFAULT;
     bool good = o->workers <= GR_WORKERS_MAX &&
                 o->mailbox_soft <= o->mailbox_hard &&
                 o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
-                o->actors_max <= INT32_MAX && o->message_max >= 64;
+                o->actors_max <= INT32_MAX && o->message_max >= 64 &&
+                o->crashes_kept <= GR_CRASHES_KEPT_MAX;
     return good ? 0 : GR_EINVAL;
 }
 
@@ -92,6 +97,7 @@ static int start_workers(gr_system *sys)
         gri_cache_init(&side->cache, &sys->depot);
         gri_ctx_init(&side->ctx, sys, &sys->sched.workers[i], &side->cache,
                      ++sys->context_ids);
+        gri_record_worker(sys, i);
         users[i] = &side->ctx;
     }
     gri_cache_init(&sys->stop_cache, &sys->depot);
@@ -106,16 +112,15 @@ void gri_system_free(gr_system *sys)
 {
     gri_names_fini(sys);
     gri_map_fini(&sys->waits);
-    while (sys->dead_watchers != NULL) {
-        gri_listener *l = sys->dead_watchers;
-        sys->dead_watchers = l->next;
-        free(l);
-    }
+    gri_listeners_fini(&sys->dead_watchers);
+    gri_listeners_fini(&sys->crash_watchers);
     for (unsigned i = 0; sys->sides != NULL && i < sys->sched.n; i++) {
         gri_msgpack_free(&sys->sides[i].ctx);
     }
     gri_lanes_fini(sys); /* what it frees may want the scheduler's timers */
     gri_sched_fini(&sys->sched);
+    gri_recorder_fini(&sys->recorder);
+    gri_crashes_fini(sys);
     gri_table_fini(sys);
     gri_depot_fini(&sys->depot);
     free(sys->sides);
@@ -160,6 +165,14 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
     if (rc < 0) {
         goto no_table;
     }
+    rc = gri_crashes_init(sys);
+    if (rc < 0) {
+        goto no_crashes;
+    }
+    rc = gri_record_init(sys);
+    if (rc < 0) {
+        goto no_recorder;
+    }
     rc = gri_sched_init(&sys->sched, &gri_actor_ops, &sys->clock,
                         sys->opts.workers, processors(), sys->opts.seed);
     if (rc < 0) {
@@ -176,6 +189,10 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
     return 0;
 
 no_sched:
+    gri_recorder_fini(&sys->recorder);
+no_recorder:
+    gri_crashes_fini(sys);
+no_crashes:
     gri_table_fini(sys);
 no_table:
     gri_depot_fini(&sys->depot);

@@ -30,25 +30,13 @@ int gri_table_init(gr_system *sys)
 {
     size_t n = sys->opts.actors_max;
     sys->slots = reserve(n * sizeof(gr_actor));
-    if (sys->slots == NULL) {
-        return GR_ENOMEM;
-    }
     sys->drops = reserve(n * sizeof(gri_drops));
-    if (sys->drops == NULL) {
-        (void)munmap(sys->slots, n * sizeof(gr_actor));
-        return GR_ENOMEM;
-    }
     sys->accounts = reserve(n * sizeof(gri_account));
-    if (sys->accounts == NULL) {
-        (void)munmap(sys->slots, n * sizeof(gr_actor));
-        (void)munmap(sys->drops, n * sizeof(gri_drops));
-        return GR_ENOMEM;
-    }
+    sys->parents = reserve(n * sizeof *sys->parents);
     sys->free_slots = reserve(n * sizeof *sys->free_slots);
-    if (sys->free_slots == NULL) {
-        (void)munmap(sys->slots, n * sizeof(gr_actor));
-        (void)munmap(sys->drops, n * sizeof(gri_drops));
-        (void)munmap(sys->accounts, n * sizeof(gri_account));
+    if (sys->slots == NULL || sys->drops == NULL || sys->accounts == NULL ||
+        sys->parents == NULL || sys->free_slots == NULL) {
+        gri_table_fini(sys);
         return GR_ENOMEM;
     }
     sys->free_count = 0;
@@ -57,13 +45,22 @@ int gri_table_init(gr_system *sys)
     return 0;
 }
 
+/* Of reserve's. at may be NULL. */
+static void give_back(void *at, size_t size)
+{
+    if (at != NULL) {
+        (void)munmap(at, size); /* ours: cannot fail */
+    }
+}
+
 void gri_table_fini(gr_system *sys)
 {
     size_t n = sys->opts.actors_max;
-    (void)munmap(sys->slots, n * sizeof(gr_actor)); /* ours: cannot fail */
-    (void)munmap(sys->drops, n * sizeof(gri_drops));
-    (void)munmap(sys->accounts, n * sizeof(gri_account));
-    (void)munmap(sys->free_slots, n * sizeof *sys->free_slots);
+    give_back(sys->slots, n * sizeof(gr_actor));
+    give_back(sys->drops, n * sizeof(gri_drops));
+    give_back(sys->accounts, n * sizeof(gri_account));
+    give_back(sys->parents, n * sizeof *sys->parents);
+    give_back(sys->free_slots, n * sizeof *sys->free_slots);
 }
 
 /* Makes more slots usable: a quarter more, so that many actors take few steps.
@@ -85,6 +82,8 @@ static int add_slots(gr_system *sys)
         mprotect(sys->drops, (size_t)to * sizeof(gri_drops),
                  PROT_READ | PROT_WRITE) != 0 ||
         mprotect(sys->accounts, (size_t)to * sizeof(gri_account),
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->parents, (size_t)to * sizeof *sys->parents,
                  PROT_READ | PROT_WRITE) != 0 ||
         mprotect(sys->free_slots, (size_t)to * sizeof *sys->free_slots,
                  PROT_READ | PROT_WRITE) != 0) {

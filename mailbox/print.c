@@ -15,6 +15,7 @@
 #include "mailbox/blob.h"
 #include "mailbox/decode.h"
 #include "mailbox/pack.h"
+#include "mailbox/print.h"
 
 /* The buffer; bytes beyond it are dropped, and `cut` says so. */
 typedef struct text {
@@ -99,12 +100,12 @@ static void put_escaped(text *t, uint8_t byte)
     put_text(t, named);
 }
 
-static void put_str(text *t, const uint8_t *p, size_t n)
+/* quoted: as in C, so that it can be told where it ends. */
+static void put_chars(text *t, const uint8_t *p, size_t n, bool quoted)
 {
-    put_text(t, "\"");
     while (n > 0 && !t->cut) {
         size_t width = character(p, n);
-        if (width == 0 || *p == '"' || *p == '\\') {
+        if (width == 0 || (quoted && *p == '"') || *p == '\\') {
             put_escaped(t, *p);
             width = 1;
         } else {
@@ -113,6 +114,12 @@ static void put_str(text *t, const uint8_t *p, size_t n)
         p += width;
         n -= width;
     }
+}
+
+static void put_str(text *t, const uint8_t *p, size_t n)
+{
+    put_text(t, "\"");
+    put_chars(t, p, n, true);
     put_text(t, "\"");
 }
 
@@ -306,4 +313,13 @@ size_t gr_msg_print(const gr_msg *msg, char *buf, size_t size)
 {
     gr_any payload = {gri_msg_data(msg), msg->len};
     return print(payload, gri_msg_owns(msg), buf, size);
+}
+
+const char *gri_escape(char *buf, size_t size, const char *s, size_t n)
+{
+    text t = {.max = size - 1};
+    t.buf = buf;
+    put_chars(&t, (const uint8_t *)s, n, false);
+    (void)finish(&t);
+    return buf;
 }

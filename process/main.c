@@ -122,6 +122,10 @@ static bool apply_environment(const char *program, gr_system_opts *opts)
         }
         opts->seed = n;
     }
+    text = environment("GREENROOM_RECORDER");
+    if (text != NULL) {
+        opts->recorder = text;
+    }
     text = environment("GREENROOM_LOG");
     if (text != NULL && !parse_level(text, &opts->log_level)) {
         (void)fprintf(stderr,

@@ -197,7 +197,10 @@ void gri_sched_park(gri_worker *w)
         int64_t up_ns = wake_time(w, parked);
         /* seq_cst: others rely on it. */
         atomic_store_explicit(&w->up_ns, up_ns, memory_order_seq_cst);
+        gri_rec_set(&w->recent->asleep_ns,
+                    (uint64_t)gri_clock_coarse_ns(s->clock));
         gri_futex_wait(&w->permit, GRI_PERMIT_NONE, up_ns);
+        gri_rec_set(&w->recent->asleep_ns, 0);
         /* acquire: pairs with the release in gri_sched_wake. */
         w->got_up = atomic_load_explicit(&w->permit, memory_order_acquire) !=
                     GRI_PERMIT_WORK;

@@ -23,6 +23,7 @@
 #include <greenroom/system.h> /* GR_WORKERS_MAX */
 
 #include "base/clock.h"
+#include "base/recorder.h"
 #include "base/rng.h"
 #include "sched/runnext.h"
 #include "sched/runq.h"
@@ -86,6 +87,8 @@ struct gri_worker {
 
     /* Counters: written by the worker, read by anybody. */
     _Atomic(uint64_t) turns, steals, parks;
+    gri_turns *recent; /* for the flight recorder: `own`, or the embedding
+                          layer's, who sets it before the start */
 
     /* Any thread. */
     gri_runnext next;         /* the run-next slot */
@@ -95,6 +98,7 @@ struct gri_worker {
     _Atomic(int) cpu_clock;   /* of its thread, a clockid_t; 0: none */
     gri_runq queue;
     gri_timers timers;
+    gri_turns own;
 };
 
 struct gri_sched {

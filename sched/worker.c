@@ -262,10 +262,11 @@ static __attribute__((noinline)) gri_task *next_task(gri_worker *w)
 
 static void run(gri_worker *w, gri_task *task)
 {
-    /* relaxed: our own counter. */
-    atomic_store_explicit(
-        &w->turns, atomic_load_explicit(&w->turns, memory_order_relaxed) + 1,
-        memory_order_relaxed);
+    /* relaxed, both: our own counter. */
+    const uint64_t turns =
+        atomic_load_explicit(&w->turns, memory_order_relaxed) + 1;
+    atomic_store_explicit(&w->turns, turns, memory_order_relaxed);
+    gri_record_turn(w->recent, turns, task);
     w->sched->ops->run(w, task);
 }
 
@@ -379,6 +380,7 @@ bool gri_sched_sim_turn(gri_sched *s)
         s->lanes_used &= ~(UINT32_C(1) << i);
     }
     s->sim_trace = (s->sim_trace ^ i) * UINT64_C(0x100000001b3);
+    s->workers[0].round_ns = gri_clock_ns(s->clock);
     run(&s->workers[0], task);
     return true;
 }
@@ -420,6 +422,7 @@ int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
         gri_worker *w = &s->workers[i];
         *w = (gri_worker){
             .sched = s, .index = i, .round_left = 1, .rng = {seed + i + 1}};
+        w->recent = &w->own;
         atomic_init(&w->cpu_clock, 0);
         gri_runnext_init(&w->next, fenced);
         gri_runq_init(&w->queue);

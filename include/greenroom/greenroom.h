@@ -5,9 +5,11 @@
 
 #include <greenroom/actor.h>
 #include <greenroom/base.h>
+#include <greenroom/crash.h>
 #include <greenroom/error.h>
 #include <greenroom/message.h>
 #include <greenroom/node.h>
+#include <greenroom/recorder.h>
 #include <greenroom/sim.h>
 #include <greenroom/supervisor.h>
 #include <greenroom/system.h>

@@ -37,6 +37,10 @@ typedef struct gr_system_opts {
     uint32_t timers_max;    /* an actor; 0: GR_TIMERS_MAX_DEFAULT */
     gr_grade grade;         /* of behaviours that say nothing */
     gr_limits limits;       /* likewise */
+    unsigned crashes_kept;  /* reports (crash.h); 0: GR_CRASHES_KEPT_DEFAULT */
+    const char *recorder;   /* the flight recorder's file, in which %p is the
+                               process and %% a percent sign; what stood there
+                               becomes FILE.1. NULL: it is in memory only */
 } gr_system_opts;
 
 #define GR_WORKERS_MAX          64u
@@ -47,13 +51,16 @@ typedef struct gr_system_opts {
 #define GR_ARENA_MAX_DEFAULT    ((size_t)64 << 20)
 #define GR_ASKS_MAX_DEFAULT     100000u
 #define GR_TIMERS_MAX_DEFAULT   100000u
+#define GR_CRASHES_KEPT_DEFAULT 64u
+#define GR_CRASHES_KEPT_MAX     65536u
 
 /*
  * Starts a system. Several may run in one process; they share nothing.
  * Owns:    gives *out, which ends with gr_system_stop.
  * Errors:  GR_EINVAL (over GR_WORKERS_MAX; soft above hard; actors_max below
- *          16 or above 2^31 - 1, message_max below 64), GR_ENOMEM,
- *          GR_EIO (no thread).
+ *          16 or above 2^31 - 1, message_max below 64, crashes_kept over
+ *          GR_CRASHES_KEPT_MAX; recorder too long), GR_ENOMEM, GR_EIO (no
+ *          thread; or the recorder's file cannot be made, and the log says why).
  * Threads: any that is not a worker of a system.
  */
 GR_API GR_MUST_CHECK int gr_system_start(const gr_system_opts *opts,
@@ -113,8 +120,8 @@ typedef struct gr_main_opts {
  * the process's exit status: 0, or 1 with a line on standard error when app
  * returned an error or the system did not stop in time; a positive result of
  * app is the exit status. The environment variables GREENROOM_WORKERS,
- * GREENROOM_SEED and GREENROOM_LOG (error, warn, info, debug) override the
- * options; one that makes no sense is status 2 and a line, before app runs.
+ * GREENROOM_SEED, GREENROOM_LOG (error, warn, info, debug) and
+ * GREENROOM_RECORDER (a path) override the options; one that makes no sense is status 2 and a line, before app runs.
  * Call it first in main: a child node starts here and never comes back to the
  * program's own code before it.
  *

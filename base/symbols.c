@@ -1,0 +1,280 @@
+/*
+ * base/symbols.c - see symbols.h.
+ *
+ * Answers stand in a table of sets, by the address's hash; in a full set a new
+ * one takes the place of the oldest. So the table never grows, and a crash that
+ * repeats costs a few copies: that the frames of one backtrace push each other
+ * out takes more of them in one set than it has places.
+ */
+#include "base/symbols.h"
+
+#include <dlfcn.h>
+#include <elfutils/libdwfl.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    SETS_BITS = 8, /* of their number: 2048 answers, 350 KiB */
+    SET = 8        /* answers in each */
+};
+
+/* What is used of libdw. */
+typedef struct library {
+    __typeof__(dwfl_begin) *begin;
+    __typeof__(dwfl_end) *end;
+    __typeof__(dwfl_report_begin) *report_begin;
+    __typeof__(dwfl_report_end) *report_end;
+    __typeof__(dwfl_linux_proc_report) *proc_report;
+    __typeof__(dwfl_addrmodule) *module_of;
+    __typeof__(dwfl_module_info) *info_of;
+    __typeof__(dwfl_module_addrname) *name_of;
+    __typeof__(dwfl_module_getsrc) *line_of;
+    __typeof__(dwfl_lineinfo) *line_info;
+    __typeof__(dwfl_build_id_find_debuginfo) *find_by_id;
+} library;
+
+typedef struct answer {
+    uintptr_t at; /* 0: none */
+    gr_frame frame;
+} answer;
+
+typedef struct set {
+    unsigned next; /* the oldest */
+    answer of[SET];
+} set;
+
+/* All under lock. */
+static struct {
+    pthread_mutex_t lock;
+    bool tried; /* to load it */
+    library lib;
+    Dwfl *dwfl; /* NULL: there is none, or not yet */
+    set *sets;  /* NULL: likewise */
+} symbols = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- libdw --------------------------------------------------------------- */
+
+/* libdwfl's own finders ask a debuginfod server, if the environment names one:
+ * a crash report must not wait for a network. Thus these two. */
+static int find_elf(Dwfl_Module *module, void **user, const char *name,
+                    Dwarf_Addr base, char **path, Elf **elf)
+{
+    (void)module, (void)user, (void)base, (void)path, (void)elf;
+    /* Not a device that happens to be mapped: to open one may do something. */
+    struct stat about;
+    if (name[0] != '/' || stat(name, &about) != 0 || !S_ISREG(about.st_mode)) {
+        return -1;
+    }
+    return open(name, O_RDONLY | O_CLOEXEC);
+}
+
+/* A separate file, by its build id: /usr/lib/debug/.build-id. */
+static int find_debuginfo(Dwfl_Module *module, void **user, const char *name,
+                          Dwarf_Addr base, const char *path, const char *link,
+                          GElf_Word crc, char **found)
+{
+    return symbols.lib.find_by_id(module, user, name, base, path, link, crc,
+                                  found);
+}
+
+static const Dwfl_Callbacks callbacks = {
+    .find_elf = find_elf,
+    .find_debuginfo = find_debuginfo,
+};
+
+/* False: it has no such function. */
+static bool take(void *handle, const char *name, void *to)
+{
+    void *at = dlsym(handle, name);
+    memcpy(to, &at, sizeof at); /* C has no cast from it to a function */
+    return at != NULL;
+}
+
+static bool load(library *lib)
+{
+    void *h = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (h == NULL) {
+        return false;
+    }
+    const bool whole =
+        take(h, "dwfl_begin", &lib->begin) && take(h, "dwfl_end", &lib->end) &&
+        take(h, "dwfl_report_begin", &lib->report_begin) &&
+        take(h, "dwfl_report_end", &lib->report_end) &&
+        take(h, "dwfl_linux_proc_report", &lib->proc_report) &&
+        take(h, "dwfl_addrmodule", &lib->module_of) &&
+        take(h, "dwfl_module_info", &lib->info_of) &&
+        take(h, "dwfl_module_addrname", &lib->name_of) &&
+        take(h, "dwfl_module_getsrc", &lib->line_of) &&
+        take(h, "dwfl_lineinfo", &lib->line_info) &&
+        take(h, "dwfl_build_id_find_debuginfo", &lib->find_by_id);
+    if (!whole) {
+        (void)dlclose(h); /* of another version: as if it were not there */
+    }
+    return whole;
+}
+
+/* Reads what is mapped now. What was read of files that still are stays. */
+static bool read_maps(Dwfl *dwfl)
+{
+    symbols.lib.report_begin(dwfl);
+    const int failed = symbols.lib.proc_report(dwfl, getpid());
+    return symbols.lib.report_end(dwfl, NULL, NULL) == 0 && failed == 0;
+}
+
+static void begin(void)
+{
+    if (symbols.tried) {
+        return;
+    }
+    symbols.tried = true;
+    if (!load(&symbols.lib)) {
+        return;
+    }
+    Dwfl *dwfl = symbols.lib.begin(&callbacks);
+    if (dwfl != NULL && !read_maps(dwfl)) {
+        symbols.lib.end(dwfl);
+        dwfl = NULL;
+    }
+    symbols.dwfl = dwfl;
+}
+
+/* The file that the address was loaded from. NULL: it is not known. */
+static Dwfl_Module *module_of(uintptr_t at)
+{
+    Dwfl_Module *module = symbols.lib.module_of(symbols.dwfl, at);
+    /* It may have been loaded since. Each such address comes here once. */
+    return module == NULL && read_maps(symbols.dwfl)
+               ? symbols.lib.module_of(symbols.dwfl, at)
+               : module;
+}
+
+/* ---- answers ------------------------------------------------------------- */
+
+static void copy_name(char to[GR_CRASH_NAME_MAX], const char *name)
+{
+    const size_t n = strnlen(name, GR_CRASH_NAME_MAX - 1);
+    memcpy(to, name, n);
+    to[n] = '\0';
+}
+
+/* Without what the compiler hangs on to parts and copies of a function, such as
+ * ".constprop.0" and ".cold". */
+static void copy_function(char to[GR_CRASH_NAME_MAX], const char *name)
+{
+    copy_name(to, name);
+    char *dot = strchr(to, '.');
+    if (dot != NULL && dot != to) {
+        *dot = '\0';
+    }
+}
+
+/* The end of a path says more than its beginning. */
+static void copy_path(char to[GR_CRASH_NAME_MAX], const char *path)
+{
+    const size_t n = strlen(path);
+    if (n >= GR_CRASH_NAME_MAX) {
+        path += n - (GR_CRASH_NAME_MAX - 1);
+        const char *whole = strchr(path, '/');
+        path = whole != NULL ? whole + 1 : path;
+    }
+    copy_name(to, path);
+}
+
+static void copy_file_name(char to[GR_CRASH_NAME_MAX], const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    copy_name(to, slash != NULL ? slash + 1 : path);
+}
+
+/* False: it knows nothing. */
+static bool ask_libdw(uintptr_t at, gr_frame *out)
+{
+    const library *lib = &symbols.lib;
+    Dwfl_Module *module = symbols.dwfl != NULL ? module_of(at) : NULL;
+    if (module == NULL) {
+        return false;
+    }
+    Dwarf_Addr start = 0;
+    const char *file = lib->info_of(module, NULL, &start, NULL, NULL, NULL,
+                                    NULL, NULL);
+    copy_file_name(out->file, file != NULL ? file : "");
+    out->offset = at - start;
+    const char *function = lib->name_of(module, at);
+    copy_function(out->function, function != NULL ? function : "");
+    int number = 0;
+    Dwfl_Line *line = lib->line_of(module, at);
+    const char *source =
+        line != NULL
+            ? lib->line_info(line, NULL, &number, NULL, NULL, NULL)
+            : NULL;
+    if (source != NULL && number > 0) {
+        copy_path(out->file, source);
+        out->line = (unsigned)number;
+    }
+    return true;
+}
+
+static void ask_loader(uintptr_t at, gr_frame *out)
+{
+    Dl_info info;
+    if (dladdr((const void *)at, &info) == 0) {
+        return;
+    }
+    out->offset = at - (uintptr_t)info.dli_fbase;
+    copy_file_name(out->file, info.dli_fname != NULL ? info.dli_fname : "");
+    copy_function(out->function, info.dli_sname != NULL ? info.dli_sname : "");
+}
+
+static void ask(uintptr_t at, gr_frame *out)
+{
+    *out = (gr_frame){.line = 0};
+    if (!ask_libdw(at, out)) {
+        ask_loader(at, out);
+    }
+}
+
+static set *set_of(uintptr_t at)
+{
+    /* Fibonacci hashing: Knuth, The Art of Computer Programming 6.4. */
+    return &symbols.sets[(uint64_t)at * UINT64_C(0x9e3779b97f4a7c15) >>
+                         (64 - SETS_BITS)];
+}
+
+static const gr_frame *answer_of(uintptr_t at)
+{
+    set *s = set_of(at);
+    for (unsigned i = 0; i < SET; i++) {
+        if (s->of[i].at == at) {
+            return &s->of[i].frame;
+        }
+    }
+    answer *a = &s->of[s->next];
+    s->next = (s->next + 1) % SET;
+    ask(at, &a->frame);
+    a->at = at;
+    return &a->frame;
+}
+
+void gri_symbol_find(const void *address, bool returns, gr_frame *out)
+{
+    /* The call may be a function's last instruction: behind it begins the next
+     * one. */
+    const uintptr_t at = (uintptr_t)address - (returns ? 1 : 0);
+    (void)pthread_mutex_lock(&symbols.lock);
+    begin();
+    if (symbols.sets == NULL) {
+        symbols.sets = calloc((size_t)1 << SETS_BITS, sizeof(set));
+    }
+    if (symbols.sets != NULL) {
+        *out = *answer_of(at);
+    } else {
+        ask(at, out); /* without memory each time */
+    }
+    (void)pthread_mutex_unlock(&symbols.lock);
+    out->address = address;
+}
