@@ -116,7 +116,9 @@ void gri_child_over(gri_runs *runs, gri_child *child, const gr_exit_reason *why)
 {
     if (!gr_pid_is_nobody(child->pid)) {
         gri_map_remove(&runs->by_pid, key_of(child->pid));
-        child->was = child->pid;
+        if (child->state == GRI_CHILD_UP) {
+            child->was = child->pid;
+        }
         child->pid = GR_NOBODY;
     }
     if (child->token != 0) {

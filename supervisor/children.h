@@ -60,7 +60,7 @@ typedef struct gri_child {
     uint32_t index;
     /* Of a dynamic child: */
     struct gri_child *prev, *next; /* all of them, in the order of start */
-    gr_pid was;                    /* the pid of its last run */
+    gr_pid was;          /* the pid of the last run that had started */
     const gr_msg *asked; /* by whom it is started, until it has started */
     gri_kept *stoppers;  /* who asked for its end */
 } gri_child;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum {
-    TOP_VALUES = 7,     /* of a spec, */
+    TOP_VALUES = 8,     /* of a spec, */
     CHILD_VALUES = 12,  /* of a child, */
     BACKOFF_VALUES = 6, /* of its back-off, and */
     ADDED_VALUES = 2    /* of a child that is added: see the head of spec.h */
@@ -132,8 +132,9 @@ gr_values gri_spec_values(const gr_supervisor *spec, uint32_t n, gr_node node,
     room[3] = GRI_VALUE(spec->period_ms == 0 ? (int64_t)GR_PERIOD_MS_DEFAULT
                                              : spec->period_ms);
     room[4] = GRI_VALUE((uint32_t)spec->auto_shutdown);
-    room[5] = text_value(named ? spec->name : NULL);
-    room[6] = gr_list_of(children, n);
+    room[5] = text_value(spec->name);
+    room[6] = gr_bool(named && spec->name != NULL);
+    room[7] = gr_list_of(children, n);
     return (gr_values){room, TOP_VALUES};
 }
 
@@ -244,7 +245,8 @@ static int read_top(gr_reader *r, gr_node node, gri_spec *out,
         read_u32(r, GR_RESTARTS_MAX, &out->restarts_max) < 0 ||
         gr_read_int(r, &out->period_ms) < 0 ||
         read_u32(r, GR_AUTO_ALL, &auto_shutdown) < 0 ||
-        gri_read_text(r, &out->name) < 0 || gr_read_list(r, children) < 0) {
+        gri_read_text(r, &out->name) < 0 ||
+        gr_read_bool(r, &out->registers) < 0 || gr_read_list(r, children) < 0) {
         return GR_EINVAL;
     }
     out->strategy = (gr_strategy)strategy;

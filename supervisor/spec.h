@@ -5,7 +5,7 @@
  * It travels as any spawn's arguments do, so nobody owns anything meanwhile:
  *
  *   [node, strategy, restarts_max, period_ms, auto_shutdown, name or nil,
- *    [child ...]]
+ *    whether to register it, [child ...]]
  *   child = [id, behaviour, restart, stop_max_ms, name or nil, grade,
  *            memory_max, handler_max_ms, significant, [back-off ...],
  *            [name of a node ...], [argument ...]]
@@ -43,7 +43,8 @@ typedef struct gri_spec {
     gr_auto_shutdown auto_shutdown;
     uint32_t restarts_max; /* 0: not a single one */
     int64_t period_ms;
-    const char *name;         /* to be registered by the supervisor, or NULL */
+    const char *name;         /* or NULL */
+    bool registers;           /* the supervisor its name, itself */
     gri_child_spec *children; /* n of them */
     uint32_t n;
     char *memory; /* what all the above points into */

@@ -216,7 +216,7 @@ static int init(gr_actor *self, void *state, const gr_msg *args)
     GR_TRY(gri_spec_read(args, gr_system_node(gr_system_of(self)), &s->spec));
     GR_TRY(gri_intensity_init(&s->window, s->spec.restarts_max,
                               s->spec.period_ms));
-    if (s->spec.name != NULL) {
+    if (s->spec.registers && s->spec.name != NULL) {
         GR_TRY(gr_register(self, s->spec.name));
     }
     return start_children(self, s);
