@@ -14,6 +14,9 @@ bool gri_sim_step(gr_system *sys, int64_t until_ns)
     }
     sys->sim_busy = 0;
     int64_t next_ns = gri_timers_next(&sys->sched.workers[0].timers);
+    if (next_ns == GRI_NEVER && until_ns == GRI_NEVER) {
+        return gri_sched_sim_turn(&sys->sched); /* no time can pass */
+    }
     if (next_ns > until_ns || next_ns == GRI_NEVER) {
         if (until_ns != GRI_NEVER && until_ns > sys->clock.now_ns) {
             sys->clock.now_ns = until_ns;

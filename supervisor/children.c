@@ -59,25 +59,38 @@ static gri_key key_of(gr_pid pid)
     return (gri_key){pid.node, pid.id};
 }
 
-gri_child *gri_child_of(const gri_map *by_pid, gr_pid pid)
+/* No node's number is 0. */
+static gri_key key_of_token(uint64_t token)
 {
-    return gri_map_get(by_pid, key_of(pid));
+    return (gri_key){0, token};
 }
 
-int gri_child_run(gr_actor *self, gri_map *by_pid, gri_child *child)
+gri_child *gri_child_of(const gri_runs *runs, gr_pid pid)
 {
+    return gri_map_get(&runs->by_pid, key_of(pid));
+}
+
+gri_child *gri_child_of_token(const gri_runs *runs, uint64_t token)
+{
+    return gri_map_get(&runs->by_pid, key_of_token(token));
+}
+
+int gri_child_run_here(gr_actor *self, gri_runs *runs, gri_child *child)
+{
+    const gri_child_spec *spec = child->spec;
     gr_ref monitor;
     gr_pid pid;
 
-    child->state = GRI_CHILD_DOWN;
-    GR_TRY(gr_spawn(self, child->spec->behavior,
+    GR_TRY(gr_spawn(self, spec->behavior,
                     &(gr_spawn_opts){.args = child->args,
-                                     .name = child->spec->name,
+                                     .name = spec->name,
                                      .link = true,
                                      .monitor = &monitor,
-                                     .ack = true},
+                                     .ack = true,
+                                     .grade = spec->grade,
+                                     .limits = spec->limits},
                     &pid));
-    int rc = gri_map_put(by_pid, key_of(pid), child);
+    int rc = gri_map_put(&runs->by_pid, key_of(pid), child);
     if (rc < 0) {
         /* Nobody would know of it. Its death finds no child by its pid. */
         GR_IGNORE(gr_kill(self, pid), "the link ends it with the supervisor");
@@ -88,18 +101,48 @@ int gri_child_run(gr_actor *self, gri_map *by_pid, gri_child *child)
     return 0;
 }
 
-void gri_child_over(gri_map *by_pid, gri_child *child)
+int gri_child_run(gr_actor *self, gri_runs *runs, gri_child *child)
 {
-    gri_map_remove(by_pid, key_of(child->pid));
-    child->pid = GR_NOBODY;
+    child->state = GRI_CHILD_DOWN;
+    child->killed = false;
+    if (child->spec->nodes.left == 0) {
+        return gri_child_run_here(self, runs, child);
+    }
+    child->nodes = child->spec->nodes;
+    return gri_remote_run(self, runs, child);
+}
+
+void gri_child_over(gri_runs *runs, gri_child *child, const gr_exit_reason *why)
+{
+    if (!gr_pid_is_nobody(child->pid)) {
+        gri_map_remove(&runs->by_pid, key_of(child->pid));
+        if (child->state == GRI_CHILD_UP) {
+            child->was = child->pid;
+        }
+        child->pid = GR_NOBODY;
+    }
+    if (child->token != 0) {
+        gri_map_remove(&runs->by_pid, key_of_token(child->token));
+        child->token = 0;
+    }
+    child->why = *why;
+    child->has_ended = true;
+}
+
+int gri_child_kill(gr_actor *self, gri_child *child)
+{
+    child->killed = true;
+    /* What was not spawned yet is killed when its node has answered. */
+    return gr_pid_is_nobody(child->pid) ? 0 : gr_kill(self, child->pid);
 }
 
 int gri_child_stop(gr_actor *self, gri_child *child)
 {
     child->state = GRI_CHILD_STOPPING;
+    child->killed = false;
     if (child->spec->stop_max_ms == GR_CHILD_KILL ||
-        gr_stop(self, child->pid) < 0) {
-        return gr_kill(self, child->pid);
+        (!gr_pid_is_nobody(child->pid) && gr_stop(self, child->pid) < 0)) {
+        return gri_child_kill(self, child);
     }
     return 0;
 }

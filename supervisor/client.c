@@ -1,5 +1,5 @@
-/* supervisor/client.c - what programs call: start a supervisor, ask it for its
- * children. */
+/* supervisor/client.c - what programs call to start a supervisor: a spec is
+ * checked, and written where it is needed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,15 +7,12 @@
 
 #include "supervisor/spec.h"
 
-/* How long gr_child_pid and gr_start_child wait. supervisor.h promises it. */
-enum { WAIT_MS = 5000 };
-
 int gr_supervise(gr_actor *self, const gr_supervisor *spec, gr_pid *out)
 {
     uint32_t n;
 
     GR_TRY(gri_spec_check(spec, &n));
-    gr_value *room = calloc(gri_spec_room(n), sizeof(room[0]));
+    gr_value *room = calloc(gri_spec_room(spec, n), sizeof(room[0]));
     if (room == NULL) {
         return GR_ENOMEM;
     }
@@ -83,7 +80,7 @@ int gr_supervisor_args(gr_actor *self, const gr_supervisor *spec,
     uint32_t n;
 
     GR_TRY(gri_spec_check(spec, &n));
-    gr_value *room = gr_alloc(self, gri_spec_room(n) * sizeof(room[0]));
+    gr_value *room = gr_alloc(self, gri_spec_room(spec, n) * sizeof(room[0]));
     if (room == NULL) {
         return GR_ENOMEM;
     }
@@ -96,27 +93,19 @@ int gr_supervisor_args(gr_actor *self, const gr_supervisor *spec,
     return 0;
 }
 
-/* ---- asking ------------------------------------------------------------- */
-
-int gr_child_pid(gr_actor *self, gr_pid supervisor, const char *id, gr_pid *out)
+int gr_add_child_args(gr_actor *self, const gr_child *child, gr_values *out)
 {
-    gr_pid child;
-
-    GR_TRY(gr_call(self, supervisor, WAIT_MS, gr_expect("gr.child", &child),
-                   "gr.child", id));
-    *out = child;
-    return 0;
-}
-
-int gr_start_child(gr_actor *self, gr_pid supervisor, gr_values args,
-                   gr_pid *out)
-{
-    gr_pid child;
-
-    GR_TRY(gr_call(self, supervisor, WAIT_MS, gr_expect("gr.child", &child),
-                   "gr.start_child", gr_list_of(args.items, args.n)));
-    if (out != NULL) {
-        *out = child;
+    if (child == NULL) {
+        return GR_EINVAL;
     }
+    GR_TRY(gri_child_check(child));
+    gr_value *room = gr_alloc(self, gri_child_room(child) * sizeof(room[0]));
+    if (room == NULL) {
+        return GR_ENOMEM;
+    }
+    gr_node node = gr_system_node(gr_system_of(self));
+    gr_values values = gri_child_values(child, node, room);
+    GR_TRY(copy_items(self, room, values.n, 1));
+    *out = values;
     return 0;
 }

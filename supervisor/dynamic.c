@@ -26,7 +26,7 @@ static gri_child *child_new(gri_supervisor *s, gr_any bytes)
     if (child == NULL) {
         return NULL;
     }
-    *child = (gri_child){.spec = spec, .prev = s->last};
+    *child = (gri_child){.spec = spec, .prev = s->last, .started_ms = -1};
     gr_value *values = (gr_value *)(void *)(child + 1);
     char *copy = (char *)values + values_size;
     memcpy(copy, bytes.ptr, bytes.len);
@@ -48,11 +48,30 @@ static gri_child *child_new(gri_supervisor *s, gr_any bytes)
     return child;
 }
 
-static void child_free(gri_supervisor *s, gri_child *child)
+/* Answers and frees those who asked for its end. */
+static void tell_stoppers(gr_actor *self, gri_child *child, int code)
 {
-    if (child->state == GRI_CHILD_WAITING) {
-        gri_queue_remove(&s->waiting, child);
+    gri_kept *kept = child->stoppers;
+
+    while (kept != NULL) {
+        gri_kept *next = kept->next;
+        if (code < 0) {
+            gri_refuse(self, kept->msg, code);
+        } else {
+            GR_IGNORE(gr_reply(self, kept->msg, "gr.terminated"),
+                      "the asker has a deadline");
+        }
+        gr_release(self, kept->msg);
+        free(kept);
+        kept = next;
     }
+    child->stoppers = NULL;
+}
+
+static void child_free(gr_actor *self, gri_supervisor *s, gri_child *child)
+{
+    gri_agenda_remove(&s->agenda, child);
+    tell_stoppers(self, child, 0);
     if (child->prev == NULL) {
         s->first = child->next;
     } else {
@@ -72,6 +91,11 @@ void gri_dynamic_free(gri_supervisor *s)
 
     while (child != NULL) {
         gri_child *next = child->next;
+        while (child->stoppers != NULL) {
+            gri_kept *kept = child->stoppers;
+            child->stoppers = kept->next;
+            free(kept); /* the message ends with the actor */
+        }
         free(child);
         child = next;
     }
@@ -81,10 +105,14 @@ void gri_dynamic_free(gri_supervisor *s)
 
 /* ---- starting and restarting -------------------------------------------- */
 
+static int act(gr_actor *self, gri_supervisor *s, gri_child *child,
+               gri_event_kind kind, gr_exit_kind why);
+
 /* Runs a child again; what fails is tried later. */
 static int rerun(gr_actor *self, gri_supervisor *s, gri_child *child)
 {
-    int rc = gri_child_run(self, &s->by_pid, child);
+    child->restarts++;
+    int rc = gri_child_run(self, &s->runs, child);
 
     if (rc == 0) {
         return 0;
@@ -94,23 +122,28 @@ static int rerun(gr_actor *self, gri_supervisor *s, gri_child *child)
         gr_exit_reason shutdown = {.kind = GR_EXIT_SHUTDOWN};
         return gri_supervisor_end(self, s, &shutdown);
     }
-    return gri_supervisor_wait(self, s, child);
+    child->why = (gr_exit_reason){.kind = GR_EXIT_ERROR, .code = rc};
+    child->has_ended = true;
+    return act(self, s, child, GRI_EVENT_NOT_RESTARTED, GR_EXIT_ERROR);
 }
 
 static int act(gr_actor *self, gri_supervisor *s, gri_child *child,
                gri_event_kind kind, gr_exit_kind why)
 {
-    gri_action action = gri_decide(&s->spec, (gri_event){kind, 0, why},
-                                   &s->window, gr_now_ms(self));
+    bool others = child->prev != NULL || child->next != NULL;
+    gri_action action =
+        gri_supervisor_decide(self, s, child, kind, why, others);
 
     switch (action.kind) {
     case GRI_ACTION_LEAVE:
-        child_free(s, child);
+        child_free(self, s, child);
         return 0;
     case GRI_ACTION_RESTART:
         return rerun(self, s, child);
     case GRI_ACTION_TRY_LATER:
-        return gri_supervisor_wait(self, s, child);
+        return gri_wait(self, s, child);
+    case GRI_ACTION_SHUT_DOWN:
+        return gri_supervisor_shut_down(self, s, child);
     case GRI_ACTION_ROLL_BACK: /* this strategy starts without children */
     case GRI_ACTION_GIVE_UP:
         return gri_supervisor_give_up(self, s);
@@ -125,7 +158,7 @@ int gri_dynamic_start_child(gr_actor *self, gri_supervisor *s,
     int rc = GR_ENOMEM;
 
     if (child != NULL) {
-        rc = gri_child_run(self, &s->by_pid, child);
+        rc = gri_child_run(self, &s->runs, child);
     }
     if (rc == 0) {
         child->asked = gr_keep(self, msg);
@@ -134,13 +167,14 @@ int gri_dynamic_start_child(gr_actor *self, gri_supervisor *s,
         }
         /* Nobody would be told of it, so it must not live. */
         rc = GR_ENOMEM;
-        GR_IGNORE(gr_kill(self, child->pid), "the link ends it with us");
-        gri_child_over(&s->by_pid, child);
+        gr_exit_reason why = {.kind = GR_EXIT_KILLED};
+        GR_IGNORE(gri_child_kill(self, child), "the link ends it with us");
+        gri_child_over(&s->runs, child, &why);
     }
     if (child != NULL) {
-        child_free(s, child);
+        child_free(self, s, child);
     }
-    GR_IGNORE(gr_reply_error(self, msg, rc, NULL), "the asker has a deadline");
+    gri_refuse(self, msg, rc);
     return 0;
 }
 
@@ -151,11 +185,9 @@ static void tell_asker(gr_actor *self, gri_child *child, int code)
         return;
     }
     if (code == 0) {
-        GR_IGNORE(gr_reply(self, child->asked, "gr.child", child->pid),
-                  "the asker has a deadline");
+        gri_answer_pid(self, child->asked, child->pid);
     } else {
-        GR_IGNORE(gr_reply_error(self, child->asked, code, NULL),
-                  "the asker has a deadline");
+        gri_refuse(self, child->asked, code);
     }
     gr_release(self, child->asked);
     child->asked = NULL;
@@ -166,6 +198,7 @@ static int started(gr_actor *self, gri_supervisor *s, gri_child *child)
     (void)s;
     if (child->state == GRI_CHILD_STARTING) {
         child->state = GRI_CHILD_UP;
+        child->started_ms = gr_now_ms(self);
         tell_asker(self, child, 0);
     }
     return 0;
@@ -177,10 +210,11 @@ static int ended(gr_actor *self, gri_supervisor *s, gri_child *child,
     gri_child_state before = child->state;
 
     child->state = GRI_CHILD_DOWN;
-    if (s->ending || child->asked != NULL) {
-        /* A child that did not start was never this supervisor's. */
+    if (s->ending || child->asked != NULL || before == GRI_CHILD_STOPPING) {
+        /* A child that did not start was never this supervisor's, and one that
+         * was to be stopped is no longer. */
         tell_asker(self, child, gri_code_of(why));
-        child_free(s, child);
+        child_free(self, s, child);
         if (s->ending && s->first == NULL) {
             gri_supervisor_exit(self, s);
         }
@@ -192,52 +226,86 @@ static int ended(gr_actor *self, gri_supervisor *s, gri_child *child,
                why->kind);
 }
 
-static int again(gr_actor *self, gri_supervisor *s)
+static int again(gr_actor *self, gri_supervisor *s, gri_child *child)
 {
-    gri_queue due = s->waiting;
-    gri_child *child;
-
-    s->waiting = (gri_queue){0};
-    while (!s->ending && (child = gri_queue_pop(&due)) != NULL) {
-        GR_TRY(act(self, s, child, GRI_EVENT_AGAIN, GR_EXIT_NORMAL));
-    }
-    return 0;
+    child->state = GRI_CHILD_DOWN;
+    return act(self, s, child, GRI_EVENT_AGAIN, GR_EXIT_NORMAL);
 }
 
-/* ---- stopping: all at once ---------------------------------------------- */
+/* ---- stopping ------------------------------------------------------------ */
 
-static int deadline(gr_actor *self, gri_supervisor *s)
+/* The child with that pid; or that had it, and waits for its restart. */
+static gri_child *find(const gri_supervisor *s, gr_pid pid)
 {
-    if (!s->ending) {
+    gri_child *child = gri_child_of(&s->runs, pid);
+
+    if (child != NULL) {
+        return child;
+    }
+    for (child = s->first; child != NULL; child = child->next) {
+        if (child->state == GRI_CHILD_WAITING && gr_pid_eq(child->was, pid)) {
+            return child;
+        }
+    }
+    return NULL;
+}
+
+int gri_dynamic_terminate(gr_actor *self, gri_supervisor *s, const gr_msg *msg,
+                          gr_pid pid)
+{
+    gri_child *child = find(s, pid);
+
+    if (child == NULL) {
+        gri_refuse(self, msg, GR_ENOENT);
         return 0;
     }
-    for (gri_child *child = s->first; child != NULL; child = child->next) {
-        GR_TRY(gr_kill(self, child->pid));
+    gri_kept *kept = malloc(sizeof(*kept));
+    const gr_msg *asked = kept == NULL ? NULL : gr_keep(self, msg);
+    if (asked == NULL) {
+        free(kept);
+        gri_refuse(self, msg, GR_ENOMEM);
+        return 0;
+    }
+    *kept = (gri_kept){asked, child->stoppers};
+    child->stoppers = kept;
+    switch (child->state) {
+    case GRI_CHILD_STARTING:
+    case GRI_CHILD_UP:
+        return gri_stop(self, s, child);
+    case GRI_CHILD_STOPPING:
+        return 0; /* it is on its way */
+    case GRI_CHILD_DOWN:
+    case GRI_CHILD_ENDED:
+    case GRI_CHILD_WAITING:
+        child_free(self, s, child);
+        return 0;
     }
     return 0;
 }
 
+/* All at once. */
 static int end(gr_actor *self, gri_supervisor *s)
 {
-    int64_t ms = s->spec.children[0].stop_max_ms;
     gri_child *next;
 
     for (gri_child *child = s->first; child != NULL; child = next) {
         next = child->next;
-        if (child->state == GRI_CHILD_STARTING ||
-            child->state == GRI_CHILD_UP) {
-            GR_TRY(gri_child_stop(self, child));
-        } else {
-            child_free(s, child);
+        switch (child->state) {
+        case GRI_CHILD_STARTING:
+        case GRI_CHILD_UP:
+            GR_TRY(gri_stop(self, s, child));
+            break;
+        case GRI_CHILD_STOPPING:
+            break;
+        case GRI_CHILD_DOWN:
+        case GRI_CHILD_ENDED:
+        case GRI_CHILD_WAITING:
+            child_free(self, s, child);
+            break;
         }
     }
     if (s->first == NULL) {
         gri_supervisor_exit(self, s);
-        return 0;
-    }
-    if (ms != GR_CHILD_KILL && gri_supervisor_arm_deadline(self, s, ms) < 0) {
-        /* Without a deadline some might never end: rather now than never. */
-        return deadline(self, s);
     }
     return 0;
 }
@@ -246,6 +314,5 @@ const gri_supervisor_ops gri_dynamic = {
     .started = started,
     .ended = ended,
     .again = again,
-    .deadline = deadline,
     .end = end,
 };

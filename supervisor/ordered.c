@@ -4,30 +4,139 @@
  * There is one piece of work: stop the children of a range, the last first,
  * then start them, the first first. The first start is a range without the
  * stopping, the end of the supervisor one without the starting, a restart is
- * the range that the strategy says. go_on() carries it on until it has to wait
- * for a message. Deaths that come meanwhile queue (ENDED); a child of the range
- * that is dead already needs no stopping, and its death is thereby dealt with.
+ * the range that the strategy says, and what others want done (requests.c) is
+ * either half for one child. go_on() carries it on until it has to wait for a
+ * message. Deaths that come meanwhile queue (ENDED); a child of the range that
+ * is dead already needs no stopping, and its death is thereby dealt with.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "supervisor/state.h"
 
 /* Step functions return 1 to go on, 0 to wait for a message, or an error. */
 enum { WAIT = 0, GO_ON = 1 };
 
-static uint32_t index_of(const gri_supervisor *s, const gri_child *child)
+/* ---- the array ----------------------------------------------------------- */
+
+int gri_ordered_append(gri_supervisor *s, gri_child *child)
 {
-    return (uint32_t)(child - s->children);
+    if (s->n == GR_CHILDREN_MAX) {
+        return GR_ELIMIT;
+    }
+    if (s->n == s->cap) {
+        uint32_t cap = s->cap == 0 ? s->spec.n + 1 : 2 * s->cap;
+        gri_child **children =
+            realloc(s->children, cap * sizeof(s->children[0]));
+        if (children == NULL) {
+            return GR_ENOMEM;
+        }
+        s->children = children;
+        s->cap = cap;
+    }
+    child->index = s->n;
+    child->started_ms = -1;
+    s->children[s->n++] = child;
+    return 0;
 }
 
-static int stop_child(gr_actor *self, gri_supervisor *s, gri_child *child)
+void gri_ordered_remove(gr_actor *self, gri_supervisor *s, gri_child *child)
 {
-    int64_t ms = child->spec->stop_max_ms;
+    uint32_t index = child->index;
+    gri_work *work = &s->work;
 
-    GR_TRY(gri_child_stop(self, child));
-    if (ms != GR_CHILD_KILL && gri_supervisor_arm_deadline(self, s, ms) < 0) {
-        /* Without a deadline it might never end: rather now than never. */
-        return gr_kill(self, child->pid);
+    gri_asks_forget(self, s, child);
+    for (uint32_t i = index; i + 1 < s->n; i++) {
+        s->children[i] = s->children[i + 1];
+        s->children[i]->index = i;
+    }
+    s->n--;
+    work->first -= index < work->first;
+    work->end -= index < work->end;
+    work->at -= index < work->at;
+    free(child);
+}
+
+int gri_ordered_init(gri_supervisor *s)
+{
+    for (uint32_t i = 0; i < s->spec.n; i++) {
+        gri_child *child = calloc(1, sizeof(*child));
+        if (child == NULL) {
+            return GR_ENOMEM;
+        }
+        child->spec = &s->spec.children[i];
+        child->args = child->spec->args;
+        int rc = gri_ordered_append(s, child);
+        if (rc < 0) {
+            free(child);
+            return rc;
+        }
     }
     return 0;
+}
+
+void gri_ordered_free(gri_supervisor *s)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        free(s->children[i]);
+    }
+    free(s->children);
+}
+
+gri_child *gri_ordered_find(const gri_supervisor *s, gr_str id)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        gr_str have = s->children[i]->spec->id;
+        if (have.len == id.len && memcmp(have.ptr, id.ptr, id.len) == 0) {
+            return s->children[i];
+        }
+    }
+    return NULL;
+}
+
+const gri_child *gri_ordered_pending(const gri_supervisor *s,
+                                     const gri_child *child)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (s->children[i]->state == GRI_CHILD_WAITING &&
+            gri_concerns(s->spec.strategy, i, child->index)) {
+            return s->children[i];
+        }
+    }
+    return NULL;
+}
+
+/* It stays down; a temporary one is forgotten. */
+static void leave(gr_actor *self, gri_supervisor *s, gri_child *child)
+{
+    child->state = GRI_CHILD_DOWN;
+    if (child->spec->restart == GR_TEMPORARY && !s->ending) {
+        gri_ordered_remove(self, s, child);
+    }
+}
+
+/* ---- stopping ------------------------------------------------------------ */
+
+/* All of the range are stopped. */
+static int stopped(gr_actor *self, gri_supervisor *s)
+{
+    gri_work *work = &s->work;
+
+    if (s->ending) {
+        gri_supervisor_exit(self, s);
+        return WAIT;
+    }
+    if (work->request != GRI_REQUEST_NONE) {
+        gri_request_done(self, s, NULL, 0);
+        return GO_ON;
+    }
+    if (work->waits == NULL) {
+        work->step = GRI_STEP_START;
+        return GO_ON;
+    }
+    work->step = GRI_STEP_NONE;
+    GR_TRY(gri_wait(self, s, work->waits));
+    return GO_ON;
 }
 
 static int stop_next(gr_actor *self, gri_supervisor *s)
@@ -35,18 +144,13 @@ static int stop_next(gr_actor *self, gri_supervisor *s)
     gri_work *work = &s->work;
 
     if (work->at == work->first) {
-        if (s->ending) {
-            gri_supervisor_exit(self, s);
-            return WAIT;
-        }
-        work->step = GRI_STEP_START;
-        return GO_ON;
+        return stopped(self, s);
     }
-    gri_child *child = &s->children[work->at - 1];
+    gri_child *child = s->children[work->at - 1];
     switch (child->state) {
     case GRI_CHILD_STARTING:
     case GRI_CHILD_UP:
-        GR_TRY(stop_child(self, s, child));
+        GR_TRY(gri_stop(self, s, child));
         return WAIT;
     case GRI_CHILD_STOPPING:
         return WAIT;
@@ -54,54 +158,89 @@ static int stop_next(gr_actor *self, gri_supervisor *s)
         gri_queue_remove(&s->ended, child);
         break;
     case GRI_CHILD_WAITING:
-        gri_queue_remove(&s->waiting, child);
+        gri_agenda_remove(&s->agenda, child);
         break;
     case GRI_CHILD_DOWN:
         break;
     }
-    child->state = GRI_CHILD_DOWN;
     work->at--;
+    leave(self, s, child);
     return GO_ON;
+}
+
+/* ---- deciding ------------------------------------------------------------ */
+
+/* Whether a significant child, other than this one, runs or comes back. */
+static bool others_matter(const gri_supervisor *s, const gri_child *child)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        const gri_child *other = s->children[i];
+        if (other != child && other->spec->significant &&
+            (other->state != GRI_CHILD_DOWN ||
+             gri_ordered_pending(s, other) != NULL)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static int act(gr_actor *self, gri_supervisor *s, gri_child *child,
                gri_event_kind kind, const gr_exit_reason *why)
 {
-    gri_event event = {kind, index_of(s, child), why->kind};
+    bool others = child->spec->significant && others_matter(s, child);
     gri_action action =
-        gri_decide(&s->spec, event, &s->window, gr_now_ms(self));
+        gri_supervisor_decide(self, s, child, kind, why->kind, others);
+    gri_work work = {
+        .step = GRI_STEP_STOP,
+        .first = action.first,
+        .end = action.end,
+        .at = action.end,
+    };
 
     switch (action.kind) {
     case GRI_ACTION_LEAVE:
-        child->state = GRI_CHILD_DOWN;
+        leave(self, s, child);
         return GO_ON;
     case GRI_ACTION_RESTART:
-        s->work = (gri_work){
-            .step = GRI_STEP_STOP,
-            .first = action.first,
-            .end = action.end,
-            .at = action.end,
-        };
+        child->state = GRI_CHILD_DOWN;
+        s->work = work;
         return GO_ON;
     case GRI_ACTION_TRY_LATER:
+        child->state = GRI_CHILD_DOWN;
+        if (child->due_ms > gr_now_ms(self)) {
+            work.waits = child;
+            s->work = work;
+            return GO_ON;
+        }
         /* Those of the range that have started run on meanwhile. */
         s->work.step = GRI_STEP_NONE;
-        GR_TRY(gri_supervisor_wait(self, s, child));
+        GR_TRY(gri_wait(self, s, child));
         return GO_ON;
     case GRI_ACTION_ROLL_BACK:
         GR_TRY(gri_supervisor_end(self, s, why));
         return WAIT;
     case GRI_ACTION_GIVE_UP:
+        child->state = GRI_CHILD_DOWN;
         GR_TRY(gri_supervisor_give_up(self, s));
+        return WAIT;
+    case GRI_ACTION_SHUT_DOWN:
+        child->state = GRI_CHILD_DOWN;
+        GR_TRY(gri_supervisor_shut_down(self, s, child));
         return WAIT;
     }
     return WAIT;
 }
 
+/* ---- starting ------------------------------------------------------------ */
+
 /* A child ended before its init returned, or could not be spawned. */
 static int not_started(gr_actor *self, gri_supervisor *s, gri_child *child,
                        const gr_exit_reason *why)
 {
+    if (s->work.request != GRI_REQUEST_NONE) {
+        gri_request_done(self, s, child, gri_code_of(why));
+        return GO_ON;
+    }
     s->work.at++; /* past it, should it be left alone */
     return act(self, s, child,
                s->started ? GRI_EVENT_NOT_RESTARTED : GRI_EVENT_NOT_STARTED,
@@ -117,13 +256,12 @@ static int start_next(gr_actor *self, gri_supervisor *s)
         s->started = true;
         return GO_ON;
     }
-    gri_child *child = &s->children[work->at];
-    if (s->started && child->spec->restart == GR_TEMPORARY) {
-        /* Stopped with the others, it is not started again with them. */
-        work->at++;
-        return GO_ON;
+    gri_child *child = s->children[work->at];
+    bool is_restart = s->started && work->request == GRI_REQUEST_NONE;
+    if (is_restart && child->has_ended) {
+        child->restarts++;
     }
-    int rc = gri_child_run(self, &s->by_pid, child);
+    int rc = gri_child_run(self, &s->runs, child);
     if (rc == 0) {
         return WAIT;
     }
@@ -134,23 +272,30 @@ static int start_next(gr_actor *self, gri_supervisor *s)
         return WAIT;
     }
     gr_exit_reason refused = {.kind = GR_EXIT_ERROR, .code = rc};
+    child->why = refused;
+    child->has_ended = true;
     return not_started(self, s, child, &refused);
 }
 
-/* Takes the oldest death that is not decided upon, and decides. */
-static int decide_next(gr_actor *self, gri_supervisor *s)
+/* Takes the oldest death that is not decided upon, and decides; then what
+ * others want done. */
+static int next(gr_actor *self, gri_supervisor *s)
 {
     gri_child *child = gri_queue_pop(&s->ended);
 
-    if (child == NULL) {
-        gri_supervisor_answer(self, s);
-        return WAIT;
+    if (child != NULL) {
+        return act(self, s, child,
+                   child->retry ? GRI_EVENT_AGAIN : GRI_EVENT_ENDED,
+                   &child->why);
     }
-    return act(self, s, child, child->retry ? GRI_EVENT_AGAIN : GRI_EVENT_ENDED,
-               &child->why);
+    if (gri_request_next(self, s)) {
+        return GO_ON;
+    }
+    gri_asks_answer(self, s);
+    return WAIT;
 }
 
-static int go_on(gr_actor *self, gri_supervisor *s)
+int gri_ordered_go_on(gr_actor *self, gri_supervisor *s)
 {
     int rc = GO_ON;
 
@@ -163,7 +308,7 @@ static int go_on(gr_actor *self, gri_supervisor *s)
             rc = start_next(self, s);
             break;
         case GRI_STEP_NONE:
-            rc = decide_next(self, s);
+            rc = next(self, s);
             break;
         }
     }
@@ -174,13 +319,13 @@ static int go_on(gr_actor *self, gri_supervisor *s)
 
 int gri_ordered_start(gr_actor *self, gri_supervisor *s)
 {
-    s->work = (gri_work){.step = GRI_STEP_START, .end = s->spec.n};
-    return go_on(self, s);
+    s->work = (gri_work){.step = GRI_STEP_START, .end = s->n};
+    return gri_ordered_go_on(self, s);
 }
 
 static bool is_next_to_start(const gri_supervisor *s, const gri_child *child)
 {
-    return s->work.step == GRI_STEP_START && s->work.at == index_of(s, child);
+    return s->work.step == GRI_STEP_START && s->work.at == child->index;
 }
 
 static int started(gr_actor *self, gri_supervisor *s, gri_child *child)
@@ -189,11 +334,26 @@ static int started(gr_actor *self, gri_supervisor *s, gri_child *child)
         return 0; /* it is being stopped already */
     }
     child->state = GRI_CHILD_UP;
+    child->started_ms = gr_now_ms(self);
     if (!is_next_to_start(s, child)) {
         return 0; /* all are being stopped; its turn comes */
     }
-    s->work.at++;
-    return go_on(self, s);
+    if (s->work.request != GRI_REQUEST_NONE) {
+        gri_request_done(self, s, child, 0);
+    } else {
+        s->work.at++;
+    }
+    return gri_ordered_go_on(self, s);
+}
+
+/* Puts a child among those that are to be decided upon. */
+static int queue(gr_actor *self, gri_supervisor *s, gri_child *child,
+                 bool retry)
+{
+    child->state = GRI_CHILD_ENDED;
+    child->retry = retry;
+    gri_queue_push(&s->ended, child);
+    return s->work.step == GRI_STEP_NONE ? gri_ordered_go_on(self, s) : 0;
 }
 
 static int ended(gr_actor *self, gri_supervisor *s, gri_child *child,
@@ -209,16 +369,11 @@ static int ended(gr_actor *self, gri_supervisor *s, gri_child *child,
             return 0;
         }
         rc = not_started(self, s, child, why);
-        return rc == GO_ON ? go_on(self, s) : rc;
+        return rc == GO_ON ? gri_ordered_go_on(self, s) : rc;
     case GRI_CHILD_UP:
-        child->state = GRI_CHILD_ENDED;
-        child->why = *why;
-        child->retry = false;
-        gri_queue_push(&s->ended, child);
-        return s->work.step == GRI_STEP_NONE ? go_on(self, s) : 0;
+        return queue(self, s, child, false);
     case GRI_CHILD_STOPPING:
-        gri_supervisor_cancel_deadline(self, s);
-        return go_on(self, s);
+        return gri_ordered_go_on(self, s);
     case GRI_CHILD_DOWN:
     case GRI_CHILD_ENDED:
     case GRI_CHILD_WAITING:
@@ -227,43 +382,21 @@ static int ended(gr_actor *self, gri_supervisor *s, gri_child *child,
     return 0;
 }
 
-static int again(gr_actor *self, gri_supervisor *s)
+static int again(gr_actor *self, gri_supervisor *s, gri_child *child)
 {
-    gri_child *child;
-
-    while ((child = gri_queue_pop(&s->waiting)) != NULL) {
-        child->state = GRI_CHILD_ENDED;
-        child->retry = true;
-        gri_queue_push(&s->ended, child);
-    }
-    return s->work.step == GRI_STEP_NONE ? go_on(self, s) : 0;
-}
-
-static int deadline(gr_actor *self, gri_supervisor *s)
-{
-    const gri_work *work = &s->work;
-
-    if (work->step != GRI_STEP_STOP || work->at == work->first) {
-        return 0;
-    }
-    const gri_child *child = &s->children[work->at - 1];
-    if (child->state != GRI_CHILD_STOPPING) {
-        return 0;
-    }
-    return gr_kill(self, child->pid);
+    return queue(self, s, child, true);
 }
 
 static int end(gr_actor *self, gri_supervisor *s)
 {
-    s->work =
-        (gri_work){.step = GRI_STEP_STOP, .end = s->spec.n, .at = s->spec.n};
-    return go_on(self, s);
+    gri_requests_refuse(self, s);
+    s->work = (gri_work){.step = GRI_STEP_STOP, .end = s->n, .at = s->n};
+    return gri_ordered_go_on(self, s);
 }
 
 const gri_supervisor_ops gri_ordered = {
     .started = started,
     .ended = ended,
     .again = again,
-    .deadline = deadline,
     .end = end,
 };

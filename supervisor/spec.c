@@ -1,83 +1,15 @@
-/* supervisor/spec.c - checks, writes and reads back a supervisor's spec. */
+/* supervisor/spec.c - writes and reads back a supervisor's spec. */
 #include "supervisor/spec.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    TOP_VALUES = 6,  /* of a spec, and */
-    CHILD_VALUES = 6 /* of a child: see the head of spec.h */
+    TOP_VALUES = 8,     /* of a spec, */
+    CHILD_VALUES = 12,  /* of a child, */
+    BACKOFF_VALUES = 6, /* of its back-off, and */
+    ADDED_VALUES = 2    /* of a child that is added: see the head of spec.h */
 };
-
-/* ---- checking ----------------------------------------------------------- */
-
-static bool is_end(const gr_child *child)
-{
-    return child->id == NULL && child->behavior == NULL;
-}
-
-static int check_child(const gr_child *child)
-{
-    const gr_behavior *behavior = child->behavior;
-
-    if (child->id == NULL || child->id[0] == '\0' || behavior == NULL) {
-        return GR_EINVAL;
-    }
-    if (behavior->name == NULL ||
-        (behavior->receive == NULL && behavior->handlers == NULL)) {
-        return GR_EINVAL;
-    }
-    if (child->restart > GR_TEMPORARY || child->stop_max_ms < GR_CHILD_KILL ||
-        (child->args.n > 0 && child->args.items == NULL)) {
-        return GR_EINVAL;
-    }
-    return 0;
-}
-
-static int check_children(const gr_child *children, uint32_t *n)
-{
-    uint32_t count = 0;
-
-    for (; !is_end(&children[count]); count++) {
-        if (count == GR_CHILDREN_MAX) {
-            return GR_ELIMIT;
-        }
-        GR_TRY(check_child(&children[count]));
-        for (uint32_t i = 0; i < count; i++) {
-            if (strcmp(children[i].id, children[count].id) == 0) {
-                return GR_EINVAL;
-            }
-        }
-    }
-    *n = count;
-    return 0;
-}
-
-int gri_spec_check(const gr_supervisor *spec, uint32_t *n)
-{
-    uint32_t count = 0;
-
-    if (spec == NULL || spec->strategy > GR_SIMPLE_ONE_FOR_ONE ||
-        spec->period_ms < 0) {
-        return GR_EINVAL;
-    }
-    if (spec->restarts_max > GR_RESTARTS_MAX &&
-        spec->restarts_max != GR_RESTARTS_NONE) {
-        return GR_ELIMIT;
-    }
-    if (spec->children != NULL) {
-        GR_TRY(check_children(spec->children, &count));
-    }
-    if (spec->strategy == GR_SIMPLE_ONE_FOR_ONE) {
-        /* Its children have no name of their own: they would all be given the
-         * same. */
-        if (count != 1 || spec->children[0].name != NULL) {
-            return GR_EINVAL;
-        }
-    }
-    *n = count;
-    return 0;
-}
 
 /* ---- writing ------------------------------------------------------------ */
 
@@ -88,22 +20,94 @@ static gr_value text_value(const char *text)
     return text == NULL ? gr_nil() : gr_strn(text, strlen(text) + 1);
 }
 
-size_t gri_spec_room(uint32_t n)
+static uint32_t count_nodes(const gr_child *child)
 {
-    return TOP_VALUES + (size_t)n * (1 + CHILD_VALUES);
+    uint32_t n = 0;
+
+    while (child->nodes != NULL && child->nodes[n] != NULL) {
+        n++;
+    }
+    return n;
 }
 
-static void write_child(const gr_child *child, gr_value *at)
+/* The values of a child itself and of its lists. */
+static size_t child_room(const gr_child *child)
 {
-    int64_t stop_max_ms =
-        child->stop_max_ms == 0 ? GR_CHILD_STOP_MS_DEFAULT : child->stop_max_ms;
+    return CHILD_VALUES + BACKOFF_VALUES + (size_t)count_nodes(child);
+}
 
+size_t gri_child_room(const gr_child *child)
+{
+    return ADDED_VALUES + child_room(child);
+}
+
+size_t gri_spec_room(const gr_supervisor *spec, uint32_t n)
+{
+    size_t room = TOP_VALUES + (size_t)n;
+
+    for (uint32_t i = 0; i < n; i++) {
+        room += child_room(&spec->children[i]);
+    }
+    return room;
+}
+
+static int64_t stop_ms_of(const gr_child *child)
+{
+    if (child->stop_max_ms != 0) {
+        return child->stop_max_ms;
+    }
+    return child->behavior == &gr_supervisor_behavior
+               ? GRI_STOP_BY_ITSELF
+               : GR_CHILD_STOP_MS_DEFAULT;
+}
+
+static gr_value backoff_value(const gr_backoff *b, gr_value *at)
+{
+    int64_t max = b->max_ms == 0 ? GR_BACKOFF_MAX_MS_DEFAULT : b->max_ms;
+    uint32_t jitter = b->jitter == 0 ? GR_BACKOFF_JITTER_DEFAULT : b->jitter;
+
+    if (b->first_ms == 0) {
+        return gr_list_of(NULL, 0);
+    }
+    at[0] = GRI_VALUE(b->first_ms);
+    at[1] = GRI_VALUE(max);
+    at[2] = GRI_VALUE(b->factor == 0 ? GR_BACKOFF_FACTOR_DEFAULT : b->factor);
+    at[3] = GRI_VALUE(jitter == GR_BACKOFF_EXACT ? 0 : jitter);
+    at[4] = GRI_VALUE(b->reset_ms == 0 ? max : b->reset_ms);
+    at[5] = GRI_VALUE(b->open_after);
+    return gr_list_of(at, BACKOFF_VALUES);
+}
+
+/* Writes one child to `at`, which has child_room(child) values. */
+static gr_value child_value(const gr_child *child, gr_value *at)
+{
+    uint32_t nodes_n = count_nodes(child);
+    gr_value *backoff = at + CHILD_VALUES;
+    gr_value *nodes = backoff + BACKOFF_VALUES;
+
+    for (uint32_t i = 0; i < nodes_n; i++) {
+        nodes[i] = text_value(child->nodes[i]);
+    }
     at[0] = text_value(child->id);
     at[1] = GRI_VALUE((uint64_t)(uintptr_t)child->behavior);
     at[2] = GRI_VALUE((uint32_t)child->restart);
-    at[3] = GRI_VALUE(stop_max_ms);
+    at[3] = GRI_VALUE(stop_ms_of(child));
     at[4] = text_value(child->name);
-    at[5] = gr_list_of(child->args.items, child->args.n);
+    at[5] = GRI_VALUE((uint32_t)child->grade);
+    at[6] = GRI_VALUE((uint64_t)child->limits.memory_max);
+    at[7] = GRI_VALUE(child->limits.handler_max_ms);
+    at[8] = gr_bool(child->significant);
+    at[9] = backoff_value(&child->backoff, backoff);
+    at[10] = gr_list_of(nodes, nodes_n);
+    at[11] = gr_list_of(child->args.items, child->args.n);
+    return gr_list_of(at, CHILD_VALUES);
+}
+
+gr_values gri_child_values(const gr_child *child, gr_node node, gr_value *room)
+{
+    room[0] = GRI_VALUE(node);
+    room[1] = child_value(child, room + ADDED_VALUES);
+    return (gr_values){room, ADDED_VALUES};
 }
 
 gr_values gri_spec_values(const gr_supervisor *spec, uint32_t n, gr_node node,
@@ -119,17 +123,18 @@ gr_values gri_spec_values(const gr_supervisor *spec, uint32_t n, gr_node node,
         restarts_max = 0;
     }
     for (uint32_t i = 0; i < n; i++) {
-        gr_value *at = parts + (size_t)i * CHILD_VALUES;
-        write_child(&spec->children[i], at);
-        children[i] = gr_list_of(at, CHILD_VALUES);
+        children[i] = child_value(&spec->children[i], parts);
+        parts += child_room(&spec->children[i]);
     }
     room[0] = GRI_VALUE(node);
     room[1] = GRI_VALUE((uint32_t)spec->strategy);
     room[2] = GRI_VALUE(restarts_max);
     room[3] = GRI_VALUE(spec->period_ms == 0 ? (int64_t)GR_PERIOD_MS_DEFAULT
                                              : spec->period_ms);
-    room[4] = text_value(named ? spec->name : NULL);
-    room[5] = gr_list_of(children, n);
+    room[4] = GRI_VALUE((uint32_t)spec->auto_shutdown);
+    room[5] = text_value(spec->name);
+    room[6] = gr_bool(named && spec->name != NULL);
+    room[7] = gr_list_of(children, n);
     return (gr_values){room, TOP_VALUES};
 }
 
@@ -146,8 +151,7 @@ gr_values gri_values_of_list(gr_reader *list, gr_value *room)
     return values;
 }
 
-/* Text that text_value wrote, or NULL where it wrote nil. */
-static int read_text(gr_reader *r, const char **out)
+int gri_read_text(gr_reader *r, const char **out)
 {
     gr_str text;
 
@@ -163,27 +167,69 @@ static int read_text(gr_reader *r, const char **out)
     return 0;
 }
 
+static int read_u32(gr_reader *r, uint32_t max, uint32_t *out)
+{
+    uint64_t value;
+
+    if (gr_read_uint(r, &value) < 0 || value > max) {
+        return GR_EINVAL;
+    }
+    *out = (uint32_t)value;
+    return 0;
+}
+
+static int read_backoff(gr_reader *r, gr_backoff *out)
+{
+    gr_reader list;
+
+    *out = (gr_backoff){0};
+    if (gr_read_list(r, &list) < 0) {
+        return GR_EINVAL;
+    }
+    if (list.left == 0) {
+        return 0;
+    }
+    if (gr_read_int(&list, &out->first_ms) < 0 ||
+        gr_read_int(&list, &out->max_ms) < 0 ||
+        read_u32(&list, UINT32_MAX, &out->factor) < 0 ||
+        read_u32(&list, 100, &out->jitter) < 0 ||
+        gr_read_int(&list, &out->reset_ms) < 0 ||
+        read_u32(&list, UINT32_MAX, &out->open_after) < 0) {
+        return GR_EINVAL;
+    }
+    return out->first_ms > 0 && out->max_ms >= out->first_ms ? 0 : GR_EINVAL;
+}
+
 /* Reads one child but for the values of its arguments, of which it stores the
  * list. */
 static int read_child(gr_reader *children, gri_child_spec *out, gr_reader *args)
 {
     gr_reader r;
     const char *id = NULL;
-    uint64_t behavior, restart;
+    uint64_t behavior, memory_max;
+    uint32_t restart, grade;
 
-    if (gr_read_list(children, &r) < 0 || read_text(&r, &id) < 0 ||
+    if (gr_read_list(children, &r) < 0 || gri_read_text(&r, &id) < 0 ||
         id == NULL || gr_read_uint(&r, &behavior) < 0 ||
-        gr_read_uint(&r, &restart) < 0 ||
+        read_u32(&r, GR_TEMPORARY, &restart) < 0 ||
         gr_read_int(&r, &out->stop_max_ms) < 0 ||
-        read_text(&r, &out->name) < 0 || gr_read_list(&r, args) < 0) {
+        gri_read_text(&r, &out->name) < 0 ||
+        read_u32(&r, GR_GRADE_PROCESS, &grade) < 0 ||
+        gr_read_uint(&r, &memory_max) < 0 ||
+        gr_read_int(&r, &out->limits.handler_max_ms) < 0 ||
+        gr_read_bool(&r, &out->significant) < 0 ||
+        read_backoff(&r, &out->backoff) < 0 ||
+        gr_read_list(&r, &out->nodes) < 0 || gr_read_list(&r, args) < 0) {
         return GR_EINVAL;
     }
-    if (behavior == 0 || restart > GR_TEMPORARY) {
+    if (behavior == 0) {
         return GR_EINVAL;
     }
     out->id = (gr_str){id, (uint32_t)strlen(id)};
     out->behavior = (const gr_behavior *)(uintptr_t)behavior;
     out->restart = (gr_restart)restart;
+    out->grade = (gr_grade)grade;
+    out->limits.memory_max = (size_t)memory_max;
     return 0;
 }
 
@@ -191,19 +237,20 @@ static int read_child(gr_reader *children, gri_child_spec *out, gr_reader *args)
 static int read_top(gr_reader *r, gr_node node, gri_spec *out,
                     gr_reader *children)
 {
-    uint64_t from, strategy, restarts_max;
+    uint64_t from;
+    uint32_t strategy, auto_shutdown;
 
     if (gr_read_uint(r, &from) < 0 || from != node.id ||
-        gr_read_uint(r, &strategy) < 0 || gr_read_uint(r, &restarts_max) < 0 ||
-        gr_read_int(r, &out->period_ms) < 0 || read_text(r, &out->name) < 0 ||
-        gr_read_list(r, children) < 0) {
-        return GR_EINVAL;
-    }
-    if (strategy > GR_SIMPLE_ONE_FOR_ONE || restarts_max > GR_RESTARTS_MAX) {
+        read_u32(r, GR_SIMPLE_ONE_FOR_ONE, &strategy) < 0 ||
+        read_u32(r, GR_RESTARTS_MAX, &out->restarts_max) < 0 ||
+        gr_read_int(r, &out->period_ms) < 0 ||
+        read_u32(r, GR_AUTO_ALL, &auto_shutdown) < 0 ||
+        gri_read_text(r, &out->name) < 0 ||
+        gr_read_bool(r, &out->registers) < 0 || gr_read_list(r, children) < 0) {
         return GR_EINVAL;
     }
     out->strategy = (gr_strategy)strategy;
-    out->restarts_max = (uint32_t)restarts_max;
+    out->auto_shutdown = (gr_auto_shutdown)auto_shutdown;
     return 0;
 }
 
@@ -271,4 +318,51 @@ void gri_spec_fini(gri_spec *spec)
 {
     free(spec->memory);
     *spec = (gri_spec){0};
+}
+
+/* Reads [node, child] but for the values of the arguments. */
+static int read_added(gr_any bytes, gr_node node, gri_child_spec *out,
+                      gr_reader *args)
+{
+    gr_reader whole = gr_any_reader(bytes);
+    gr_reader list;
+    uint64_t from;
+
+    if (gr_read_list(&whole, &list) < 0 || gr_read_uint(&list, &from) < 0 ||
+        from != node.id) {
+        return GR_EINVAL;
+    }
+    return read_child(&list, out, args);
+}
+
+int gri_child_read(gr_any bytes, gr_node node, size_t head, void **block,
+                   const gri_child_spec **out)
+{
+    gri_child_spec spec = {0};
+    gr_reader args;
+
+    GR_TRY(read_added(bytes, node, &spec, &args));
+    /* One block: the head, the spec, the values of its arguments, and a copy
+     * of the bytes, into which they point. */
+    size_t align = _Alignof(max_align_t);
+    size_t spec_at = (head + align - 1) / align * align;
+    size_t values_at = spec_at + sizeof(spec);
+    size_t bytes_at = values_at + args.left * sizeof(gr_value);
+    char *memory = calloc(1, bytes_at + bytes.len);
+    if (memory == NULL) {
+        return GR_ENOMEM;
+    }
+    memcpy(memory + bytes_at, bytes.ptr, bytes.len);
+    gri_child_spec *copy = (gri_child_spec *)(void *)(memory + spec_at);
+    int rc =
+        read_added((gr_any){memory + bytes_at, bytes.len}, node, copy, &args);
+    if (rc < 0) {
+        free(memory);
+        return rc;
+    }
+    copy->args =
+        gri_values_of_list(&args, (gr_value *)(void *)(memory + values_at));
+    *block = memory;
+    *out = copy;
+    return 0;
 }

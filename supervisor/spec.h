@@ -4,10 +4,14 @@
  *
  * It travels as any spawn's arguments do, so nobody owns anything meanwhile:
  *
- *   [node, strategy, restarts_max, period_ms, name or nil, [child ...]]
- *   child = [id, behaviour, restart, stop_max_ms, name or nil, [argument ...]]
+ *   [node, strategy, restarts_max, period_ms, auto_shutdown, name or nil,
+ *    whether to register it, [child ...]]
+ *   child = [id, behaviour, restart, stop_max_ms, name or nil, grade,
+ *            memory_max, handler_max_ms, significant, [back-off ...],
+ *            [name of a node ...], [argument ...]]
  *
- * A behaviour is the address of a constant, an integer that means something in
+ * and a child that is added at run time travels alone, as [node, child]. A
+ * behaviour is the address of a constant, an integer that means something in
  * this process only. `node` is where the spec was written; a supervisor on
  * another node refuses it.
  */
@@ -16,21 +20,31 @@
 
 #include <greenroom/supervisor.h>
 
+/* stop_max_ms of a supervisor whose own children say how long it takes. */
+#define GRI_STOP_BY_ITSELF INT64_MAX
+
 /* One child, as the supervisor keeps it: defaults filled in. */
 typedef struct gri_child_spec {
-    gr_str id;
+    gr_str id; /* ended by a zero byte, as is every text of a spec */
     const gr_behavior *behavior;
     const char *name; /* or NULL */
     gr_restart restart;
-    int64_t stop_max_ms; /* above 0, or GR_CHILD_KILL */
+    bool significant;
+    int64_t stop_max_ms; /* above 0, GR_CHILD_KILL or GRI_STOP_BY_ITSELF */
+    gr_grade grade;
+    gr_limits limits;
+    gr_backoff backoff; /* first_ms 0: none; jitter 0: none */
+    gr_reader nodes;    /* their names, see gri_read_text; none: this node */
     gr_values args;
 } gri_child_spec;
 
 typedef struct gri_spec {
     gr_strategy strategy;
+    gr_auto_shutdown auto_shutdown;
     uint32_t restarts_max; /* 0: not a single one */
     int64_t period_ms;
-    const char *name;         /* to be registered by the supervisor, or NULL */
+    const char *name;         /* or NULL */
+    bool registers;           /* the supervisor its name, itself */
     gri_child_spec *children; /* n of them */
     uint32_t n;
     char *memory; /* what all the above points into */
@@ -39,13 +53,18 @@ typedef struct gri_spec {
 /* Checks what a program wrote and counts its children. Errors: GR_EINVAL,
  * GR_ELIMIT. */
 int gri_spec_check(const gr_supervisor *spec, uint32_t *n);
+/* The same for one child, which may be significant for all that is known. */
+int gri_child_check(const gr_child *child);
 
-/* How many values n children need. */
-size_t gri_spec_room(uint32_t n);
+/* How many values a checked spec of n children needs, and one child. */
+size_t gri_spec_room(const gr_supervisor *spec, uint32_t n);
+size_t gri_child_room(const gr_child *child);
 /* Writes a checked spec into `room`, borrowing all that it points to. With
  * `named` the supervisor registers spec->name itself. */
 gr_values gri_spec_values(const gr_supervisor *spec, uint32_t n, gr_node node,
                           bool named, gr_value *room);
+/* Writes a checked child that is to be added. */
+gr_values gri_child_values(const gr_child *child, gr_node node, gr_value *room);
 
 /*
  * Reads the arguments of a supervisor.
@@ -55,8 +74,19 @@ gr_values gri_spec_values(const gr_supervisor *spec, uint32_t n, gr_node node,
 int gri_spec_read(const gr_msg *args, gr_node node, gri_spec *out);
 void gri_spec_fini(gri_spec *spec);
 
+/*
+ * Reads a child that is to be added, behind `head` bytes that the caller may
+ * use, in one block from malloc: *out is in it.
+ * Errors: GR_EINVAL (not written by gri_child_values on `node`), GR_ENOMEM.
+ */
+int gri_child_read(gr_any bytes, gr_node node, size_t head, void **block,
+                   const gri_child_spec **out);
+
 /* Elements of a list of msgpack values as values to send, in `room` (as many as
  * *list has left); they borrow the bytes. */
 gr_values gri_values_of_list(gr_reader *list, gr_value *room);
+/* A text of a spec, ended by a zero byte, or NULL for nil. Errors: GR_EINVAL.
+ */
+int gri_read_text(gr_reader *r, const char **out);
 
 #endif /* GRI_SUPERVISOR_SPEC_H */

@@ -13,164 +13,6 @@ struct holder {
     gri_supervisor *s;
 };
 
-/* ---- timers ------------------------------------------------------------- */
-
-int gri_supervisor_arm_deadline(gr_actor *self, gri_supervisor *s, int64_t ms)
-{
-    return gr_after(self, ms, &s->deadline, GRI_TAG_DEADLINE);
-}
-
-void gri_supervisor_cancel_deadline(gr_actor *self, gri_supervisor *s)
-{
-    if (s->deadline.id != 0) {
-        gr_timer_cancel(self, s->deadline);
-        s->deadline = (gr_timer){0};
-    }
-}
-
-int gri_supervisor_wait(gr_actor *self, gri_supervisor *s, gri_child *child)
-{
-    child->state = GRI_CHILD_WAITING;
-    gri_queue_push(&s->waiting, child);
-    if (s->armed) {
-        return 0;
-    }
-    /* By way of the mailbox, so that other messages get their turn between two
-     * tries of a child that fails at once. */
-    GR_TRY(gr_after(self, 0, NULL, GRI_TAG_AGAIN));
-    s->armed = true;
-    return 0;
-}
-
-/* ---- asks: for a child's pid, and whether all have started -------------- */
-
-/* Instead of a child's index: asks for the supervisor itself. */
-#define WHOLE UINT32_MAX
-
-static void refuse(gr_actor *self, const gr_msg *msg, int code)
-{
-    GR_IGNORE(gr_reply_error(self, msg, code, NULL),
-              "the asker has a deadline");
-}
-
-/* Nothing is under way, and what is down stays down. */
-static bool is_settled(const gri_supervisor *s)
-{
-    return s->started && s->work.step == GRI_STEP_NONE &&
-           s->ended.first == NULL && s->waiting.first == NULL;
-}
-
-/* Answers, if that can be done now. */
-static bool answer(gr_actor *self, const gri_supervisor *s, const gr_msg *msg,
-                   uint32_t index)
-{
-    if (s->ending) {
-        refuse(self, msg, GR_ENOPROC);
-        return true;
-    }
-    if (index == WHOLE) {
-        if (s->started) {
-            GR_IGNORE(gr_reply(self, msg, "gr.started"),
-                      "the asker has a deadline");
-        }
-        return s->started;
-    }
-    const gri_child *child = &s->children[index];
-    if (s->started && child->state == GRI_CHILD_UP) {
-        GR_IGNORE(gr_reply(self, msg, "gr.child", child->pid),
-                  "the asker has a deadline");
-        return true;
-    }
-    if (is_settled(s)) {
-        refuse(self, msg, GR_ENOPROC);
-        return true;
-    }
-    return false;
-}
-
-void gri_supervisor_answer(gr_actor *self, gri_supervisor *s)
-{
-    gri_ask **at = &s->asks;
-
-    while (*at != NULL) {
-        gri_ask *ask = *at;
-        if (!answer(self, s, ask->msg, ask->index)) {
-            at = &ask->next;
-            continue;
-        }
-        *at = ask->next;
-        s->asks_n--;
-        gr_release(self, ask->msg);
-        free(ask);
-    }
-}
-
-/* Keeps an ask until it can be answered. */
-static int keep(gr_actor *self, gri_supervisor *s, const gr_msg *msg,
-                uint32_t index)
-{
-    if (s->asks_n == GRI_ASKS_WAITING_MAX) {
-        refuse(self, msg, GR_EAGAIN);
-        return 0;
-    }
-    gri_ask *ask = malloc(sizeof(*ask));
-    if (ask == NULL) {
-        refuse(self, msg, GR_ENOMEM);
-        return 0;
-    }
-    *ask = (gri_ask){gr_keep(self, msg), index, s->asks};
-    if (ask->msg == NULL) {
-        free(ask);
-        refuse(self, msg, GR_ENOMEM);
-        return 0;
-    }
-    s->asks = ask;
-    s->asks_n++;
-    return 0;
-}
-
-static int answer_or_keep(gr_actor *self, gri_supervisor *s, const gr_msg *msg,
-                          uint32_t index)
-{
-    return answer(self, s, msg, index) ? 0 : keep(self, s, msg, index);
-}
-
-static int on_child(gr_actor *self, gri_supervisor *s, const gr_msg *msg,
-                    gr_str id)
-{
-    if (!gr_msg_asked(msg)) {
-        return gr_unhandled(self, msg);
-    }
-    for (uint32_t i = 0; s->children != NULL && i < s->spec.n; i++) {
-        gr_str have = s->spec.children[i].id;
-        if (have.len == id.len && memcmp(have.ptr, id.ptr, id.len) == 0) {
-            return answer_or_keep(self, s, msg, i);
-        }
-    }
-    refuse(self, msg, GR_ENOENT);
-    return 0;
-}
-
-static int on_start_child(gr_actor *self, gri_supervisor *s, const gr_msg *msg,
-                          gr_any args)
-{
-    gr_reader whole = gr_any_reader(args);
-    gr_reader list;
-
-    if (!gr_msg_asked(msg)) {
-        return gr_unhandled(self, msg);
-    }
-    if (s->ops != &gri_dynamic || gr_read_list(&whole, &list) < 0) {
-        refuse(self, msg, GR_EINVAL);
-        return 0;
-    }
-    if (s->ending) {
-        refuse(self, msg, GR_ENOPROC);
-        return 0;
-    }
-    return gri_dynamic_start_child(self, s, msg, args);
-}
-
 /* ---- the end ------------------------------------------------------------ */
 
 int gri_code_of(const gr_exit_reason *why)
@@ -202,7 +44,7 @@ int gri_supervisor_end(gr_actor *self, gri_supervisor *s,
     }
     s->ending = true;
     s->final = *why;
-    gri_supervisor_answer(self, s);
+    gri_asks_answer(self, s);
     return s->ops->end(self, s);
 }
 
@@ -217,12 +59,58 @@ int gri_supervisor_give_up(gr_actor *self, gri_supervisor *s)
     return gri_supervisor_end(self, s, &why);
 }
 
+int gri_supervisor_shut_down(gr_actor *self, gri_supervisor *s,
+                             const gri_child *child)
+{
+    gr_exit_reason why = {.kind = GR_EXIT_SHUTDOWN};
+
+    GR_IGNORE(snprintf(why.text, sizeof(why.text), "%s has ended",
+                       child->spec->id.ptr),
+              "a text that is cut is good enough");
+    return gri_supervisor_end(self, s, &why);
+}
+
 void gri_supervisor_exit(gr_actor *self, gri_supervisor *s)
 {
     int code = s->final.kind == GR_EXIT_NORMAL ? 0 : gri_code_of(&s->final);
 
-    gri_supervisor_cancel_deadline(self, s);
-    gr_exit(self, code, s->final.text);
+    if (s->timer.id != 0) {
+        gr_timer_cancel(self, s->timer);
+    }
+    gr_exit(self, code, s->final.text[0] == '\0' ? s->blocked : s->final.text);
+}
+
+/* ---- deciding ------------------------------------------------------------ */
+
+gri_action gri_supervisor_decide(gr_actor *self, gri_supervisor *s,
+                                 gri_child *child, gri_event_kind kind,
+                                 gr_exit_kind why, bool others)
+{
+    const gri_child_spec *spec = child->spec;
+    int64_t now = gr_now_ms(self);
+    gri_event event = {
+        .kind = kind,
+        .why = why,
+        .type = spec->restart,
+        .significant = spec->significant,
+        .others = others,
+        .index = child->index,
+        .n = s->n,
+    };
+    bool ended = kind == GRI_EVENT_ENDED;
+
+    if ((ended && gri_restarts(spec->restart, why)) ||
+        (kind == GRI_EVENT_NOT_RESTARTED && why != GR_EXIT_NORMAL)) {
+        child->failures =
+            gri_backoff_failed(&spec->backoff, child->failures,
+                               ended ? child->started_ms : -1, now);
+        int64_t delay =
+            gri_backoff_delay(&spec->backoff, child->failures, &s->rng);
+        child->due_ms = now + delay;
+        event.delayed = delay > 0;
+    }
+    return gri_decide(s->spec.strategy, s->spec.auto_shutdown, &event,
+                      &s->window, now);
 }
 
 /* ---- the actor ---------------------------------------------------------- */
@@ -236,9 +124,15 @@ static void release(void *arg)
         free(s->asks); /* the message ends with the actor */
         s->asks = next;
     }
+    while (s->requests.first != NULL) {
+        gri_kept *next = s->requests.first->next;
+        free(s->requests.first);
+        s->requests.first = next;
+    }
     gri_dynamic_free(s);
-    free(s->children);
-    gri_map_fini(&s->by_pid);
+    gri_ordered_free(s);
+    gri_agenda_fini(&s->agenda);
+    gri_map_fini(&s->runs.by_pid);
     gri_intensity_fini(&s->window);
     gri_spec_fini(&s->spec);
     free(s);
@@ -252,15 +146,54 @@ static int start_children(gr_actor *self, gri_supervisor *s)
         return 0;
     }
     s->ops = &gri_ordered;
-    s->children = calloc((size_t)s->spec.n + 1, sizeof(s->children[0]));
-    if (s->children == NULL) {
-        return GR_ENOMEM;
-    }
-    for (uint32_t i = 0; i < s->spec.n; i++) {
-        s->children[i].spec = &s->spec.children[i];
-        s->children[i].args = s->spec.children[i].args;
-    }
+    GR_TRY(gri_ordered_init(s));
     return gri_ordered_start(self, s);
+}
+
+/* A run of a child is over. */
+static int over(gr_actor *self, gri_supervisor *s, gri_child *child,
+                const gr_exit_reason *why)
+{
+    gr_exit_reason copy = *why; /* it may be the child's own */
+
+    gri_agenda_remove(&s->agenda, child);
+    gri_child_over(&s->runs, child, &copy);
+    return s->ops->ended(self, s, child, &copy);
+}
+
+/* What came of a child that another node was asked for. */
+static int on_answered(gr_actor *self, void *state, const gr_msg *reply)
+{
+    gri_supervisor *s = ((struct holder *)state)->s;
+    uint64_t token = gr_msg_token(reply);
+    gri_child *child = gri_child_of_token(&s->runs, token);
+    int code = gr_msg_status(reply);
+    gr_pid pid = GR_NOBODY;
+
+    if (code == 0 && !gr_match(reply, "pid", &pid)) {
+        code = GR_EREPLY;
+    }
+    if (code == 0 && (child == NULL || child->state != GRI_CHILD_STARTING)) {
+        /* Nobody wants it any more. */
+        GR_IGNORE(gr_kill(self, pid), "its node is lost: so is the child");
+    }
+    if (child == NULL) {
+        return 0;
+    }
+    gri_map_remove(&s->runs.by_pid, (gri_key){0, token});
+    child->token = 0;
+    if (child->state == GRI_CHILD_STARTING) {
+        if (code == 0) {
+            GR_TRY(gri_remote_tie(self, &s->runs, child, pid));
+            return s->ops->started(self, s, child);
+        }
+        if (gri_remote_run(self, &s->runs, child) == 0) {
+            return 0; /* another node is asked */
+        }
+    }
+    gr_exit_reason why = {.kind = code == 0 ? GR_EXIT_KILLED : GR_EXIT_ERROR,
+                          .code = code};
+    return over(self, s, child, &why);
 }
 
 static int init(gr_actor *self, void *state, const gr_msg *args)
@@ -277,10 +210,13 @@ static int init(gr_actor *self, void *state, const gr_msg *args)
     }
     holder->s = s;
     s->parent = gr_sender(args);
+    s->runs.answered = on_answered;
+    /* In deterministic mode both follow from the seed. */
+    s->rng.state = gr_self(self).node ^ gr_self(self).id;
     GR_TRY(gri_spec_read(args, gr_system_node(gr_system_of(self)), &s->spec));
     GR_TRY(gri_intensity_init(&s->window, s->spec.restarts_max,
                               s->spec.period_ms));
-    if (s->spec.name != NULL) {
+    if (s->spec.registers && s->spec.name != NULL) {
         GR_TRY(gr_register(self, s->spec.name));
     }
     return start_children(self, s);
@@ -300,13 +236,17 @@ static int on_signal(gr_actor *self, gri_supervisor *s, gr_pid from,
 static int on_down(gr_actor *self, gri_supervisor *s, gr_pid from,
                    const gr_exit_reason *why)
 {
-    gri_child *child = gri_child_of(&s->by_pid, from);
+    gri_child *child = gri_child_of(&s->runs, from);
 
     if (child == NULL) {
         return 0;
     }
-    gri_child_over(&s->by_pid, child);
-    return s->ops->ended(self, s, child, why);
+    if (s->ending && why->text[0] != '\0' &&
+        child->state == GRI_CHILD_STOPPING && why->kind == GR_EXIT_SHUTDOWN &&
+        child->spec->behavior == &gr_supervisor_behavior) {
+        gri_blame(s, child, '/', why->text);
+    }
+    return over(self, s, child, why);
 }
 
 /* A child that is a supervisor has started when its own children have. */
@@ -314,7 +254,7 @@ static int on_ready(gr_actor *self, void *state, const gr_msg *reply)
 {
     gri_supervisor *s = ((struct holder *)state)->s;
     gr_pid from = {gr_self(self).node, gr_msg_token(reply)};
-    gri_child *child = gri_child_of(&s->by_pid, from);
+    gri_child *child = gri_child_of(&s->runs, from);
 
     if (gr_msg_status(reply) < 0 || child == NULL) {
         return 0; /* it failed, and its monitor tells or has told */
@@ -324,7 +264,7 @@ static int on_ready(gr_actor *self, void *state, const gr_msg *reply)
 
 static int on_started(gr_actor *self, gri_supervisor *s, gr_pid from)
 {
-    gri_child *child = gri_child_of(&s->by_pid, from);
+    gri_child *child = gri_child_of(&s->runs, from);
 
     if (child == NULL) {
         return 0;
@@ -336,13 +276,78 @@ static int on_started(gr_actor *self, gri_supervisor *s, gr_pid from)
     return s->ops->started(self, s, child);
 }
 
+static int on_start_child(gr_actor *self, gri_supervisor *s, const gr_msg *msg,
+                          gr_any args)
+{
+    gr_reader whole = gr_any_reader(args);
+    gr_reader list;
+
+    if (s->ops != &gri_dynamic || gr_read_list(&whole, &list) < 0) {
+        gri_refuse(self, msg, GR_EINVAL);
+        return 0;
+    }
+    if (s->ending) {
+        gri_refuse(self, msg, GR_ENOPROC);
+        return 0;
+    }
+    return gri_dynamic_start_child(self, s, msg, args);
+}
+
+/* What changes the children of a spec; simple_one_for_one stops by pid. */
+static int on_request(gr_actor *self, gri_supervisor *s, const gr_msg *msg)
+{
+    gr_pid pid;
+    bool by_pid = gr_match(msg, "gr.terminate_child", &pid);
+
+    if (by_pid != (s->ops == &gri_dynamic)) {
+        gri_refuse(self, msg, GR_ENOTSUP);
+        return 0;
+    }
+    if (by_pid) {
+        return gri_dynamic_terminate(self, s, msg, pid);
+    }
+    return gri_request(self, s, msg);
+}
+
+/* What is asked of a supervisor. */
+static int on_ask(gr_actor *self, gri_supervisor *s, const gr_msg *msg)
+{
+    uint32_t from, max;
+    gr_str id;
+    gr_any any;
+
+    if (gr_match(msg, "gr.child", &id)) {
+        return gri_ask_child(self, s, msg, id);
+    }
+    if (gr_match(msg, "gr.started")) {
+        return gri_ask_started(self, s, msg);
+    }
+    if (gr_match(msg, "gr.start_child", &any)) {
+        return on_start_child(self, s, msg, any);
+    }
+    if (gr_match(msg, "gr.add_child", &any) ||
+        gr_match(msg, "gr.terminate_child", &any) ||
+        gr_match(msg, "gr.restart_child", &any) ||
+        gr_match(msg, "gr.delete_child", &any)) {
+        return on_request(self, s, msg);
+    }
+    if (gr_match(msg, "gr.list_children", &from, &max)) {
+        return gri_look_list(self, s, msg, from, max);
+    }
+    if (gr_match(msg, "gr.inspect_child", &id)) {
+        return gri_look_at(self, s, msg, id);
+    }
+    if (gr_match(msg, "gr.count_children")) {
+        return gri_look_count(self, s, msg);
+    }
+    return gr_unhandled(self, msg);
+}
+
 static int receive(gr_actor *self, void *state, const gr_msg *msg)
 {
     gri_supervisor *s = ((struct holder *)state)->s;
     gr_exit_reason why;
     gr_pid from;
-    gr_str id;
-    gr_any args;
 
     if (gr_match_down(msg, NULL, &from, &why)) {
         return on_down(self, s, from, &why);
@@ -357,26 +362,12 @@ static int receive(gr_actor *self, void *state, const gr_msg *msg)
         why = (gr_exit_reason){.kind = GR_EXIT_SHUTDOWN};
         return gri_supervisor_end(self, s, &why);
     }
-    if (gr_match(msg, "gr.child", &id)) {
-        return on_child(self, s, msg, id);
+    /* Timers come from oneself; others may know the tag, too. */
+    if (gr_pid_eq(gr_sender(msg), gr_self(self)) &&
+        gr_match(msg, GRI_TAG_TIMER)) {
+        return gri_time_passed(self, s);
     }
-    if (gr_match(msg, "gr.started") && gr_msg_asked(msg)) {
-        return answer_or_keep(self, s, msg, WHOLE);
-    }
-    if (gr_match(msg, "gr.start_child", &args)) {
-        return on_start_child(self, s, msg, args);
-    }
-    /* Timers come from oneself; others may know the tags, too. */
-    bool own = gr_pid_eq(gr_sender(msg), gr_self(self));
-    if (own && gr_match(msg, GRI_TAG_DEADLINE)) {
-        s->deadline = (gr_timer){0};
-        return s->ops->deadline(self, s);
-    }
-    if (own && gr_match(msg, GRI_TAG_AGAIN)) {
-        s->armed = false;
-        return s->ops->again(self, s);
-    }
-    return gr_unhandled(self, msg);
+    return gr_msg_asked(msg) ? on_ask(self, s, msg) : gr_unhandled(self, msg);
 }
 
 const gr_behavior gr_supervisor_behavior = {

@@ -167,6 +167,9 @@ typedef struct gr_stats {
 /* Threads: any. */
 GR_API void gr_system_stats(gr_system *sys, gr_stats *out);
 GR_API gr_node gr_system_node(const gr_system *sys);
+/* Writes one line, without its newline, to the system's log, if lines of that
+ * level are logged; 1023 bytes of it at most. */
+GR_API void gr_log(gr_actor *self, gr_log_level level, const char *line);
 
 /* What one actor has done since it began. Bytes are of payload, in msgpack,
  * without those of blobs that were moved. */

@@ -311,6 +311,72 @@ static void what_cannot_be_started_is_refused(void **state)
     on_each_seed(refused);
 }
 
+static void terminated(gr_actor *self)
+{
+    gr_pid sup = family(self, GR_PERMANENT, PART_PLAIN);
+    gr_pid one = add(self, sup, 1);
+    gr_pid two = add(self, sup, 2);
+    gr_child_info info[3];
+    gr_child_count count;
+
+    CHECK_RC(gr_terminate_child_pid(self, sup, one), 0);
+    EXPECT("+x+x-x");
+    CHECK_RC(gr_terminate_child_pid(self, sup, one), GR_ENOENT);
+    CHECK_RC(gr_terminate_child_pid(self, sup, gr_self(self)), GR_ENOENT);
+    CHECK_RC(gr_terminate_child(self, sup, "x"), GR_ENOTSUP);
+    CHECK_RC(gr_restart_child(self, sup, "x", NULL), GR_ENOTSUP);
+    CHECK_RC(gr_delete_child(self, sup, "x"), GR_ENOTSUP);
+    CHECK_RC(gr_add_child(self, sup, &(gr_child)PART("y"), NULL), GR_ENOTSUP);
+    CHECK_RC(gr_inspect_child(self, sup, "x", info), GR_ENOENT);
+    CHECK(number_of(self, two) == 2);
+
+    (void)add(self, sup, 3);
+    EXPECT("+x");
+    CHECK(gr_list_children(self, sup, 0, info, 3) == 2);
+    CHECK(gr_pid_eq(info[0].pid, two) && info[0].state == GR_CHILD_UP);
+    CHECK(gr_list_children(self, sup, 1, info, 3) == 1);
+    CHECK(!gr_pid_eq(info[0].pid, two));
+    CHECK(gr_list_children(self, sup, 2, info, 3) == 0);
+    CHECK_RC(gr_count_children(self, sup, &count), 0);
+    CHECK(count.specs == 1 && count.active == 2);
+    CHECK(count.workers == 2 && count.supervisors == 0);
+    stop(self, sup);
+    EXPECT("-x-x");
+}
+
+static void children_are_terminated_by_their_pids(void **state)
+{
+    (void)state;
+    on_each_seed(terminated);
+}
+
+/* Its old pid names a child that waits for its next try, as in OTP. */
+static void terminated_between_tries(gr_actor *self)
+{
+    gr_pid sup = family(self, GR_PERMANENT, PART_PLAIN);
+    gr_pid one = add(self, sup, 1);
+    gr_child_count count;
+
+    CHECK_RC(gr_send(self, one, "crash"), 0);
+    init_failures['x'] = 1;
+    (void)gr_sim_settle(gr_system_of(self));
+    EXPECT("+x!x*x");
+    CHECK_RC(gr_count_children(self, sup, &count), 0);
+    CHECK(count.active == 0 && count.workers == 1);
+    CHECK_RC(gr_terminate_child_pid(self, sup, one), 0);
+    settle(self);
+    EXPECT("");
+    CHECK_RC(gr_count_children(self, sup, &count), 0);
+    CHECK(count.workers == 0);
+    stop(self, sup);
+}
+
+static void a_child_that_waits_for_its_restart_can_be_terminated(void **state)
+{
+    (void)state;
+    on_each_seed(terminated_between_tries);
+}
+
 static void start_while_stopping(gr_actor *self)
 {
     gr_pid sup = family(self, GR_PERMANENT, PART_SLOW);
@@ -377,6 +443,8 @@ int main(void)
         cmocka_unit_test(they_stop_all_at_once),
         cmocka_unit_test(a_second_stop_changes_nothing),
         cmocka_unit_test(what_cannot_be_started_is_refused),
+        cmocka_unit_test(children_are_terminated_by_their_pids),
+        cmocka_unit_test(a_child_that_waits_for_its_restart_can_be_terminated),
         cmocka_unit_test(none_is_started_while_it_stops),
         cmocka_unit_test(children_that_ended_leave_nothing_behind),
     };

@@ -153,6 +153,117 @@ static void branches_can_be_started_at_run_time(void **state)
     on_each_seed(dynamic_branches);
 }
 
+/* top -> m (and a) -> l (and b) -> x, y. Each level allows one restart. */
+static gr_pid three_levels(gr_actor *self, gr_strategy middle)
+{
+    const gr_child leaves[] = {PART("x"), PART("y"), {0}};
+    gr_supervisor low = {.children = leaves, .name = "low"};
+    gr_values args;
+    CHECK_RC(gr_supervisor_args(self, &low, &args), 0);
+    const gr_child in_middle[] = {
+        PART("b"),
+        {.id = "l", .behavior = &gr_supervisor_behavior, .args = args},
+        {0}};
+    gr_supervisor mid = {
+        .strategy = middle, .children = in_middle, .name = "mid"};
+    CHECK_RC(gr_supervisor_args(self, &mid, &args), 0);
+    const gr_child on_top[] = {
+        PART("a"),
+        {.id = "m", .behavior = &gr_supervisor_behavior, .args = args},
+        {0}};
+    gr_pid sup = supervise(self, &(gr_supervisor){.children = on_top});
+    EXPECT("+a+b+x+y");
+    return sup;
+}
+
+static gr_pid named(gr_actor *self, const char *name)
+{
+    gr_pid pid = GR_NOBODY;
+
+    CHECK_RC(gr_whereis(self, GR_HERE, name, &pid), 0);
+    return pid;
+}
+
+static void crash_x(gr_actor *self)
+{
+    settle(self);
+    crash(self, named(self, "low"), "x");
+    settle(self);
+}
+
+static void storm(gr_actor *self)
+{
+    gr_pid sup = three_levels(self, GR_ONE_FOR_ALL);
+
+    /* Each level takes what it may, then hands it up: 1 restart below, then 1
+     * of the middle with 1 below, and the same after 1 of the top; the next is
+     * the end. */
+    crash_x(self);
+    EXPECT("!x+x");
+    crash_x(self);
+    EXPECT("!x-y-b+b+x+y");
+    crash_x(self);
+    EXPECT("!x+x");
+    gr_pid mid = named(self, "mid");
+    crash_x(self);
+    EXPECT("!x-y-b+b+x+y");
+    CHECK(!gr_pid_eq(named(self, "mid"), mid));
+    for (int i = 0; i < 3; i++) {
+        crash_x(self);
+        EXPECT(i == 1 ? "!x-y-b+b+x+y" : "!x+x");
+    }
+    crash_x(self);
+    CHECK(end_of(self, sup).kind == GR_EXIT_LIMIT);
+    EXPECT("!x-y-b-a");
+}
+
+static void a_storm_is_handed_up_level_by_level(void **state)
+{
+    (void)state;
+    on_each_seed(storm);
+}
+
+static void spread(gr_actor *self)
+{
+    gr_pid sup = three_levels(self, GR_REST_FOR_ONE);
+
+    /* With time between them nobody is troubled above. */
+    for (int i = 0; i < 20; i++) {
+        crash_x(self);
+        EXPECT("!x+x");
+        gr_sim_advance(gr_system_of(self), GR_PERIOD_MS_DEFAULT + 1);
+    }
+    stop(self, sup);
+    EXPECT("-y-x-b-a");
+}
+
+static void crashes_with_time_between_them_stay_below(void **state)
+{
+    (void)state;
+    on_each_seed(spread);
+}
+
+static void restart_of_a_branch_fails(gr_actor *self)
+{
+    gr_pid sup = three_levels(self, GR_ONE_FOR_ONE);
+
+    /* The new run of l cannot start y once: that is a restart that failed, and
+     * one too many for mid, so it is tried again one level up. */
+    crash_x(self);
+    EXPECT("!x+x");
+    init_failures['y'] = 1;
+    crash_x(self);
+    EXPECT("!x-y+x*y-x-b+b+x+y");
+    stop(self, sup);
+    EXPECT("-y-x-b-a");
+}
+
+static void a_branch_whose_restart_fails_is_handed_up(void **state)
+{
+    (void)state;
+    on_each_seed(restart_of_a_branch_fails);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +272,9 @@ int main(void)
         cmocka_unit_test(a_branch_that_gives_up_is_restarted_by_its_supervisor),
         cmocka_unit_test(a_killed_branch_is_run_again_whole),
         cmocka_unit_test(branches_can_be_started_at_run_time),
+        cmocka_unit_test(a_storm_is_handed_up_level_by_level),
+        cmocka_unit_test(crashes_with_time_between_them_stay_below),
+        cmocka_unit_test(a_branch_whose_restart_fails_is_handed_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

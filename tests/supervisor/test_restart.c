@@ -88,7 +88,8 @@ static void type_and_end(gr_actor *self)
 
         EXPECT(rows[i].story);
         bool up = strchr(rows[i].story, '+') != NULL;
-        CHECK_RC(gr_child_pid(self, sup, "a", &child), up ? 0 : GR_ENOPROC);
+        int gone = rows[i].type == GR_TEMPORARY ? GR_ENOENT : GR_ENOPROC;
+        CHECK_RC(gr_child_pid(self, sup, "a", &child), up ? 0 : gone);
         stop(self, sup);
         EXPECT(up ? "-a" : "");
     }
@@ -117,7 +118,7 @@ static void group_members(gr_actor *self)
     crash(self, sup, "a");
 
     EXPECT("!a-d-c+a+b+d");
-    CHECK_RC(gr_child_pid(self, sup, "c", &pid), GR_ENOPROC);
+    CHECK_RC(gr_child_pid(self, sup, "c", &pid), GR_ENOENT);
     stop(self, sup);
     EXPECT("-d-b-a");
 }

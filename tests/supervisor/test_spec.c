@@ -261,7 +261,7 @@ static void wrong_arguments(gr_actor *self)
         gr_ref ref;
         gr_exit_reason why;
         const gr_msg *msg;
-        gr_value args[8];
+        gr_value args[16];
         /* Cut short, and with one value of a wrong type. */
         memcpy(args, good.items, good.n * sizeof(args[0]));
         args[n] = gr_list(1, 2, 3);

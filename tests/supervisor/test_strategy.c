@@ -15,16 +15,12 @@ enum { CHILDREN = 4 };
 static gri_action decide(gr_strategy strategy, gr_restart type,
                          gri_event_kind kind, uint32_t index, gr_exit_kind why)
 {
-    gri_child_spec children[CHILDREN] = {0};
-    gri_spec spec = {.strategy = strategy, .children = children, .n = CHILDREN};
+    gri_event event = {
+        .kind = kind, .why = why, .type = type, .index = index, .n = CHILDREN};
     gri_intensity window;
 
-    for (int i = 0; i < CHILDREN; i++) {
-        children[i].restart = type;
-    }
     assert_int_equal(gri_intensity_init(&window, 10, 1000), 0);
-    gri_action action =
-        gri_decide(&spec, (gri_event){kind, index, why}, &window, 0);
+    gri_action action = gri_decide(strategy, GR_AUTO_NEVER, &event, &window, 0);
     gri_intensity_fini(&window);
     return action;
 }
@@ -115,33 +111,99 @@ static void a_failed_init_is_judged_by_when_it_was(void **state)
 
 static void only_restarts_count_and_one_too_many_gives_up(void **state)
 {
+    enum { PERMANENT = GR_PERMANENT, TEMPORARY = GR_TEMPORARY };
     static const struct {
-        gri_event event; /* of child 0 permanent, 1 temporary */
+        gri_event_kind kind;
+        int type;
+        gr_exit_kind why;
+        bool delayed;
         int64_t now_ms;
         gri_action_kind action;
     } rows[] = {
-        {{GRI_EVENT_ENDED, 1, GR_EXIT_ERROR}, 0, GRI_ACTION_LEAVE},
-        {{GRI_EVENT_ENDED, 0, GR_EXIT_ERROR}, 0, GRI_ACTION_RESTART},
-        {{GRI_EVENT_NOT_RESTARTED, 0, GR_EXIT_ERROR}, 0, GRI_ACTION_TRY_LATER},
-        {{GRI_EVENT_AGAIN, 0, GR_EXIT_NORMAL}, 0, GRI_ACTION_RESTART},
-        {{GRI_EVENT_ENDED, 1, GR_EXIT_ERROR}, 5, GRI_ACTION_LEAVE},
-        {{GRI_EVENT_ENDED, 0, GR_EXIT_NORMAL}, 100, GRI_ACTION_GIVE_UP},
-        {{GRI_EVENT_AGAIN, 0, GR_EXIT_NORMAL}, 100, GRI_ACTION_GIVE_UP},
-        {{GRI_EVENT_ENDED, 0, GR_EXIT_NORMAL}, 101, GRI_ACTION_RESTART},
+        {GRI_EVENT_ENDED, TEMPORARY, GR_EXIT_ERROR, false, 0, GRI_ACTION_LEAVE},
+        {GRI_EVENT_ENDED, PERMANENT, GR_EXIT_ERROR, false, 0,
+         GRI_ACTION_RESTART},
+        {GRI_EVENT_NOT_RESTARTED, PERMANENT, GR_EXIT_ERROR, false, 0,
+         GRI_ACTION_TRY_LATER},
+        /* A delay counts when it is over. */
+        {GRI_EVENT_ENDED, PERMANENT, GR_EXIT_ERROR, true, 0,
+         GRI_ACTION_TRY_LATER},
+        {GRI_EVENT_AGAIN, PERMANENT, GR_EXIT_NORMAL, false, 0,
+         GRI_ACTION_RESTART},
+        {GRI_EVENT_ENDED, TEMPORARY, GR_EXIT_ERROR, false, 5, GRI_ACTION_LEAVE},
+        {GRI_EVENT_ENDED, PERMANENT, GR_EXIT_NORMAL, false, 100,
+         GRI_ACTION_GIVE_UP},
+        {GRI_EVENT_AGAIN, PERMANENT, GR_EXIT_NORMAL, false, 100,
+         GRI_ACTION_GIVE_UP},
+        {GRI_EVENT_ENDED, PERMANENT, GR_EXIT_NORMAL, false, 101,
+         GRI_ACTION_RESTART},
     };
-    gri_child_spec children[] = {{.restart = GR_PERMANENT},
-                                 {.restart = GR_TEMPORARY}};
-    gri_spec spec = {.strategy = GR_ONE_FOR_ALL, .children = children, .n = 2};
     gri_intensity window;
 
     (void)state;
     assert_int_equal(gri_intensity_init(&window, 2, 100), 0);
     for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
-        gri_action action =
-            gri_decide(&spec, rows[r].event, &window, rows[r].now_ms);
+        gri_event event = {.kind = rows[r].kind,
+                           .why = rows[r].why,
+                           .type = (gr_restart)rows[r].type,
+                           .delayed = rows[r].delayed,
+                           .n = 2};
+        gri_action action = gri_decide(GR_ONE_FOR_ALL, GR_AUTO_NEVER, &event,
+                                       &window, rows[r].now_ms);
         assert_int_equal(action.kind, rows[r].action);
     }
     gri_intensity_fini(&window);
+}
+
+/* What the end of a child that is not restarted means for its supervisor. */
+static void only_a_final_end_of_a_significant_child_shuts_down(void **state)
+{
+    static const struct {
+        gr_auto_shutdown when;
+        bool significant, others;
+        gr_restart type;
+        gr_exit_kind why;
+        gri_action_kind action;
+    } rows[] = {
+        {GR_AUTO_NEVER, true, false, GR_TEMPORARY, GR_EXIT_NORMAL,
+         GRI_ACTION_LEAVE},
+        {GR_AUTO_ANY, false, false, GR_TEMPORARY, GR_EXIT_NORMAL,
+         GRI_ACTION_LEAVE},
+        {GR_AUTO_ANY, true, true, GR_TEMPORARY, GR_EXIT_NORMAL,
+         GRI_ACTION_SHUT_DOWN},
+        {GR_AUTO_ANY, true, true, GR_TEMPORARY, GR_EXIT_ERROR,
+         GRI_ACTION_SHUT_DOWN},
+        {GR_AUTO_ANY, true, true, GR_TRANSIENT, GR_EXIT_SHUTDOWN,
+         GRI_ACTION_SHUT_DOWN},
+        {GR_AUTO_ANY, true, true, GR_TRANSIENT, GR_EXIT_ERROR,
+         GRI_ACTION_RESTART},
+        {GR_AUTO_ALL, true, true, GR_TEMPORARY, GR_EXIT_ERROR,
+         GRI_ACTION_LEAVE},
+        {GR_AUTO_ALL, true, false, GR_TEMPORARY, GR_EXIT_ERROR,
+         GRI_ACTION_SHUT_DOWN},
+        {GR_AUTO_ALL, true, false, GR_TRANSIENT, GR_EXIT_NORMAL,
+         GRI_ACTION_SHUT_DOWN},
+        {GR_AUTO_ALL, true, false, GR_TRANSIENT, GR_EXIT_KILLED,
+         GRI_ACTION_RESTART},
+        {GR_AUTO_ALL, false, false, GR_TRANSIENT, GR_EXIT_NORMAL,
+         GRI_ACTION_LEAVE},
+    };
+
+    (void)state;
+    for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+        gri_event event = {.kind = GRI_EVENT_ENDED,
+                           .why = rows[r].why,
+                           .type = rows[r].type,
+                           .significant = rows[r].significant,
+                           .others = rows[r].others,
+                           .n = 1};
+        gri_intensity window;
+        assert_int_equal(gri_intensity_init(&window, 1, 1000), 0);
+        gri_action action =
+            gri_decide(GR_ONE_FOR_ONE, rows[r].when, &event, &window, 0);
+        assert_int_equal(action.kind, rows[r].action);
+        gri_intensity_fini(&window);
+    }
 }
 
 int main(void)
@@ -151,6 +213,7 @@ int main(void)
         cmocka_unit_test(the_strategy_says_whom_a_restart_concerns),
         cmocka_unit_test(a_failed_init_is_judged_by_when_it_was),
         cmocka_unit_test(only_restarts_count_and_one_too_many_gives_up),
+        cmocka_unit_test(only_a_final_end_of_a_significant_child_shuts_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
