@@ -76,8 +76,8 @@ static pid_t take_starter(void)
     char *end = NULL;
     errno = 0;
     const long id = strtol(text, &end, 10);
-    const bool ok = errno == 0 && end != text && *end == '\0' && id > 0 &&
-                    (pid_t)id == id;
+    const bool ok =
+        errno == 0 && end != text && *end == '\0' && id > 0 && (pid_t)id == id;
     (void)unsetenv(GRI_STARTED_BY); /* NOLINT(concurrency-mt-unsafe) */
     return ok ? (pid_t)id : 0;
 }
@@ -95,9 +95,8 @@ static void tie(pid_t starter)
 void gri_divert(int argc, char **argv)
 {
     const pid_t starter = take_starter();
-    const bool is_marked =
-        argc >= 2 &&
-        strncmp(argv[1], MARKER_PREFIX, strlen(MARKER_PREFIX)) == 0;
+    const bool is_marked = argc >= 2 && strncmp(argv[1], MARKER_PREFIX,
+                                                strlen(MARKER_PREFIX)) == 0;
     if (starter != 0 && is_marked) {
         tie(starter);
     } else if (starter != 0 && starter == getppid()) {

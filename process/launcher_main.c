@@ -12,8 +12,8 @@
  *   - the group of the process that ended, before it is reaped: until then the
  *     number is nobody else's;
  *   - each child that it did not start itself and that is in no living
- *     process's group: it has left its own, and whose it was is gone. As a child
- *     of this process it is reaped here alone, so its number is safe, too.
+ *     process's group: it has left its own, and whose it was is gone. As a
+ * child of this process it is reaped here alone, so its number is safe, too.
  * Each of them ends as well, and so on until there are none.
  */
 #include "process/launcher_main.h"
@@ -48,7 +48,7 @@ enum { STATUS_FAILED = 1 };
 
 /* One process. */
 typedef struct task {
-    uint64_t id;  /* 0: a free place */
+    uint64_t id; /* 0: a free place */
     pid_t pid;
     int pidfd;    /* -1: not there, or sent */
     bool alive;   /* not reaped, so pid is its own */
@@ -125,10 +125,8 @@ static void tell(launcher *l, task *t)
         close_pidfd(t);
     }
     if (t->end != 0) {
-        const gri_report report = {.kind = t->end,
-                                   .code = t->code,
-                                   .id = t->id,
-                                   .detail = t->detail};
+        const gri_report report = {
+            .kind = t->end, .code = t->code, .id = t->id, .detail = t->detail};
         if (say(l, &report, -1)) {
             *t = (task){.pidfd = -1};
         }
@@ -173,8 +171,10 @@ static void start(launcher *l, gri_request *r, int control)
         return;
     }
     char *argv[GRI_LAUNCH_WORDS_MAX + 1];
-    gri_spawn spawn = {
-        .argv = argv, .env = environ, .control = control, .blocked = r->blocked};
+    gri_spawn spawn = {.argv = argv,
+                       .env = environ,
+                       .control = control,
+                       .blocked = r->blocked};
     gri_request_words(r, &spawn.path, argv);
     int rc = 0;
     pid_t pid = 0;
@@ -286,7 +286,8 @@ static void note_end(launcher *l, task *t, const siginfo_t *info)
         t->end = GRI_REPORT_EXITED;
     } else {
         t->end = GRI_REPORT_SIGNALED;
-        t->detail = info->si_status == SIGKILL && gri_oom_likely(&l->oom, &t->oom);
+        t->detail =
+            info->si_status == SIGKILL && gri_oom_likely(&l->oom, &t->oom);
     }
 }
 

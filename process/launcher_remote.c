@@ -52,10 +52,8 @@ static int spawn_launcher(int control, pid_t *pid)
     if (env == NULL) {
         return ENOMEM;
     }
-    gri_spawn spawn = {.path = "/proc/self/exe",
-                       .argv = argv,
-                       .env = env,
-                       .control = control};
+    gri_spawn spawn = {
+        .path = "/proc/self/exe", .argv = argv, .env = env, .control = control};
     /* From its first moment nothing but SIGKILL ends it unawares. */
     (void)sigfillset(&spawn.blocked);
     const int rc = gri_spawn_process(&spawn, pid);

@@ -41,8 +41,8 @@ static int open_counter(const char *mount, const char *between,
 {
     char path[PATH_SIZE];
     uint64_t count;
-    const int n = snprintf(path, sizeof(path), "%s%s%s/%s", mount, between,
-                           group, file);
+    const int n =
+        snprintf(path, sizeof(path), "%s%s%s/%s", mount, between, group, file);
     if (n < 0 || (size_t)n >= sizeof(path)) {
         return -1;
     }

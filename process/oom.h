@@ -13,7 +13,7 @@
 
 /* The counter of this process's own cgroup, which its children share. */
 typedef struct gri_oom {
-    int fd; /* -1: it cannot be read; then nothing is ever likely */
+    int fd;             /* -1: it cannot be read; then nothing is ever likely */
     uint64_t explained; /* deaths */
 } gri_oom;
 

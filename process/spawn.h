@@ -1,4 +1,5 @@
-/* process/spawn.h - posix_spawn, with what every process of ours begins with. */
+/* process/spawn.h - posix_spawn, with what every process of ours begins with.
+ */
 #ifndef GRI_PROCESS_SPAWN_H
 #define GRI_PROCESS_SPAWN_H
 
