@@ -3,8 +3,9 @@
  *
  * It must not outlive its parent, whatever state it is in. Three things see to
  * it, each for what the others miss:
- *   - PR_SET_PDEATHSIG: the kernel kills it with the parent. Misses a parent
- *     that died before it was asked for.
+ *   - The launcher, which the kernel tells of the parent's death, kills all;
+ *     and PR_SET_PDEATHSIG: the kernel kills the child with the launcher. Misses
+ *     a child that has taken that back.
  *   - The watcher, a thread that reads the control descriptor and nothing else,
  *     started before anything that could hang: its end of file is the parent's
  *     death, also an early one.
@@ -25,6 +26,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "process/divert.h"
 
 /* How long the app may take to end once the parent is gone; 2 s are promised
  * to whoever looks for orphans. */
@@ -244,7 +247,7 @@ static int read_config(int control, gri_child_config *config)
 
 bool gri_child_is(int argc, char **argv)
 {
-    return argc >= 2 && strcmp(argv[1], GRI_CHILD_MARKER) == 0;
+    return gri_marker_is(argc, argv, GRI_CHILD_MARKER);
 }
 
 _Noreturn void gri_child_main(char **argv, const gr_main_opts *opts)
@@ -259,9 +262,8 @@ _Noreturn void gri_child_main(char **argv, const gr_main_opts *opts)
         gri_child_signals(&blocked);
         (void)pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
     }
-    /* Cannot fail with such arguments. The second gives the process the name
-     * that it would have had, were it not started by way of /proc. */
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* Cannot fail with such arguments. Gives the process the name that it would
+     * have had, were it not started by way of /proc. */
     (void)prctl(PR_SET_NAME, program_invocation_short_name);
     w.control = argv[2] != NULL ? atoi(argv[2]) : -1; /* NOLINT(cert-err34-c) */
     int status = read_config(w.control, &config);

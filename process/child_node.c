@@ -396,12 +396,9 @@ static int follow(gr_actor *self, const proxy *p)
     case GRI_PROCESS_SIGNALED:
         why.kind = GR_EXIT_SIGNAL;
         name = sigabbrev_np(end.code);
-        (void)snprintf(why.text, sizeof(why.text), "SIG%s",
-                       name != NULL ? name : "?");
-        break;
-    case GRI_PROCESS_LOST:
-        why.code = GR_EFAIL;
-        (void)snprintf(why.text, sizeof(why.text), "its status was taken");
+        (void)snprintf(why.text, sizeof(why.text), "SIG%s%s",
+                       name != NULL ? name : "?",
+                       end.oom_likely ? ", oom likely" : "");
         break;
     case GRI_PROCESS_FAILED:
     case GRI_PROCESS_STARTED:

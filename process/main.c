@@ -3,14 +3,13 @@
 #include <greenroom/system.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/barrier.h"
 #include "process/child.h"
+#include "process/divert.h"
 #include "process/signals.h"
 
 enum {
@@ -22,37 +21,6 @@ enum {
 static const char *program_name(int argc, char **argv)
 {
     return argc > 0 && argv[0] != NULL ? argv[0] : "greenroom";
-}
-
-/* ---- standard input, output and error ----------------------------------- */
-
-/*
- * Opens /dev/null in place of those that are closed: else the next descriptor
- * of anybody would be one of them, and get what is meant for a person. False:
- * said so, as far as there is somebody to hear it.
- */
-static bool fill_descriptors(const char *program)
-{
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) >= 0) {
-            continue;
-        }
-        /* Gets the lowest free number, which is fd: those below are open. Not
-         * close-on-exec, as the standard ones never are. */
-        const int got = open("/dev/null", /* NOLINT(android-cloexec-open) */
-                             fd == STDIN_FILENO ? O_RDONLY : O_WRONLY);
-        if (got < 0) {
-            (void)fprintf(stderr,
-                          "%s: descriptor %d is closed, and /dev/null cannot "
-                          "be opened in its place: error %d\n",
-                          program, fd, errno);
-            return false;
-        }
-        if (got != fd) { /* a thread of the program was quicker */
-            (void)close(got);
-        }
-    }
-    return true;
 }
 
 /* ---- the environment ---------------------------------------------------- */
@@ -269,12 +237,13 @@ static int run_system(run *r, const gr_system_opts *sys_opts)
 int gr_main_with(int argc, char **argv, const gr_main_opts *opts)
 {
     const char *program = program_name(argc, argv);
+    gri_divert(argc, argv);
     /* Now, while there are no threads: later it takes its time. The scheduler
      * asks again, and does without if it must. */
     (void)gri_barrier_ready();
     gr_system_opts sys_opts = opts->system;
 
-    if (!fill_descriptors(program)) {
+    if (!gri_fill_descriptors(program)) {
         return STATUS_FAILED;
     }
     if (gri_child_is(argc, argv)) {

@@ -142,6 +142,16 @@ typedef struct gr_main_opts {
 GR_API int gr_main_with(int argc, char **argv, const gr_main_opts *opts);
 GR_API int gr_main(int argc, char **argv, gr_app_fn *app);
 
+/*
+ * For a program with a main of its own that starts processes: process actors
+ * run this same binary again. To be called first in main, with its arguments.
+ * Returns in the program itself; in a process that was started for the library
+ * it does not. A program that calls neither this nor gr_main_with first cannot
+ * start processes. Child nodes (node.h) need gr_main_with.
+ * Threads: the main thread, before there are others.
+ */
+GR_API void gr_child_main(int argc, char **argv);
+
 /* ---- what it counts ----------------------------------------------------- */
 
 /* sent = handled + dead_letters + dropped + late_replies + what still waits,

@@ -180,8 +180,8 @@ static void argv_and_environ_hold_no_secret(void **state)
     (void)await_node(self, "one", true);
     const int pid = process_of(self, "one");
 
-    /* Exactly four words, all known; exactly the parent's environment. So
-     * nothing else, whatever its encoding, can be in them. */
+    /* Exactly four words, all known; exactly the parent's environment, and a
+     * number. So nothing else, whatever its encoding, can be in them. */
     const size_t n = slurp(pid, "cmdline", arguments, sizeof(arguments));
     char expected[4096];
     const int len = snprintf(expected, sizeof(expected),
@@ -197,7 +197,12 @@ static void argv_and_environ_hold_no_secret(void **state)
         assert_string_equal(environment + at, *e);
         at += strlen(*e) + 1;
     }
-    assert_int_equal(at, total);
+    int starter = 0;
+    int length = 0;
+    assert_int_equal(sscanf(environment + at, "GREENROOM_STARTED_BY=%d%n",
+                            &starter, &length),
+                     1);
+    assert_int_equal(at + (size_t)length + 1, total);
 }
 
 static void the_folder_is_private(void **state)
