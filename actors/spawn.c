@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "actors/account.h"
+#include "actors/guard.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/start.h"
@@ -167,6 +168,7 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     gri_account_begin(slot);
     unsigned traits = how->tended ? GRI_TENDED : 0;
     traits |= has_lane ? GRI_LANED : 0;
+    traits |= how->grade == GR_GRADE_ABORT ? GRI_UNTRAPPED : 0;
     if (how->behavior != NULL &&
         (how->behavior->terminate != NULL || how->behavior->trap_exit)) {
         traits |= GRI_SLOW_END;
@@ -314,8 +316,24 @@ static int begin_plainly(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     return rc;
 }
 
-int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
+/* What becomes of its faults. Errors: GR_EINVAL, GR_ENOTSUP. */
+static int take_grade(const gr_system *sys, gri_spawn *how)
 {
+    if (how->behavior == NULL) {
+        return 0; /* a thread's faults are its own affair */
+    }
+    const int grade = gri_grade_of(sys, how->behavior, how->grade);
+    if (grade < 0) {
+        return grade;
+    }
+    how->grade = (gr_grade)grade;
+    gri_guard_admit(how->behavior);
+    return 0;
+}
+
+int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes)
+{
+    GR_TRY(take_grade(ctx->sys, how));
     int rc = 0;
     gr_actor *slot = gri_slot_take(ctx, how->agent, &rc);
     if (slot == NULL) {
@@ -386,7 +404,7 @@ static int spawn_far(gr_actor *self, const gr_behavior *behavior,
     gr_pid pid = GR_NOBODY;
     gr_ref ref = {0};
     const gr_mailbox *box = &opts->mailbox;
-    if (opts->ack || box->soft != 0 || box->hard != 0 ||
+    if (opts->ack || opts->grade != GR_GRADE_DEFAULT || box->soft != 0 || box->hard != 0 ||
         box->full != GR_FULL_FAIL || box->urgent != 0) {
         return GR_ENOTSUP; /* the question to the agent has no room for them */
     }
@@ -432,6 +450,7 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
         .args = opts->args,
         .name = opts->name,
         .mailbox = &opts->mailbox,
+        .grade = opts->grade,
         .parent = gri_pid_of(self),
         .link = opts->link,
         .ack = opts->ack,

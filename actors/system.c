@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "actors/guard.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
 
@@ -66,7 +67,8 @@ static int fill_opts(gr_system_opts *o)
     bool good = o->workers <= GR_WORKERS_MAX &&
                 o->mailbox_soft <= o->mailbox_hard &&
                 o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
-                o->actors_max <= INT32_MAX && o->message_max >= 64;
+                o->actors_max <= INT32_MAX && o->message_max >= 64 &&
+                (unsigned)o->grade <= GR_GRADE_PROCESS;
     return good ? 0 : GR_EINVAL;
 }
 
@@ -97,6 +99,7 @@ static int start_workers(gr_system *sys)
     gri_cache_init(&sys->stop_cache, &sys->depot);
     gri_ctx_init(&sys->stop_ctx, sys, NULL, &sys->stop_cache,
                  ++sys->context_ids);
+    gri_guard_prepare();
     int rc = gri_sched_start(&sys->sched, users);
     free(users);
     return rc;
@@ -245,6 +248,7 @@ void gr_system_stats(gr_system *sys, gr_stats *out)
     stats.spawned = value_of(&sum.spawned);
     stats.exited = value_of(&sum.exited);
     stats.failed = value_of(&sum.failed);
+    stats.trapped = value_of(&sum.trapped);
     *out = stats;
 }
 
