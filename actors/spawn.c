@@ -316,18 +316,24 @@ static int begin_plainly(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     return rc;
 }
 
-/* What becomes of its faults. Errors: GR_EINVAL, GR_ENOTSUP. */
-static int take_grade(const gr_system *sys, gri_spawn *how)
+/* What becomes of its faults; a thread's are its own affair. Errors: GR_EINVAL,
+ * GR_ENOTSUP. */
+static inline int take_grade(const gr_system *sys, gri_spawn *how)
 {
-    if (how->behavior == NULL) {
-        return 0; /* a thread's faults are its own affair */
+    const gr_behavior *b = how->behavior;
+    if (b == NULL) {
+        return 0;
     }
-    const int grade = gri_grade_of(sys, how->behavior, how->grade);
+    gri_guard_admit(b);
+    if (((unsigned)how->grade | (unsigned)b->grade |
+         (unsigned)sys->opts.grade) == GR_GRADE_DEFAULT) {
+        return 0; /* which is GR_GRADE_TRAP */
+    }
+    const int grade = gri_grade_of(sys, b, how->grade);
     if (grade < 0) {
         return grade;
     }
     how->grade = (gr_grade)grade;
-    gri_guard_admit(how->behavior);
     return 0;
 }
 

@@ -269,8 +269,9 @@ static void run(gri_worker *w, gri_task *task)
     w->sched->ops->run(w, task);
 }
 
-/* Until the scheduler stops. */
-static void work(gri_worker *w)
+/* Until the scheduler stops. Not inline: who calls sigsetjmp keeps little in
+ * registers. */
+static __attribute__((noinline)) void work(gri_worker *w)
 {
     gri_sched *s = w->sched;
     for (;;) {
