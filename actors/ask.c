@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "actors/account.h"
+#include "actors/guard.h"
 #include "actors/internal.h"
 
 typedef struct gri_ask {
@@ -343,7 +344,8 @@ int gri_ask_with(gr_actor *self, gr_pid to, int64_t timeout_ms,
     return rc;
 }
 
-static void continue_with(gr_actor *self, gri_ask *ask, gr_msg *msg)
+GRI_CALLS_ACTORS static __attribute__((noinline)) void
+continue_with(gr_actor *self, gri_ask *ask, gr_msg *msg)
 {
     gr_continuation then = ask->then;
     free(ask);

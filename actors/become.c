@@ -1,4 +1,5 @@
 /* actors/become.c - an actor that goes on with another behaviour. */
+#include "actors/guard.h"
 #include "actors/internal.h"
 
 int gr_become(gr_actor *self, const gr_behavior *next)
@@ -26,6 +27,7 @@ int gr_become(gr_actor *self, const gr_behavior *next)
         atomic_fetch_or_explicit(&self->traits, GRI_SLOW_END,
                                  memory_order_relaxed);
     }
+    gri_guard_admit(next);
     gri_set_behavior(self, next);
     gri_drops_rename(self, next);
     return 0;

@@ -1,6 +1,7 @@
 /* actors/begin.c - how a run begins, in its slot's consumer. */
 #include <string.h>
 
+#include "actors/guard.h"
 #include "actors/internal.h"
 #include "actors/start.h"
 
@@ -137,7 +138,7 @@ void gri_begin_not(gri_ctx *ctx, gr_actor *slot)
     slot->begun = false;
 }
 
-void gri_begin_run(gr_actor *self, gr_msg *msg)
+GRI_CALLS_ACTORS void gri_begin_run(gr_actor *self, gr_msg *msg)
 {
     const beginning start = read_start(self, msg);
     set_run(self, msg->run, start.behavior);

@@ -44,7 +44,7 @@ typedef struct gri_msgpack gri_msgpack;
  * order nothing. */
 typedef struct gri_counters {
     _Atomic(uint64_t) sent, handled, dead_letters, dropped, late_replies,
-        refused, slowed, redirected, spawned, exited, failed;
+        refused, slowed, redirected, spawned, exited, failed, trapped;
 } gri_counters;
 
 #define GRI_TALLY(ctx, what)                                                   \
@@ -93,9 +93,11 @@ struct gri_ctx {
     gri_uncounted uncounted[GRI_UNCOUNTED]; /* a worker's, see send.c */
     uint32_t slot_count; /* free slots at hand, a worker's only */
     uint32_t slots[GRI_SLOTS_KEPT];
-    bool redirects;       /* what is being sent was redirected already */
-    gri_ctx *next;        /* in sys->contexts, under sys->lock */
-    gri_msgpack *msgpack; /* see msgpack.c; NULL until it is used */
+    bool redirects;         /* what is being sent was redirected already */
+    const gri_fault *fault; /* why the run that ends does, or NULL */
+    gr_msg *unburied;       /* to be buried once the run in hand has ended */
+    gri_ctx *next;          /* in sys->contexts, under sys->lock */
+    gri_msgpack *msgpack;   /* see msgpack.c; NULL until it is used */
 };
 
 /* What a worker writes with each message: on lines of its own. */
@@ -111,19 +113,21 @@ typedef enum gri_place {
 
 /* What gri_system_stop wants to know of an actor. */
 typedef enum gri_traits {
-    GRI_TENDED = 1,   /* its spawner, a supervisor, stops it */
-    GRI_SLOW_END = 2, /* its end can be seen: wait for it before the next */
-    GRI_SPILLED = 4,  /* its account has a second half, see account.h */
-    GRI_LANED = 8     /* it has a lane, see lane.h: set by the spawner */
+    GRI_TENDED = 1,    /* its spawner, a supervisor, stops it */
+    GRI_SLOW_END = 2,  /* its end can be seen: wait for it before the next */
+    GRI_SPILLED = 4,   /* its account has a second half, see account.h */
+    GRI_LANED = 8,     /* it has a lane, see lane.h: set by the spawner */
+    GRI_UNTRAPPED = 16 /* its grade is abort: set by the spawner */
 } gri_traits;
 
 /* What the consumer is to do before the next message. One byte of bits: the
  * turn looks at it after each message, and most find it 0. */
 typedef enum gri_todo {
-    GRI_DO_EXIT = 1,    /* end the run; ext->why says why, unless: */
-    GRI_DO_REPLAY = 2,  /* give what gr_unstash gave back */
-    GRI_IS_NORMAL = 4,  /* beside EXIT: it is normal, without a word */
-    GRI_IS_SHUTDOWN = 8 /* likewise, a shutdown */
+    GRI_DO_EXIT = 1,     /* end the run; ext->why says why, unless: */
+    GRI_DO_REPLAY = 2,   /* give what gr_unstash gave back */
+    GRI_IS_NORMAL = 4,   /* beside EXIT: it is normal, without a word */
+    GRI_IS_SHUTDOWN = 8, /* likewise, a shutdown */
+    GRI_IS_ENDING = 16   /* its end was reported, and goes on */
 } gri_todo;
 
 struct gr_actor {

@@ -11,7 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+<<<<<<< HEAD
 #include "actors/crash.h"
+=======
+#include "actors/guard.h"
+>>>>>>> trap
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/record.h"
@@ -130,8 +134,14 @@ int gr_on_exit(gr_actor *self, void (*fn)(void *arg), void *arg)
     return 0;
 }
 
-static void report(gr_actor *self, const gr_exit_reason *why)
+static bool is_failure(const gr_exit_reason *why)
 {
+    return why->kind != GR_EXIT_NORMAL && why->kind != GR_EXIT_SHUTDOWN;
+}
+
+static void report_failure(gr_actor *self, const gr_exit_reason *why)
+{
+<<<<<<< HEAD
     GRI_TALLY(self->ctx, exited);
     if (why->kind != GR_EXIT_NORMAL && why->kind != GR_EXIT_SHUTDOWN) {
         gri_note(self->ctx, GRI_EVENT_CRASH, gri_pid_of(self).id, why->kind,
@@ -139,17 +149,56 @@ static void report(gr_actor *self, const gr_exit_reason *why)
         GRI_TALLY(self->ctx, failed);
         gri_crash_make(self, why);
     }
+=======
+    gr_system *sys = self->sys;
+    if (sys->log.level < GR_LOG_INFO) {
+        return;
+    }
+    char pid[GR_PID_TEXT_MAX];
+    char message[160] = "";
+    if (self->ctx->current != NULL &&
+        self->ctx->current->kind == GRI_MSG_USER) {
+        (void)gr_msg_print(self->ctx->current, message, sizeof message);
+    }
+    gri_log_write(
+        &sys->log, GR_LOG_INFO, "%s %s ended: %s %s%s%s%s%s",
+        gri_behavior(self) != NULL ? gri_behavior(self)->name : "thread",
+        gr_pid_text(gri_pid_of(self), pid), gr_exit_kind_name(why->kind),
+        why->kind == GR_EXIT_ERROR ? gr_errname(why->code) : "",
+        why->text[0] != '\0' ? ", " : "", why->text,
+        message[0] != '\0' ? ", at " : "", message);
+>>>>>>> trap
+}
+
+static void report(gr_actor *self, const gr_exit_reason *why)
+{
+    GRI_TALLY(self->ctx, exited);
+    if (is_failure(why)) {
+        GRI_TALLY(self->ctx, failed);
+        report_failure(self, why);
+    }
 }
 
 /* Before anybody hears of the end: who is started in its place finds what it
  * held outside free again. */
-static void run_hooks(gri_ext *ext)
+GRI_CALLS_ACTORS static __attribute__((noinline)) void run_hooks(gri_ext *ext)
 {
     while (ext->hooks != NULL) {
-        gri_hook *hook = ext->hooks;
-        ext->hooks = hook->next;
-        hook->fn(hook->arg);
-        free(hook);
+        const gri_hook hook = *ext->hooks;
+        free(ext->hooks);
+        ext->hooks = hook.next; /* whether it returns or not: once */
+        hook.fn(hook.arg);
+    }
+}
+
+/* Once, whether it returns or not. */
+GRI_CALLS_ACTORS static void call_terminate(gr_actor *self,
+                                            const gr_exit_reason *why)
+{
+    const gr_behavior *b = gri_behavior(self);
+    if (self->begun && b != NULL && b->terminate != NULL) {
+        self->begun = false;
+        b->terminate(self, self->state, why);
     }
 }
 
@@ -186,18 +235,18 @@ static void take_waiting_ties(gr_actor *self)
     }
 }
 
-void gri_end_run(gr_actor *self)
+GRI_CALLS_ACTORS void gri_end_run(gr_actor *self)
 {
     gri_ctx *ctx = self->ctx;
     gr_system *sys = self->sys;
-    const gr_behavior *b = gri_behavior(self);
     gr_exit_reason why;
     (void)read_reason(self, &why); /* it says "no memory", too */
-    if (self->begun && b != NULL && b->terminate != NULL) {
-        b->terminate(self, self->state, &why);
-    }
+    call_terminate(self, &why);
     gri_lent_end(ctx); /* terminate's, or of a handler that failed */
-    report(self, &why);
+    if ((self->todo & GRI_IS_ENDING) == 0) {
+        self->todo |= GRI_IS_ENDING;
+        report(self, &why);
+    }
     take_waiting_ties(self);
     /* Those who restart it hear of the end first, when its name is free and its
      * hooks have let go of what it held: so whoever learns of the end by any
@@ -237,6 +286,26 @@ void gri_end_run(gr_actor *self)
     self->now = 0;
     gri_slot_give(ctx, self);
     gri_tell_stopper(sys);
+}
+
+void gri_end_faulted(gr_actor *self, const gr_exit_reason *why)
+{
+    const bool reported = (self->todo & GRI_IS_ENDING) != 0;
+    gr_exit_reason before = {.kind = GR_EXIT_NORMAL};
+    if (reported) {
+        (void)read_reason(self, &before);
+    }
+    self->begun = false; /* what it believes of itself may not hold */
+    /* The first reason counts, but not against this. */
+    self->todo &= GRI_DO_REPLAY | GRI_IS_ENDING;
+    gri_exit_set(self, why);
+    if (reported) { /* it was a hook: one more failure to be told */
+        if (!is_failure(&before)) {
+            GRI_TALLY(self->ctx, failed);
+        }
+        report_failure(self, why);
+    }
+    gri_end_run(self);
 }
 
 void gri_tell_stopper(gr_system *sys)

@@ -242,6 +242,13 @@ void gri_reap(gri_ctx *ctx);
 /* ---- turn.c -------------------------------------------------------------- */
 
 extern const gri_sched_ops gri_actor_ops;
+/* A message of the stash was given again: it is kept, or freed. */
+void gri_given_again(gr_actor *self, gr_msg *msg, bool ended);
+
+/* ---- fault.c ------------------------------------------------------------- */
+
+/* The actor whose turn it was faulted: ends it, and then the turn. */
+void gri_faulted(gri_worker *worker);
 
 /* What a received message is to its actor. */
 typedef enum gri_take {
@@ -310,6 +317,9 @@ void gri_exit_set(gr_actor *self, const gr_exit_reason *why);
 void gri_exit_error(gr_actor *self, int code, const char *where);
 /* Ends the run whose reason is set. */
 void gri_end_run(gr_actor *self);
+/* The same for that reason, whatever was set before, after a callback that did
+ * not return; goes on with an end that it broke off. */
+void gri_end_faulted(gr_actor *self, const gr_exit_reason *why);
 /* A run has ended: gri_system_stop, if it waits for that, looks again. */
 void gri_tell_stopper(gr_system *sys);
 gri_ext *gri_ext_of(gr_actor *self); /* makes it; NULL: no memory */
@@ -323,12 +333,13 @@ typedef struct gri_spawn {
     const gr_mailbox *mailbox; /* NULL: the behaviour's */
     gr_pid parent;
     uint64_t monitor;
+    gr_grade grade; /* GR_GRADE_DEFAULT: the behaviour's */
     bool link, ack, tended, agent;
 } gri_spawn;
 
-/* Starts an actor. *wakes: the START found the inbox idle, and nobody was
+/* Starts an actor; completes *how. *wakes: the START found the inbox idle, and nobody was
  * scheduled for it: the caller consumes (threads only). */
-int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes);
+int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes);
 /* Of a thread actor: GR_EINVAL if it makes no sense. */
 int gri_check_mailbox(const gr_system *sys, const gr_mailbox *box);
 /* Whether it has a name, and takes messages. */

@@ -14,7 +14,11 @@
 #include <string.h>
 
 #include "actors/account.h"
+<<<<<<< HEAD
 #include "actors/crash.h"
+=======
+#include "actors/guard.h"
+>>>>>>> trap
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/record.h"
@@ -169,6 +173,7 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     gri_account_begin(slot);
     unsigned traits = how->tended ? GRI_TENDED : 0;
     traits |= has_lane ? GRI_LANED : 0;
+    traits |= how->grade == GR_GRADE_ABORT ? GRI_UNTRAPPED : 0;
     if (how->behavior != NULL &&
         (how->behavior->terminate != NULL || how->behavior->trap_exit)) {
         traits |= GRI_SLOW_END;
@@ -320,8 +325,30 @@ static int begin_plainly(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     return rc;
 }
 
-int gri_spawn_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
+/* What becomes of its faults; a thread's are its own affair. Errors: GR_EINVAL,
+ * GR_ENOTSUP. */
+static inline int take_grade(const gr_system *sys, gri_spawn *how)
 {
+    const gr_behavior *b = how->behavior;
+    if (b == NULL) {
+        return 0;
+    }
+    gri_guard_admit(b);
+    if (((unsigned)how->grade | (unsigned)b->grade |
+         (unsigned)sys->opts.grade) == GR_GRADE_DEFAULT) {
+        return 0; /* which is GR_GRADE_TRAP */
+    }
+    const int grade = gri_grade_of(sys, b, how->grade);
+    if (grade < 0) {
+        return grade;
+    }
+    how->grade = (gr_grade)grade;
+    return 0;
+}
+
+int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes)
+{
+    GR_TRY(take_grade(ctx->sys, how));
     int rc = 0;
     gr_actor *slot = gri_slot_take(ctx, how->agent, &rc);
     if (slot == NULL) {
@@ -392,7 +419,7 @@ static int spawn_far(gr_actor *self, const gr_behavior *behavior,
     gr_pid pid = GR_NOBODY;
     gr_ref ref = {0};
     const gr_mailbox *box = &opts->mailbox;
-    if (opts->ack || box->soft != 0 || box->hard != 0 ||
+    if (opts->ack || opts->grade != GR_GRADE_DEFAULT || box->soft != 0 || box->hard != 0 ||
         box->full != GR_FULL_FAIL || box->urgent != 0) {
         return GR_ENOTSUP; /* the question to the agent has no room for them */
     }
@@ -438,6 +465,7 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
         .args = opts->args,
         .name = opts->name,
         .mailbox = &opts->mailbox,
+        .grade = opts->grade,
         .parent = gri_pid_of(self),
         .link = opts->link,
         .ack = opts->ack,

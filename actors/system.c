@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+<<<<<<< HEAD
 #include "actors/crash.h"
+=======
+#include "actors/guard.h"
+>>>>>>> trap
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/record.h"
@@ -71,7 +75,11 @@ static int fill_opts(gr_system_opts *o)
                 o->mailbox_soft <= o->mailbox_hard &&
                 o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
                 o->actors_max <= INT32_MAX && o->message_max >= 64 &&
+<<<<<<< HEAD
                 o->crashes_kept <= GR_CRASHES_KEPT_MAX;
+=======
+                (unsigned)o->grade <= GR_GRADE_PROCESS;
+>>>>>>> trap
     return good ? 0 : GR_EINVAL;
 }
 
@@ -103,6 +111,7 @@ static int start_workers(gr_system *sys)
     gri_cache_init(&sys->stop_cache, &sys->depot);
     gri_ctx_init(&sys->stop_ctx, sys, NULL, &sys->stop_cache,
                  ++sys->context_ids);
+    gri_guard_prepare();
     int rc = gri_sched_start(&sys->sched, users);
     free(users);
     return rc;
@@ -262,6 +271,7 @@ void gr_system_stats(gr_system *sys, gr_stats *out)
     stats.spawned = value_of(&sum.spawned);
     stats.exited = value_of(&sum.exited);
     stats.failed = value_of(&sum.failed);
+    stats.trapped = value_of(&sum.trapped);
     *out = stats;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "actors/account.h"
+#include "actors/guard.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
 
@@ -92,7 +93,7 @@ static gr_receive_fn *handler_for(const gr_behavior *b, const gr_msg *msg)
 }
 
 /* Calls the program for a message. */
-static inline void call(gr_actor *self, gr_msg *msg)
+GRI_CALLS_ACTORS static inline void call(gr_actor *self, gr_msg *msg)
 {
     const gr_behavior *b = gri_behavior(self);
     gr_receive_fn *fn = b->receive;
@@ -115,7 +116,7 @@ static inline void count_handled(gr_actor *self, const gr_msg *msg)
 }
 
 /* The same, and a periodic timer is armed anew. */
-static void call_and_rearm(gr_actor *self, gr_msg *msg)
+GRI_CALLS_ACTORS static void call_and_rearm(gr_actor *self, gr_msg *msg)
 {
     call(self, msg);
     if (msg->kind == GRI_MSG_TIMER && !gri_is_stashed(self, msg)) {
@@ -124,7 +125,8 @@ static void call_and_rearm(gr_actor *self, gr_msg *msg)
 }
 
 /* Gives what is not a usual message to the program. */
-static __attribute__((noinline)) void give(gr_actor *self, gr_msg *msg)
+GRI_CALLS_ACTORS static __attribute__((noinline)) void give(gr_actor *self,
+                                                            gr_msg *msg)
 {
     const bool is_timer = msg->kind == GRI_MSG_TIMER;
     if (is_timer) { /* it becomes a message only now */
@@ -203,12 +205,14 @@ static inline bool is_long(gri_ctx *ctx, unsigned n)
  * in hand still came in time (see take_waiting_ties in exit.c). */
 static void end_killed(gr_actor *self, gr_msg *msg)
 {
+    self->ctx->unburied = msg; /* also if a hook does not return */
     if (msg->run == self->now &&
         (msg->kind == GRI_MSG_LINK || msg->kind == GRI_MSG_MONITOR)) {
         (void)gri_on_link_signal(self, msg); /* is never for the program */
         msg->kind = GRI_MSG_NOP;
     }
     gri_end_run(self);
+    self->ctx->unburied = NULL;
 }
 
 /* What is to be handled first: msg, or what may go before it; a killed run
@@ -233,7 +237,8 @@ static inline bool is_alerted(const gr_actor *self)
 
 /* Deals with what is not simply a message for the run that lives here. False:
  * the actor was handed over to a thread, and is not ours any more. */
-static __attribute__((noinline)) bool handle_other(gr_actor *self, gr_msg *msg)
+GRI_CALLS_ACTORS static __attribute__((noinline)) bool
+handle_other(gr_actor *self, gr_msg *msg)
 {
     self->ctx->current = NULL;
     /* START belongs to the run that it begins; all else must first see whether
@@ -298,7 +303,7 @@ typedef enum after {
 } after;
 
 /* Deals with what came. */
-static inline after handle(gr_actor *self, gr_msg *msg)
+GRI_CALLS_ACTORS static inline after handle(gr_actor *self, gr_msg *msg)
 {
     if (__builtin_expect(is_usual(self, msg), 1)) {
         count_handled(self, msg);
@@ -312,21 +317,12 @@ static inline after handle(gr_actor *self, gr_msg *msg)
     return AFTER_NEXT;
 }
 
-/* Gives a message again that was in the stash, and ends it. */
-static void give_again(gr_actor *self, gr_msg *msg)
+void gri_given_again(gr_actor *self, gr_msg *msg, bool ended)
 {
-    if (msg->kind == GRI_MSG_USER || msg->kind == GRI_MSG_TIMER) {
-        GRI_TALLY(self->ctx, handled);
-    }
-    if (msg->kind == GRI_MSG_TIMER) {
-        GRI_TALLY(self->ctx, sent);
-    }
-    call_and_rearm(self, msg);
-    if (gri_exiting(self)) {
-        gri_end_run(self); /* answers whoever asked, kept or not */
+    self->ctx->current = NULL;
+    if (ended) {
         msg->flags &= (uint16_t)~GRI_MSG_KEPT;
     }
-    self->ctx->current = NULL;
     if (msg == self->outlet.head || (msg->flags & GRI_MSG_SAVED) != 0) {
         return; /* gri_next frees it, or it was stashed again */
     }
@@ -337,10 +333,27 @@ static void give_again(gr_actor *self, gr_msg *msg)
     }
 }
 
+/* Gives a message again that was in the stash, and ends it. */
+GRI_CALLS_ACTORS static void give_again(gr_actor *self, gr_msg *msg)
+{
+    if (msg->kind == GRI_MSG_USER || msg->kind == GRI_MSG_TIMER) {
+        GRI_TALLY(self->ctx, handled);
+    }
+    if (msg->kind == GRI_MSG_TIMER) {
+        GRI_TALLY(self->ctx, sent);
+    }
+    call_and_rearm(self, msg);
+    const bool ends = gri_exiting(self);
+    if (ends) {
+        gri_end_run(self); /* answers whoever asked, kept or not */
+    }
+    gri_given_again(self, msg, ends);
+}
+
 /* Gives what gr_unstash gave back; the turn has had n messages. Returns how
  * many it has had then. If some are left the turn is over for the same reason,
  * and the next one begins with them. */
-static unsigned replay(gr_actor *self, unsigned n)
+GRI_CALLS_ACTORS static unsigned replay(gr_actor *self, unsigned n)
 {
     gri_ctx *ctx = self->ctx;
     ctx->current = NULL;
@@ -370,7 +383,8 @@ static unsigned waits_behind(gr_actor *self, unsigned n)
 }
 
 /* A turn goes on after n messages. */
-static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n)
+GRI_CALLS_ACTORS static __attribute__((noinline)) void go_on(gr_actor *self,
+                                                             unsigned n)
 {
     gri_ctx *ctx = self->ctx;
     unsigned fetch_to = 0; /* up to which message others are fetched ahead */
@@ -414,7 +428,8 @@ static __attribute__((noinline)) void go_on(gr_actor *self, unsigned n)
 }
 
 /* A turn goes on after n messages, 0 or 1, with what is to be given again. */
-static __attribute__((noinline)) void go_on_again(gr_actor *self, unsigned n)
+GRI_CALLS_ACTORS static __attribute__((noinline)) void
+go_on_again(gr_actor *self, unsigned n)
 {
     n = replay(self, n);
     if (self->todo == 0 && gri_inbox_is_empty(&self->outlet) &&
@@ -426,7 +441,7 @@ static __attribute__((noinline)) void go_on_again(gr_actor *self, unsigned n)
 
 /* One message, and idle again, is what most turns are: that is done here, with
  * little to save and restore; the rest in go_on. */
-static void run_actor(gri_worker *worker, gri_task *task)
+GRI_CALLS_ACTORS static void run_actor(gri_worker *worker, gri_task *task)
 {
     gr_actor *self = GRI_CONTAINER(task, gr_actor, task);
     gri_enter(self, worker->user);
@@ -467,4 +482,9 @@ static void timer_fired(gri_worker *worker, const gri_fired *fired)
     gri_send_signal(ctx, to, fired->payload);
 }
 
-const gri_sched_ops gri_actor_ops = {.run = run_actor, .fired = timer_fired};
+const gri_sched_ops gri_actor_ops = {
+    .run = run_actor,
+    .fired = timer_fired,
+    .trap = &gri_guard_ops,
+    .faulted = gri_faulted,
+};

@@ -13,9 +13,13 @@ typedef struct gri_fault {
     int signal;    /* 0: there was none */
     int code;      /* siginfo_t.si_code */
     void *address; /* that could not be used; NULL also where it is not known */
-    void *pc;
+    bool has_address; /* it is known */
     bool stack_overflow;
+    bool assertion; /* the abort is a failed assert()'s */
+    void *pc;
     unsigned n; /* frames, the innermost first */
+    /* The first is pc, the others where each call returns to: the call itself
+     * is before that. */
     void *frames[GRI_FRAMES_MAX];
 } gri_fault;
 

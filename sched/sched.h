@@ -28,6 +28,7 @@
 #include "sched/runnext.h"
 #include "sched/runq.h"
 #include "sched/timer.h"
+#include "sched/trap.h"
 
 typedef struct gri_sched gri_sched;
 typedef struct gri_worker gri_worker;
@@ -39,6 +40,13 @@ typedef struct gri_sched_ops {
     void (*run)(gri_worker *worker, gri_task *task);
     /* A timer of gri_timers_take fired. */
     void (*fired)(gri_worker *worker, const gri_fired *fired);
+    /* Faults, see trap.h; NULL: each is the end of the process. arg is the
+     * worker. */
+    const gri_trap_ops *trap;
+    /* The task that ran when the worker faulted did not return, and will not:
+     * worker->trap.fault says why. In ordinary code, at the top of the worker's
+     * loop; gri_sched_again as in run. */
+    void (*faulted)(gri_worker *worker);
 } gri_sched_ops;
 
 /* How long a task may stand in the slot of a worker that is busy, or pass the
@@ -98,7 +106,12 @@ struct gri_worker {
     _Atomic(int) cpu_clock;   /* of its thread, a clockid_t; 0: none */
     gri_runq queue;
     gri_timers timers;
+<<<<<<< HEAD
     gri_turns own;
+=======
+
+    gri_trap trap; /* its thread only, see trap.h */
+>>>>>>> trap
 };
 
 struct gri_sched {

@@ -270,14 +270,11 @@ static void run(gri_worker *w, gri_task *task)
     w->sched->ops->run(w, task);
 }
 
-static void *worker_main(void *arg)
+/* Until the scheduler stops. Not inline: who calls sigsetjmp keeps little in
+ * registers. */
+static __attribute__((noinline)) void work(gri_worker *w)
 {
-    gri_worker *w = arg;
     gri_sched *s = w->sched;
-    /* The kernel may wake a sleeper 50 us late by default: as late as some
-     * timers are long. Refused, timers are only that much later. */
-    (void)prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
-    gri_crowd_join(w);
     for (;;) {
         /* The usual: what a turn has just put into the slot. A worker that
          * searches is in a new round (see gri_sched_park), so not here. */
@@ -296,6 +293,25 @@ static void *worker_main(void *arg)
             gri_sched_park(w);
         }
     }
+}
+
+static void *worker_main(void *arg)
+{
+    gri_worker *w = arg;
+    /* The kernel may wake a sleeper 50 us late by default: as late as some
+     * timers are long. Refused, timers are only that much later. */
+    (void)prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+    gri_crowd_join(w);
+    w->trap.ops = w->sched->ops->trap;
+    w->trap.arg = w;
+    w->trap.index = w->index;
+    gri_trap_join(&w->trap);
+    /* Once for all tasks: whatever faults, this frame is live. */
+    if (sigsetjmp(w->trap.home, 0) != 0) {
+        w->sched->ops->faulted(w);
+    }
+    work(w);
+    gri_trap_leave(&w->trap);
     /* release: pairs with the acquire in has_left. */
     atomic_store_explicit(&w->left, 1, memory_order_release);
     gri_futex_wake(&w->left, 1);
@@ -474,6 +490,9 @@ static bool stop_first(gri_sched *s, unsigned n, int64_t deadline_ns)
             all = false;
         }
     }
+    if (all && !s->is_sim) {
+        gri_traps_remove(); /* else who is still there may need them */
+    }
     return all;
 }
 
@@ -495,12 +514,16 @@ int gri_sched_start(gri_sched *s, void *const *users)
     (void)sigdelset(&all, SIGILL);
     (void)sigdelset(&all, SIGABRT);
     (void)sigdelset(&all, SIGTRAP);
+    gri_traps_install();
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_t attributes;
+    (void)pthread_attr_init(&attributes); /* cannot fail on Linux */
+    (void)pthread_attr_setguardsize(&attributes, GRI_GUARD_SIZE);
     int rc = 0;
     unsigned started = 0;
     while (started < s->n && rc == 0) {
         gri_worker *w = &s->workers[started];
-        rc = pthread_create(&w->thread, NULL, worker_main, w);
+        rc = pthread_create(&w->thread, &attributes, worker_main, w);
         if (rc == 0) {
             char name[16]; /* the kernel's limit; GR_WORKERS_MAX has 2 digits */
             (void)snprintf(name, sizeof name, "gr-worker-%u", started % 100);
@@ -508,6 +531,7 @@ int gri_sched_start(gri_sched *s, void *const *users)
             started++;
         }
     }
+    (void)pthread_attr_destroy(&attributes);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc != 0) {
         (void)stop_first(s, started, GRI_NEVER);

@@ -5,7 +5,7 @@
  *   greenroom-bench-fault            lists them with their parameters
  *
  *   error     a handler returns an error, and its supervisor restarts the actor
- *   null ... stack   the same by a fault, which is trapped; for each kind
+ *   write-null ...   the same by a fault, which is trapped; for each kind
  *   memory    the same by a write to NULL, very often; what memory is left
  *   lost      messages that a crash takes with it: only the one in hand
  *
@@ -59,7 +59,7 @@ static int crasher_receive(gr_actor *self, void *state, const gr_msg *msg)
         if (kind == BY_ERROR) {
             return GR_EFAIL;
         }
-        fault_do((fault_kind)kind);
+        fault_now((fault_kind)kind);
     }
     return gr_unhandled(self, msg);
 }
@@ -174,9 +174,9 @@ static int run_memory(bench *b)
     char extra[64];
     int64_t added;
     const int64_t n = bench_param_of(b, "n");
-    GR_TRY(crash_often(b, FAULT_NULL, n / 10, 0, &added));
+    GR_TRY(crash_often(b, FAULT_WRITE_NULL, n / 10, 0, &added));
     const int64_t before_kb = bench_memory_kb("VmRSS:");
-    GR_TRY(crash_often(b, FAULT_NULL, n - n / 10, 0, &added));
+    GR_TRY(crash_often(b, FAULT_WRITE_NULL, n - n / 10, 0, &added));
     const int64_t ns = bench_now_ns() - b->t0_ns;
     (void)snprintf(extra, sizeof extra,
                    "kb_before=%" PRId64 " kb_after=%" PRId64, before_kb,
@@ -190,7 +190,7 @@ static int run_lost(bench *b)
     char extra[64];
     int64_t added;
     const int64_t n = bench_param_of(b, "n");
-    GR_TRY(crash_often(b, FAULT_NULL, n, LIFE_ADDS, &added));
+    GR_TRY(crash_often(b, FAULT_WRITE_NULL, n, LIFE_ADDS, &added));
     const int64_t ns = bench_now_ns() - b->t0_ns;
     const int64_t lost = n * LIFE_ADDS - added;
     (void)snprintf(extra, sizeof extra, "lost=%" PRId64 " in_hand=%" PRId64,
@@ -230,7 +230,7 @@ static int run_in_system(bench *b, const workload *w)
 
 static int run(bench *b, const workload *w)
 {
-    const int rc = fault_ready() ? run_in_system(b, w) : GR_EIO;
+    const int rc = run_in_system(b, w);
     if (rc < 0) {
         (void)fprintf(stderr, "greenroom-bench-fault: %s: %s\n", w->name,
                       gr_strerror(rc));
@@ -247,17 +247,8 @@ static int run(bench *b, const workload *w)
         }                                                                      \
     }
 
-static const workload workloads[] = {
+static const workload others[] = {
     {"error", OFTEN, run_named},
-    {"null", OFTEN, run_named},
-    {"wild", OFTEN, run_named},
-    {"text", OFTEN, run_named},
-    {"bus", OFTEN, run_named},
-    {"fpe", OFTEN, run_named},
-    {"ill", OFTEN, run_named},
-    {"abort", OFTEN, run_named},
-    {"assert", OFTEN, run_named},
-    {"stack", {{"n", 1000}, {"level", 3}}, run_named},
     {"memory", {{"n", 1000000}, {"level", 3}}, run_memory},
     {"lost", {{"n", 10000}, {"level", 3}}, run_lost},
     {0},
@@ -265,7 +256,12 @@ static const workload workloads[] = {
 
 int main(int argc, char **argv)
 {
-    const workload *const groups[] = {workloads, NULL};
+    workload faults[FAULT_KINDS + 1] = {{0}};
+    for (int kind = 0; kind < FAULT_KINDS; kind++) {
+        faults[kind] =
+            (workload){fault_name((fault_kind)kind), OFTEN, run_named};
+    }
+    const workload *const groups[] = {others, faults, NULL};
     return bench_main(&(bench_program){.title = "greenroom-bench-fault",
                                        .impl = "greenroom",
                                        .groups = groups,

@@ -172,7 +172,23 @@ typedef struct gr_stats {
     uint64_t steals;       /* times a worker took work from another */
     uint64_t parks;        /* times a worker went to sleep */
     uint64_t redirected;   /* sent on by GR_FULL_REDIRECT (each once in sent) */
+    uint64_t trapped;      /* faults of actors' code that ended no more than the
+                              actor */
 } gr_stats;
+
+/*
+ * From now on, and for all systems, the code of a loaded library is as actors'
+ * own: a fault there, or in an actor's function that it called, ends the actor
+ * and not the process (GR_GRADE_TRAP). To be said only of libraries that hold
+ * no lock, and nothing else that others need, while they compute or call back.
+ * The executable's code, and that of libraries in which behaviours have
+ * functions, is so anyway. `name` is as the loader knows it: "libparse.so.2".
+ * The library stays loaded.
+ * Errors:  GR_EINVAL (no name), GR_ENOENT (no such library is loaded),
+ *          GR_ENOTSUP (libc, an allocator, this library), GR_ELIMIT.
+ * Threads: any.
+ */
+GR_API GR_MUST_CHECK int gr_trap_library(const char *name);
 
 /* Threads: any. */
 GR_API void gr_system_stats(gr_system *sys, gr_stats *out);

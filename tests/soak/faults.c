@@ -3,10 +3,10 @@
  * each other numbers, while half of them are made to fault, in every way that
  * is trapped and at every place where their code runs.
  *
- * What must hold: the sums of the other half (the even ones) are exact, each fault is reported
- * once, the memory is flat, and at the end nothing is left. The last line says
- * so, with the figures. Each kind of fault must come often enough, or the soak
- * has failed, too.
+ * What must hold: the sums of the other half (the even ones) are exact, each
+ * fault is reported once, the memory is flat, and at the end nothing is left.
+ * The last line says so, with the figures. Each kind of fault must come often
+ * enough, or the soak has failed, too.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -28,7 +28,7 @@ enum {
     ACTORS = BRANCHES * LEAVES,
     TICK_MS = 100,     /* each actor sends so often */
     ROUND_MS = 2,      /* each kind of fault comes so often ... */
-    STACK_ROUNDS = 20, /* ... endless recursion each so many of these */
+    STACK_ROUNDS = 20, /* ... stack overflows each so many of these */
     SECONDS_DEFAULT = 600,
     PER_MINUTE = 10000, /* of each kind, at least */
     STACK_PER_MINUTE = 1000,
@@ -75,7 +75,7 @@ typedef struct leaf {
 static void fault(fault_kind kind)
 {
     ADD(book.faults[kind], 1);
-    fault_do(kind);
+    fault_now(kind);
     ADD(book.wrong, 1); /* it was survived */
 }
 
@@ -296,11 +296,16 @@ failed(run *r, const char *format, ...)
     va_end(args);
 }
 
+static bool is_overflow(int kind)
+{
+    return kind == FAULT_RECURSE || kind == FAULT_LARGE_FRAME;
+}
+
 /* One of each kind, to some of those that are not steady. */
 static void send_faults(run *r, int64_t round)
 {
     for (int kind = 0; kind < FAULT_KINDS; kind++) {
-        if (kind == FAULT_STACK && round % STACK_ROUNDS != 0) {
+        if (is_overflow(kind) && round % STACK_ROUNDS != 0) {
             continue;
         }
         const uint32_t to = 1 + 2 * gri_rng_below(&r->rng, ACTORS / 2);
@@ -383,7 +388,7 @@ static void check_faults(run *r)
         const uint64_t n = GET(book.faults[kind]);
         const uint64_t wanted =
             (uint64_t)r->seconds *
-            (kind == FAULT_STACK ? STACK_PER_MINUTE : PER_MINUTE) / 60;
+            (is_overflow(kind) ? STACK_PER_MINUTE : PER_MINUTE) / 60;
         if (n < wanted) {
             failed(r, "%s came %" PRIu64 " times, not %" PRIu64,
                    fault_name((fault_kind)kind), n, wanted);
@@ -468,7 +473,7 @@ int main(int argc, char **argv)
     run r = {.seconds = argc > 1 ? strtol(argv[1], NULL, 10) : SECONDS_DEFAULT};
     r.rng.state = gri_rng_entropy();
     audit before;
-    if (r.seconds < 1 || !fault_ready() || !audit_take(&before)) {
+    if (r.seconds < 1 || !audit_take(&before)) {
         (void)fprintf(stderr, "usage: soak-faults [SECONDS]\n");
         return 2;
     }

@@ -1,0 +1,119 @@
+/* base/text.c - see text.h. */
+#include "base/text.h"
+
+#include <elf.h>
+#include <link.h>
+#include <string.h>
+
+/* ---- objects ------------------------------------------------------------ */
+
+typedef struct search {
+    uintptr_t at;
+    gri_object *out;
+} search;
+
+static bool covers(const struct dl_phdr_info *info, const ElfW(Phdr) * segment,
+                   uintptr_t at)
+{
+    return segment->p_type == PT_LOAD &&
+           at - (info->dlpi_addr + segment->p_vaddr) < segment->p_memsz;
+}
+
+static int look_at(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    const search *s = arg;
+    (void)size;
+    bool found = false;
+    for (unsigned i = 0; i < info->dlpi_phnum && !found; i++) {
+        found = covers(info, &info->dlpi_phdr[i], s->at);
+    }
+    if (!found) {
+        return 0;
+    }
+    s->out->name = info->dlpi_name;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_X) == 0) {
+            continue;
+        }
+        if (s->out->n == GRI_OBJECT_SPANS) {
+            return -1;
+        }
+        const uintptr_t from = info->dlpi_addr + segment->p_vaddr;
+        s->out->spans[s->out->n++] = (gri_span){from, from + segment->p_memsz};
+    }
+    return 1;
+}
+
+bool gri_object_of(uintptr_t at, gri_object *out)
+{
+    search s = {at, out};
+    *out = (gri_object){.n = 0};
+    return dl_iterate_phdr(look_at, &s) == 1;
+}
+
+/* ---- functions ---------------------------------------------------------- */
+
+/* libgcc's, which has no header for it. */
+struct dwarf_eh_bases {
+    void *text, *data, *function;
+};
+extern const uint8_t *_Unwind_Find_FDE(void *pc, struct dwarf_eh_bases *bases);
+
+/*
+ * An entry of the unwind tables: its length, the distance back to what it has
+ * in common with others, where its function begins, how long that is, and what
+ * happens to the stack pointer, instruction by instruction. The addresses' form
+ * may vary, but in what compilers and assemblers write for C on Linux.
+ */
+enum {
+    COMMON_AT = 4,        /* the distance, counted from here */
+    LENGTH_AT = 12,       /* of the function */
+    EXTRA_AT = 16,        /* a length, then bytes that C does not use */
+    COMMON_TEXT_AT = 9,   /* in what is common: what else stands there */
+    FORM_PC_SDATA4 = 0x1b /* relative to itself, in four bytes */
+};
+
+static uint32_t word_at(const uint8_t *p)
+{
+    uint32_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* Whether the addresses have the usual form. */
+static bool is_usual(const uint8_t *entry)
+{
+    const uint8_t *common = entry + COMMON_AT - word_at(entry + COMMON_AT);
+    const uint8_t *p = common + COMMON_TEXT_AT;
+    if (memcmp(p, "zR", 3) != 0) {
+        return false;
+    }
+    p += 3;
+    /* Two factors, a register and the length of the rest: a byte each, unless
+     * their highest bit says more. */
+    for (unsigned i = 0; i < 4; i++) {
+        while ((*p++ & 0x80) != 0) {
+        }
+    }
+    return *p == FORM_PC_SDATA4;
+}
+
+bool gri_function_of(uintptr_t at, gri_span *out, bool *is_bare)
+{
+    struct dwarf_eh_bases bases;
+    const uint8_t *entry = _Unwind_Find_FDE((void *)at, &bases);
+    if (entry == NULL || !is_usual(entry)) {
+        return false;
+    }
+    out->from = (uintptr_t)bases.function;
+    out->to = out->from + word_at(entry + LENGTH_AT);
+    if (is_bare != NULL) {
+        const uint8_t *end = entry + COMMON_AT + word_at(entry);
+        *is_bare = true;
+        for (const uint8_t *p = entry + EXTRA_AT; p < end; p++) {
+            *is_bare = *is_bare && *p == 0; /* 0: no operation */
+        }
+    }
+    return true;
+}
