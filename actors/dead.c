@@ -258,6 +258,7 @@ int gr_unhandled(gr_actor *self, const gr_msg *msg)
     if (m->kind == GRI_MSG_USER || m->kind == GRI_MSG_TIMER) {
         /* It was counted as handled when it was given; it was not. */
         GRI_UNTALLY(self->ctx, handled);
+        gri_count_callback(self->ctx); /* else two would look like one */
         gri_bury(self->ctx, gri_pid_of(self), m, GRI_WHY_UNHANDLED);
     }
     return 0;

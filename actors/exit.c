@@ -207,6 +207,7 @@ void gri_end_run(gr_actor *self)
     gr_exit_reason why;
     (void)read_reason(self, &why); /* it says "no memory", too */
     if (self->begun && b != NULL && b->terminate != NULL) {
+        gri_count_callback(ctx);
         b->terminate(self, self->state, &why);
     }
     gri_lent_end(ctx); /* terminate's, or of a handler that failed */

@@ -63,7 +63,8 @@ static int fill_opts(gr_system_opts *o)
     o->arena_max = o->arena_max != 0 ? o->arena_max : GR_ARENA_MAX_DEFAULT;
     o->asks_max = o->asks_max != 0 ? o->asks_max : GR_ASKS_MAX_DEFAULT;
     o->timers_max = o->timers_max != 0 ? o->timers_max : GR_TIMERS_MAX_DEFAULT;
-    bool good = o->workers <= GR_WORKERS_MAX &&
+    const bool good_watch = gri_watch_fill_opts(o);
+    bool good = good_watch && o->workers <= GR_WORKERS_MAX &&
                 o->mailbox_soft <= o->mailbox_hard &&
                 o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
                 o->actors_max <= INT32_MAX && o->message_max >= 64;
@@ -97,7 +98,10 @@ static int start_workers(gr_system *sys)
     gri_cache_init(&sys->stop_cache, &sys->depot);
     gri_ctx_init(&sys->stop_ctx, sys, NULL, &sys->stop_cache,
                  ++sys->context_ids);
-    int rc = gri_sched_start(&sys->sched, users);
+    int rc = gri_watch_init(sys);
+    if (rc == 0) {
+        rc = gri_sched_start(&sys->sched, users);
+    }
     free(users);
     return rc;
 }
@@ -114,6 +118,7 @@ void gri_system_free(gr_system *sys)
     for (unsigned i = 0; sys->sides != NULL && i < sys->sched.n; i++) {
         gri_msgpack_free(&sys->sides[i].ctx);
     }
+    gri_watch_fini(sys);
     gri_lanes_fini(sys); /* what it frees may want the scheduler's timers */
     gri_sched_fini(&sys->sched);
     gri_table_fini(sys);
@@ -161,7 +166,8 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
         goto no_table;
     }
     rc = gri_sched_init(&sys->sched, &gri_actor_ops, &sys->clock,
-                        sys->opts.workers, processors(), sys->opts.seed);
+                        sys->opts.workers, sys->opts.spares_max, processors(),
+                        sys->opts.seed);
     if (rc < 0) {
         goto no_sched;
     }
@@ -234,6 +240,7 @@ void gr_system_stats(gr_system *sys, gr_stats *out)
     (void)pthread_mutex_unlock(&sys->lock);
     gri_counters_add(&sum, &sys->foreign);
     gri_counters_add(&sum, &sys->stop_ctx.counters);
+    gri_watch_stats(sys, &sum, &stats);
     stats.sent = value_of(&sum.sent);
     stats.handled = value_of(&sum.handled);
     stats.dead_letters = value_of(&sum.dead_letters);

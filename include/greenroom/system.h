@@ -37,6 +37,16 @@ typedef struct gr_system_opts {
     uint32_t timers_max;    /* an actor; 0: GR_TIMERS_MAX_DEFAULT */
     gr_grade grade;         /* of behaviours that say nothing */
     gr_limits limits;       /* likewise */
+    int64_t turn_warn_ms;   /* a turn that lasts longer is reported, once;
+                               0: GR_TURN_WARN_MS_DEFAULT; GR_FOREVER: none is */
+    uint32_t spares_max;    /* workers that may be started in addition, while
+                               turns last too long; together not more than
+                               GR_WORKERS_MAX; 0: GR_SPARES_MAX_DEFAULT;
+                               GR_SPARES_NONE: none */
+    int watch_signal;       /* a real-time signal by which the stack of a turn
+                               that lasts too long is taken; 0: SIGRTMAX - 8, if
+                               the program has no handler for it; GR_SIGNAL_NONE:
+                               none, and reports have no stack and no tag */
 } gr_system_opts;
 
 #define GR_WORKERS_MAX          64u
@@ -47,12 +57,17 @@ typedef struct gr_system_opts {
 #define GR_ARENA_MAX_DEFAULT    ((size_t)64 << 20)
 #define GR_ASKS_MAX_DEFAULT     100000u
 #define GR_TIMERS_MAX_DEFAULT   100000u
+#define GR_TURN_WARN_MS_DEFAULT 100
+#define GR_SPARES_MAX_DEFAULT   4u
+#define GR_SPARES_NONE          UINT32_MAX
+#define GR_SIGNAL_NONE          (-1)
 
 /*
  * Starts a system. Several may run in one process; they share nothing.
  * Owns:    gives *out, which ends with gr_system_stop.
  * Errors:  GR_EINVAL (over GR_WORKERS_MAX; soft above hard; actors_max below
- *          16 or above 2^31 - 1, message_max below 64), GR_ENOMEM,
+ *          16 or above 2^31 - 1, message_max below 64; turn_warn_ms below
+ *          GR_FOREVER; watch_signal is not a real-time signal), GR_ENOMEM,
  *          GR_EIO (no thread).
  * Threads: any that is not a worker of a system.
  */
@@ -155,6 +170,12 @@ typedef struct gr_stats {
     uint64_t steals;       /* times a worker took work from another */
     uint64_t parks;        /* times a worker went to sleep */
     uint64_t redirected;   /* sent on by GR_FULL_REDIRECT (each once in sent) */
+    uint64_t long_turns;   /* turns beyond turn_warn_ms */
+    uint64_t deadlines;    /* callbacks beyond handler_max_ms */
+    uint64_t spares_lent;  /* times a spare worker went into service */
+    uint64_t spares_missed; /* times there were too few of them */
+    uint32_t spares;        /* in service now */
+    uint32_t spares_most;   /* in service at a time, at most */
 } gr_stats;
 
 /* Threads: any. */
