@@ -350,6 +350,7 @@ continue_with(gr_actor *self, gri_ask *ask, gr_msg *msg)
     gr_continuation then = ask->then;
     free(ask);
     self->ctx->current = msg;
+    gri_count_callback(self->ctx);
     /* The token stands where the ref was: the ref's work is done. */
     gri_msg_trailer(msg)->ref = then.token;
     int rc = then.fn(self, self->state, msg);

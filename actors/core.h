@@ -45,6 +45,8 @@ typedef struct gri_msgpack gri_msgpack;
 typedef struct gri_counters {
     _Atomic(uint64_t) sent, handled, dead_letters, dropped, late_replies,
         refused, slowed, redirected, spawned, exited, failed, trapped;
+    _Atomic(uint64_t) callbacks; /* those that `handled` does not tell apart:
+                                    see watchdog.c */
 } gri_counters;
 
 #define GRI_TALLY(ctx, what)                                                   \
@@ -175,6 +177,11 @@ static inline void gri_set_behavior(gr_actor *self, const gr_behavior *b)
 
 _Static_assert(sizeof(struct gr_actor) == 128, "an actor is two cache lines");
 
+/* A word for each slot: how long a callback of its run may take, and whether
+ * one took longer; see watchdog.c. */
+typedef _Atomic(uint64_t) gri_deadline_word;
+typedef struct gri_watched gri_watched;
+
 /* A thing to call at exit. */
 typedef struct gri_hook {
     struct gri_hook *next;
@@ -282,8 +289,9 @@ struct gr_system {
     _Atomic(const gri_route *) route;
     _Atomic(void *) net;
     _Atomic(gri_part *) part;
-    gri_drops *drops;           /* of each slot, like them */
-    gri_account *accounts;      /* likewise */
+    _Atomic(gri_deadline_word *) deadlines; /* NULL: no actor has had one yet */
+    gri_drops *drops;                       /* of each slot, like them */
+    gri_account *accounts;                  /* likewise */
     _Atomic(uint64_t) *parents; /* likewise: whose spawn it was, by its id */
     gri_listeners dead_watchers, crash_watchers;
     gri_crashes *crashes;
@@ -324,6 +332,8 @@ struct gr_system {
 
     /* Deterministic mode: turns since the clock last moved. */
     unsigned sim_busy;
+
+    gri_watched *watched; /* watchdog.c; NULL in deterministic mode */
 
     /* The thread that stops the system. */
     gri_ctx stop_ctx;

@@ -86,7 +86,7 @@ static void dead_letter(gri_ctx *ctx, gr_pid to, gr_pid from, const gr_msg *msg,
     bool watched =
         atomic_load_explicit(&sys->dead_watchers.any, memory_order_relaxed);
     if (gri_is_doubling(n)) {
-        gri_note(ctx, GRI_EVENT_DEAD_LETTER, to.id, n, 0);
+        gri_record_event(ctx, GRI_EVENT_DEAD_LETTER, to.id, n, 0);
     }
     bool logged = gri_is_doubling(n) && sys->log.level >= GR_LOG_WARN;
     if (!watched && !logged) {
@@ -211,6 +211,7 @@ int gr_unhandled(gr_actor *self, const gr_msg *msg)
     if (m->kind == GRI_MSG_USER || m->kind == GRI_MSG_TIMER) {
         /* It was counted as handled when it was given; it was not. */
         GRI_UNTALLY(self->ctx, handled);
+        gri_count_callback(self->ctx); /* else two would look like one */
         gri_bury(self->ctx, gri_pid_of(self), m, GRI_WHY_UNHANDLED);
     }
     return 0;

@@ -138,8 +138,8 @@ static bool is_failure(const gr_exit_reason *why)
 
 static void report_failure(gr_actor *self, const gr_exit_reason *why)
 {
-    gri_note(self->ctx, GRI_EVENT_CRASH, gri_pid_of(self).id, why->kind,
-             (uint64_t)why->code);
+    gri_record_event(self->ctx, GRI_EVENT_CRASH, gri_pid_of(self).id, why->kind,
+                     (uint64_t)why->code);
     gri_crash_make(self, why);
 }
 
@@ -171,6 +171,7 @@ GRI_CALLS_ACTORS static void call_terminate(gr_actor *self,
     const gr_behavior *b = gri_behavior(self);
     if (self->begun && b != NULL && b->terminate != NULL) {
         self->begun = false;
+        gri_count_callback(self->ctx);
         b->terminate(self, self->state, why);
     }
 }

@@ -133,6 +133,20 @@ begin_lane(gri_ctx *ctx, gr_actor *slot, uint32_t run, const gr_mailbox *box,
     return gri_lane_begin(ctx, slot, run, &all);
 }
 
+/* How long a callback may take: the limit of the spawn, else the behaviour's,
+ * else the system's; 0: as long as it likes. */
+static int64_t deadline_of(const gr_system *sys, const gri_spawn *how)
+{
+    if (how->behavior == NULL) {
+        return 0; /* a thread's own code */
+    }
+    const int64_t own = how->limits != NULL ? how->limits->handler_max_ms : 0;
+    return own != 0 ? own
+           : how->behavior->limits.handler_max_ms != 0
+               ? how->behavior->limits.handler_max_ms
+               : sys->opts.limits.handler_max_ms;
+}
+
 /* What senders look at: the mailbox of the spawn, else the behaviour's, else
  * the system's; published with the run. Errors: GR_ENOMEM. */
 static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
@@ -203,6 +217,10 @@ static int publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
 {
     gr_system *sys = slot->sys;
     GR_TRY(set_bounds(ctx, slot, how, run));
+    const int64_t deadline_ms = deadline_of(sys, how);
+    if (deadline_ms > 0) {
+        GR_TRY(gri_deadline_begin(slot, run, deadline_ms));
+    }
     if (lifted != NULL) {
         lift_bounds(slot, lifted);
     }
@@ -416,8 +434,9 @@ static int spawn_far(gr_actor *self, const gr_behavior *behavior,
     gr_pid pid = GR_NOBODY;
     gr_ref ref = {0};
     const gr_mailbox *box = &opts->mailbox;
-    if (opts->ack || opts->grade != GR_GRADE_DEFAULT || box->soft != 0 || box->hard != 0 ||
-        box->full != GR_FULL_FAIL || box->urgent != 0) {
+    if (opts->ack || opts->grade != GR_GRADE_DEFAULT || box->soft != 0 ||
+        box->hard != 0 || box->full != GR_FULL_FAIL || box->urgent != 0 ||
+        opts->limits.handler_max_ms != 0) {
         return GR_ENOTSUP; /* the question to the agent has no room for them */
     }
     gr_value args = gr_list_of(opts->args.items, opts->args.n);
@@ -463,6 +482,7 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
         .name = opts->name,
         .mailbox = &opts->mailbox,
         .grade = opts->grade,
+        .limits = &opts->limits,
         .parent = gri_pid_of(self),
         .link = opts->link,
         .ack = opts->ack,

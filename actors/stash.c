@@ -89,6 +89,7 @@ int gr_stash(gr_actor *self, const gr_msg *msg)
     }
     ext->arena_used += size;
     s->count++;
+    gri_count_callback(self->ctx); /* as it is not counted as handled */
     if (m->kind == GRI_MSG_USER) {
         GRI_UNTALLY(self->ctx, handled);
     } else {

@@ -298,7 +298,7 @@ int gr_system_stop(gr_system *sys, int64_t deadline_ms)
 {
     stopper s = {.sys = sys};
     s.deadline_ns = gri_deadline(&sys->clock, deadline_ms);
-    gri_note(&sys->stop_ctx, GRI_EVENT_STOP, 0, 0, 0);
+    gri_record_event(&sys->stop_ctx, GRI_EVENT_STOP, 0, 0, 0);
     gri_recorder_state(&sys->recorder, GRI_REC_STOPS);
     bool all = stop_actors(&s) && wait_threads(sys);
     free(s.list);

@@ -68,7 +68,8 @@ static int fill_opts(gr_system_opts *o)
     o->timers_max = o->timers_max != 0 ? o->timers_max : GR_TIMERS_MAX_DEFAULT;
     o->crashes_kept =
         o->crashes_kept != 0 ? o->crashes_kept : GR_CRASHES_KEPT_DEFAULT;
-    bool good = o->workers <= GR_WORKERS_MAX &&
+    const bool good_watch = gri_watch_fill_opts(o);
+    bool good = good_watch && o->workers <= GR_WORKERS_MAX &&
                 o->mailbox_soft <= o->mailbox_hard &&
                 o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
                 o->actors_max <= INT32_MAX && o->message_max >= 64 &&
@@ -106,7 +107,10 @@ static int start_workers(gr_system *sys)
     gri_ctx_init(&sys->stop_ctx, sys, NULL, &sys->stop_cache,
                  ++sys->context_ids);
     gri_guard_prepare();
-    int rc = gri_sched_start(&sys->sched, users);
+    int rc = gri_watch_init(sys);
+    if (rc == 0) {
+        rc = gri_sched_start(&sys->sched, users);
+    }
     free(users);
     return rc;
 }
@@ -120,6 +124,7 @@ void gri_system_free(gr_system *sys)
     for (unsigned i = 0; sys->sides != NULL && i < sys->sched.n; i++) {
         gri_msgpack_free(&sys->sides[i].ctx);
     }
+    gri_watch_fini(sys);
     gri_lanes_fini(sys); /* what it frees may want the scheduler's timers */
     gri_sched_fini(&sys->sched);
     gri_recorder_fini(&sys->recorder);
@@ -177,7 +182,8 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
         goto no_recorder;
     }
     rc = gri_sched_init(&sys->sched, &gri_actor_ops, &sys->clock,
-                        sys->opts.workers, processors(), sys->opts.seed);
+                        sys->opts.workers, sys->opts.spares_max, processors(),
+                        sys->opts.seed);
     if (rc < 0) {
         goto no_sched;
     }
@@ -254,6 +260,7 @@ void gr_system_stats(gr_system *sys, gr_stats *out)
     (void)pthread_mutex_unlock(&sys->lock);
     gri_counters_add(&sum, &sys->foreign);
     gri_counters_add(&sum, &sys->stop_ctx.counters);
+    gri_watch_stats(sys, &sum, &stats);
     stats.sent = value_of(&sum.sent);
     stats.handled = value_of(&sum.handled);
     stats.dead_letters = value_of(&sum.dead_letters);

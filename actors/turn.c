@@ -21,6 +21,7 @@ enum {
 
 static gri_take on_start(gr_actor *self, gr_msg *msg)
 {
+    gri_count_callback(self->ctx);
     gri_begin_run(self, msg);
     return GRI_TAKE_DONE;
 }
@@ -129,6 +130,7 @@ GRI_CALLS_ACTORS static __attribute__((noinline)) void give(gr_actor *self,
                                                             gr_msg *msg)
 {
     const bool is_timer = msg->kind == GRI_MSG_TIMER;
+    gri_count_callback(self->ctx);
     if (is_timer) { /* it becomes a message only now */
         GRI_TALLY(self->ctx, sent);
         count_handled(self, msg);
@@ -151,6 +153,8 @@ static bool is_killed(gr_actor *self)
     if (atomic_load_explicit(&self->over, memory_order_relaxed) ==
         gri_over_mark(self->now)) {
         why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ELIMIT, "mailbox full"};
+    } else if (gri_deadline_missed(self)) {
+        why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ETIMEOUT, "handler deadline"};
     }
     /* Only what was killed itself ends without terminate: not what is linked to
      * it, and hears of it as of any other end. */
@@ -336,6 +340,7 @@ void gri_given_again(gr_actor *self, gr_msg *msg, bool ended)
 /* Gives a message again that was in the stash, and ends it. */
 GRI_CALLS_ACTORS static void give_again(gr_actor *self, gr_msg *msg)
 {
+    gri_count_callback(self->ctx);
     if (msg->kind == GRI_MSG_USER || msg->kind == GRI_MSG_TIMER) {
         GRI_TALLY(self->ctx, handled);
     }
@@ -487,4 +492,7 @@ const gri_sched_ops gri_actor_ops = {
     .fired = timer_fired,
     .trap = &gri_guard_ops,
     .faulted = gri_faulted,
+    .watched = gri_watch_look,
+    .short_of_spares = gri_watch_short,
+    .note = gri_watch_note,
 };

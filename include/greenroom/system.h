@@ -41,6 +41,16 @@ typedef struct gr_system_opts {
     const char *recorder;   /* the flight recorder's file, in which %p is the
                                process and %% a percent sign; what stood there
                                becomes FILE.1. NULL: it is in memory only */
+    int64_t turn_warn_ms;   /* a turn that lasts longer is reported, once;
+                               0: GR_TURN_WARN_MS_DEFAULT; GR_FOREVER: none is */
+    uint32_t spares_max;    /* workers that may be started in addition, while
+                               turns last too long; together not more than
+                               GR_WORKERS_MAX; 0: GR_SPARES_MAX_DEFAULT;
+                               GR_SPARES_NONE: none */
+    int watch_signal;       /* a real-time signal by which the stack of a turn
+                               that lasts too long is taken; 0: SIGRTMAX - 8, if
+                               the program has no handler for it; GR_SIGNAL_NONE:
+                               none, and reports have no stack and no tag */
 } gr_system_opts;
 
 #define GR_WORKERS_MAX          64u
@@ -53,15 +63,20 @@ typedef struct gr_system_opts {
 #define GR_TIMERS_MAX_DEFAULT   100000u
 #define GR_CRASHES_KEPT_DEFAULT 64u
 #define GR_CRASHES_KEPT_MAX     65536u
+#define GR_TURN_WARN_MS_DEFAULT 100
+#define GR_SPARES_MAX_DEFAULT   4u
+#define GR_SPARES_NONE          UINT32_MAX
+#define GR_SIGNAL_NONE          (-1)
 
 /*
  * Starts a system. Several may run in one process; they share nothing.
  * Owns:    gives *out, which ends with gr_system_stop.
  * Errors:  GR_EINVAL (over GR_WORKERS_MAX; soft above hard; actors_max below
  *          16 or above 2^31 - 1, message_max below 64, crashes_kept over
- *          GR_CRASHES_KEPT_MAX; recorder too long), GR_ENOMEM, GR_EIO (no
- *          thread; or the recorder's file cannot be made, and the log says why).
- * Threads: any that is not a worker of a system.
+ *          GR_CRASHES_KEPT_MAX; turn_warn_ms below GR_FOREVER; watch_signal is
+ *          not a real-time signal; recorder too long), GR_ENOMEM, GR_EIO (no
+ *          thread; or the recorder's file cannot be made, and the log says
+ * why). Threads: any that is not a worker of a system.
  */
 GR_API GR_MUST_CHECK int gr_system_start(const gr_system_opts *opts,
                                          gr_system **out);
@@ -121,9 +136,9 @@ typedef struct gr_main_opts {
  * returned an error or the system did not stop in time; a positive result of
  * app is the exit status. The environment variables GREENROOM_WORKERS,
  * GREENROOM_SEED, GREENROOM_LOG (error, warn, info, debug) and
- * GREENROOM_RECORDER (a path) override the options; one that makes no sense is status 2 and a line, before app runs.
- * Call it first in main: a child node starts here and never comes back to the
- * program's own code before it.
+ * GREENROOM_RECORDER (a path) override the options; one that makes no sense is
+ * status 2 and a line, before app runs. Call it first in main: a child node
+ * starts here and never comes back to the program's own code before it.
  *
  * SIGINT, SIGTERM or SIGHUP asks the app to stop, as gr_stop does. When it has
  * returned and the system has stopped, the process dies of that signal (the
@@ -174,6 +189,12 @@ typedef struct gr_stats {
     uint64_t redirected;   /* sent on by GR_FULL_REDIRECT (each once in sent) */
     uint64_t trapped;      /* faults of actors' code that ended no more than the
                               actor */
+    uint64_t long_turns;   /* turns beyond turn_warn_ms */
+    uint64_t deadlines;    /* callbacks beyond handler_max_ms */
+    uint64_t spares_lent;  /* times a spare worker went into service */
+    uint64_t spares_missed; /* times there were too few of them */
+    uint32_t spares;        /* in service now */
+    uint32_t spares_most;   /* in service at a time, at most */
 } gr_stats;
 
 /*
