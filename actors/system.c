@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "actors/internal.h"
+#include "actors/jobs.h"
 #include "actors/lane.h"
 
 void gri_ctx_init(gri_ctx *ctx, gr_system *sys, gri_worker *worker,
@@ -63,10 +64,18 @@ static int fill_opts(gr_system_opts *o)
     o->arena_max = o->arena_max != 0 ? o->arena_max : GR_ARENA_MAX_DEFAULT;
     o->asks_max = o->asks_max != 0 ? o->asks_max : GR_ASKS_MAX_DEFAULT;
     o->timers_max = o->timers_max != 0 ? o->timers_max : GR_TIMERS_MAX_DEFAULT;
-    bool good = o->workers <= GR_WORKERS_MAX &&
-                o->mailbox_soft <= o->mailbox_hard &&
-                o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
-                o->actors_max <= INT32_MAX && o->message_max >= 64;
+    bool good = true;
+    for (unsigned i = 0; i < GR_JOB_LANES; i++) {
+        gr_job_limits *max = &o->jobs[i];
+        max->threads =
+            max->threads != 0 ? max->threads : GR_JOB_THREADS_DEFAULT;
+        max->queue = max->queue != 0 ? max->queue : GR_JOB_QUEUE_DEFAULT;
+        good = good && max->threads <= GR_JOB_THREADS_MAX;
+    }
+    good = good && o->workers <= GR_WORKERS_MAX &&
+           o->mailbox_soft <= o->mailbox_hard && o->mailbox_hard <= INT32_MAX &&
+           o->actors_max >= 16 && o->actors_max <= INT32_MAX &&
+           o->message_max >= 64;
     return good ? 0 : GR_EINVAL;
 }
 
@@ -104,6 +113,7 @@ static int start_workers(gr_system *sys)
 
 void gri_system_free(gr_system *sys)
 {
+    gri_jobs_fini(sys);
     gri_names_fini(sys);
     gri_map_fini(&sys->waits);
     while (sys->dead_watchers != NULL) {
@@ -167,7 +177,10 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
     }
     init_locks(sys);
     gri_reap_init(sys);
-    rc = start_workers(sys);
+    rc = gri_jobs_init(sys);
+    if (rc == 0) {
+        rc = start_workers(sys);
+    }
     if (rc < 0) {
         gri_system_free(sys);
         return rc;

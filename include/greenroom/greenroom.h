@@ -6,6 +6,7 @@
 #include <greenroom/actor.h>
 #include <greenroom/base.h>
 #include <greenroom/error.h>
+#include <greenroom/job.h>
 #include <greenroom/message.h>
 #include <greenroom/node.h>
 #include <greenroom/sim.h>

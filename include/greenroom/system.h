@@ -3,6 +3,7 @@
 #define GREENROOM_SYSTEM_H
 
 #include <greenroom/actor.h>
+#include <greenroom/job.h>
 
 GR_BEGIN_DECLS
 
@@ -37,6 +38,7 @@ typedef struct gr_system_opts {
     uint32_t timers_max;    /* an actor; 0: GR_TIMERS_MAX_DEFAULT */
     gr_grade grade;         /* of behaviours that say nothing */
     gr_limits limits;       /* likewise */
+    gr_job_limits jobs[GR_JOB_LANES]; /* .jobs = {[GR_JOB_LONG] = {...}} */
 } gr_system_opts;
 
 #define GR_WORKERS_MAX          64u
@@ -52,7 +54,8 @@ typedef struct gr_system_opts {
  * Starts a system. Several may run in one process; they share nothing.
  * Owns:    gives *out, which ends with gr_system_stop.
  * Errors:  GR_EINVAL (over GR_WORKERS_MAX; soft above hard; actors_max below
- *          16 or above 2^31 - 1, message_max below 64), GR_ENOMEM,
+ *          16 or above 2^31 - 1, message_max below 64, more threads of a lane
+ *          than GR_JOB_THREADS_MAX), GR_ENOMEM,
  *          GR_EIO (no thread).
  * Threads: any that is not a worker of a system.
  */
@@ -63,8 +66,8 @@ GR_API GR_MUST_CHECK int gr_system_start(const gr_system_opts *opts,
  * Stops it: actors in reverse order of their start, then the workers, then its
  * memory. What does not stop within deadline_ms is killed, and named in the
  * log. Thread actors must be detached, or told and detaching.
- * Errors:  GR_ETIMEOUT: a callback never returned, or a thread actor is still
- *          attached; the log names it, the system's memory stays.
+ * Errors:  GR_ETIMEOUT: a callback or a job never returned, or a thread actor
+ *          is still attached; the log names it, the system's memory stays.
  * Threads: any that is not a worker of it. Once.
  */
 GR_API GR_MUST_CHECK int gr_system_stop(gr_system *sys, int64_t deadline_ms);
