@@ -7,6 +7,7 @@
 
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/limits.h"
 #include "mailbox/near.h"
 
 static const char *why_text(gri_why why)
@@ -81,8 +82,7 @@ static bool watcher_at(gr_system *sys, unsigned i, gr_pid *out)
 static void give_report(gri_ctx *ctx, gr_pid watcher, gr_msg *report)
 {
     gr_actor *slot = gri_slot_of(ctx->sys, watcher);
-    /* relaxed: set before the run was published. */
-    uint32_t soft = atomic_load_explicit(&slot->soft, memory_order_relaxed);
+    uint32_t soft = gri_soft_of(slot);
     if (soft == 0) { /* its mail waits in a lane */
         report->flags |= GRI_MSG_NO_REPORT;
         if (gri_lane_offer(ctx, watcher, slot, report) < 0) {
@@ -205,6 +205,9 @@ static void answer_end(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
 
 void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
 {
+    if (msg->kind == GRI_MSG_METERED) {
+        gri_limit_discharge(gri_slot_of(ctx->sys, to), msg);
+    }
     switch ((gri_msg_kind)msg->kind) {
     case GRI_MSG_USER:
         dead_letter(ctx, to, msg->from, msg, why);
@@ -244,6 +247,7 @@ void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
     case GRI_MSG_DEMONITOR:
     case GRI_MSG_EXIT:
     case GRI_MSG_DOWN:
+    case GRI_MSG_METERED:
     case GRI_MSG_NOP:
         break; /* nobody waits for these */
     }

@@ -44,11 +44,19 @@ int gri_table_init(gr_system *sys)
         (void)munmap(sys->drops, n * sizeof(gri_drops));
         return GR_ENOMEM;
     }
+    sys->meters = reserve(n * sizeof(gri_meter));
+    if (sys->meters == NULL) {
+        (void)munmap(sys->slots, n * sizeof(gr_actor));
+        (void)munmap(sys->drops, n * sizeof(gri_drops));
+        (void)munmap(sys->accounts, n * sizeof(gri_account));
+        return GR_ENOMEM;
+    }
     sys->free_slots = reserve(n * sizeof *sys->free_slots);
     if (sys->free_slots == NULL) {
         (void)munmap(sys->slots, n * sizeof(gr_actor));
         (void)munmap(sys->drops, n * sizeof(gri_drops));
         (void)munmap(sys->accounts, n * sizeof(gri_account));
+        (void)munmap(sys->meters, n * sizeof(gri_meter));
         return GR_ENOMEM;
     }
     sys->free_count = 0;
@@ -63,6 +71,7 @@ void gri_table_fini(gr_system *sys)
     (void)munmap(sys->slots, n * sizeof(gr_actor)); /* ours: cannot fail */
     (void)munmap(sys->drops, n * sizeof(gri_drops));
     (void)munmap(sys->accounts, n * sizeof(gri_account));
+    (void)munmap(sys->meters, n * sizeof(gri_meter));
     (void)munmap(sys->free_slots, n * sizeof *sys->free_slots);
 }
 
@@ -85,6 +94,8 @@ static int add_slots(gr_system *sys)
         mprotect(sys->drops, (size_t)to * sizeof(gri_drops),
                  PROT_READ | PROT_WRITE) != 0 ||
         mprotect(sys->accounts, (size_t)to * sizeof(gri_account),
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->meters, (size_t)to * sizeof(gri_meter),
                  PROT_READ | PROT_WRITE) != 0 ||
         mprotect(sys->free_slots, (size_t)to * sizeof *sys->free_slots,
                  PROT_READ | PROT_WRITE) != 0) {
