@@ -85,6 +85,7 @@ static void init_locks(gr_system *sys)
     (void)pthread_mutex_init(&sys->lock, NULL);
     (void)pthread_mutex_init(&sys->names_lock, NULL);
     (void)pthread_mutex_init(&sys->slow_lock, NULL);
+    (void)pthread_mutex_init(&sys->circle_lock, NULL);
 }
 
 static int start_workers(gr_system *sys)
@@ -116,6 +117,7 @@ void gri_system_free(gr_system *sys)
     gri_jobs_fini(sys);
     gri_names_fini(sys);
     gri_map_fini(&sys->waits);
+    gri_map_fini(&sys->threads_waits);
     while (sys->dead_watchers != NULL) {
         gri_listener *l = sys->dead_watchers;
         sys->dead_watchers = l->next;
@@ -132,6 +134,7 @@ void gri_system_free(gr_system *sys)
     (void)pthread_mutex_destroy(&sys->lock); /* nobody holds them */
     (void)pthread_mutex_destroy(&sys->names_lock);
     (void)pthread_mutex_destroy(&sys->slow_lock);
+    (void)pthread_mutex_destroy(&sys->circle_lock);
     free(sys);
 }
 
