@@ -107,11 +107,12 @@ typedef enum gri_place {
 
 /* What gri_system_stop wants to know of an actor. */
 typedef enum gri_traits {
-    GRI_TENDED = 1,   /* its spawner, a supervisor, stops it */
-    GRI_SLOW_END = 2, /* its end can be seen: wait for it before the next */
-    GRI_SPILLED = 4,  /* its account has a second half, see account.h */
-    GRI_LANED = 8,    /* it has a lane, see lane.h: set by the spawner */
-    GRI_LIMITED = 64  /* it has a limit of memory, see limits.h: likewise */
+    GRI_TENDED = 1,    /* its spawner, a supervisor, stops it */
+    GRI_SLOW_END = 2,  /* its end can be seen: wait for it before the next */
+    GRI_SPILLED = 4,   /* its account has a second half, see account.h */
+    GRI_LANED = 8,     /* it has a lane, see lane.h: set by the spawner */
+    GRI_WAITING = 128, /* a thread's, from before its name is known: likewise */
+    GRI_LIMITED = 64   /* it has a limit of memory, see limits.h: likewise */
 } gri_traits;
 
 /* What the consumer is to do before the next message. One byte of bits: the

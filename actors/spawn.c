@@ -157,6 +157,7 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     unsigned traits = how->tended ? GRI_TENDED : 0;
     traits |= has_lane ? GRI_LANED : 0;
     traits |= memory_max != 0 ? GRI_LIMITED : 0;
+    traits |= how->thread != NULL ? GRI_WAITING : 0;
     if (how->behavior != NULL &&
         (how->behavior->terminate != NULL || how->behavior->trap_exit)) {
         traits |= GRI_SLOW_END;
