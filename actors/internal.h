@@ -182,9 +182,23 @@ gr_msg *gri_forward_begin(gr_actor *self, gr_pid to, gr_msg *msg);
 void gri_forward_end(gr_actor *self, gr_pid to, gr_msg *msg, gr_msg *copy,
                      int rc);
 
+/* limits.c: tells senders what a limited actor has. */
+void gri_meter_publish(const gri_ext *ext);
+/* So many bytes more of an actor's memory are used; or, as numbers wrap, less.
+ */
+static inline void gri_ext_use(gri_ext *ext, size_t size)
+{
+    ext->arena_used += size;
+    if (ext->meter != NULL) {
+        gri_meter_publish(ext);
+    }
+}
+
 /* blobs.c: a blob comes to an actor, which has an ext, or leaves it. */
 void gri_blob_add(gri_ext *ext, gr_blob *blob);
 void gri_blob_remove(gri_ext *ext, gr_blob *blob);
+/* One that is nobody's. NULL: no memory. */
+gr_blob *gri_blob_make(size_t size);
 
 /* ---- dead.c: what cannot be delivered ------------------------------------ */
 
@@ -399,6 +413,17 @@ void gri_drop_monitor(gr_actor *self, uint64_t ref);
 /* Reads the reason that an EXIT or DOWN carries. */
 bool gri_read_reason(const gr_msg *msg, gr_pid *from, gr_exit_reason *why);
 
+/* All of an ask but its message. Errors: as gr_ask. */
+int gri_ask_open(gr_actor *self, int64_t timeout_ms, gr_continuation then,
+                 uint64_t *ref_out);
+/* It waits for that job, and lets go of it at its end; NULL: nothing will come,
+ * and it is closed. */
+void gri_ask_of_job(gr_actor *self, uint64_t ref, gr_job *job);
+/* The same of a call: what is wrong with it, or its wait. Errors: as gr_call.
+ */
+int gri_call_check(gr_actor *self, gr_pid to, int64_t timeout_ms);
+int gri_call_end(gr_actor *self, int64_t deadline_ns, uint64_t ref,
+                 gr_pattern expect);
 gri_take gri_on_reply(gr_actor *self, gr_msg *msg);
 gri_take gri_on_ask_timeout(gr_actor *self, gr_msg *msg);
 void gri_asks_end(gr_actor *self);
@@ -480,6 +505,25 @@ gri_take gri_on_room_signal(gr_actor *self, gr_msg *msg);
 
 /* ---- thread.c ------------------------------------------------------------ */
 
+enum {
+    GRI_WAIT_WHAT_MAX = 48, /* bytes of a tag in words; longer ones are cut */
+    GRI_WAIT_PATH_MAX = 512 /* and of a circle */
+};
+
+/* What a thread waits for: see circle.h. */
+typedef struct gri_wait {
+    uint64_t id;           /* constant: the thread's actor */
+    _Atomic(uint64_t) ref; /* the thread's: of its wait; 0: it does not wait */
+    char told[GRI_WAIT_PATH_MAX]; /* the thread's: the last circle */
+
+    /* Under circle_lock. */
+    uint64_t edge; /* the ref of its edge; 0: it has none */
+    uint64_t to;   /* whose answer it waits for */
+    bool room;     /* it is room that it waits for */
+    char what[GRI_WAIT_WHAT_MAX];
+    char path[GRI_WAIT_PATH_MAX]; /* a circle that is to be told */
+} gri_wait;
+
 struct gri_thread {
     gri_ctx ctx;
     gri_cache cache;
@@ -489,6 +533,7 @@ struct gri_thread {
     gr_msg *saved_first, *saved_last; /* by link: received, not given yet */
     gr_msg *given;                    /* by the last wait; ends with the next */
     gri_map rooms; /* {receiver's id, 0}: it will tell us of room (room.c) */
+    gri_wait wait;
     bool watches_signals; /* gr_wait_stop: wakes when the count is not... */
     uint32_t signals;     /* ... this any more */
 };

@@ -7,6 +7,7 @@
 #include "actors/crash.h"
 #include "actors/guard.h"
 #include "actors/internal.h"
+#include "actors/jobs.h"
 #include "actors/lane.h"
 #include "actors/record.h"
 
@@ -68,13 +69,19 @@ static int fill_opts(gr_system_opts *o)
     o->timers_max = o->timers_max != 0 ? o->timers_max : GR_TIMERS_MAX_DEFAULT;
     o->crashes_kept =
         o->crashes_kept != 0 ? o->crashes_kept : GR_CRASHES_KEPT_DEFAULT;
-    const bool good_watch = gri_watch_fill_opts(o);
-    bool good = good_watch && o->workers <= GR_WORKERS_MAX &&
-                o->mailbox_soft <= o->mailbox_hard &&
-                o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
-                o->actors_max <= INT32_MAX && o->message_max >= 64 &&
-                o->crashes_kept <= GR_CRASHES_KEPT_MAX &&
-                (unsigned)o->grade <= GR_GRADE_PROCESS;
+    bool good = gri_watch_fill_opts(o);
+    for (unsigned i = 0; i < GR_JOB_LANES; i++) {
+        gr_job_limits *max = &o->jobs[i];
+        max->threads =
+            max->threads != 0 ? max->threads : GR_JOB_THREADS_DEFAULT;
+        max->queue = max->queue != 0 ? max->queue : GR_JOB_QUEUE_DEFAULT;
+        good = good && max->threads <= GR_JOB_THREADS_MAX;
+    }
+    good = good && o->workers <= GR_WORKERS_MAX &&
+           o->mailbox_soft <= o->mailbox_hard && o->mailbox_hard <= INT32_MAX &&
+           o->actors_max >= 16 && o->actors_max <= INT32_MAX &&
+           o->message_max >= 64 && o->crashes_kept <= GR_CRASHES_KEPT_MAX &&
+           (unsigned)o->grade <= GR_GRADE_PROCESS;
     return good ? 0 : GR_EINVAL;
 }
 
@@ -84,6 +91,7 @@ static void init_locks(gr_system *sys)
     (void)pthread_mutex_init(&sys->lock, NULL);
     (void)pthread_mutex_init(&sys->names_lock, NULL);
     (void)pthread_mutex_init(&sys->slow_lock, NULL);
+    (void)pthread_mutex_init(&sys->circle_lock, NULL);
 }
 
 static int start_workers(gr_system *sys)
@@ -117,10 +125,12 @@ static int start_workers(gr_system *sys)
 
 void gri_system_free(gr_system *sys)
 {
+    gri_jobs_fini(sys);
     gri_names_fini(sys);
     gri_map_fini(&sys->waits);
     gri_listeners_fini(&sys->dead_watchers);
     gri_listeners_fini(&sys->crash_watchers);
+    gri_map_fini(&sys->threads_waits);
     for (unsigned i = 0; sys->sides != NULL && i < sys->sched.n; i++) {
         gri_msgpack_free(&sys->sides[i].ctx);
     }
@@ -135,6 +145,7 @@ void gri_system_free(gr_system *sys)
     (void)pthread_mutex_destroy(&sys->lock); /* nobody holds them */
     (void)pthread_mutex_destroy(&sys->names_lock);
     (void)pthread_mutex_destroy(&sys->slow_lock);
+    (void)pthread_mutex_destroy(&sys->circle_lock);
     free(sys);
 }
 
@@ -189,7 +200,10 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
     }
     init_locks(sys);
     gri_reap_init(sys);
-    rc = start_workers(sys);
+    rc = gri_jobs_init(sys);
+    if (rc == 0) {
+        rc = start_workers(sys);
+    }
     if (rc < 0) {
         gri_system_free(sys);
         return rc;
