@@ -115,13 +115,19 @@ int gr_reply_error(gr_actor *self, const gr_msg *msg, int code,
 
 void gri_after_handler(gr_actor *self, gr_msg *msg)
 {
-    if ((msg->flags & GRI_MSG_LENT) != 0) {
-        msg->flags &= (uint16_t)~GRI_MSG_LENT;
+    const bool lent = (msg->flags & GRI_MSG_LENT) != 0;
+    if (lent) {
         gri_lent_end(self->ctx);
     }
     if ((msg->flags & (GRI_MSG_ASKED | GRI_MSG_KEPT | GRI_MSG_SAVED)) ==
         GRI_MSG_ASKED) {
         gri_answer_status(self->ctx, msg, GR_ENOREPLY);
+    }
+    if (lent) {
+        msg->flags &= (uint16_t)~GRI_MSG_LENT;
+        if (gri_is_host(self->sys)) {
+            gri_hosted_after(self, msg);
+        }
     }
 }
 
@@ -180,6 +186,9 @@ void gr_release(gr_actor *self, const gr_msg *kept)
         return;
     }
     gri_answer_status(self->ctx, m, GR_ENOREPLY);
+    if (gri_is_host(self->sys)) {
+        gri_hosted_released(self, m);
+    }
     self->ext->arena_used -= gri_kept_size(m);
     m->flags &= (uint16_t)~GRI_MSG_KEPT;
     if (m == self->outlet.head || m == self->ctx->current ||
@@ -386,7 +395,13 @@ gri_take gri_on_ask_timeout(gr_actor *self, gr_msg *msg)
 {
     gri_ask *ask = take_ask(self, gri_msg_ref(msg));
     if (ask != NULL) { /* else it was answered while this was on its way */
+        if (gri_is_host(self->sys)) {
+            gri_hosted_begins(self, NULL);
+        }
         continue_with(self, ask, msg);
+        if (gri_is_host(self->sys)) {
+            gri_hosted_after(self, NULL);
+        }
     }
     return GRI_TAKE_DONE;
 }

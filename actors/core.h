@@ -24,6 +24,8 @@
 #include <greenroom/sim.h>
 #include <greenroom/system.h>
 
+#include "actors/hosted.h"
+#include "actors/proxy.h"
 #include "actors/route.h"
 #include "base/assert.h"
 #include "base/clock.h"
@@ -116,7 +118,9 @@ typedef enum gri_traits {
     GRI_SLOW_END = 2,  /* its end can be seen: wait for it before the next */
     GRI_SPILLED = 4,   /* its account has a second half, see account.h */
     GRI_LANED = 8,     /* it has a lane, see lane.h: set by the spawner */
-    GRI_UNTRAPPED = 16 /* its grade is abort: set by the spawner */
+    GRI_UNTRAPPED = 16, /* its grade is abort: set by the spawner */
+    GRI_PROXY = 32,    /* it stands for a process, see proxy.h: likewise */
+    GRI_OWES_ACK = 64  /* of such a one: its spawner waits for a STARTED */
 } gri_traits;
 
 /* What the consumer is to do before the next message. One byte of bits: the
@@ -126,7 +130,8 @@ typedef enum gri_todo {
     GRI_DO_REPLAY = 2,   /* give what gr_unstash gave back */
     GRI_IS_NORMAL = 4,   /* beside EXIT: it is normal, without a word */
     GRI_IS_SHUTDOWN = 8, /* likewise, a shutdown */
-    GRI_IS_ENDING = 16   /* its end was reported, and goes on */
+    GRI_IS_ENDING = 16,  /* its end was reported, and goes on */
+    GRI_IS_PAUSED = 32   /* a proxy that takes no message, see proxy.c */
 } gri_todo;
 
 struct gr_actor {
@@ -282,6 +287,8 @@ struct gr_system {
     _Atomic(const gri_route *) route;
     _Atomic(void *) net;
     _Atomic(gri_part *) part;
+    _Atomic(gri_processes *) processes; /* see proxy.h */
+    gri_hosted *hosted; /* see hosted.h; NULL: a system as most are */
     gri_drops *drops;           /* of each slot, like them */
     gri_account *accounts;      /* likewise */
     _Atomic(uint64_t) *parents; /* likewise: whose spawn it was, by its id */

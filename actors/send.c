@@ -71,7 +71,7 @@ static __attribute__((noinline)) int send_elsewhere(gri_ctx *ctx, gr_pid to,
     if (gr_pid_is_nobody(to)) {
         return GR_EINVAL;
     }
-    if (gri_is_here(ctx->sys, to)) {
+    if (gri_is_here(ctx->sys, to) && !gri_is_outside(ctx->sys, to)) {
         GRI_TALLY(ctx, sent);
         gri_bury(ctx, to, msg, GRI_WHY_NOPROC);
         gri_msg_free(ctx->cache, msg);
@@ -147,8 +147,11 @@ static __attribute__((noinline)) int
 send_pressed(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg, bool *go)
 {
     uint32_t soft = bound_of(&slot->soft);
-    if (soft == 0) { /* no mailbox but one with a ring has such a bound */
-        *go = false;
+    if (soft == 0) { /* no mailbox but one with a ring has such a bound, and */
+        *go = false; /* one that is elsewhere: what it sends to itself, too */
+        if (gri_is_host(ctx->sys)) {
+            return send_far(ctx, to, msg);
+        }
         return gri_lane_send(ctx, to, slot, msg);
     }
     uint32_t depth = gri_inbox_depth(&slot->inbox, &slot->outlet, soft);
@@ -183,11 +186,13 @@ int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
 }
 
 /* Answers are signals to the inbox, and messages to who counts them. */
-static void count_reply(gri_ctx *ctx, const gr_msg *msg)
+static bool count_reply(gri_ctx *ctx, const gr_msg *msg)
 {
     if (msg->kind == GRI_MSG_REPLY) {
         GRI_TALLY(ctx, sent);
+        return !gri_is_host(ctx->sys);
     }
+    return true;
 }
 
 int gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg)
@@ -196,15 +201,19 @@ int gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     if (!gri_is_here(sys, to)) {
         int rc = gr_pid_is_nobody(to) ? GR_EINVAL : send_far(ctx, to, msg);
         if (rc < 0) {
-            count_reply(ctx, msg);
+            (void)count_reply(ctx, msg);
             gri_bury(ctx, to, msg, GRI_WHY_NOCONNECTION);
             gri_msg_free(ctx->cache, msg);
         }
         return rc;
     }
-    count_reply(ctx, msg);
+    /* An answer to oneself goes the way that the question came. */
+    const bool near = count_reply(ctx, msg);
     gr_actor *slot = gri_slot_of(sys, to);
-    if (slot == NULL || !gri_slot_lives(slot, gri_pid_run(to))) {
+    if (slot == NULL || !gri_slot_lives(slot, gri_pid_run(to)) || !near) {
+        if ((!near || gri_is_outside(sys, to)) && send_far(ctx, to, msg) == 0) {
+            return 0;
+        }
         gri_bury(ctx, to, msg, GRI_WHY_NOPROC);
         gri_msg_free(ctx->cache, msg);
         return 0;
@@ -418,6 +427,9 @@ int gr_forward(gr_actor *self, gr_pid to, const gr_msg *msg)
     copy->from = msg->from;
     copy->flags |= msg->flags & GRI_MSG_NO_REPORT;
     gri_msg_trailer(copy)->ref = asked ? gri_msg_ref(msg) : 0;
+    if (gri_is_host(ctx->sys) && (msg->flags & GRI_MSG_TRAILER) != 0) {
+        gri_msg_trailer(copy)->extra = gri_msg_trail(msg)->extra;
+    }
     if (asked) {
         copy->flags |= GRI_MSG_ASKED;
     }

@@ -41,6 +41,7 @@ static bool may_stash(const gr_msg *msg)
     case GRI_MSG_WAITER:
     case GRI_MSG_ROOM:
     case GRI_MSG_NOP:
+    case GRI_MSG_WAKE:
         break;
     }
     return false;

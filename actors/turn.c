@@ -68,6 +68,8 @@ gri_take gri_take_in(gr_actor *self, gr_msg *msg)
     case GRI_MSG_WAITER:
     case GRI_MSG_ROOM:
         return gri_on_room_signal(self, msg);
+    case GRI_MSG_WAKE:
+        return gri_is_proxy(self) ? GRI_TAKE_GIVE : GRI_TAKE_DONE;
     case GRI_MSG_KILL:
     case GRI_MSG_NOP:
         break;
@@ -133,7 +135,14 @@ GRI_CALLS_ACTORS static __attribute__((noinline)) void give(gr_actor *self,
         GRI_TALLY(self->ctx, sent);
         count_handled(self, msg);
     }
+    const bool own = is_timer && gri_is_host(self->sys);
+    if (own) {
+        gri_hosted_begins(self, NULL);
+    }
     call_and_rearm(self, msg);
+    if (own) {
+        gri_hosted_after(self, NULL);
+    }
 }
 
 /* True when the alert is for this run: it is over. */
@@ -151,6 +160,9 @@ static bool is_killed(gr_actor *self)
     if (atomic_load_explicit(&self->over, memory_order_relaxed) ==
         gri_over_mark(self->now)) {
         why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ELIMIT, "mailbox full"};
+    }
+    if (gri_is_proxy(self) && gri_proxy_killed(self, &why)) {
+        return false;
     }
     /* Only what was killed itself ends without terminate: not what is linked to
      * it, and hears of it as of any other end. */
@@ -257,6 +269,9 @@ handle_other(gr_actor *self, gr_msg *msg)
     } else if (gri_take_in(self, msg) == GRI_TAKE_GIVE) {
         give(self, msg);
     }
+    if (gri_is_host(self->sys)) {
+        gri_hosted_passed(self, msg);
+    }
     /* relaxed: we are the consumer, who writes it. */
     if (starts && atomic_load_explicit(&self->place, memory_order_relaxed) ==
                       GRI_PLACE_THREAD) {
@@ -342,6 +357,9 @@ GRI_CALLS_ACTORS static void give_again(gr_actor *self, gr_msg *msg)
     if (msg->kind == GRI_MSG_TIMER) {
         GRI_TALLY(self->ctx, sent);
     }
+    if (gri_is_host(self->sys)) {
+        gri_hosted_begins(self, msg);
+    }
     call_and_rearm(self, msg);
     const bool ends = gri_exiting(self);
     if (ends) {
@@ -366,6 +384,12 @@ GRI_CALLS_ACTORS static unsigned replay(gr_actor *self, unsigned n)
         if (is_killed(self)) {
             gri_end_run(self);
             break;
+        }
+        if ((self->todo & GRI_IS_PAUSED) != 0) {
+            if (!gri_proxy_pump(self)) {
+                return TURN_MESSAGES;
+            }
+            continue;
         }
         give_again(self, gri_stash_take(self));
     }
@@ -423,6 +447,9 @@ GRI_CALLS_ACTORS static __attribute__((noinline)) void go_on(gr_actor *self,
     }
     if (ctx->pressed != NULL && self->now != 0 && gri_slow_down(self)) {
         return; /* suspended: not ours any more */
+    }
+    if ((self->todo & GRI_IS_PAUSED) != 0 && gri_pause(self)) {
+        return; /* likewise */
     }
     gri_sched_again(ctx->worker, &self->task);
 }
