@@ -235,7 +235,8 @@ static gr_msg *heed_alert(gr_actor *self, gr_msg *msg)
         end_killed(self, msg);
         return msg;
     }
-    return gri_lane_overtake(self, msg);
+    /* Without one it was a kill that a proxy has heard. */
+    return gri_has_lane(self) ? gri_lane_overtake(self, msg) : msg;
 }
 
 /* Whether there is an alert for the run that lives here. */
