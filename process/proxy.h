@@ -22,8 +22,8 @@ enum {
     /* Bytes that the socket has not taken: then nothing is read, either, that
      * would be answered. */
     GRI_PROXY_BACKLOG = 64 << 10,
-    /* Frames that are done in one turn. */
-    GRI_PROXY_FRAMES = 256,
+    /* Reads of one turn. */
+    GRI_PROXY_READS = 4,
     /* Bytes of a read; a longer frame has a buffer for so long. */
     GRI_PROXY_READ = 64 << 10,
     /* Names that one process actor may register. */

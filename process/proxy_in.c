@@ -324,13 +324,14 @@ static bool make_room(gri_proxy *p, size_t whole)
     return true;
 }
 
-/* Does the frames that are there, `left` at most. Returns how many bytes the
- * next one will have, as far as that is known; 0: a rule was broken. */
-static size_t do_frames(gri_proxy *p, gr_actor *self, unsigned *left)
+/* Does all frames that are whole: what is left in the buffer is never one, as
+ * no event tells of that. Returns how many bytes the next one will have, as far
+ * as that is known; 0: a rule was broken. */
+static size_t do_frames(gri_proxy *p, gr_actor *self)
 {
     gri_bytes_buffer *in = &p->in;
     const char *fault = NULL;
-    while (*left > 0 && in->len - in->at >= sizeof(gri_wire)) {
+    while (in->len - in->at >= sizeof(gri_wire)) {
         gri_wire w;
         memcpy(&w, in->p + in->at, sizeof(w));
         if (gri_wire_check_head(&w, p->message_max, &fault) < 0) {
@@ -349,7 +350,6 @@ static size_t do_frames(gri_proxy *p, gr_actor *self, unsigned *left)
         if (fault != NULL) {
             break;
         }
-        (*left)--;
     }
     if (fault != NULL) {
         gri_proxy_decide_error(p, GR_EFORMAT, fault);
@@ -361,12 +361,12 @@ static size_t do_frames(gri_proxy *p, gr_actor *self, unsigned *left)
 bool gri_proxy_read(gri_proxy *p, gr_actor *self)
 {
     gri_bytes_buffer *in = &p->in;
-    unsigned left = GRI_PROXY_FRAMES;
+    unsigned reads = 0;
     bool all = p->eof;
     while (!p->eof && !p->decided &&
            p->out.len - p->out.at < GRI_PROXY_BACKLOG) {
-        const size_t need = do_frames(p, self, &left);
-        if (need == 0 || left == 0 || !make_room(p, need)) {
+        const size_t need = do_frames(p, self);
+        if (need == 0 || reads++ == GRI_PROXY_READS || !make_room(p, need)) {
             return false;
         }
         ssize_t n;

@@ -476,6 +476,9 @@ static void timers(stage *s)
         gr_call(s->self, s->player, LONG_MS, gr_expect("second", &n), "who"),
         0);
     SEND("after", 1); /* unknown to it */
+    assert_int_equal(
+        gr_call(s->self, s->player, LONG_MS, gr_expect("second", &n), "who"),
+        0);
     assert_int_equal(gr_kill(s->self, s->player), 0);
     hear(s);
 }
