@@ -206,18 +206,36 @@ void gr_release(gr_actor *self, const gr_msg *kept)
     gri_msg_free(self->ctx->cache, m);
 }
 
+/* One that a proxy has kept for its process, which did not handle it, has the
+ * mark of what is put aside. */
+static void end_kept(gr_actor *self, gr_msg *msg)
+{
+    if (gri_is_proxy(self) && (msg->flags & GRI_MSG_SAVED) != 0) {
+        msg->flags &= (uint16_t)~GRI_MSG_SAVED;
+        GRI_UNTALLY(self->ctx, handled);
+        gri_bury(self->ctx, gri_pid_of(self), msg, GRI_WHY_NOPROC);
+    } else {
+        gri_answer_status(self->ctx, msg, GR_ENOPROC);
+    }
+}
+
 void gri_kept_end(gr_actor *self)
 {
     gr_msg *head = self->outlet.head;
-    if ((head->flags & GRI_MSG_KEPT) != 0) {
-        gri_answer_status(self->ctx, head, GR_ENOPROC);
-        head->flags &= (uint16_t)~GRI_MSG_KEPT;
+    gr_msg *msg = self->ext->kept;
+    while (msg != NULL && msg->link != NULL) {
+        msg = msg->link;
     }
-    while (self->ext->kept != NULL) {
-        gr_msg *msg = self->ext->kept;
-        self->ext->kept = msg->link;
-        gri_answer_status(self->ctx, msg, GR_ENOPROC);
+    while (msg != NULL) { /* the oldest first */
+        gr_msg *next = before(msg);
+        end_kept(self, msg);
         gri_msg_free(self->ctx->cache, msg);
+        msg = next;
+    }
+    self->ext->kept = NULL;
+    if ((head->flags & GRI_MSG_KEPT) != 0) {
+        end_kept(self, head);
+        head->flags &= (uint16_t)~GRI_MSG_KEPT;
     }
 }
 

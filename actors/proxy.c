@@ -214,11 +214,16 @@ static gr_msg *mutable_msg(const gr_msg *msg)
 
 void gri_proxy_bury(gr_actor *self, const gr_msg *kept)
 {
+    (void)self;
     if (kept->kind == GRI_MSG_USER) {
-        GRI_UNTALLY(self->ctx, handled);
-        gri_bury(self->ctx, gri_pid_of(self), mutable_msg(kept),
-                 GRI_WHY_NOPROC);
+        mutable_msg(kept)->flags |= GRI_MSG_SAVED; /* see gri_kept_end */
     }
+}
+
+void gri_proxy_lose(gr_actor *self, const gr_msg *msg)
+{
+    GRI_UNTALLY(self->ctx, handled);
+    gri_bury(self->ctx, gri_pid_of(self), mutable_msg(msg), GRI_WHY_NOPROC);
 }
 
 void gri_proxy_unhandled(gr_actor *self, const gr_msg *kept)

@@ -70,8 +70,11 @@ void gri_proxy_send(gr_actor *self, gr_pid to, gr_msg *msg);
  * in any case. Errors: as those. */
 int gri_proxy_ask(gr_actor *self, gr_pid to, gr_continuation then, gr_msg *msg);
 int gri_proxy_reply(gr_actor *self, const gr_msg *to, gr_msg *reply);
-/* A kept message was not handled, and the actor ends: a dead letter. */
+/* A kept message was not handled, and the actor ends: it will be a dead letter,
+ * once those who are tied to the actor have been told. */
 void gri_proxy_bury(gr_actor *self, const gr_msg *kept);
+/* The message in hand cannot be kept: a dead letter, at once. */
+void gri_proxy_lose(gr_actor *self, const gr_msg *msg);
 /* One is not for that actor: gr_unhandled. It stays kept. */
 void gri_proxy_unhandled(gr_actor *self, const gr_msg *kept);
 /* What it was to send cannot be sent: a dead letter. */

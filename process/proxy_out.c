@@ -237,8 +237,8 @@ bool gri_proxy_give_message(gri_proxy *p, gr_actor *self, const gr_msg *msg)
     const gri_handed *h = add_handed(p, self, msg);
     if (h == NULL || !gri_proxy_flat(self, msg, &flat, &bytes)) {
         gri_proxy_decide_error(p, GR_ENOMEM, "no memory for a message");
-        if (h == NULL) { /* nobody will bury it */
-            gri_proxy_bury(self, msg);
+        if (h == NULL) {
+            gri_proxy_lose(self, msg); /* nobody else will bury it */
         }
         return false;
     }
