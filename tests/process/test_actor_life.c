@@ -137,7 +137,7 @@ static void a_fault_of_its_own_ends_it_alone(void **state)
     int64_t process = 0;
     gr_pid other = start(self, &ref);
     gr_exit_reason why = end_by(self, "null", 0);
-#ifdef UNDER_ASAN
+#if defined(UNDER_ASAN) || defined(UNDER_TSAN)
     assert_int_equal(why.kind, GR_EXIT_ERROR);
 #else
     assert_int_equal(why.kind, GR_EXIT_SIGNAL);
