@@ -257,6 +257,8 @@ int gri_table_place(gr_system *sys, gr_pid pid)
             0 ||
         mprotect(sys->accounts, n * sizeof(gri_account),
                  PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->parents, n * sizeof *sys->parents,
+                 PROT_READ | PROT_WRITE) != 0 ||
         mprotect(sys->free_slots, n * sizeof *sys->free_slots,
                  PROT_READ | PROT_WRITE) != 0) {
         return GR_ENOMEM;

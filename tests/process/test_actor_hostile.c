@@ -1,8 +1,8 @@
 /*
  * Goal:   whatever the process of an actor writes, only that actor ends: with
  *         GR_EFORMAT and the rule that was broken; and the process with it.
- * Method: this program, started as the process of an actor with an environment
- *         variable set, plays one that breaks a rule.
+ * Method: this program, started as the process of an actor, plays one that
+ *         breaks a rule: the one that the actor's argument names.
  */
 #include "tests/process/actors.h"
 
@@ -228,21 +228,26 @@ static void play_part(const char *name, gr_pid spawner)
     }
 }
 
+/* Its part is the actor's one argument, a short text. */
 static void play_if_asked(int argc, char **argv)
 {
-    const char *name = getenv("HOSTILE"); /* NOLINT: no threads yet */
-    if (name == NULL || argc < 2 || strcmp(argv[1], GRI_ACTOR_MARKER) != 0) {
+    uint8_t args[64] = {0};
+    gri_wire w = {0};
+    gri_wire_assign a;
+    if (argc < 2 || strcmp(argv[1], GRI_ACTOR_MARKER) != 0) {
         return;
     }
     (void)get_head(); /* SETUP */
-    gri_wire w = {0};
-    gri_wire_assign a;
     if (recv(CONTROL, &w, sizeof(w), MSG_WAITALL) != (ssize_t)sizeof(w) ||
         recv(CONTROL, &a, sizeof(a), MSG_WAITALL) != (ssize_t)sizeof(a)) {
         _exit(0);
     }
-    pass_over(w.len - sizeof(a));
-    play_part(name, a.parent);
+    pass_over(a.object_len + a.name_len);
+    if (a.args_len < 2 || a.args_len > sizeof(args) - 1 ||
+        recv(CONTROL, args, a.args_len, MSG_WAITALL) != (ssize_t)a.args_len) {
+        _exit(1);
+    }
+    play_part((const char *)args + 2, a.parent);
 }
 
 /* ---- the tests ----------------------------------------------------------- */
@@ -270,10 +275,9 @@ static int setup_cold(void **state)
 
 static gr_pid start(gr_actor *self, const char *name, gr_ref *ref)
 {
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread looks */
-    assert_int_equal(setenv("HOSTILE", name, 1), 0);
-    return spawn_with(self, &victim,
-                      (gr_spawn_opts){.monitor = ref, .ack = true});
+    return spawn_with(
+        self, &victim,
+        (gr_spawn_opts){.args = gr_args(name), .monitor = ref, .ack = true});
 }
 
 static void a_broken_rule_ends_the_actor_and_is_named(void **state)
@@ -347,7 +351,7 @@ static void names_are_limited(void **state)
 int main(int argc, char **argv)
 {
     play_if_asked(argc, argv);
-    gr_process_main(argc, argv);
+    gr_child_main(argc, argv);
     const struct CMUnitTest tests[] = {
         COLD_TEST(a_broken_rule_ends_the_actor_and_is_named),
         COLD_TEST(one_that_closes_its_socket_is_killed),

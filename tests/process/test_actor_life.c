@@ -1,7 +1,7 @@
 /*
  * Goal:   a process actor runs in a process of its own, and whatever ends that
  *         is the end of the actor, with its reason.
- * Method: this program is its own process of an actor (gr_process_main). Each
+ * Method: this program is its own process of an actor (gr_child_main). Each
  *         test has a system of its own; after its stop no process may be left.
  */
 #include "tests/process/actors.h"
@@ -209,7 +209,7 @@ static void a_callback_over_its_deadline_ends_it(void **state)
 
 int main(int argc, char **argv)
 {
-    gr_process_main(argc, argv);
+    gr_child_main(argc, argv);
     const struct CMUnitTest tests[] = {
         ACTOR_TEST(it_runs_in_a_process_of_its_own),
         ACTOR_TEST(its_reason_tells_how_it_ended),

@@ -337,7 +337,7 @@ static void without_the_call_it_is_refused(void **state)
 
 int main(int argc, char **argv)
 {
-    gr_process_main(argc, argv);
+    gr_child_main(argc, argv);
     const struct CMUnitTest tests[] = {
         ACTOR_TEST(a_killed_process_loses_at_most_the_message_in_hand),
         ACTOR_TEST(whoever_asked_the_dead_is_answered),

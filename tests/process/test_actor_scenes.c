@@ -562,7 +562,7 @@ SCENE(blobs)
 
 int main(int argc, char **argv)
 {
-    gr_process_main(argc, argv);
+    gr_child_main(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(life_as_here),      cmocka_unit_test(traps_as_here),
         cmocka_unit_test(questions_as_here), cmocka_unit_test(kept_messages_as_here),
