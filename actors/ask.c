@@ -122,13 +122,19 @@ int gr_reply_error(gr_actor *self, const gr_msg *msg, int code,
 
 void gri_after_handler(gr_actor *self, gr_msg *msg)
 {
-    if ((msg->flags & GRI_MSG_LENT) != 0) {
-        msg->flags &= (uint16_t)~GRI_MSG_LENT;
+    const bool lent = (msg->flags & GRI_MSG_LENT) != 0;
+    if (lent) {
         gri_lent_end(self->ctx);
     }
     if ((msg->flags & (GRI_MSG_ASKED | GRI_MSG_KEPT | GRI_MSG_SAVED)) ==
         GRI_MSG_ASKED) {
         gri_answer_status(self->ctx, msg, GR_ENOREPLY);
+    }
+    if (lent) {
+        msg->flags &= (uint16_t)~GRI_MSG_LENT;
+        if (gri_is_host(self->sys)) {
+            gri_hosted_after(self, msg);
+        }
     }
 }
 
@@ -186,6 +192,9 @@ void gr_release(gr_actor *self, const gr_msg *kept)
         return;
     }
     gri_answer_status(self->ctx, m, GR_ENOREPLY);
+    if (gri_is_host(self->sys)) {
+        gri_hosted_released(self, m);
+    }
     gri_ext_use(self->ext, 0 - gri_kept_size(m));
     m->flags &= (uint16_t)~GRI_MSG_KEPT;
     if (m == self->outlet.head || m == self->ctx->current ||
@@ -203,18 +212,36 @@ void gr_release(gr_actor *self, const gr_msg *kept)
     gri_msg_free(self->ctx->cache, m);
 }
 
+/* One that a proxy has kept for its process, which did not handle it, has the
+ * mark of what is put aside. */
+static void end_kept(gr_actor *self, gr_msg *msg)
+{
+    if (gri_is_proxy(self) && (msg->flags & GRI_MSG_SAVED) != 0) {
+        msg->flags &= (uint16_t)~GRI_MSG_SAVED;
+        GRI_UNTALLY(self->ctx, handled);
+        gri_bury(self->ctx, gri_pid_of(self), msg, GRI_WHY_NOPROC);
+    } else {
+        gri_answer_status(self->ctx, msg, GR_ENOPROC);
+    }
+}
+
 void gri_kept_end(gr_actor *self)
 {
     gr_msg *head = self->outlet.head;
-    if ((head->flags & GRI_MSG_KEPT) != 0) {
-        gri_answer_status(self->ctx, head, GR_ENOPROC);
-        head->flags &= (uint16_t)~GRI_MSG_KEPT;
+    gr_msg *msg = self->ext->kept;
+    while (msg != NULL && msg->link != NULL) {
+        msg = msg->link;
     }
-    while (self->ext->kept != NULL) {
-        gr_msg *msg = self->ext->kept;
-        self->ext->kept = msg->link;
-        gri_answer_status(self->ctx, msg, GR_ENOPROC);
+    while (msg != NULL) { /* the oldest first */
+        gr_msg *next = before(msg);
+        end_kept(self, msg);
         gri_msg_free(self->ctx->cache, msg);
+        msg = next;
+    }
+    self->ext->kept = NULL;
+    if ((head->flags & GRI_MSG_KEPT) != 0) {
+        end_kept(self, head);
+        head->flags &= (uint16_t)~GRI_MSG_KEPT;
     }
 }
 
@@ -413,7 +440,13 @@ gri_take gri_on_ask_timeout(gr_actor *self, gr_msg *msg)
 {
     gri_ask *ask = take_ask(self, gri_msg_ref(msg));
     if (ask != NULL) { /* else it was answered while this was on its way */
+        if (gri_is_host(self->sys)) {
+            gri_hosted_begins(self, NULL);
+        }
         continue_with(self, ask, msg);
+        if (gri_is_host(self->sys)) {
+            gri_hosted_after(self, NULL);
+        }
     }
     return GRI_TAKE_DONE;
 }

@@ -168,7 +168,7 @@ GRI_CALLS_ACTORS void gri_begin_run(gr_actor *self, gr_msg *msg)
         return;
     }
     self->begun = true;
-    if (start.ack && !gri_exiting(self)) {
+    if (start.ack && !gri_exiting(self) && !gri_is_proxy(self)) {
         rc = gri_send_new_signal(self->ctx, gri_pid_of(self), start.parent,
                                  GRI_MSG_STARTED, 0);
         if (rc < 0) {

@@ -24,6 +24,8 @@
 #include <greenroom/sim.h>
 #include <greenroom/system.h>
 
+#include "actors/hosted.h"
+#include "actors/proxy.h"
 #include "actors/route.h"
 #include "base/assert.h"
 #include "base/clock.h"
@@ -120,7 +122,10 @@ typedef enum gri_traits {
     GRI_LANED = 8,      /* it has a lane, see lane.h: set by the spawner */
     GRI_UNTRAPPED = 16, /* its grade is abort: set by the spawner */
     GRI_WAITING = 128, /* a thread's, from before its name is known: likewise */
-    GRI_LIMITED = 64   /* it has a limit of memory, see limits.h: likewise */
+    GRI_LIMITED = 64,  /* it has a limit of memory, see limits.h: likewise */
+    GRI_PROXY = 32,    /* it stands for a process, see proxy.h: likewise */
+    GRI_OWES_ACK = GRI_UNTRAPPED /* of a proxy, whose code is the runtime's: its
+                                    spawner waits for a STARTED */
 } gri_traits;
 
 /* What the consumer is to do before the next message. One byte of bits: the
@@ -130,7 +135,8 @@ typedef enum gri_todo {
     GRI_DO_REPLAY = 2,   /* give what gr_unstash gave back */
     GRI_IS_NORMAL = 4,   /* beside EXIT: it is normal, without a word */
     GRI_IS_SHUTDOWN = 8, /* likewise, a shutdown */
-    GRI_IS_ENDING = 16   /* its end was reported, and goes on */
+    GRI_IS_ENDING = 16,  /* its end was reported, and goes on */
+    GRI_IS_PAUSED = 32   /* a proxy that takes no message, see proxy.c */
 } gri_todo;
 
 struct gr_actor {
@@ -303,6 +309,8 @@ struct gr_system {
     _Atomic(const gri_route *) route;
     _Atomic(void *) net;
     _Atomic(gri_part *) part;
+    _Atomic(gri_processes *) processes; /* see proxy.h */
+    gri_hosted *hosted; /* see hosted.h; NULL: a system as most are */
     _Atomic(gri_deadline_word *) deadlines; /* NULL: no actor has had one yet */
     gri_drops *drops;                       /* of each slot, like them */
     gri_account *accounts;                  /* likewise */

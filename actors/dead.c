@@ -205,6 +205,7 @@ void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
     case GRI_MSG_DOWN:
     case GRI_MSG_METERED:
     case GRI_MSG_NOP:
+    case GRI_MSG_WAKE:
         break; /* nobody waits for these */
     }
 }
@@ -214,6 +215,10 @@ int gr_unhandled(gr_actor *self, const gr_msg *msg)
     gr_msg *m = (gr_msg *)(uintptr_t)msg; /* the runtime's own block */
     if (gri_is_stashed(self, m)) {
         return 0; /* it is not over yet, and not counted as handled */
+    }
+    if (gri_is_host(self->sys) && m->kind == GRI_MSG_USER) {
+        gri_hosted_unhandled(self, m);
+        return 0;
     }
     if (m->kind == GRI_MSG_USER || m->kind == GRI_MSG_TIMER) {
         /* It was counted as handled when it was given; it was not. */

@@ -172,6 +172,9 @@ GRI_CALLS_ACTORS static void call_terminate(gr_actor *self,
     if (self->begun && b != NULL && b->terminate != NULL) {
         self->begun = false;
         gri_count_callback(self->ctx);
+        if (gri_is_host(self->sys)) {
+            gri_hosted_begins(self, NULL);
+        }
         b->terminate(self, self->state, why);
     }
 }
@@ -230,6 +233,9 @@ GRI_CALLS_ACTORS void gri_end_run(gr_actor *self)
         gri_names_end(self);
         run_hooks(self->ext);
         gri_links_end(self, &why);
+    }
+    if (gri_is_host(sys)) {
+        gri_hosted_ended(self, &why);
     }
     /* release: who sees the run gone sees its name gone. Later sends are dead
      * letters at the sender; those on their way are buried by gri_next's

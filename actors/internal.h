@@ -374,6 +374,8 @@ typedef struct gri_spawn {
     uint64_t monitor;
     gr_grade grade; /* GR_GRADE_DEFAULT: the behaviour's */
     bool link, ack, tended, agent;
+    bool proxy;  /* behavior is a proxy's */
+    bool hosted; /* its mailbox is elsewhere, and only its hard bound is here */
 } gri_spawn;
 
 /* Starts an actor; completes *how. *wakes: the START found the inbox idle, and
@@ -494,6 +496,76 @@ bool gri_slow_down(gr_actor *self);
 void gri_slow_reached(gri_ctx *ctx, gr_msg *msg);
 /* A killed actor must not wait. */
 void gri_slow_release(gri_ctx *ctx, gr_pid pid);
+
+/* Suspends a proxy whose turn ends, until gri_unpause or a kill: true, and it
+ * must not be touched any more. */
+bool gri_pause(gr_actor *self);
+void gri_unpause(gri_ctx *ctx, gr_pid pid);
+
+/* ---- proxy.c: actors that stand for processes ----------------------------- */
+
+static inline bool gri_is_proxy(const gr_actor *self)
+{
+    /* relaxed: set before the run was published. */
+    return (atomic_load_explicit(&self->traits, memory_order_relaxed) &
+            GRI_PROXY) != 0;
+}
+
+/* gr_spawn of a behaviour that is to run in a process: what runs here instead
+ * of it. Errors: GR_ENOTSUP, GR_ENOMEM, GR_ELIMIT, GR_EIO. */
+int gri_proxy_behavior(gr_actor *self, const gr_behavior *user,
+                       const gr_spawn_opts *opts, const gr_behavior **out);
+/* Whether that grade is asked for; and whether this system starts a process for
+ * it, which none does in deterministic mode. */
+static inline bool gri_is_process_grade(const gr_behavior *b,
+                                        const gr_spawn_opts *opts)
+{
+    return (opts->grade != GR_GRADE_DEFAULT ? opts->grade : b->grade) ==
+           GR_GRADE_PROCESS;
+}
+static inline bool gri_is_for_process(const gr_system *sys,
+                                      const gr_behavior *b,
+                                      const gr_spawn_opts *opts)
+{
+    return gri_is_process_grade(b, opts) && !sys->sched.is_sim;
+}
+/* A proxy is killed. True: it will end so when its process has ended. */
+bool gri_proxy_killed(gr_actor *self, const gr_exit_reason *why);
+/* One turn's work of a paused proxy. False: it stays paused. */
+bool gri_proxy_pump(gr_actor *self);
+/* It was linked or unlinked by another. */
+void gri_proxy_tied(gr_actor *self, const gr_msg *msg);
+
+/* ---- hosted.c: the actor in its process ----------------------------------- */
+
+/* Not of this system, although its node is. */
+static inline bool gri_is_host(const gr_system *sys)
+{
+    return sys->hosted != NULL;
+}
+bool gri_is_outside(const gr_system *sys, gr_pid pid);
+/* A handler has returned, and did not fail: of a message from outside; NULL: of
+ * what is the process's own. */
+void gri_hosted_after(gr_actor *self, gr_msg *msg);
+/* A signal from outside was dealt with, whether or not it was given. */
+void gri_hosted_passed(gr_actor *self, gr_msg *msg);
+/* A callback begins, for a message that was set aside, or (NULL) for what is
+ * the process's own. */
+void gri_hosted_begins(gr_actor *self, const gr_msg *msg);
+/* A kept one is released; one is not handled; the actor has ended. */
+void gri_hosted_released(gr_actor *self, const gr_msg *msg);
+void gri_hosted_unhandled(gr_actor *self, gr_msg *msg);
+void gri_hosted_ended(gr_actor *self, const gr_exit_reason *why);
+/* gr_register, gr_unregister and gr_whereis there. */
+int gri_hosted_name(gr_system *sys, gri_name_verb verb, const char *name,
+                    gr_pid *out);
+
+/* system.c: gr_system_start as that node (0: a new one). */
+int gri_system_start_as(const gr_system_opts *opts, uint64_t node,
+                        gri_hosted *hosted, gr_system **out);
+/* table.c: the next slot that is taken is that pid's, with its run. Before
+ * anybody else takes one. Errors: GR_EINVAL, GR_ENOMEM. */
+int gri_table_place(gr_system *sys, gr_pid pid);
 
 /* ---- room.c: a thread waits at a full mailbox -----------------------------
  */

@@ -14,7 +14,8 @@
 
 static bool is_far(const gr_actor *self, gr_pid to)
 {
-    return !gr_pid_is_nobody(to) && !gri_is_here(self->sys, to);
+    return !gr_pid_is_nobody(to) &&
+           (!gri_is_here(self->sys, to) || gri_is_host(self->sys));
 }
 
 /* ---- what a program sends ----------------------------------------------- */

@@ -73,7 +73,7 @@ static __attribute__((noinline)) int send_elsewhere(gri_ctx *ctx, gr_pid to,
     if (gr_pid_is_nobody(to)) {
         return GR_EINVAL;
     }
-    if (gri_is_here(ctx->sys, to)) {
+    if (gri_is_here(ctx->sys, to) && !gri_is_outside(ctx->sys, to)) {
         GRI_TALLY(ctx, sent);
         gri_bury(ctx, to, msg, GRI_WHY_NOPROC);
         gri_msg_free(ctx->cache, msg);
@@ -148,6 +148,10 @@ static inline void push_user(gri_ctx *ctx, gr_actor *slot, uint32_t run,
 static __attribute__((noinline)) int
 send_pressed(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg, bool *go)
 {
+    if (gri_is_host(ctx->sys) && bound_of(&slot->soft) == 0) {
+        *go = false; /* its mailbox is elsewhere, for itself, too */
+        return send_far(ctx, to, msg);
+    }
     uint32_t soft = gri_soft_of(slot);
     *go = !gri_is_limited(slot) || gri_limit_charge(ctx, to, slot, msg);
     if (!*go) {
@@ -194,11 +198,13 @@ int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
 }
 
 /* Answers are signals to the inbox, and messages to who counts them. */
-static void count_reply(gri_ctx *ctx, const gr_msg *msg)
+static bool count_reply(gri_ctx *ctx, const gr_msg *msg)
 {
     if (msg->kind == GRI_MSG_REPLY) {
         GRI_TALLY(ctx, sent);
+        return !gri_is_host(ctx->sys);
     }
+    return true;
 }
 
 int gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg)
@@ -207,15 +213,19 @@ int gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     if (!gri_is_here(sys, to)) {
         int rc = gr_pid_is_nobody(to) ? GR_EINVAL : send_far(ctx, to, msg);
         if (rc < 0) {
-            count_reply(ctx, msg);
+            (void)count_reply(ctx, msg);
             gri_bury(ctx, to, msg, GRI_WHY_NOCONNECTION);
             gri_msg_free(ctx->cache, msg);
         }
         return rc;
     }
-    count_reply(ctx, msg);
+    /* An answer to oneself goes the way that the question came. */
+    const bool near = count_reply(ctx, msg);
     gr_actor *slot = gri_slot_of(sys, to);
-    if (slot == NULL || !gri_slot_lives(slot, gri_pid_run(to))) {
+    if (slot == NULL || !gri_slot_lives(slot, gri_pid_run(to)) || !near) {
+        if ((!near || gri_is_outside(sys, to)) && send_far(ctx, to, msg) == 0) {
+            return 0;
+        }
         gri_bury(ctx, to, msg, GRI_WHY_NOPROC);
         gri_msg_free(ctx->cache, msg);
         return 0;
@@ -422,6 +432,9 @@ static int forward(gr_actor *self, gr_pid to, gr_msg *msg)
     copy->from = msg->from;
     copy->flags |= msg->flags & (GRI_MSG_NO_REPORT | GRI_MSG_ASKED);
     gri_msg_trailer(copy)->ref = gr_msg_asked(msg) ? gri_msg_ref(msg) : 0;
+    if (gri_is_host(ctx->sys) && (msg->flags & GRI_MSG_TRAILER) != 0) {
+        gri_msg_trailer(copy)->extra = gri_msg_trail(msg)->extra;
+    }
     const uint32_t bytes = copy->len;
     int rc = gri_send_user(ctx, to, copy);
     if (owns) {

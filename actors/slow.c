@@ -150,3 +150,37 @@ void gri_slow_release(gri_ctx *ctx, gr_pid pid)
 {
     let_go(ctx, pid.id, 0);
 }
+
+/* A proxy waits for its process: for no receiver, so that no chain leads on
+ * from it. It is entered before it is told where wakes come from, so that one
+ * that comes at once finds it. */
+bool gri_pause(gr_actor *self)
+{
+    gr_system *sys = self->sys;
+    uint64_t me = gri_id(self->now, gri_index(self));
+    uint64_t token = enter(sys, me, 0);
+    if (token == 0) {
+        return false; /* it looks again and again */
+    }
+    gri_processes *processes = gri_processes_of(sys);
+    if (!processes->pausing(processes, self->state)) {
+        let_go(self->ctx, me, token);
+        return false;
+    }
+    return park(self, me, token);
+}
+
+void gri_unpause(gri_ctx *ctx, gr_pid pid)
+{
+    gr_system *sys = ctx->sys;
+    uint64_t token = 0;
+    (void)pthread_mutex_lock(&sys->slow_lock);
+    const wait *w = gri_map_get(&sys->waits, key_of(pid.id));
+    if (w != NULL && w->receiver == 0) {
+        token = w->token;
+    }
+    (void)pthread_mutex_unlock(&sys->slow_lock);
+    if (token != 0) {
+        let_go(ctx, pid.id, token);
+    }
+}

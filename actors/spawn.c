@@ -165,6 +165,9 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
         GR_TRY(begin_lane(ctx, slot, run, box, own, hard));
     }
     soft = soft < hard ? soft : hard;
+    if (how->hosted) {
+        soft = 0; /* so senders look no further, see send_pressed */
+    }
     if (full == GR_FULL_DROP_OLD) {
         /* So senders look no further, and find the lane, which has the bound.
          * Both: who presses a receiver looks at the hard one. */
@@ -174,8 +177,11 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     unsigned traits = how->tended ? GRI_TENDED : 0;
     traits |= has_lane ? GRI_LANED : 0;
     traits |= memory_max != 0 ? GRI_LIMITED : 0;
-    traits |= how->grade == GR_GRADE_ABORT ? GRI_UNTRAPPED : 0;
+    traits |= how->grade == GR_GRADE_ABORT && !how->proxy ? GRI_UNTRAPPED : 0;
     traits |= how->thread != NULL ? GRI_WAITING : 0;
+    if (how->proxy) {
+        traits |= GRI_PROXY | (how->ack ? GRI_OWES_ACK : 0);
+    }
     if (how->behavior != NULL &&
         (how->behavior->terminate != NULL || how->behavior->trap_exit)) {
         traits |= GRI_SLOW_END;
@@ -350,7 +356,7 @@ static int begin_plainly(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
 static inline int take_grade(const gr_system *sys, gri_spawn *how)
 {
     const gr_behavior *b = how->behavior;
-    if (b == NULL) {
+    if (b == NULL || how->proxy) { /* whose behaviour is the runtime's */
         return 0;
     }
     gri_guard_admit(b);
@@ -492,7 +498,14 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
         .link = opts->link,
         .ack = opts->ack,
         .tended = opts->link && gri_behavior(self) != NULL && self->trap_exit,
+        .proxy = gri_is_for_process(self->sys, behavior, opts),
     };
+    if (how.proxy) {
+        how.grade = GR_GRADE_ABORT;
+        GR_TRY(gri_proxy_behavior(self, behavior, opts, &how.behavior));
+    } else if (gri_is_process_grade(behavior, opts)) {
+        how.grade = GR_GRADE_TRAP; /* it runs here, to be replayed */
+    }
     /* Our own ends first: they can fail, and then nothing was started. */
     if (opts->link || opts->monitor != NULL) {
         if (gri_ext_of(self) == NULL) {

@@ -43,6 +43,7 @@ static bool may_stash(const gr_msg *msg)
     case GRI_MSG_ROOM:
     case GRI_MSG_METERED: /* not any more, when it is given */
     case GRI_MSG_NOP:
+    case GRI_MSG_WAKE:
         break;
     }
     return false;

@@ -270,6 +270,10 @@ static int64_t left_ms(const stopper *s)
 static void stop_plugs(const stopper *s)
 {
     gr_system *sys = s->sys;
+    gri_processes *processes = gri_processes_of(sys);
+    if (processes != NULL) {
+        processes->stop(processes, left_ms(s));
+    }
     gri_part *part = gri_part_of(sys);
     if (part != NULL) {
         part->stop(part, left_ms(s));

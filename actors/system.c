@@ -81,7 +81,7 @@ static int fill_opts(gr_system_opts *o)
            o->mailbox_soft <= o->mailbox_hard && o->mailbox_hard <= INT32_MAX &&
            o->actors_max >= 16 && o->actors_max <= INT32_MAX &&
            o->message_max >= 64 && o->crashes_kept <= GR_CRASHES_KEPT_MAX &&
-           (unsigned)o->grade <= GR_GRADE_PROCESS;
+           (unsigned)o->grade <= GR_GRADE_ABORT;
     return good ? 0 : GR_EINVAL;
 }
 
@@ -159,7 +159,8 @@ static uint64_t new_node(uint64_t seed)
     return node;
 }
 
-int gr_system_start(const gr_system_opts *opts, gr_system **out)
+int gri_system_start_as(const gr_system_opts *opts, uint64_t node,
+                        gri_hosted *hosted, gr_system **out)
 {
     gr_system *sys = gri_lines_new(sizeof *sys);
     if (sys == NULL) {
@@ -172,7 +173,8 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
     if (rc < 0) {
         goto no_depot;
     }
-    sys->node = new_node(sys->opts.seed);
+    sys->node = node != 0 ? node : new_node(sys->opts.seed);
+    sys->hosted = hosted;
     sys->clock.is_virtual = sys->opts.seed != 0;
     gri_log_init(&sys->log, sys->opts.log, sys->opts.log_arg,
                  sys->opts.log_level);
@@ -222,6 +224,11 @@ no_table:
 no_depot:
     free(sys);
     return rc;
+}
+
+int gr_system_start(const gr_system_opts *opts, gr_system **out)
+{
+    return gri_system_start_as(opts, 0, NULL, out);
 }
 
 /* ---- what is asked of it ---------------------------------------------------

@@ -247,3 +247,34 @@ void gri_slot_give(gri_ctx *ctx, gr_actor *slot)
         ctx->slots[ctx->slot_count++] = index;
     }
 }
+
+int gri_table_place(gr_system *sys, gr_pid pid)
+{
+    const uint32_t index = gri_pid_index(pid);
+    const size_t n = (size_t)index + 1;
+    if (index == 0 || index == AGENT || index >= sys->opts.actors_max ||
+        (gri_pid_run(pid) & 1) == 0) {
+        return GR_EINVAL;
+    }
+    if (mprotect(sys->slots, n * sizeof(gr_actor), PROT_READ | PROT_WRITE) !=
+            0 ||
+        mprotect(sys->drops, n * sizeof(gri_drops), PROT_READ | PROT_WRITE) !=
+            0 ||
+        mprotect(sys->accounts, n * sizeof(gri_account),
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->parents, n * sizeof *sys->parents,
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->free_slots, n * sizeof *sys->free_slots,
+                 PROT_READ | PROT_WRITE) != 0) {
+        return GR_ENOMEM;
+    }
+    (void)pthread_mutex_lock(&sys->lock);
+    sys->slots_used = index;
+    /* relaxed: the release below publishes. */
+    atomic_store_explicit(&sys->slots[index].run, gri_pid_run(pid) - 1,
+                          memory_order_relaxed);
+    /* release: pairs with the acquire in gri_slot_of. */
+    atomic_store_explicit(&sys->slots_ready, index + 1, memory_order_release);
+    (void)pthread_mutex_unlock(&sys->lock);
+    return 0;
+}

@@ -553,6 +553,9 @@ int gr_thread_attach_with(gr_system *sys, const gr_thread_opts *opts,
 {
     static const gr_thread_opts defaults = {.name = NULL};
     opts = opts != NULL ? opts : &defaults;
+    if (gri_is_host(sys)) {
+        return GR_ENOTSUP; /* it has one actor, and no pid for another */
+    }
     GR_TRY(gri_check_mailbox(sys, &opts->mailbox));
     gri_thread *thread = new_thread(sys);
     if (thread == NULL) {

@@ -71,6 +71,8 @@ gri_take gri_take_in(gr_actor *self, gr_msg *msg)
     case GRI_MSG_WAITER:
     case GRI_MSG_ROOM:
         return gri_on_room_signal(self, msg);
+    case GRI_MSG_WAKE:
+        return gri_is_proxy(self) ? GRI_TAKE_GIVE : GRI_TAKE_DONE;
     case GRI_MSG_KILL:
     case GRI_MSG_METERED: /* not any more, see handle_other */
     case GRI_MSG_NOP:
@@ -138,7 +140,14 @@ GRI_CALLS_ACTORS static __attribute__((noinline)) void give(gr_actor *self,
         GRI_TALLY(self->ctx, sent);
         count_handled(self, msg);
     }
+    const bool own = is_timer && gri_is_host(self->sys);
+    if (own) {
+        gri_hosted_begins(self, NULL);
+    }
     call_and_rearm(self, msg);
+    if (own) {
+        gri_hosted_after(self, NULL);
+    }
 }
 
 /* True when the alert is for this run: it is over. */
@@ -158,6 +167,9 @@ static bool is_killed(gr_actor *self)
         why = gri_over_reason(self);
     } else if (gri_deadline_missed(self)) {
         why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ETIMEOUT, "handler deadline"};
+    }
+    if (gri_is_proxy(self) && gri_proxy_killed(self, &why)) {
+        return false;
     }
     /* Only what was killed itself ends without terminate: not what is linked to
      * it, and hears of it as of any other end. */
@@ -230,7 +242,8 @@ static gr_msg *heed_alert(gr_actor *self, gr_msg *msg)
         end_killed(self, msg);
         return msg;
     }
-    return gri_lane_overtake(self, msg);
+    /* Without one it was a kill that a proxy has heard. */
+    return gri_has_lane(self) ? gri_lane_overtake(self, msg) : msg;
 }
 
 /* Whether there is an alert for the run that lives here. */
@@ -264,6 +277,9 @@ handle_other(gr_actor *self, gr_msg *msg)
         call(self, msg);
     } else if (gri_take_in(self, msg) == GRI_TAKE_GIVE) {
         give(self, msg);
+    }
+    if (gri_is_host(self->sys)) {
+        gri_hosted_passed(self, msg);
     }
     /* relaxed: we are the consumer, who writes it. */
     if (starts && atomic_load_explicit(&self->place, memory_order_relaxed) ==
@@ -351,6 +367,9 @@ GRI_CALLS_ACTORS static void give_again(gr_actor *self, gr_msg *msg)
     if (msg->kind == GRI_MSG_TIMER) {
         GRI_TALLY(self->ctx, sent);
     }
+    if (gri_is_host(self->sys)) {
+        gri_hosted_begins(self, msg);
+    }
     call_and_rearm(self, msg);
     const bool ends = gri_exiting(self);
     if (ends) {
@@ -375,6 +394,12 @@ GRI_CALLS_ACTORS static unsigned replay(gr_actor *self, unsigned n)
         if (is_killed(self)) {
             gri_end_run(self);
             break;
+        }
+        if ((self->todo & GRI_IS_PAUSED) != 0) {
+            if (!gri_proxy_pump(self)) {
+                return TURN_MESSAGES;
+            }
+            continue;
         }
         give_again(self, gri_stash_take(self));
     }
@@ -432,6 +457,9 @@ GRI_CALLS_ACTORS static __attribute__((noinline)) void go_on(gr_actor *self,
     }
     if (ctx->pressed != NULL && self->now != 0 && gri_slow_down(self)) {
         return; /* suspended: not ours any more */
+    }
+    if ((self->todo & GRI_IS_PAUSED) != 0 && gri_pause(self)) {
+        return; /* likewise */
     }
     gri_sched_again(ctx->worker, &self->task);
 }

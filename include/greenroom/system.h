@@ -53,7 +53,14 @@ typedef struct gr_system_opts {
                                the program has no handler for it; GR_SIGNAL_NONE:
                                none, and reports have no stack and no tag */
     gr_job_limits jobs[GR_JOB_LANES]; /* .jobs = {[GR_JOB_LONG] = {...}} */
+    uint32_t processes_warm; /* processes that wait for a process actor, from
+                                the first one on, so that a restart is quick; 0:
+                                GR_PROCESSES_WARM_DEFAULT; or
+                                GR_PROCESSES_COLD */
 } gr_system_opts;
+
+#define GR_PROCESSES_WARM_DEFAULT 1u
+#define GR_PROCESSES_COLD         UINT32_MAX /* none waits */
 
 #define GR_WORKERS_MAX          64u
 #define GR_ACTORS_MAX_DEFAULT   (1u << 22)
@@ -169,6 +176,28 @@ GR_API int gr_main(int argc, char **argv, gr_app_fn *app);
  * Threads: the main thread, before there are others.
  */
 GR_API void gr_child_main(int argc, char **argv);
+
+/* ---- actors in processes of their own ------------------------------------ */
+
+/*
+ * An actor of GR_GRADE_PROCESS runs in a process of its own: the same program,
+ * which never comes to the program's own code behind gr_main or gr_child_main.
+ * Its pid, name, links, monitors, mailbox and supervision are as those of any
+ * actor; whatever its code does ends that process and this actor only. So it
+ * sees no variable of the program but as it was at the start of main: what it
+ * needs is in its arguments and its messages. It may use all of this header and
+ * of actor.h, but not spawn (GR_ENOTSUP), and what it sends is never refused
+ * there: it is a dead letter here instead. docs/faults.md says more.
+ *
+ * gr_main enables them; a program with a main of its own calls gr_child_main in
+ * that, and this for each system: from now on it may have process actors.
+ * Errors: GR_EEXIST (it may already), GR_ENOMEM, GR_ENOTSUP (gr_child_main was
+ * not called).
+ */
+GR_API GR_MUST_CHECK int gr_processes_enable(gr_actor *self);
+/* The process id of a process actor of this node, for logs and tests. Errors:
+ * GR_ENOENT (it has none, or not yet, or not any more). */
+GR_API GR_MUST_CHECK int gr_process_of(gr_actor *self, gr_pid pid, int *out);
 
 /* ---- what it counts ----------------------------------------------------- */
 
