@@ -118,7 +118,7 @@ static int find_teller(gr_actor *self, gr_pid bank, const char *id, gr_pid *out)
     int rc;
 
     do {
-        gr_pid desk, tellers;
+        gr_pid desk = GR_NOBODY, tellers = GR_NOBODY;
         rc = gr_child_pid(self, bank, "desk", &desk);
         if (rc < 0) {
             return rc; /* the bank itself: then there is none any more */
@@ -135,7 +135,7 @@ static int find_teller(gr_actor *self, gr_pid bank, const char *id, gr_pid *out)
  * of it, so this finds a teller that has not failed yet. */
 static int fail(gr_actor *self, gr_pid bank, const char *id)
 {
-    gr_pid teller;
+    gr_pid teller = GR_NOBODY;
 
     GR_TRY(find_teller(self, bank, id, &teller));
     int rc = gr_call(self, teller, 5000, gr_expect("served"), "fail");
@@ -146,7 +146,7 @@ static int fail(gr_actor *self, gr_pid bank, const char *id)
  * the last of the bank's children, which waits until the whole tree is up. */
 static int serve(gr_actor *self, gr_pid bank, const char *id)
 {
-    gr_pid teller, audit;
+    gr_pid teller = GR_NOBODY, audit = GR_NOBODY;
 
     GR_TRY(find_teller(self, bank, id, &teller));
     GR_TRY(gr_call(self, teller, 5000, gr_expect("served"), "serve"));
