@@ -26,8 +26,7 @@ int gri_ordered_append(gri_supervisor *s, gri_child *child)
     }
     if (s->n == s->cap) {
         uint32_t cap = s->cap == 0 ? s->spec.n + 1 : 2 * s->cap;
-        gri_child **children =
-            realloc(s->children, cap * sizeof(s->children[0]));
+        gri_child **children = realloc(s->children, cap * sizeof(void *));
         if (children == NULL) {
             return GR_ENOMEM;
         }
