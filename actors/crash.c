@@ -165,12 +165,14 @@ static void set_fault(const gri_fault *fault, const gr_exit_reason *why,
     out->signal = why->kind == GR_EXIT_SIGNAL ? why->code : 0;
     out->signal_code = 0;
     out->stack_overflow = false;
+    out->has_address = false;
     out->address = NULL;
     out->frame_count = 0;
     if (fault != NULL) {
         out->signal = fault->signal;
         out->signal_code = fault->code;
         out->stack_overflow = fault->stack_overflow;
+        out->has_address = fault->has_address;
         out->address = fault->address;
         set_addresses(fault, out);
     }

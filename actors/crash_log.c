@@ -58,11 +58,14 @@ static void write_first(const page *p, const gr_crash *c)
 static void write_fault(const page *p, const gr_crash *c)
 {
     const char *name = sigabbrev_np(c->signal);
-    gri_log_write(p->log, p->level,
-                  "%s: signal %d (SIG%s), code %d, address 0x%" PRIxPTR "%s",
+    char address[40] = "";
+    if (c->has_address) {
+        (void)snprintf(address, sizeof address, ", address 0x%" PRIxPTR,
+                       (uintptr_t)c->address);
+    }
+    gri_log_write(p->log, p->level, "%s: signal %d (SIG%s), code %d%s%s",
                   p->pid, c->signal, name != NULL ? name : "?", c->signal_code,
-                  (uintptr_t)c->address,
-                  c->stack_overflow ? ", stack overflow" : "");
+                  address, c->stack_overflow ? ", stack overflow" : "");
     for (unsigned i = 0; i < c->frame_count; i++) {
         char where[WHERE_MAX];
         gri_log_write(p->log, p->level, "%s: #%u %s", p->pid, i,

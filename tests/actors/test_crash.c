@@ -34,6 +34,7 @@ static __attribute__((noinline)) int divide_badly(gr_actor *self, int depth)
 {
     made_up = (gri_fault){.signal = SIGSEGV, .code = SEGV_MAPERR};
     made_up.address = &made_up; /* anything that is not NULL */
+    made_up.has_address = true;
     made_up.n = (unsigned)backtrace(made_up.frames, GRI_FRAMES_MAX);
     end_by_fault(self);
     return depth + 1;
@@ -135,7 +136,7 @@ static void scene_fault(stage *s)
     CHECK_INT(crash.reason.kind, GR_EXIT_SIGNAL);
     CHECK_INT(crash.signal, SIGSEGV);
     CHECK_INT(crash.signal_code, SEGV_MAPERR);
-    CHECK(crash.address == &made_up);
+    CHECK(crash.has_address && crash.address == &made_up);
     CHECK(!crash.stack_overflow);
     CHECK_INT(crash.frame_count, made_up.n);
     CHECK(crash.frame_count >= 2);
@@ -195,6 +196,8 @@ static void scene_pc(stage *s)
     CHECK(crash.frames[0].address == made_up.pc);
     CHECK(crash.frames[1].address == made_up.frames[4]);
     CHECK_INT(crash.stack_overflow, false);
+    CHECK(!crash.has_address);
+    CHECK(stage_logged(s, ": signal 4 (SIGILL), code 0\n"));
     CHECK_RC(gr_crash_report(s->sys, b, &crash), 0);
     CHECK_INT(crash.frame_count, GR_CRASH_FRAMES_MAX);
     CHECK(crash.frames[0].address == made_up.pc);
