@@ -262,7 +262,8 @@ static void test_a_kill(void **state)
     stage_each_seed(scene_killed, &loud);
 }
 
-/* ---- who hears of it, finds it -------------------------------------------- */
+/* ---- who hears of it, finds it --------------------------------------------
+ */
 
 static void scene_down(stage *s)
 {
@@ -290,9 +291,7 @@ static void test_down_comes_behind_the_report(void **state)
     stage_end(&s);
 }
 
-enum {
-    KEPT = 5
-};
+enum { KEPT = 5 };
 
 static void scene_kept(stage *s)
 {
@@ -331,7 +330,8 @@ static void test_the_last_ones_are_kept(void **state)
     assert_int_equal(gr_system_start(&many, &sys), GR_EINVAL);
 }
 
-/* ---- who watches ----------------------------------------------------------- */
+/* ---- who watches -----------------------------------------------------------
+ */
 
 static bool is(gr_str s, const char *text)
 {
@@ -388,7 +388,8 @@ static void test_who_watches_is_told(void **state)
     stage_each_seed(scene_watched, NULL);
 }
 
-/* ---- hostile texts --------------------------------------------------------- */
+/* ---- hostile texts ---------------------------------------------------------
+ */
 
 static const char nasty[] = "a\x1b[31m\xff\nb\\\"\xe2\x80\xae";
 
@@ -422,11 +423,12 @@ static void scene_nasty(stage *s)
     CHECK_RC(gr_crash_report(s->sys, a, &crash), 0);
     assert_string_equal(crash.name, nasty);
     assert_string_equal(crash.reason.text, nasty);
-    CHECK(stage_logged(s, "registered as a\\x1b[31m\\xff\\nb\\\\\"\\xe2\\x80\\xae"
-                          "\n"));
+    CHECK(stage_logged(s,
+                       "registered as a\\x1b[31m\\xff\\nb\\\\\"\\xe2\\x80\\xae"
+                       "\n"));
     CHECK(stage_logged(s, "GR_EUSER, a\\x1b[31m\\xff\\nb\\\\\""));
     CHECK(!has_control(s->log));
-    CHECK(strchr(s->log, '\xff') == NULL);
+    CHECK(strchr(s->log, 0xff) == NULL);
     CHECK_RC(gr_receive(s->self, 0, &msg), 0);
     gr_reader r = gr_msg_reader(msg);
     for (unsigned i = 0; i < 4; i++) {
@@ -449,7 +451,8 @@ static void test_texts_are_escaped(void **state)
     assert_string_equal(gri_escape(buf, sizeof buf, "", 0), "");
 }
 
-/* ---- parents ---------------------------------------------------------------- */
+/* ---- parents ----------------------------------------------------------------
+ */
 
 static int spawn_deeper(gr_actor *self, puppet *p, const gr_msg *msg)
 {

@@ -14,7 +14,8 @@
 
 #include "base/symbols.h"
 
-/* ---- libdw is there, or not ------------------------------------------------- */
+/* ---- libdw is there, or not -------------------------------------------------
+ */
 
 static bool is_missing;
 static unsigned loads;
@@ -82,7 +83,8 @@ static void test_nothing_stands_there(void **state)
     (void)state;
     static char data[16];
     char local[16];
-    const void *const at[] = {NULL, (void *)1, (void *)UINTPTR_MAX, data, local};
+    const void *const at[] = {NULL, (void *)1, (void *)UINTPTR_MAX, data,
+                              local};
     for (unsigned i = 0; i < sizeof at / sizeof at[0]; i++) {
         for (unsigned returns = 0; returns < 2; returns++) {
             gr_frame frame;
