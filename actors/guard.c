@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "actors/internal.h"
+#include "actors/record.h"
 #include "base/text.h"
 #include "base/unwind.h"
 
@@ -495,7 +496,8 @@ static const char *refuse_fault(void *arg, const gri_moment *at,
     return NULL;
 }
 
-const gri_trap_ops gri_guard_ops = {.refuse = refuse_fault};
+const gri_trap_ops gri_guard_ops = {.refuse = refuse_fault,
+                                    .aborting = gri_record_abort};
 
 int gri_grade_of(const gr_system *sys, const gr_behavior *b, gr_grade asked)
 {

@@ -9,6 +9,7 @@
 #include "base/symbols.h"
 
 #include <dlfcn.h>
+#include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -36,6 +37,11 @@ typedef struct library {
     __typeof__(dwfl_module_getsrc) *line_of;
     __typeof__(dwfl_lineinfo) *line_info;
     __typeof__(dwfl_build_id_find_debuginfo) *find_by_id;
+    __typeof__(dwfl_module_nextcu) *next_unit;
+    __typeof__(dwarf_haspc) *has_pc;
+    __typeof__(dwarf_getsrc_die) *line_in;
+    __typeof__(dwarf_linesrc) *source_of;
+    __typeof__(dwarf_lineno) *number_of;
 } library;
 
 typedef struct answer {
@@ -111,7 +117,12 @@ static bool load(library *lib)
         take(h, "dwfl_module_addrname", &lib->name_of) &&
         take(h, "dwfl_module_getsrc", &lib->line_of) &&
         take(h, "dwfl_lineinfo", &lib->line_info) &&
-        take(h, "dwfl_build_id_find_debuginfo", &lib->find_by_id);
+        take(h, "dwfl_build_id_find_debuginfo", &lib->find_by_id) &&
+        take(h, "dwfl_module_nextcu", &lib->next_unit) &&
+        take(h, "dwarf_haspc", &lib->has_pc) &&
+        take(h, "dwarf_getsrc_die", &lib->line_in) &&
+        take(h, "dwarf_linesrc", &lib->source_of) &&
+        take(h, "dwarf_lineno", &lib->number_of);
     if (!whole) {
         (void)dlclose(h); /* of another version: as if it were not there */
     }
@@ -143,14 +154,27 @@ static void begin(void)
     symbols.dwfl = dwfl;
 }
 
-/* The file that the address was loaded from. NULL: it is not known. */
-static Dwfl_Module *module_of(uintptr_t at)
+/* What libdw has read of, and begins where. NULL: none is there. */
+static Dwfl_Module *look_up(uintptr_t at, Dwarf_Addr *start, const char **file)
 {
+    Dwarf_Addr end = 0;
     Dwfl_Module *module = symbols.lib.module_of(symbols.dwfl, at);
+    if (module != NULL) {
+        *file = symbols.lib.info_of(module, NULL, start, &end, NULL, NULL, NULL,
+                                    NULL);
+    }
+    /* It gives the one in front of a gap, too. */
+    return module != NULL && at >= *start && at < end ? module : NULL;
+}
+
+/* The file that the address was loaded from. NULL: it is not known. */
+static Dwfl_Module *module_of(uintptr_t at, Dwarf_Addr *start,
+                              const char **file)
+{
+    Dwfl_Module *module = look_up(at, start, file);
     /* It may have been loaded since. Each such address comes here once. */
-    return module == NULL && read_maps(symbols.dwfl)
-               ? symbols.lib.module_of(symbols.dwfl, at)
-               : module;
+    return module == NULL && read_maps(symbols.dwfl) ? look_up(at, start, file)
+                                                     : module;
 }
 
 /* ---- answers ------------------------------------------------------------- */
@@ -191,27 +215,46 @@ static void copy_file_name(char to[GR_CRASH_NAME_MAX], const char *path)
     copy_name(to, slash != NULL ? slash + 1 : path);
 }
 
+/* The source's file, and the line. NULL: not known. */
+static const char *source_of(Dwfl_Module *module, uintptr_t at, int *number)
+{
+    const library *lib = &symbols.lib;
+    Dwfl_Line *line = lib->line_of(module, at);
+    if (line != NULL) {
+        return lib->line_info(line, NULL, number, NULL, NULL, NULL);
+    }
+    /* That goes by an index which not all compilers write (clang does not): we
+     * look at each unit, once for each address. */
+    Dwarf_Addr bias = 0;
+    Dwarf_Die *unit = NULL;
+    while ((unit = lib->next_unit(module, unit, &bias)) != NULL) {
+        if (lib->has_pc(unit, at - bias) == 1) {
+            Dwarf_Line *in = lib->line_in(unit, at - bias);
+            return in != NULL && lib->number_of(in, number) == 0
+                       ? lib->source_of(in, NULL, NULL)
+                       : NULL;
+        }
+    }
+    return NULL;
+}
+
 /* False: it knows nothing. */
 static bool ask_libdw(uintptr_t at, gr_frame *out)
 {
     const library *lib = &symbols.lib;
-    Dwfl_Module *module = symbols.dwfl != NULL ? module_of(at) : NULL;
+    Dwarf_Addr start = 0;
+    const char *file = NULL;
+    Dwfl_Module *module =
+        symbols.dwfl != NULL ? module_of(at, &start, &file) : NULL;
     if (module == NULL) {
         return false;
     }
-    Dwarf_Addr start = 0;
-    const char *file = lib->info_of(module, NULL, &start, NULL, NULL, NULL,
-                                    NULL, NULL);
     copy_file_name(out->file, file != NULL ? file : "");
     out->offset = at - start;
     const char *function = lib->name_of(module, at);
     copy_function(out->function, function != NULL ? function : "");
     int number = 0;
-    Dwfl_Line *line = lib->line_of(module, at);
-    const char *source =
-        line != NULL
-            ? lib->line_info(line, NULL, &number, NULL, NULL, NULL)
-            : NULL;
+    const char *source = source_of(module, at, &number);
     if (source != NULL && number > 0) {
         copy_path(out->file, source);
         out->line = (unsigned)number;

@@ -40,13 +40,14 @@ typedef struct gr_crash {
     int64_t at_ms;   /* when, by gr_now_ms */
     gr_pid pid;
     char behavior[GR_CRASH_NAME_MAX]; /* "": a thread */
-    char name[256];                   /* registered; "": none */
+    char name[GR_NAME_MAX + 1];       /* registered; "": none */
     gr_exit_reason reason;
 
     int signal;          /* 0: it was none */
     int signal_code;     /* si_code; 0: not known */
     bool stack_overflow; /* the stack had no more room */
-    const void *address; /* that could not be used, if any */
+    bool has_address;    /* it is known */
+    const void *address; /* that could not be used */
 
     char message[GR_CRASH_MESSAGE_MAX]; /* in hand, as gr_msg_print; "": none */
     gr_pid sender;                      /* of it */
