@@ -21,7 +21,6 @@
  * later, what a thread wrote when its turn began can be seen.
  */
 #include <ctype.h>
-#include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +28,7 @@
 #include <sys/mman.h>
 
 #include "actors/internal.h"
+#include "base/symbols.h"
 
 enum {
     FRAMES_TOLD = 24, /* of a stack, in a line of log */
@@ -301,27 +301,19 @@ typedef struct long_turn {
     bool was_probed; /* the worker's probe has the rest */
 } long_turn;
 
-/* A return address stands behind its call. */
-static const void *call_at(const gri_probe *p, unsigned i)
-{
-    return i == 0 ? p->frames[i] : (const char *)p->frames[i] - 1;
-}
-
 /* One frame for people: its function, or where it stands in its file. */
 static int print_frame(const gri_probe *p, unsigned i, char *to, size_t size)
 {
     const char *before = i == 0 ? "" : " < ";
-    Dl_info info;
-    if (dladdr(call_at(p, i), &info) == 0 || info.dli_fname == NULL) {
-        return snprintf(to, size, "%s%p", before, p->frames[i]);
+    gr_frame f;
+    gri_symbol_find(p->frames[i], false, &f);
+    if (f.function[0] == '\0') {
+        return snprintf(to, size, "%s%s+0x%llx", before, f.file,
+                        (unsigned long long)f.offset);
     }
-    const bool named = info.dli_sname != NULL;
-    const char *base = strrchr(info.dli_fname, '/');
-    const char *file = base != NULL ? base + 1 : info.dli_fname;
-    const char *from = named ? info.dli_saddr : info.dli_fbase;
-    return snprintf(to, size, "%s%s+0x%zx", before,
-                    named ? info.dli_sname : file,
-                    (size_t)((const char *)p->frames[i] - from));
+    return f.line != 0 ? snprintf(to, size, "%s%s (%s:%u)", before, f.function,
+                                  f.file, f.line)
+                       : snprintf(to, size, "%s%s", before, f.function);
 }
 
 static void print_stack(const gri_probe *p, char to[STACK_MAX])
