@@ -13,10 +13,12 @@
 #include "actors/account.h"
 #include "actors/guard.h"
 #include "actors/internal.h"
+#include "actors/jobs.h"
 
 typedef struct gri_ask {
     gri_timer timer; /* its payload is an ASK_TIMEOUT message, or none */
     gr_continuation then;
+    gr_job *job; /* that will answer, or NULL */
 } gri_ask;
 
 gr_msg *gri_status_reply(gri_cache *cache, uint64_t ref, int status)
@@ -267,21 +269,31 @@ static int arm_deadline(gr_actor *self, gri_ask *ask, uint64_t ref,
     return rc;
 }
 
+/* It is in the map no more: ends what it has. */
+static void close_ask(gri_ctx *ctx, gri_ask *ask)
+{
+    if (gri_timer_disarm(&ask->timer)) {
+        gri_msg_free(ctx->cache, ask->timer.payload);
+    }
+    if (ask->job != NULL) {
+        gri_job_let_go(ctx, ask->job);
+    }
+}
+
 /* Takes an ask out of the map and ends its deadline. */
 static gri_ask *take_ask(gr_actor *self, uint64_t ref)
 {
     gri_ask *ask = self->ext == NULL
                        ? NULL
                        : gri_map_remove(&self->ext->asks, (gri_key){ref, 0});
-    if (ask != NULL && gri_timer_disarm(&ask->timer)) {
-        gri_msg_free(self->ctx->cache, ask->timer.payload);
+    if (ask != NULL) {
+        close_ask(self->ctx, ask);
     }
     return ask;
 }
 
-/* All of an ask but its message. */
-static int open_ask(gr_actor *self, int64_t timeout_ms, gr_continuation then,
-                    uint64_t *ref_out)
+int gri_ask_open(gr_actor *self, int64_t timeout_ms, gr_continuation then,
+                 uint64_t *ref_out)
 {
     if (then.fn == NULL || timeout_ms == 0 || timeout_ms < GR_FOREVER) {
         return GR_EINVAL;
@@ -316,11 +328,21 @@ static int open_ask(gr_actor *self, int64_t timeout_ms, gr_continuation then,
     return 0;
 }
 
+void gri_ask_of_job(gr_actor *self, uint64_t ref, gr_job *job)
+{
+    if (job == NULL) {
+        free(take_ask(self, ref));
+        return;
+    }
+    gri_ask *ask = gri_map_get(&self->ext->asks, (gri_key){ref, 0});
+    ask->job = job;
+}
+
 int gr_askv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_continuation then,
             const gr_value *values, uint32_t n)
 {
     uint64_t ref;
-    GR_TRY(open_ask(self, timeout_ms, then, &ref));
+    GR_TRY(gri_ask_open(self, timeout_ms, then, &ref));
     int rc = gri_send_ask(self, to, ref, values, n);
     if (rc < 0) {
         free(take_ask(self, ref));
@@ -332,7 +354,7 @@ int gri_ask_with(gr_actor *self, gr_pid to, int64_t timeout_ms,
                  gr_continuation then, gr_msg *msg)
 {
     uint64_t ref;
-    int rc = open_ask(self, timeout_ms, then, &ref);
+    int rc = gri_ask_open(self, timeout_ms, then, &ref);
     if (rc < 0) {
         gri_msg_free(self->ctx->cache, msg);
         return rc;
@@ -396,10 +418,7 @@ void gri_asks_end(gr_actor *self)
 {
     size_t at = 0;
     for (gri_entry *e; (e = gri_map_next(&self->ext->asks, &at)) != NULL;) {
-        gri_ask *ask = e->value;
-        if (gri_timer_disarm(&ask->timer)) {
-            gri_msg_free(self->ctx->cache, ask->timer.payload);
-        }
-        free(ask);
+        close_ask(self->ctx, e->value);
+        free(e->value);
     }
 }

@@ -64,14 +64,9 @@ static void clear_shown(char *new_bytes, size_t size)
     memset(new_bytes, 0, size < shown ? size : shown);
 }
 
-gr_blob *gr_blob_new(gr_actor *self, size_t size)
+gr_blob *gri_blob_make(size_t size)
 {
-    gri_ext *ext = gri_ext_of(self);
-    if (ext == NULL || size > GRI_BLOB_MAX ||
-        !has_room(ext, sizeof(gr_blob) + size)) {
-        return NULL;
-    }
-    gr_blob *blob = malloc(sizeof *blob + size);
+    gr_blob *blob = size > GRI_BLOB_MAX ? NULL : malloc(sizeof *blob + size);
     if (blob == NULL) {
         return NULL;
     }
@@ -80,7 +75,20 @@ gr_blob *gr_blob_new(gr_actor *self, size_t size)
     blob->room = (uint32_t)size;
     gri_blob_set_size(blob, (uint32_t)size);
     clear_shown(gr_blob_data(blob), size);
-    gri_blob_add(ext, blob);
+    return blob;
+}
+
+gr_blob *gr_blob_new(gr_actor *self, size_t size)
+{
+    gri_ext *ext = gri_ext_of(self);
+    if (ext == NULL || size > GRI_BLOB_MAX ||
+        !has_room(ext, sizeof(gr_blob) + size)) {
+        return NULL;
+    }
+    gr_blob *blob = gri_blob_make(size);
+    if (blob != NULL) {
+        gri_blob_add(ext, blob);
+    }
     return blob;
 }
 

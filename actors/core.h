@@ -329,6 +329,7 @@ struct gr_system {
     alignas(GRI_CACHE_LINE) gri_counters foreign;
 
     gri_timer reap; /* for the depot; see reap.c */
+    struct gri_jobs *jobs; /* constant; see jobs.h */
 
     /* Deterministic mode: turns since the clock last moved. */
     unsigned sim_busy;

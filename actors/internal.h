@@ -185,6 +185,8 @@ void gri_forward_end(gr_actor *self, gr_pid to, gr_msg *msg, gr_msg *copy,
 /* blobs.c: a blob comes to an actor, which has an ext, or leaves it. */
 void gri_blob_add(gri_ext *ext, gr_blob *blob);
 void gri_blob_remove(gri_ext *ext, gr_blob *blob);
+/* One that is nobody's. NULL: no memory. */
+gr_blob *gri_blob_make(size_t size);
 
 /* ---- dead.c: what cannot be delivered ------------------------------------ */
 
@@ -399,6 +401,17 @@ void gri_drop_monitor(gr_actor *self, uint64_t ref);
 /* Reads the reason that an EXIT or DOWN carries. */
 bool gri_read_reason(const gr_msg *msg, gr_pid *from, gr_exit_reason *why);
 
+/* All of an ask but its message. Errors: as gr_ask. */
+int gri_ask_open(gr_actor *self, int64_t timeout_ms, gr_continuation then,
+                 uint64_t *ref_out);
+/* It waits for that job, and lets go of it at its end; NULL: nothing will come,
+ * and it is closed. */
+void gri_ask_of_job(gr_actor *self, uint64_t ref, gr_job *job);
+/* The same of a call: what is wrong with it, or its wait. Errors: as gr_call.
+ */
+int gri_call_check(gr_actor *self, gr_pid to, int64_t timeout_ms);
+int gri_call_end(gr_actor *self, int64_t deadline_ns, uint64_t ref,
+                 gr_pattern expect);
 gri_take gri_on_reply(gr_actor *self, gr_msg *msg);
 gri_take gri_on_ask_timeout(gr_actor *self, gr_msg *msg);
 void gri_asks_end(gr_actor *self);

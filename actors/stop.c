@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "actors/internal.h"
+#include "actors/jobs.h"
 #include "actors/record.h"
 #include "sched/futex.h"
 
@@ -302,6 +303,11 @@ int gr_system_stop(gr_system *sys, int64_t deadline_ms)
     gri_recorder_state(&sys->recorder, GRI_REC_STOPS);
     bool all = stop_actors(&s) && wait_threads(sys);
     free(s.list);
+    /* Nobody waits for jobs any more: what has begun may end. */
+    const int64_t jobs_ns = s.deadline_ns == GRI_NEVER
+                                ? GRI_NEVER
+                                : gri_deadline(&sys->clock, left_ms(&s));
+    all = gri_jobs_stop(sys, jobs_ns) && all;
     stop_plugs(&s);
     if (!all) {
         return GR_ETIMEOUT;

@@ -7,6 +7,7 @@
 #include "actors/crash.h"
 #include "actors/guard.h"
 #include "actors/internal.h"
+#include "actors/jobs.h"
 #include "actors/lane.h"
 #include "actors/record.h"
 
@@ -69,7 +70,8 @@ static int fill_opts(gr_system_opts *o)
     o->crashes_kept =
         o->crashes_kept != 0 ? o->crashes_kept : GR_CRASHES_KEPT_DEFAULT;
     const bool good_watch = gri_watch_fill_opts(o);
-    bool good = good_watch && o->workers <= GR_WORKERS_MAX &&
+    const bool good_jobs = gri_jobs_fill_opts(o);
+    bool good = good_watch && good_jobs && o->workers <= GR_WORKERS_MAX &&
                 o->mailbox_soft <= o->mailbox_hard &&
                 o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
                 o->actors_max <= INT32_MAX && o->message_max >= 64 &&
@@ -117,6 +119,7 @@ static int start_workers(gr_system *sys)
 
 void gri_system_free(gr_system *sys)
 {
+    gri_jobs_fini(sys);
     gri_names_fini(sys);
     gri_map_fini(&sys->waits);
     gri_listeners_fini(&sys->dead_watchers);
@@ -189,7 +192,10 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
     }
     init_locks(sys);
     gri_reap_init(sys);
-    rc = start_workers(sys);
+    rc = gri_jobs_init(sys);
+    if (rc == 0) {
+        rc = start_workers(sys);
+    }
     if (rc < 0) {
         gri_system_free(sys);
         return rc;

@@ -380,7 +380,7 @@ static int wait_answer(gr_actor *self, int64_t deadline_ns, uint64_t ref,
     }
 }
 
-static int check_call(gr_actor *self, gr_pid to, int64_t timeout_ms)
+int gri_call_check(gr_actor *self, gr_pid to, int64_t timeout_ms)
 {
     if (!is_thread(self)) {
         return GR_ENOTSUP;
@@ -391,9 +391,8 @@ static int check_call(gr_actor *self, gr_pid to, int64_t timeout_ms)
                : 0;
 }
 
-/* Waits for the answer to a question that was sent. */
-static int end_call(gr_actor *self, int64_t deadline_ns, uint64_t ref,
-                    gr_pattern expect)
+int gri_call_end(gr_actor *self, int64_t deadline_ns, uint64_t ref,
+                 gr_pattern expect)
 {
     gr_msg *reply;
     GR_TRY(wait_answer(self, deadline_ns, ref, &reply));
@@ -409,19 +408,19 @@ static int end_call(gr_actor *self, int64_t deadline_ns, uint64_t ref,
 int gr_callv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_pattern expect,
              const gr_value *values, uint32_t n)
 {
-    GR_TRY(check_call(self, to, timeout_ms));
+    GR_TRY(gri_call_check(self, to, timeout_ms));
     uint64_t ref = gri_new_ref(self->ctx);
     int64_t deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
     int rc = gri_send_ask(self, to, ref, values, n);
     gri_thread_end_given(self); /* not before: values may be borrowed from it */
     GR_TRY(rc);
-    return end_call(self, deadline_ns, ref, expect);
+    return gri_call_end(self, deadline_ns, ref, expect);
 }
 
 int gri_call_with(gr_actor *self, gr_pid to, int64_t timeout_ms,
                   gr_pattern expect, gr_msg *msg)
 {
-    int rc = check_call(self, to, timeout_ms);
+    int rc = gri_call_check(self, to, timeout_ms);
     if (rc < 0) {
         gri_msg_free(self->ctx->cache, msg);
         return rc;
@@ -430,7 +429,7 @@ int gri_call_with(gr_actor *self, gr_pid to, int64_t timeout_ms,
     uint64_t ref = gri_new_ref(self->ctx);
     int64_t deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
     GR_TRY(gri_send_asked(self, to, ref, msg));
-    return end_call(self, deadline_ns, ref, expect);
+    return gri_call_end(self, deadline_ns, ref, expect);
 }
 
 /* ---- coming and going -------------------------------------------------------

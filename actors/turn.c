@@ -6,6 +6,7 @@
 #include "actors/account.h"
 #include "actors/guard.h"
 #include "actors/internal.h"
+#include "actors/jobs.h"
 #include "actors/lane.h"
 
 enum {
@@ -474,13 +475,17 @@ GRI_CALLS_ACTORS static void run_actor(gri_worker *worker, gri_task *task)
     go_on(self, 1);
 }
 
-/* A timer's message goes to its actor, as any signal; one without a message is
- * the system's own. */
+/* A timer's message goes to its actor, as any signal; one without a message is a
+ * job's, or the system's own. */
 static void timer_fired(gri_worker *worker, const gri_fired *fired)
 {
     gri_ctx *ctx = worker->user;
     if (fired->payload == NULL) {
-        gri_reap(ctx);
+        if (fired->a != 0) {
+            gri_job_fired(ctx, (gr_job *)(uintptr_t)fired->a);
+        } else {
+            gri_reap(ctx);
+        }
         return;
     }
     gr_pid to = {ctx->sys->node, fired->a};

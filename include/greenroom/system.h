@@ -3,6 +3,7 @@
 #define GREENROOM_SYSTEM_H
 
 #include <greenroom/actor.h>
+#include <greenroom/job.h>
 
 GR_BEGIN_DECLS
 
@@ -51,6 +52,7 @@ typedef struct gr_system_opts {
                                that lasts too long is taken; 0: SIGRTMAX - 8, if
                                the program has no handler for it; GR_SIGNAL_NONE:
                                none, and reports have no stack and no tag */
+    gr_job_limits jobs[GR_JOB_LANES]; /* .jobs = {[GR_JOB_LONG] = {...}} */
 } gr_system_opts;
 
 #define GR_WORKERS_MAX          64u
@@ -74,9 +76,10 @@ typedef struct gr_system_opts {
  * Errors:  GR_EINVAL (over GR_WORKERS_MAX; soft above hard; actors_max below
  *          16 or above 2^31 - 1, message_max below 64, crashes_kept over
  *          GR_CRASHES_KEPT_MAX; turn_warn_ms below GR_FOREVER; watch_signal is
- *          not a real-time signal; recorder too long), GR_ENOMEM, GR_EIO (no
- *          thread; or the recorder's file cannot be made, and the log says
- * why). Threads: any that is not a worker of a system.
+ *          not a real-time signal; recorder too long; more threads of a lane of
+ *          jobs than GR_JOB_THREADS_MAX), GR_ENOMEM, GR_EIO (no thread; or the
+ *          recorder's file cannot be made, and the log says why).
+ * Threads: any that is not a worker of a system.
  */
 GR_API GR_MUST_CHECK int gr_system_start(const gr_system_opts *opts,
                                          gr_system **out);
@@ -85,8 +88,8 @@ GR_API GR_MUST_CHECK int gr_system_start(const gr_system_opts *opts,
  * Stops it: actors in reverse order of their start, then the workers, then its
  * memory. What does not stop within deadline_ms is killed, and named in the
  * log. Thread actors must be detached, or told and detaching.
- * Errors:  GR_ETIMEOUT: a callback never returned, or a thread actor is still
- *          attached; the log names it, the system's memory stays.
+ * Errors:  GR_ETIMEOUT: a callback or a job never returned, or a thread actor
+ *          is still attached; the log names it, the system's memory stays.
  * Threads: any that is not a worker of it. Once.
  */
 GR_API GR_MUST_CHECK int gr_system_stop(gr_system *sys, int64_t deadline_ms);
