@@ -14,6 +14,7 @@
 #include "actors/guard.h"
 #include "actors/internal.h"
 #include "actors/jobs.h"
+#include "actors/limits.h"
 
 typedef struct gri_ask {
     gri_timer timer; /* its payload is an ASK_TIMEOUT message, or none */
@@ -164,11 +165,10 @@ const gr_msg *gr_keep(gr_actor *self, const gr_msg *msg)
     if ((m->flags & GRI_MSG_KEPT) != 0) {
         return msg;
     }
-    if (gri_is_stashed(self, m) ||
-        gri_kept_size(m) > ext->arena_max - ext->arena_used) {
+    if (gri_is_stashed(self, m) || !gri_has_room(self, gri_kept_size(m))) {
         return NULL;
     }
-    ext->arena_used += gri_kept_size(m);
+    gri_ext_use(ext, gri_kept_size(m));
     m->flags |= GRI_MSG_KEPT;
     /* It goes into the list when it leaves its place in the inbox (gri_next),
      * or a thread actor's hand (thread.c). */
@@ -182,7 +182,7 @@ void gr_release(gr_actor *self, const gr_msg *kept)
         return;
     }
     gri_answer_status(self->ctx, m, GR_ENOREPLY);
-    self->ext->arena_used -= gri_kept_size(m);
+    gri_ext_use(self->ext, 0 - gri_kept_size(m));
     m->flags &= (uint16_t)~GRI_MSG_KEPT;
     if (m == self->outlet.head || m == self->ctx->current ||
         (m->flags & GRI_MSG_SAVED) != 0) {

@@ -114,11 +114,12 @@ typedef enum gri_place {
 
 /* What gri_system_stop wants to know of an actor. */
 typedef enum gri_traits {
-    GRI_TENDED = 1,    /* its spawner, a supervisor, stops it */
-    GRI_SLOW_END = 2,  /* its end can be seen: wait for it before the next */
-    GRI_SPILLED = 4,   /* its account has a second half, see account.h */
-    GRI_LANED = 8,     /* it has a lane, see lane.h: set by the spawner */
-    GRI_UNTRAPPED = 16 /* its grade is abort: set by the spawner */
+    GRI_TENDED = 1,     /* its spawner, a supervisor, stops it */
+    GRI_SLOW_END = 2,   /* its end can be seen: wait for it before the next */
+    GRI_SPILLED = 4,    /* its account has a second half, see account.h */
+    GRI_LANED = 8,      /* it has a lane, see lane.h: set by the spawner */
+    GRI_UNTRAPPED = 16, /* its grade is abort: set by the spawner */
+    GRI_LIMITED = 64    /* it has a limit of memory, see limits.h: likewise */
 } gri_traits;
 
 /* What the consumer is to do before the next message. One byte of bits: the
@@ -217,8 +218,10 @@ struct gri_ext {
     gri_hook *hooks;
     gri_chunk *arena;
     size_t arena_used, arena_max;
-    gr_blob *blobs; /* this actor's own */
-    gr_msg *kept;   /* doubly linked by link and next, once off the inbox */
+    struct gri_meter *meter; /* of a limited actor, else NULL: see limits.h */
+    size_t state_size;       /* of one: its state's block, in bytes */
+    gr_blob *blobs;          /* this actor's own */
+    gr_msg *kept; /* doubly linked by link and next, once off the inbox */
     gri_stash stash;
     const gr_behavior *origin; /* the spawned one, once it became another */
     gr_exit_reason why;        /* once exiting */
@@ -251,6 +254,16 @@ typedef struct gri_drops {
     _Atomic(const gr_behavior *) behavior; /* for the log */
     _Atomic(gri_lane *) lane; /* NULL: no run here has had one yet */
 } gri_drops;
+
+/* What a limited actor may have, and has: see limits.h. Not in the slot: few
+ * are. */
+typedef struct gri_meter {
+    _Atomic(uint64_t) waiting;    /* bytes of messages, and the run's mark */
+    _Atomic(size_t) own;          /* bytes; written by the consumer */
+    _Atomic(size_t) max;          /* set by the spawner, as the next two */
+    _Atomic(uint32_t) soft, hard; /* instead of the slot's */
+    _Atomic(uint32_t) over_run;   /* this run is to end for it */
+} gri_meter;
 
 /* What a slot's words (gr_actor.in and out) had no more room for. Not in the
  * slot: it takes hours to get there. */
@@ -292,6 +305,7 @@ struct gr_system {
     _Atomic(gri_deadline_word *) deadlines; /* NULL: no actor has had one yet */
     gri_drops *drops;                       /* of each slot, like them */
     gri_account *accounts;                  /* likewise */
+    gri_meter *meters;                      /* likewise */
     _Atomic(uint64_t) *parents; /* likewise: whose spawn it was, by its id */
     gri_listeners dead_watchers, crash_watchers;
     gri_crashes *crashes;
@@ -328,7 +342,7 @@ struct gr_system {
     /* Any thread, by atomic addition: of those without a context. */
     alignas(GRI_CACHE_LINE) gri_counters foreign;
 
-    gri_timer reap; /* for the depot; see reap.c */
+    gri_timer reap;        /* for the depot; see reap.c */
     struct gri_jobs *jobs; /* constant; see jobs.h */
 
     /* Deterministic mode: turns since the clock last moved. */

@@ -6,6 +6,7 @@
 
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/limits.h"
 #include "actors/record.h"
 #include "mailbox/near.h"
 
@@ -158,6 +159,9 @@ static void answer_end(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
 
 void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
 {
+    if (msg->kind == GRI_MSG_METERED) {
+        gri_limit_discharge(gri_slot_of(ctx->sys, to), msg);
+    }
     switch ((gri_msg_kind)msg->kind) {
     case GRI_MSG_USER:
         dead_letter(ctx, to, msg->from, msg, why);
@@ -197,6 +201,7 @@ void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
     case GRI_MSG_DEMONITOR:
     case GRI_MSG_EXIT:
     case GRI_MSG_DOWN:
+    case GRI_MSG_METERED:
     case GRI_MSG_NOP:
         break; /* nobody waits for these */
     }

@@ -182,6 +182,18 @@ gr_msg *gri_forward_begin(gr_actor *self, gr_pid to, gr_msg *msg);
 void gri_forward_end(gr_actor *self, gr_pid to, gr_msg *msg, gr_msg *copy,
                      int rc);
 
+/* limits.c: tells senders what a limited actor has. */
+void gri_meter_publish(const gri_ext *ext);
+/* So many bytes more of an actor's memory are used; or, as numbers wrap, less.
+ */
+static inline void gri_ext_use(gri_ext *ext, size_t size)
+{
+    ext->arena_used += size;
+    if (ext->meter != NULL) {
+        gri_meter_publish(ext);
+    }
+}
+
 /* blobs.c: a blob comes to an actor, which has an ext, or leaves it. */
 void gri_blob_add(gri_ext *ext, gr_blob *blob);
 void gri_blob_remove(gri_ext *ext, gr_blob *blob);

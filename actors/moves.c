@@ -157,7 +157,7 @@ static void count_kept(gr_actor *self, const gr_msg *msg, bool count)
 {
     if (gri_is_counted(self, msg)) {
         const size_t cost = gri_blobs_cost(msg);
-        self->ext->arena_used += count ? cost : 0 - cost;
+        gri_ext_use(self->ext, count ? cost : 0 - cost);
     }
 }
 

@@ -10,6 +10,7 @@
 #include "actors/account.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/limits.h"
 
 /* The receiver is at its hard bound: its policy decides. Takes msg on 0. */
 static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
@@ -146,14 +147,23 @@ static inline void push_user(gri_ctx *ctx, gr_actor *slot, uint32_t run,
 static __attribute__((noinline)) int
 send_pressed(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg, bool *go)
 {
-    uint32_t soft = bound_of(&slot->soft);
+    uint32_t soft = gri_soft_of(slot);
+    *go = !gri_is_limited(slot) || gri_limit_charge(ctx, to, slot, msg);
+    if (!*go) {
+        return 0;
+    }
     if (soft == 0) { /* no mailbox but one with a ring has such a bound */
         *go = false;
-        return gri_lane_send(ctx, to, slot, msg);
+        int rc = gri_lane_send(ctx, to, slot, msg);
+        if (rc < 0) {
+            gri_limit_discharge(slot, msg);
+        }
+        return rc;
     }
     uint32_t depth = gri_inbox_depth(&slot->inbox, &slot->outlet, soft);
-    *go = depth < bound_of(&slot->hard);
+    *go = depth < gri_hard_of(slot);
     if (!*go) {
+        gri_limit_discharge(slot, msg);
         return at_bound(ctx, to, slot, msg);
     }
     if (depth >= soft && ctx->pressed == NULL) {

@@ -20,7 +20,7 @@
  */
 #include <stdlib.h>
 
-#include "actors/internal.h"
+#include "actors/limits.h"
 
 enum {
     CHAIN_MAX = 64 /* a longer chain of waits counts as a circle */
@@ -121,8 +121,7 @@ bool gri_slow_down(gr_actor *self)
     gri_ctx *ctx = self->ctx;
     gr_system *sys = self->sys;
     gr_actor *receiver = ctx->pressed;
-    /* relaxed: set before the run was published. */
-    uint32_t soft = atomic_load_explicit(&receiver->soft, memory_order_relaxed);
+    uint32_t soft = gri_soft_of(receiver);
     if (gri_inbox_depth(&receiver->inbox, &receiver->outlet, soft) < soft) {
         return false; /* it has caught up */
     }

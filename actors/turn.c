@@ -8,6 +8,7 @@
 #include "actors/internal.h"
 #include "actors/jobs.h"
 #include "actors/lane.h"
+#include "actors/limits.h"
 
 enum {
     TURN_MESSAGES = 1000, /* received in a turn, so that others have theirs */
@@ -71,6 +72,7 @@ gri_take gri_take_in(gr_actor *self, gr_msg *msg)
     case GRI_MSG_ROOM:
         return gri_on_room_signal(self, msg);
     case GRI_MSG_KILL:
+    case GRI_MSG_METERED: /* not any more, see handle_other */
     case GRI_MSG_NOP:
         break;
     }
@@ -153,7 +155,7 @@ static bool is_killed(gr_actor *self)
     /* relaxed: see above. */
     if (atomic_load_explicit(&self->over, memory_order_relaxed) ==
         gri_over_mark(self->now)) {
-        why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ELIMIT, "mailbox full"};
+        why = gri_over_reason(self);
     } else if (gri_deadline_missed(self)) {
         why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ETIMEOUT, "handler deadline"};
     }
@@ -246,6 +248,7 @@ GRI_CALLS_ACTORS static __attribute__((noinline)) bool
 handle_other(gr_actor *self, gr_msg *msg)
 {
     self->ctx->current = NULL;
+    gri_limit_discharge(self, msg);
     /* START belongs to the run that it begins; all else must first see whether
      * that run is to go on. */
     const bool starts = msg->kind == GRI_MSG_START;
@@ -475,8 +478,8 @@ GRI_CALLS_ACTORS static void run_actor(gri_worker *worker, gri_task *task)
     go_on(self, 1);
 }
 
-/* A timer's message goes to its actor, as any signal; one without a message is a
- * job's, or the system's own. */
+/* A timer's message goes to its actor, as any signal; one without a message is
+ * a job's, or the system's own. */
 static void timer_fired(gri_worker *worker, const gri_fired *fired)
 {
     gri_ctx *ctx = worker->user;

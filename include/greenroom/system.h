@@ -232,6 +232,9 @@ typedef struct gr_actor_info {
                                 GR_FULL_DROP_OLD; the log names it at the first
                                 and each doubling */
     uint32_t waiting;        /* messages in its mailbox, a few more or fewer */
+    uint64_t memory;         /* bytes that count in its limits.memory_max; 0: it
+                                has none, and nobody counts */
+    uint64_t mailbox_bytes;  /* of these: of messages in its mailbox */
 } gr_actor_info;
 
 /*
