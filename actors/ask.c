@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "actors/account.h"
+#include "actors/circle.h"
 #include "actors/guard.h"
 #include "actors/internal.h"
 #include "actors/jobs.h"
@@ -49,6 +50,9 @@ static int send_reply(gr_actor *self, const gr_msg *msg, gr_msg *reply)
     reply->from = gri_pid_of(self);
     gri_msg_trailer(reply)->ref = gri_msg_ref(msg);
     const uint32_t bytes = reply->len;
+    if (gri_behavior(self) == NULL) { /* nobody has an edge to any other */
+        gri_wait_answered(self->ctx, msg->from, gri_msg_ref(msg));
+    }
     int rc = gri_send_signal(self->ctx, msg->from, reply);
     if (rc < 0 && rc != GR_ENOCONN) {
         return rc; /* nothing was sent: the duty stays */

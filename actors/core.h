@@ -339,6 +339,10 @@ struct gr_system {
     gri_map waits;
     uint64_t wait_tokens;
 
+    /* Under circle_lock: what threads wait for, see circle.h. */
+    alignas(GRI_CACHE_LINE) pthread_mutex_t circle_lock;
+    gri_map threads_waits; /* {id, 0} -> gri_wait, of each thread actor */
+
     /* Any thread, by atomic addition: of those without a context. */
     alignas(GRI_CACHE_LINE) gri_counters foreign;
 

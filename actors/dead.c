@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "actors/circle.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/limits.h"
@@ -126,6 +127,7 @@ void gri_answer_status(gri_ctx *ctx, gr_msg *msg, int status)
         return;
     }
     msg->flags &= (uint16_t)~GRI_MSG_ASKED;
+    gri_wait_answered(ctx, msg->from, gri_msg_ref(msg));
     gr_msg *reply = gri_status_reply(ctx->cache, gri_msg_ref(msg), status);
     if (reply == NULL) {
         /* The asker's own deadline is what is left. */

@@ -1,6 +1,7 @@
 /* actors/lane.c - see lane.h. */
 #include "actors/lane.h"
 
+#include "actors/circle.h"
 #include "actors/limits.h"
 
 #include <stdlib.h>
@@ -396,6 +397,8 @@ int gri_redirect(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
         return GR_EAGAIN;
     }
     ctx->redirects = true;
+    /* Who asked waits for another. A circle that closes so is not found. */
+    (void)gri_wait_passed(ctx, msg->from, gri_msg_ref(msg), second);
     int rc = gri_send_user(ctx, second, msg);
     ctx->redirects = false;
     if (rc == 0) {

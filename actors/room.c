@@ -13,7 +13,7 @@
  * it has asked, and asks nobody twice at a time: the receiver holds at most one
  * WAITER of each thread.
  */
-#include "actors/internal.h"
+#include "actors/circle.h"
 
 static gri_key key_of(uint64_t id)
 {
@@ -73,6 +73,7 @@ static int ask_for_room(gr_actor *self, gr_pid to)
 void gri_room_reached(gri_ctx *ctx, gr_msg *msg)
 {
     gr_msg *room = (gr_msg *)(intptr_t)gri_msg_trail(msg)->extra;
+    gri_wait_roomed(ctx, msg->from, room->from);
     gri_send_signal(ctx, msg->from, room);
 }
 
@@ -94,11 +95,21 @@ gri_take gri_on_room_signal(gr_actor *self, gr_msg *msg)
 /* Until the mailbox of `to` has had its chance to have room. */
 static int wait_room(gr_actor *self, gr_pid to, int64_t deadline_ns)
 {
-    GR_TRY(ask_for_room(self, to));
-    while (is_awaited(self, to)) {
-        GR_TRY(gri_thread_save_next(self, deadline_ns));
+    int rc = 0;
+    if (!is_awaited(self, to)) {
+        /* The edge stands before the WAITER does, and goes when that is
+         * reached. One of a wait before may have been reached already. */
+        rc = gri_wait_begin(self, to, gri_new_ref(self->ctx),
+                            &(gri_wait_for){.room = true});
     }
-    return 0;
+    if (rc == 0) {
+        rc = ask_for_room(self, to);
+    }
+    while (rc == 0 && is_awaited(self, to)) {
+        rc = gri_thread_save_next(self, deadline_ns);
+    }
+    gri_wait_end(self);
+    return rc;
 }
 
 /* Sends msg, which it takes on 0. */

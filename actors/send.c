@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "actors/account.h"
+#include "actors/circle.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/limits.h"
@@ -408,6 +409,34 @@ void gr_tellv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
     }
 }
 
+static int forward(gr_actor *self, gr_pid to, gr_msg *msg)
+{
+    gri_ctx *ctx = self->ctx;
+    const bool owns = gri_msg_owns(msg);
+    gr_msg *copy = owns ? gri_forward_begin(self, to, msg)
+                        : gri_msg_signal(ctx->cache, GRI_MSG_USER,
+                                         gri_msg_data(msg), msg->len);
+    if (copy == NULL) {
+        return GR_ENOMEM;
+    }
+    copy->from = msg->from;
+    copy->flags |= msg->flags & (GRI_MSG_NO_REPORT | GRI_MSG_ASKED);
+    gri_msg_trailer(copy)->ref = gr_msg_asked(msg) ? gri_msg_ref(msg) : 0;
+    const uint32_t bytes = copy->len;
+    int rc = gri_send_user(ctx, to, copy);
+    if (owns) {
+        gri_forward_end(self, to, msg, copy, rc);
+    }
+    if (rc < 0) {
+        gri_msg_free(ctx->cache, copy);
+        return rc;
+    }
+    gri_account_out(self, bytes);
+    /* The duty to answer went with the copy. */
+    msg->flags &= (uint16_t)~GRI_MSG_ASKED;
+    return 0;
+}
+
 int gr_forward(gr_actor *self, gr_pid to, const gr_msg *msg)
 {
     gri_ctx *ctx = self->ctx;
@@ -418,32 +447,16 @@ int gr_forward(gr_actor *self, gr_pid to, const gr_msg *msg)
     /* The message is the runtime's own block: const is a promise to the
      * program. */
     gr_msg *original = (gr_msg *)(uintptr_t)msg;
-    bool owns = gri_msg_owns(msg);
-    gr_msg *copy = owns ? gri_forward_begin(self, to, original)
-                        : gri_msg_signal(ctx->cache, GRI_MSG_USER,
-                                         gri_msg_data(msg), msg->len);
-    if (copy == NULL) {
-        return GR_ENOMEM;
+    if (asked && !gri_wait_passed(ctx, msg->from, gri_msg_ref(msg), to)) {
+        gri_answer_status(ctx, original, GR_EDEADLOCK);
+        return 0;
     }
-    copy->from = msg->from;
-    copy->flags |= msg->flags & GRI_MSG_NO_REPORT;
-    gri_msg_trailer(copy)->ref = asked ? gri_msg_ref(msg) : 0;
-    if (asked) {
-        copy->flags |= GRI_MSG_ASKED;
+    int rc = forward(self, to, original);
+    if (rc < 0 && asked) { /* the question is still with us */
+        (void)gri_wait_passed(ctx, msg->from, gri_msg_ref(msg),
+                              gri_pid_of(self));
     }
-    const uint32_t bytes = copy->len;
-    int rc = gri_send_user(ctx, to, copy);
-    if (owns) {
-        gri_forward_end(self, to, original, copy, rc);
-    }
-    if (rc < 0) {
-        gri_msg_free(ctx->cache, copy);
-        return rc;
-    }
-    gri_account_out(self, bytes);
-    /* The duty to answer went with the copy. */
-    original->flags &= (uint16_t)~GRI_MSG_ASKED;
-    return 0;
+    return rc;
 }
 
 /* ---- what came with a message -------------------------------------------- */

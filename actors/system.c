@@ -86,6 +86,7 @@ static void init_locks(gr_system *sys)
     (void)pthread_mutex_init(&sys->lock, NULL);
     (void)pthread_mutex_init(&sys->names_lock, NULL);
     (void)pthread_mutex_init(&sys->slow_lock, NULL);
+    (void)pthread_mutex_init(&sys->circle_lock, NULL);
 }
 
 static int start_workers(gr_system *sys)
@@ -122,6 +123,7 @@ void gri_system_free(gr_system *sys)
     gri_jobs_fini(sys);
     gri_names_fini(sys);
     gri_map_fini(&sys->waits);
+    gri_map_fini(&sys->threads_waits);
     gri_listeners_fini(&sys->dead_watchers);
     gri_listeners_fini(&sys->crash_watchers);
     for (unsigned i = 0; sys->sides != NULL && i < sys->sched.n; i++) {
@@ -138,6 +140,7 @@ void gri_system_free(gr_system *sys)
     (void)pthread_mutex_destroy(&sys->lock); /* nobody holds them */
     (void)pthread_mutex_destroy(&sys->names_lock);
     (void)pthread_mutex_destroy(&sys->slow_lock);
+    (void)pthread_mutex_destroy(&sys->circle_lock);
     free(sys);
 }
 
