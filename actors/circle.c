@@ -56,13 +56,37 @@ static uint64_t next_of(const gri_wait *w)
                : 0;
 }
 
-/* Whether an edge from `id` to `to` would close a circle. */
-static bool closes(gr_system *sys, uint64_t id, uint64_t to)
+/* A circle that one more edge closes. */
+typedef enum circle {
+    CIRCLE_NONE,
+    CIRCLE_CLOSED,
+    CIRCLE_PERHAPS /* one in it waits for room, and is to look */
+} circle;
+
+/* What an edge from `id` to `to` would close. *looker: who is to look. */
+static circle closes(gr_system *sys, uint64_t id, uint64_t to, uint64_t *looker)
 {
-    while (to != 0 && to != id) {
-        to = next_of(wait_of(sys, to));
+    size_t left = sys->threads_waits.count; /* others may be in one already */
+    *looker = 0;
+    for (; to != 0 && to != id && left > 0; left--) {
+        const gri_wait *w = wait_of(sys, to);
+        const uint64_t next = next_of(w);
+        if (next != 0 && w->room && *looker == 0) {
+            *looker = to;
+        }
+        to = next;
     }
-    return to == id;
+    return to != id       ? CIRCLE_NONE
+           : *looker == 0 ? CIRCLE_CLOSED
+                          : CIRCLE_PERHAPS;
+}
+
+/* Sends a thread that waits for room to look at its circle: a ROOM that is from
+ * nobody. Without the lock. Without memory its deadline is what is left. */
+static void make_look(gri_ctx *ctx, uint64_t looker)
+{
+    const gr_pid to = {ctx->sys->node, looker};
+    (void)gri_send_new_signal(ctx, GR_NOBODY, to, GRI_MSG_ROOM, 0);
 }
 
 /* ---- a circle in words ----------------------------------------------------
@@ -101,9 +125,8 @@ static void add_step(gr_system *sys, words *w, const gri_wait *from,
     add_actor(sys, w, to);
 }
 
-/* Writes down the circle that `first` would close by waiting for `to`, and logs
- * it. */
-static void tell(gr_system *sys, gri_wait *first, uint64_t to)
+/* Writes down the circle that `first` would close by waiting for `to`. */
+static void write_path(gr_system *sys, gri_wait *first, uint64_t to)
 {
     words w = {first->path, sizeof first->path, 0};
     add_actor(sys, &w, first->id);
@@ -115,7 +138,6 @@ static void tell(gr_system *sys, gri_wait *first, uint64_t to)
             add_step(sys, &w, at, to);
         }
     }
-    gri_log_write(&sys->log, GR_LOG_WARN, "a circle of waits: %s", first->path);
 }
 
 /* The tag as in a printed message, or what there is of it. */
@@ -141,14 +163,28 @@ static void set_what(gri_wait *w, const gri_wait_for *what)
 /* ---- waits ----------------------------------------------------------------
  */
 
-/* Whether it is a thread actor of this node: who is one stays one. */
+/* Whether it may be a thread actor of this node: one has no behaviour, but so
+ * has a handler actor that has not begun. An edge to that one is no harm, as
+ * its chain ends there. (`place` is no help: it comes after the name.) */
 static bool is_thread(gr_system *sys, gr_pid pid)
 {
     gr_actor *slot = gri_is_here(sys, pid) ? gri_slot_of(sys, pid) : NULL;
-    /* relaxed: set before its pid was known to anybody. */
     return slot != NULL && gri_slot_lives(slot, gri_pid_run(pid)) &&
-           atomic_load_explicit(&slot->place, memory_order_relaxed) ==
-               GRI_PLACE_THREAD;
+           gri_behavior(slot) == NULL;
+}
+
+/* Makes the edge of w, unless that closes a circle. Under the lock. */
+static circle put_edge(gr_system *sys, gri_wait *w, uint64_t ref, uint64_t to,
+                       uint64_t *looker)
+{
+    const circle c = closes(sys, w->id, to, looker);
+    if (c == CIRCLE_CLOSED) {
+        write_path(sys, w, to);
+    } else {
+        w->edge = ref;
+        w->to = to;
+    }
+    return c;
 }
 
 int gri_wait_begin(gr_actor *self, gr_pid to, uint64_t ref,
@@ -156,6 +192,7 @@ int gri_wait_begin(gr_actor *self, gr_pid to, uint64_t ref,
 {
     gr_system *sys = self->sys;
     gri_wait *w = own(self);
+    uint64_t looker;
     /* relaxed: published by the push of what is sent next. */
     atomic_store_explicit(&w->ref, ref, memory_order_relaxed);
     if (!is_thread(sys, to)) {
@@ -163,35 +200,51 @@ int gri_wait_begin(gr_actor *self, gr_pid to, uint64_t ref,
     }
     (void)pthread_mutex_lock(&sys->circle_lock);
     set_what(w, what);
-    const bool closed = closes(sys, w->id, to.id);
-    if (closed) {
-        tell(sys, w, to.id);
-    } else {
-        w->edge = ref;
-        w->to = to.id;
-        w->room = what->room;
-    }
+    w->path[0] = '\0';
+    w->room = what->room;
+    const circle c = put_edge(sys, w, ref, to.id, &looker);
     (void)pthread_mutex_unlock(&sys->circle_lock);
-    if (closed) {
-        gri_wait_end(self);
-        gri_wait_told(self);
+    if (c == CIRCLE_PERHAPS) {
+        make_look(self->ctx, looker);
     }
-    return closed ? GR_EDEADLOCK : 0;
+    if (c == CIRCLE_CLOSED) {
+        gri_wait_end(self);
+        return GR_EDEADLOCK;
+    }
+    return 0;
 }
 
-void gri_wait_told(gr_actor *self)
+int gri_wait_look(gr_actor *self, gr_pid to)
 {
+    gr_system *sys = self->sys;
     gri_wait *w = own(self);
-    (void)pthread_mutex_lock(&self->sys->circle_lock);
-    memcpy(w->told, w->path, sizeof w->told);
-    w->path[0] = '\0'; /* once: the callee may give that error by itself */
-    (void)pthread_mutex_unlock(&self->sys->circle_lock);
+    uint64_t looker;
+    (void)pthread_mutex_lock(&sys->circle_lock);
+    const circle c = closes(sys, w->id, to.id, &looker);
+    if (c == CIRCLE_CLOSED) {
+        write_path(sys, w, to.id);
+    }
+    (void)pthread_mutex_unlock(&sys->circle_lock);
+    return c == CIRCLE_CLOSED ? GR_EDEADLOCK : 0;
 }
 
 void gri_wait_end(gr_actor *self)
 {
     /* relaxed: see next_of. */
     atomic_store_explicit(&own(self)->ref, 0, memory_order_relaxed);
+}
+
+void gri_wait_told(gr_actor *self)
+{
+    gr_system *sys = self->sys;
+    gri_wait *w = own(self);
+    (void)pthread_mutex_lock(&sys->circle_lock);
+    memcpy(w->told, w->path, sizeof w->told);
+    w->path[0] = '\0';
+    (void)pthread_mutex_unlock(&sys->circle_lock);
+    if (w->told[0] != '\0') { /* else it is the callee's own error */
+        gri_log_write(&sys->log, GR_LOG_WARN, "a circle of waits: %s", w->told);
+    }
 }
 
 void gri_wait_answered(gri_ctx *ctx, gr_pid from, uint64_t ref)
@@ -211,7 +264,8 @@ void gri_wait_answered(gri_ctx *ctx, gr_pid from, uint64_t ref)
 bool gri_wait_passed(gri_ctx *ctx, gr_pid from, uint64_t ref, gr_pid to)
 {
     gr_system *sys = ctx->sys;
-    bool closed = false;
+    circle c = CIRCLE_NONE;
+    uint64_t looker;
     if (!gri_ref_waits(ref) || !gri_is_here(sys, from)) {
         return true;
     }
@@ -222,30 +276,16 @@ bool gri_wait_passed(gri_ctx *ctx, gr_pid from, uint64_t ref, gr_pid to)
     if (w != NULL &&
         atomic_load_explicit(&w->ref, memory_order_relaxed) == ref) {
         w->edge = 0;
+        w->room = false;
         if (is_thread(sys, to)) {
-            closed = closes(sys, w->id, to.id);
-            if (closed) {
-                tell(sys, w, to.id);
-            } else {
-                w->edge = ref;
-                w->to = to.id;
-                w->room = false;
-            }
+            c = put_edge(sys, w, ref, to.id, &looker);
         }
     }
     (void)pthread_mutex_unlock(&sys->circle_lock);
-    return !closed;
-}
-
-void gri_wait_roomed(gri_ctx *ctx, gr_pid from, gr_pid to)
-{
-    gr_system *sys = ctx->sys;
-    (void)pthread_mutex_lock(&sys->circle_lock);
-    gri_wait *w = wait_of(sys, from.id);
-    if (w != NULL && w->edge != 0 && w->room && w->to == to.id) {
-        w->edge = 0;
+    if (c == CIRCLE_PERHAPS) {
+        make_look(ctx, looker);
     }
-    (void)pthread_mutex_unlock(&sys->circle_lock);
+    return c != CIRCLE_CLOSED;
 }
 
 const char *gr_deadlock_path(const gr_actor *self)

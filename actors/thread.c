@@ -442,6 +442,9 @@ int gr_callv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_pattern expect,
     if (rc < 0) {
         gri_wait_end(self);
     }
+    if (rc == GR_EDEADLOCK) {
+        gri_wait_told(self);
+    }
     gri_thread_end_given(self); /* not before: values may be borrowed from it */
     GR_TRY(rc);
     return gri_call_end(self, deadline_ns, ref, expect);
@@ -460,6 +463,7 @@ int gri_call_with(gr_actor *self, gr_pid to, int64_t timeout_ms,
     int64_t deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
     rc = begin_call(self, to, &(gri_wait_for){.msg = msg}, &ref);
     if (rc < 0) {
+        gri_wait_told(self);
         gri_msg_free(self->ctx->cache, msg);
         return rc;
     }

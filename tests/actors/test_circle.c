@@ -209,7 +209,7 @@ static void fill_main_and_answer(player *p)
 {
     const gr_pid to = find(p->self, "main");
     for (int i = 0; i < FILLS; i++) {
-        for (int k = 0; k < 4; k++) { /* the fourth finds no room */
+        for (int k = 0; k < 3; k++) { /* the third finds no room */
             CHECK_RC(gr_send_wait(p->self, to, GR_FOREVER, "x"), 0);
         }
         answer(p->self, keep_next(p->self));
@@ -231,7 +231,7 @@ static void test_room_that_was_told_of(void **state)
         const gr_msg *msg;
         while (stage_stats(&s).slowed < i) {
         }
-        for (int k = 0; k < 3; k++) {
+        for (int k = 0; k < 2; k++) {
             CHECK_RC(gr_receive(s.self, GR_FOREVER, &msg), 0);
         }
         const int rc = gr_receive(s.self, 0, &msg); /* makes the room */
