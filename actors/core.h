@@ -121,11 +121,9 @@ typedef enum gri_traits {
     GRI_SPILLED = 4,    /* its account has a second half, see account.h */
     GRI_LANED = 8,      /* it has a lane, see lane.h: set by the spawner */
     GRI_UNTRAPPED = 16, /* its grade is abort: set by the spawner */
-    GRI_WAITING = 128, /* a thread's, from before its name is known: likewise */
-    GRI_LIMITED = 64,  /* it has a limit of memory, see limits.h: likewise */
-    GRI_PROXY = 32,    /* it stands for a process, see proxy.h: likewise */
-    GRI_OWES_ACK = GRI_UNTRAPPED /* of a proxy, whose code is the runtime's: its
-                                    spawner waits for a STARTED */
+    GRI_PROXY = 32,     /* it stands for a process, see proxy.h: likewise */
+    GRI_LIMITED = 64,   /* it has a limit of memory, see limits.h: likewise */
+    GRI_OWES_ACK = 128  /* of a proxy: its spawner waits for a STARTED */
 } gri_traits;
 
 /* What the consumer is to do before the next message. One byte of bits: the
@@ -314,6 +312,7 @@ struct gr_system {
     _Atomic(gri_deadline_word *) deadlines; /* NULL: no actor has had one yet */
     gri_drops *drops;                       /* of each slot, like them */
     gri_account *accounts;                  /* likewise */
+    gri_meter *meters;                      /* likewise */
     _Atomic(uint64_t) *parents; /* likewise: whose spawn it was, by its id */
     gri_listeners dead_watchers, crash_watchers;
     gri_crashes *crashes;

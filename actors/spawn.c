@@ -177,8 +177,7 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     unsigned traits = how->tended ? GRI_TENDED : 0;
     traits |= has_lane ? GRI_LANED : 0;
     traits |= memory_max != 0 ? GRI_LIMITED : 0;
-    traits |= how->grade == GR_GRADE_ABORT && !how->proxy ? GRI_UNTRAPPED : 0;
-    traits |= how->thread != NULL ? GRI_WAITING : 0;
+    traits |= how->grade == GR_GRADE_ABORT ? GRI_UNTRAPPED : 0;
     if (how->proxy) {
         traits |= GRI_PROXY | (how->ack ? GRI_OWES_ACK : 0);
     }
@@ -447,7 +446,7 @@ static int spawn_far(gr_actor *self, const gr_behavior *behavior,
     const gr_mailbox *box = &opts->mailbox;
     if (opts->ack || opts->grade != GR_GRADE_DEFAULT || box->soft != 0 ||
         box->hard != 0 || box->full != GR_FULL_FAIL || box->urgent != 0 ||
-        opts->limits.memory_max != 0 || opts->limits.handler_max_ms != 0) {
+        opts->limits.handler_max_ms != 0 || opts->limits.memory_max != 0) {
         return GR_ENOTSUP; /* the question to the agent has no room for them */
     }
     gr_value args = gr_list_of(opts->args.items, opts->args.n);

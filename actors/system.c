@@ -69,19 +69,14 @@ static int fill_opts(gr_system_opts *o)
     o->timers_max = o->timers_max != 0 ? o->timers_max : GR_TIMERS_MAX_DEFAULT;
     o->crashes_kept =
         o->crashes_kept != 0 ? o->crashes_kept : GR_CRASHES_KEPT_DEFAULT;
-    bool good = gri_watch_fill_opts(o);
-    for (unsigned i = 0; i < GR_JOB_LANES; i++) {
-        gr_job_limits *max = &o->jobs[i];
-        max->threads =
-            max->threads != 0 ? max->threads : GR_JOB_THREADS_DEFAULT;
-        max->queue = max->queue != 0 ? max->queue : GR_JOB_QUEUE_DEFAULT;
-        good = good && max->threads <= GR_JOB_THREADS_MAX;
-    }
-    good = good && o->workers <= GR_WORKERS_MAX &&
-           o->mailbox_soft <= o->mailbox_hard && o->mailbox_hard <= INT32_MAX &&
-           o->actors_max >= 16 && o->actors_max <= INT32_MAX &&
-           o->message_max >= 64 && o->crashes_kept <= GR_CRASHES_KEPT_MAX &&
-           (unsigned)o->grade <= GR_GRADE_ABORT;
+    const bool good_watch = gri_watch_fill_opts(o);
+    const bool good_jobs = gri_jobs_fill_opts(o);
+    bool good = good_watch && good_jobs && o->workers <= GR_WORKERS_MAX &&
+                o->mailbox_soft <= o->mailbox_hard &&
+                o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
+                o->actors_max <= INT32_MAX && o->message_max >= 64 &&
+                o->crashes_kept <= GR_CRASHES_KEPT_MAX &&
+                (unsigned)o->grade <= GR_GRADE_ABORT;
     return good ? 0 : GR_EINVAL;
 }
 
@@ -128,6 +123,7 @@ void gri_system_free(gr_system *sys)
     gri_jobs_fini(sys);
     gri_names_fini(sys);
     gri_map_fini(&sys->waits);
+    gri_map_fini(&sys->threads_waits);
     gri_listeners_fini(&sys->dead_watchers);
     gri_listeners_fini(&sys->crash_watchers);
     gri_map_fini(&sys->threads_waits);

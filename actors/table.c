@@ -32,11 +32,12 @@ int gri_table_init(gr_system *sys)
     sys->slots = reserve(n * sizeof(gr_actor));
     sys->drops = reserve(n * sizeof(gri_drops));
     sys->accounts = reserve(n * sizeof(gri_account));
+    sys->meters = reserve(n * sizeof(gri_meter));
     sys->parents = reserve(n * sizeof *sys->parents);
     sys->meters = reserve(n * sizeof(gri_meter));
     sys->free_slots = reserve(n * sizeof *sys->free_slots);
     if (sys->slots == NULL || sys->drops == NULL || sys->accounts == NULL ||
-        sys->parents == NULL || sys->meters == NULL ||
+        sys->meters == NULL || sys->parents == NULL ||
         sys->free_slots == NULL) {
         gri_table_fini(sys);
         return GR_ENOMEM;
@@ -61,6 +62,7 @@ void gri_table_fini(gr_system *sys)
     give_back(sys->slots, n * sizeof(gr_actor));
     give_back(sys->drops, n * sizeof(gri_drops));
     give_back(sys->accounts, n * sizeof(gri_account));
+    give_back(sys->meters, n * sizeof(gri_meter));
     give_back(sys->parents, n * sizeof *sys->parents);
     give_back(sys->meters, n * sizeof(gri_meter));
     give_back(sys->free_slots, n * sizeof *sys->free_slots);
@@ -85,6 +87,8 @@ static int add_slots(gr_system *sys)
         mprotect(sys->drops, (size_t)to * sizeof(gri_drops),
                  PROT_READ | PROT_WRITE) != 0 ||
         mprotect(sys->accounts, (size_t)to * sizeof(gri_account),
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->meters, (size_t)to * sizeof(gri_meter),
                  PROT_READ | PROT_WRITE) != 0 ||
         mprotect(sys->parents, (size_t)to * sizeof *sys->parents,
                  PROT_READ | PROT_WRITE) != 0 ||

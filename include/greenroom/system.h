@@ -83,8 +83,8 @@ typedef struct gr_system_opts {
  * Errors:  GR_EINVAL (over GR_WORKERS_MAX; soft above hard; actors_max below
  *          16 or above 2^31 - 1, message_max below 64, crashes_kept over
  *          GR_CRASHES_KEPT_MAX; turn_warn_ms below GR_FOREVER; watch_signal is
- *          not a real-time signal; recorder too long; more threads of a lane
- *          than GR_JOB_THREADS_MAX), GR_ENOMEM, GR_EIO (no thread; or the
+ *          not a real-time signal; recorder too long; more threads of a lane of
+ *          jobs than GR_JOB_THREADS_MAX), GR_ENOMEM, GR_EIO (no thread; or the
  *          recorder's file cannot be made, and the log says why).
  * Threads: any that is not a worker of a system.
  */
