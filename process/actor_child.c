@@ -6,8 +6,8 @@
  * writes, and waits if the proxy is slow to read: so does nobody else.
  *
  * It must not outlive its parent. The kernel kills it with its launcher, and so
- * with that one's program (process/divert.c), and the main thread ends it when the socket
- * says that the other end is gone; it does nothing that could hang.
+ * with that one's program (process/divert.c), and the main thread ends it when
+ * the socket says that the other end is gone; it does nothing that could hang.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -83,8 +83,7 @@ static void begins(gri_hosted *host, uint64_t id)
 static void ends(gri_hosted *host, uint64_t id, gri_held held)
 {
     put(of_host(host),
-        &(gri_wire){
-            .type = GRI_WIRE_DONE, .id = id, .flags = (uint32_t)held},
+        &(gri_wire){.type = GRI_WIRE_DONE, .id = id, .flags = (uint32_t)held},
         NULL);
 }
 
@@ -149,9 +148,8 @@ static void put_message(const child *c, gr_pid to, const gr_msg *msg)
                           .code = (int32_t)t->extra,
                           .id = t->ref};
     } else if (t != NULL && t->extra != 0) {
-        head = (gri_wire){.type = GRI_WIRE_FORWARD,
-                          .pid = to,
-                          .id = (uint64_t)t->extra};
+        head = (gri_wire){
+            .type = GRI_WIRE_FORWARD, .pid = to, .id = (uint64_t)t->extra};
     } else if ((msg->flags & GRI_MSG_ASKED) != 0) {
         head.type = GRI_WIRE_ASK;
         head.ref = t->ref;

@@ -218,8 +218,7 @@ static int timeout_ms(int64_t until_ns)
 static void wait_and_wake(gri_hosts *all, int64_t until_ns)
 {
     struct epoll_event events[EVENTS];
-    const int n =
-        epoll_wait(all->epoll, events, EVENTS, timeout_ms(until_ns));
+    const int n = epoll_wait(all->epoll, events, EVENTS, timeout_ms(until_ns));
     for (int i = 0; i < n; i++) {
         if (events[i].data.u64 == 0) {
             uint64_t count;
@@ -399,9 +398,9 @@ static int ready_locked(gri_hosts *all)
     if (all->epoll < 0) {
         GR_TRY(start_watcher_locked(all));
     }
-    return all->launcher != NULL ? 0
-                                 : gri_launcher_new(gri_system_log(all->sys),
-                                                    &all->launcher);
+    return all->launcher != NULL
+               ? 0
+               : gri_launcher_new(gri_system_log(all->sys), &all->launcher);
 }
 
 /* The oldest that waits; *n: how many do. */
@@ -506,8 +505,7 @@ void gri_host_busy(gri_host *h, bool busy)
     }
     lock(all);
     h->since_ns = busy ? gri_clock_ns(&real_clock) : 0;
-    const bool earlier =
-        busy && h->since_ns + h->max_ns < all->sleeps_until_ns;
+    const bool earlier = busy && h->since_ns + h->max_ns < all->sleeps_until_ns;
     unlock(all);
     if (earlier) {
         ring(all);

@@ -171,8 +171,8 @@ static void tied(gri_processes *processes, gr_actor *self, void *state,
         .ref = gri_msg_ref(msg),
     };
     (void)processes;
-    if (!is_over(p) && (!gri_proxy_put(p, &head, NULL) ||
-                        gri_proxy_is_full(p))) {
+    if (!is_over(p) &&
+        (!gri_proxy_put(p, &head, NULL) || gri_proxy_is_full(p))) {
         gri_proxy_pause(self);
     }
 }
@@ -322,7 +322,7 @@ int gri_process_actors_install(gr_system *sys, uint32_t warm)
         return GR_ENOMEM;
     }
     int rc = gri_hosts_new(sys,
-                           warm == 0                   ? GR_PROCESSES_WARM_DEFAULT
+                           warm == 0 ? GR_PROCESSES_WARM_DEFAULT
                            : warm == GR_PROCESSES_COLD ? 0
                                                        : warm,
                            &all->hosts);
@@ -370,9 +370,9 @@ int gr_processes_enable(gr_actor *self)
 int gr_process_of(gr_actor *self, gr_pid pid, int *out)
 {
     gri_hosts *hosts = gri_process_actors_hosts(gr_system_of(self));
-    const int process =
-        hosts != NULL && !gr_pid_is_nobody(pid) ? gri_hosts_process_of(hosts, pid)
-                                                : 0;
+    const int process = hosts != NULL && !gr_pid_is_nobody(pid)
+                            ? gri_hosts_process_of(hosts, pid)
+                            : 0;
     if (process == 0) {
         return GR_ENOENT;
     }

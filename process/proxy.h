@@ -75,12 +75,12 @@ typedef struct gri_proxy {
     gri_map handed;       /* {id, 0} -> gri_handed */
     gri_handed *first, *last;
     uint64_t ids;
-    uint32_t window;      /* of handed, and signals that it is not done with */
-    size_t window_bytes;  /* of handed in the window */
-    size_t held_bytes;    /* of handed that are kept or stashed there */
-    uint32_t running;     /* callbacks that it has told of, ... */
-    uint32_t own;         /* ... and those of them that are for no message */
-    uint32_t signals;     /* not done with */
+    uint32_t window;     /* of handed, and signals that it is not done with */
+    size_t window_bytes; /* of handed in the window */
+    size_t held_bytes;   /* of handed that are kept or stashed there */
+    uint32_t running;    /* callbacks that it has told of, ... */
+    uint32_t own;        /* ... and those of them that are for no message */
+    uint32_t signals;    /* not done with */
     /* From it. */
     gri_bytes_buffer in;
     gri_map by_theirs, by_ours; /* {ref, 0} -> gri_proxy_tie */

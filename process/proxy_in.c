@@ -176,8 +176,8 @@ static void do_name(gri_proxy *p, gr_actor *self, const gri_wire *w,
     name[w->len] = '\0';
     switch ((gri_name_verb)w->flags) {
     case GRI_NAME_TAKE:
-        head.code = p->names < GRI_PROXY_NAMES ? gr_register(self, name)
-                                               : GR_ELIMIT;
+        head.code =
+            p->names < GRI_PROXY_NAMES ? gr_register(self, name) : GR_ELIMIT;
         p->names += head.code == 0;
         break;
     case GRI_NAME_GIVE:
