@@ -425,6 +425,9 @@ static void take_actor(child *c)
     if (b == NULL) {
         refuse(c, GR_ENOENT, "its process does not find its behaviour");
     }
+    if (c->host.timed) {
+        begins(&c->host, 0); /* of init, which ends with UP */
+    }
     const int rc = gri_hosted_spawn_actor(
         c->sys, &c->cache,
         &(gri_hosted_spawn){

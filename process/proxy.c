@@ -38,7 +38,7 @@ void gri_proxy_decide(gri_proxy *p, const gr_exit_reason *why)
         p->decided = true;
         p->why = *why;
         gri_host_kill(p->host, 0);
-        gri_host_busy(p->host, false);
+        gri_host_limit(p->host, 0);
     }
 }
 
@@ -82,9 +82,14 @@ static void finish(gri_proxy *p, gr_actor *self, const gri_process_event *end,
                    bool late)
 {
     if (!p->decided && !p->exited) {
-        p->why = late ? (gr_exit_reason){GR_EXIT_LIMIT, GR_ETIMEOUT,
-                                         "handler deadline"}
-                      : reason_of(end);
+        p->why = reason_of(end);
+        if (late) {
+            p->why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ETIMEOUT,
+                                      "handler deadline"};
+        }
+        if (late && gri_proxy_is_starting(p)) {
+            (void)stpcpy(p->why.text, "its process did not start in time");
+        }
     }
     /* One that never ran has nothing in hand. */
     const bool failed = (p->decided || !p->exited) && p->up;
@@ -208,8 +213,7 @@ static int proxy_init(gr_actor *self, void *state, const gr_msg *args)
     p->message_max = opts->message_max;
     p->arena_max =
         p->user->arena_max != 0 ? p->user->arena_max : opts->arena_max;
-    GR_TRY(gri_host_take(kind->hosts, gr_self(self), p->limits.handler_max_ms,
-                         &p->host));
+    GR_TRY(gri_host_take(kind->hosts, gr_self(self), &p->host));
     const int rc = gr_on_exit(self, on_proxy_exit, p);
     if (rc < 0) {
         on_proxy_exit(p);

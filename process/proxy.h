@@ -26,6 +26,9 @@ enum {
     GRI_PROXY_READS = 4,
     /* Bytes of a read; a longer frame has a buffer for so long. */
     GRI_PROXY_READ = 64 << 10,
+    /* How long a process may take until its actor begins: far more than it ever
+     * needs, and less than a person's patience. */
+    GRI_PROXY_START_MS = 30000,
     /* Names that one process actor may register. */
     GRI_PROXY_NAMES = 1000,
     /* How long a process may take to end by itself, once it has said that its
@@ -105,6 +108,11 @@ bool gri_proxy_give_signal(gri_proxy *p, gr_actor *self, const gr_msg *msg);
 void gri_proxy_flush(gri_proxy *p);
 /* Whether no more is to be given to the process now. */
 bool gri_proxy_is_full(const gri_proxy *p);
+/* Nothing was heard of its actor yet. */
+static inline bool gri_proxy_is_starting(const gri_proxy *p)
+{
+    return !p->up && p->running == 0;
+}
 /* Tells the watcher whether a callback runs there. */
 void gri_proxy_note_progress(gri_proxy *p);
 

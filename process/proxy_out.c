@@ -134,7 +134,10 @@ bool gri_proxy_is_full(const gri_proxy *p)
 
 void gri_proxy_note_progress(gri_proxy *p)
 {
-    gri_host_busy(p->host, !p->up || p->window > 0 || p->running > 0);
+    const bool busy = !p->up || p->window > 0 || p->running > 0;
+    gri_host_limit(p->host, gri_proxy_is_starting(p) ? GRI_PROXY_START_MS
+                            : busy                   ? p->limits.handler_max_ms
+                                                     : 0);
 }
 
 /* ---- the first frame ----------------------------------------------------- */
