@@ -140,14 +140,15 @@ static int name(gri_hosted *host, gri_name_verb verb, const char *text,
 static void put_message(const child *c, gr_pid to, const gr_msg *msg)
 {
     gri_wire head = {.type = GRI_WIRE_SEND, .len = msg->len, .pid = to};
+    static const gri_trailer none;
     const gri_trailer *t =
-        (msg->flags & GRI_MSG_TRAILER) != 0 ? gri_msg_trail(msg) : NULL;
+        (msg->flags & GRI_MSG_TRAILER) != 0 ? gri_msg_trail(msg) : &none;
     if (msg->kind == GRI_MSG_REPLY) {
         head = (gri_wire){.type = GRI_WIRE_REPLY,
                           .len = msg->len,
                           .code = (int32_t)t->extra,
                           .id = t->ref};
-    } else if (t != NULL && t->extra != 0) {
+    } else if (t->extra != 0) {
         head = (gri_wire){
             .type = GRI_WIRE_FORWARD, .pid = to, .id = (uint64_t)t->extra};
     } else if ((msg->flags & GRI_MSG_ASKED) != 0) {
