@@ -437,6 +437,7 @@ static void take_actor(child *c)
             .parent = a.parent,
             .args = {texts + a.object_len + a.name_len, a.args_len},
             .hard = a.hard,
+            .memory_max = (size_t)a.memory_max,
         });
     if (rc < 0) {
         refuse(c, rc, "its process cannot start it");

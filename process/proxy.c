@@ -261,6 +261,7 @@ static gri_proxy_kind *kind_new(process_actors *all, const gr_behavior *user,
              * the actor there. */
             .arena_max = SIZE_MAX / 2,
             .trap_exit = true,
+            .limits = {.memory_max = limits->memory_max},
         };
         k->user = user;
         k->limits = *limits;

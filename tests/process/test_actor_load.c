@@ -52,6 +52,11 @@ static int echo_receive(gr_actor *self, void *state, const gr_msg *msg)
     if (gr_match(msg, "give")) {
         return gr_reply(self, msg, "loop");
     }
+    if (gr_match(msg, "eat")) {
+        while (gr_alloc(self, 1000) != NULL) {
+        }
+        return 0;
+    }
     if (gr_match(msg, "process")) {
         return gr_reply(self, msg, "process", (int64_t)getpid());
     }
@@ -272,6 +277,17 @@ static void a_stopped_process_is_late_too(void **state)
     assert_int_equal(await_down(self, ref).kind, GR_EXIT_LIMIT);
 }
 
+static void its_limit_of_memory_holds_in_its_process(void **state)
+{
+    gr_actor *self = ((fixture *)*state)->self;
+    gr_ref ref;
+    const gr_pid pid = spawn_with(
+        self, &echo_behavior,
+        (gr_spawn_opts){.monitor = &ref, .limits = {.memory_max = 100000}});
+    assert_int_equal(gr_send(self, pid, "eat"), 0);
+    assert_int_equal(await_down(self, ref).kind, GR_EXIT_LIMIT);
+}
+
 /* ---- supervision --------------------------------------------------------- */
 
 static void its_supervisor_restarts_it(void **state)
@@ -341,6 +357,7 @@ int main(int argc, char **argv)
         ACTOR_TEST(a_large_message_passes),
         ACTOR_TEST(the_deadline_is_every_callback_s),
         ACTOR_TEST(a_stopped_process_is_late_too),
+        ACTOR_TEST(its_limit_of_memory_holds_in_its_process),
         ACTOR_TEST(its_supervisor_restarts_it),
         ACTOR_TEST(processes_are_started_ahead),
         cmocka_unit_test(without_the_call_it_is_refused),
