@@ -502,7 +502,8 @@ void gri_slow_release(gri_ctx *ctx, gr_pid pid);
 bool gri_pause(gr_actor *self);
 void gri_unpause(gri_ctx *ctx, gr_pid pid);
 
-/* ---- proxy.c: actors that stand for processes ----------------------------- */
+/* ---- proxy.c: actors that stand for processes -----------------------------
+ */
 
 static inline bool gri_is_proxy(const gr_actor *self)
 {
@@ -536,7 +537,8 @@ bool gri_proxy_pump(gr_actor *self);
 /* It was linked or unlinked by another. */
 void gri_proxy_tied(gr_actor *self, const gr_msg *msg);
 
-/* ---- hosted.c: the actor in its process ----------------------------------- */
+/* ---- hosted.c: the actor in its process -----------------------------------
+ */
 
 /* Not of this system, although its node is. */
 static inline bool gri_is_host(const gr_system *sys)

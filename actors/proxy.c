@@ -14,7 +14,8 @@
 #include "actors/account.h"
 #include "actors/internal.h"
 
-/* ---- spawning ------------------------------------------------------------- */
+/* ---- spawning -------------------------------------------------------------
+ */
 
 static int64_t first_ms(int64_t a, int64_t b, int64_t c)
 {
@@ -71,7 +72,8 @@ const gr_system_opts *gri_system_opts(gr_system *sys)
     return &sys->opts;
 }
 
-/* ---- turns ---------------------------------------------------------------- */
+/* ---- turns ----------------------------------------------------------------
+ */
 
 const gr_behavior *gri_proxy_behavior_of(const gr_actor *self)
 {
@@ -118,7 +120,8 @@ void gri_proxy_tied(gr_actor *self, const gr_msg *msg)
     }
 }
 
-/* ---- what it does for its process ----------------------------------------- */
+/* ---- what it does for its process -----------------------------------------
+ */
 
 void gri_proxy_started(gr_actor *self, gr_pid parent)
 {
@@ -242,7 +245,8 @@ void gri_proxy_end(gr_actor *self, const gr_exit_reason *why, const gr_msg *at)
     gri_exit_set(self, why);
 }
 
-/* ---- waking it ------------------------------------------------------------ */
+/* ---- waking it ------------------------------------------------------------
+ */
 
 bool gri_proxy_wake(gr_system *sys, gri_cache *cache, gr_pid proxy, bool signal)
 {

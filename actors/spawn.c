@@ -501,6 +501,7 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
     };
     if (how.proxy) {
         how.grade = GR_GRADE_ABORT;
+        how.limits = NULL; /* the proxy's behaviour has what is for it */
         GR_TRY(gri_proxy_behavior(self, behavior, opts, &how.behavior));
     } else if (gri_is_process_grade(behavior, opts)) {
         how.grade = GR_GRADE_TRAP; /* it runs here, to be replayed */

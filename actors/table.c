@@ -68,19 +68,9 @@ void gri_table_fini(gr_system *sys)
     give_back(sys->free_slots, n * sizeof *sys->free_slots);
 }
 
-/* Makes more slots usable: a quarter more, so that many actors take few steps.
- * Under sys->lock. */
-static int add_slots(gr_system *sys)
+/* Those from `from` to `to`, with what belongs to them. */
+static int make_usable(gr_system *sys, uint32_t from, uint32_t to)
 {
-    /* relaxed: written under the lock only. */
-    const uint32_t from =
-        atomic_load_explicit(&sys->slots_ready, memory_order_relaxed);
-    const uint32_t step = from / 4 > STEP ? from / 4 / STEP * STEP : STEP;
-    const uint32_t to =
-        step < sys->opts.actors_max - from ? from + step : sys->opts.actors_max;
-    if (from == to) {
-        return GR_ELIMIT;
-    }
     if (mprotect(&sys->slots[from], (size_t)(to - from) * sizeof(gr_actor),
                  PROT_READ | PROT_WRITE) != 0 ||
         /* All of them: a step of counters may be less than a page. */
@@ -98,6 +88,23 @@ static int add_slots(gr_system *sys)
                  PROT_READ | PROT_WRITE) != 0) {
         return GR_ENOMEM;
     }
+    return 0;
+}
+
+/* Makes more slots usable: a quarter more, so that many actors take few steps.
+ * Under sys->lock. */
+static int add_slots(gr_system *sys)
+{
+    /* relaxed: written under the lock only. */
+    const uint32_t from =
+        atomic_load_explicit(&sys->slots_ready, memory_order_relaxed);
+    const uint32_t step = from / 4 > STEP ? from / 4 / STEP * STEP : STEP;
+    const uint32_t to =
+        step < sys->opts.actors_max - from ? from + step : sys->opts.actors_max;
+    if (from == to) {
+        return GR_ELIMIT;
+    }
+    GR_TRY(make_usable(sys, from, to));
     /* release: pairs with the acquire in gri_slot_of. */
     atomic_store_explicit(&sys->slots_ready, to, memory_order_release);
     return 0;
@@ -255,23 +262,11 @@ void gri_slot_give(gri_ctx *ctx, gr_actor *slot)
 int gri_table_place(gr_system *sys, gr_pid pid)
 {
     const uint32_t index = gri_pid_index(pid);
-    const size_t n = (size_t)index + 1;
     if (index == 0 || index == AGENT || index >= sys->opts.actors_max ||
         (gri_pid_run(pid) & 1) == 0) {
         return GR_EINVAL;
     }
-    if (mprotect(sys->slots, n * sizeof(gr_actor), PROT_READ | PROT_WRITE) !=
-            0 ||
-        mprotect(sys->drops, n * sizeof(gri_drops), PROT_READ | PROT_WRITE) !=
-            0 ||
-        mprotect(sys->accounts, n * sizeof(gri_account),
-                 PROT_READ | PROT_WRITE) != 0 ||
-        mprotect(sys->parents, n * sizeof *sys->parents,
-                 PROT_READ | PROT_WRITE) != 0 ||
-        mprotect(sys->free_slots, n * sizeof *sys->free_slots,
-                 PROT_READ | PROT_WRITE) != 0) {
-        return GR_ENOMEM;
-    }
+    GR_TRY(make_usable(sys, 0, index + 1));
     (void)pthread_mutex_lock(&sys->lock);
     sys->slots_used = index;
     /* relaxed: the release below publishes. */
