@@ -1,5 +1,5 @@
-# What `cmake --install` puts where: headers, man pages, both libraries,
-# greenroom.pc and the CMake package. tests/package proves that an outside
+# What `cmake --install` puts where: headers, man pages, both libraries, the
+# recorder's reader, greenroom.pc and the CMake package. tests/package proves that an outside
 # project can use it.
 include(CMakePackageConfigHelpers)
 
@@ -14,6 +14,8 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs/man/"
     DESTINATION "${CMAKE_INSTALL_MANDIR}"
     FILES_MATCHING PATTERN "*.[1-9]"
 )
+
+install(TARGETS greenroom_recorder)
 
 # Two export sets: a program that links the shared library needs none of the
 # libraries below it, so only the static one may ask for them.
