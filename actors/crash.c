@@ -15,7 +15,6 @@
 #include "mailbox/print.h"
 
 _Static_assert(GR_CRASH_FRAMES_MAX >= GRI_FRAMES_MAX, "all have room");
-_Static_assert(sizeof(((gr_crash *)0)->name) == GR_NAME_MAX + 1, "a name");
 
 /* A report without what is known of its frames. */
 typedef struct kept {

@@ -182,6 +182,12 @@ static int run_system(watch *w, gri_child_config *config, char *program,
     sys_opts.workers = config->workers;
     sys_opts.message_max = config->message_max;
     sys_opts.log_level = (gr_log_level)config->log_level;
+    /* What changes the environment is the program, which has not begun. */
+    const char *recorder =
+        getenv("GREENROOM_RECORDER"); /* NOLINT(concurrency-mt-unsafe) */
+    if (recorder != NULL && recorder[0] != '\0') {
+        sys_opts.recorder = recorder;
+    }
     gr_system *sys = NULL;
     gr_actor *self = NULL;
     const char *failed_at = NULL;

@@ -40,7 +40,7 @@ typedef struct gr_crash {
     int64_t at_ms;   /* when, by gr_now_ms */
     gr_pid pid;
     char behavior[GR_CRASH_NAME_MAX]; /* "": a thread */
-    char name[256];                   /* registered; "": none */
+    char name[GR_NAME_MAX + 1];       /* registered; "": none */
     gr_exit_reason reason;
 
     int signal;          /* 0: it was none */

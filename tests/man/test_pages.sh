@@ -250,6 +250,7 @@ fi
 
 while read -r page; do
     title=$(basename "$page")
+    case $title in *.1) continue ;; esac # of a program, not of C
     example "$page" >"$work/example.c"
     if ! "$cc" -std=c11 -Wall -Wextra -Wpedantic -Werror -I "$top/include" \
         -c "$work/example.c" -o "$work/example.o"; then
