@@ -9,6 +9,7 @@
 #include "base/symbols.h"
 
 #include <dlfcn.h>
+#include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -36,6 +37,11 @@ typedef struct library {
     __typeof__(dwfl_module_getsrc) *line_of;
     __typeof__(dwfl_lineinfo) *line_info;
     __typeof__(dwfl_build_id_find_debuginfo) *find_by_id;
+    __typeof__(dwfl_module_nextcu) *next_unit;
+    __typeof__(dwarf_haspc) *has_pc;
+    __typeof__(dwarf_getsrc_die) *line_in;
+    __typeof__(dwarf_linesrc) *source_of;
+    __typeof__(dwarf_lineno) *number_of;
 } library;
 
 typedef struct answer {
@@ -111,7 +117,12 @@ static bool load(library *lib)
         take(h, "dwfl_module_addrname", &lib->name_of) &&
         take(h, "dwfl_module_getsrc", &lib->line_of) &&
         take(h, "dwfl_lineinfo", &lib->line_info) &&
-        take(h, "dwfl_build_id_find_debuginfo", &lib->find_by_id);
+        take(h, "dwfl_build_id_find_debuginfo", &lib->find_by_id) &&
+        take(h, "dwfl_module_nextcu", &lib->next_unit) &&
+        take(h, "dwarf_haspc", &lib->has_pc) &&
+        take(h, "dwarf_getsrc_die", &lib->line_in) &&
+        take(h, "dwarf_linesrc", &lib->source_of) &&
+        take(h, "dwarf_lineno", &lib->number_of);
     if (!whole) {
         (void)dlclose(h); /* of another version: as if it were not there */
     }
@@ -191,6 +202,29 @@ static void copy_file_name(char to[GR_CRASH_NAME_MAX], const char *path)
     copy_name(to, slash != NULL ? slash + 1 : path);
 }
 
+/* The source's file, and the line. NULL: not known. */
+static const char *source_of(Dwfl_Module *module, uintptr_t at, int *number)
+{
+    const library *lib = &symbols.lib;
+    Dwfl_Line *line = lib->line_of(module, at);
+    if (line != NULL) {
+        return lib->line_info(line, NULL, number, NULL, NULL, NULL);
+    }
+    /* That goes by an index which not all compilers write (clang does not): we
+     * look at each unit, once for each address. */
+    Dwarf_Addr bias = 0;
+    Dwarf_Die *unit = NULL;
+    while ((unit = lib->next_unit(module, unit, &bias)) != NULL) {
+        if (lib->has_pc(unit, at - bias) == 1) {
+            Dwarf_Line *in = lib->line_in(unit, at - bias);
+            return in != NULL && lib->number_of(in, number) == 0
+                       ? lib->source_of(in, NULL, NULL)
+                       : NULL;
+        }
+    }
+    return NULL;
+}
+
 /* False: it knows nothing. */
 static bool ask_libdw(uintptr_t at, gr_frame *out)
 {
@@ -207,11 +241,7 @@ static bool ask_libdw(uintptr_t at, gr_frame *out)
     const char *function = lib->name_of(module, at);
     copy_function(out->function, function != NULL ? function : "");
     int number = 0;
-    Dwfl_Line *line = lib->line_of(module, at);
-    const char *source =
-        line != NULL
-            ? lib->line_info(line, NULL, &number, NULL, NULL, NULL)
-            : NULL;
+    const char *source = source_of(module, at, &number);
     if (source != NULL && number > 0) {
         copy_path(out->file, source);
         out->line = (unsigned)number;
