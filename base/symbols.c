@@ -154,14 +154,27 @@ static void begin(void)
     symbols.dwfl = dwfl;
 }
 
-/* The file that the address was loaded from. NULL: it is not known. */
-static Dwfl_Module *module_of(uintptr_t at)
+/* What libdw has read of, and begins where. NULL: none is there. */
+static Dwfl_Module *look_up(uintptr_t at, Dwarf_Addr *start, const char **file)
 {
+    Dwarf_Addr end = 0;
     Dwfl_Module *module = symbols.lib.module_of(symbols.dwfl, at);
+    if (module != NULL) {
+        *file = symbols.lib.info_of(module, NULL, start, &end, NULL, NULL, NULL,
+                                    NULL);
+    }
+    /* It gives the one in front of a gap, too. */
+    return module != NULL && at >= *start && at < end ? module : NULL;
+}
+
+/* The file that the address was loaded from. NULL: it is not known. */
+static Dwfl_Module *module_of(uintptr_t at, Dwarf_Addr *start,
+                              const char **file)
+{
+    Dwfl_Module *module = look_up(at, start, file);
     /* It may have been loaded since. Each such address comes here once. */
-    return module == NULL && read_maps(symbols.dwfl)
-               ? symbols.lib.module_of(symbols.dwfl, at)
-               : module;
+    return module == NULL && read_maps(symbols.dwfl) ? look_up(at, start, file)
+                                                     : module;
 }
 
 /* ---- answers ------------------------------------------------------------- */
@@ -229,13 +242,13 @@ static const char *source_of(Dwfl_Module *module, uintptr_t at, int *number)
 static bool ask_libdw(uintptr_t at, gr_frame *out)
 {
     const library *lib = &symbols.lib;
-    Dwfl_Module *module = symbols.dwfl != NULL ? module_of(at) : NULL;
+    Dwarf_Addr start = 0;
+    const char *file = NULL;
+    Dwfl_Module *module =
+        symbols.dwfl != NULL ? module_of(at, &start, &file) : NULL;
     if (module == NULL) {
         return false;
     }
-    Dwarf_Addr start = 0;
-    const char *file = lib->info_of(module, NULL, &start, NULL, NULL, NULL,
-                                    NULL, NULL);
     copy_file_name(out->file, file != NULL ? file : "");
     out->offset = at - start;
     const char *function = lib->name_of(module, at);
