@@ -87,7 +87,6 @@ struct gri_ctx {
     gr_msg *current; /* the message being handled */
     _Atomic(gr_actor *) running; /* whose turn it is, or was the last; slots
                                     stay, so it may be looked at by anybody */
-    const gri_fault *fault; /* why the run ends, in gri_end_run; NULL: no fault */
     gr_actor *pressed; /* a receiver past its soft bound, seen this turn */
     uint32_t pressed_run;
     gri_uncounted uncounted[GRI_UNCOUNTED]; /* a worker's, see send.c */
@@ -283,8 +282,8 @@ struct gr_system {
     _Atomic(const gri_route *) route;
     _Atomic(void *) net;
     _Atomic(gri_part *) part;
-    gri_drops *drops;      /* of each slot, like them */
-    gri_account *accounts; /* likewise */
+    gri_drops *drops;           /* of each slot, like them */
+    gri_account *accounts;      /* likewise */
     _Atomic(uint64_t) *parents; /* likewise: whose spawn it was, by its id */
     gri_listeners dead_watchers, crash_watchers;
     gri_crashes *crashes;

@@ -11,11 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-<<<<<<< HEAD
 #include "actors/crash.h"
-=======
 #include "actors/guard.h"
->>>>>>> trap
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/record.h"
@@ -141,33 +138,9 @@ static bool is_failure(const gr_exit_reason *why)
 
 static void report_failure(gr_actor *self, const gr_exit_reason *why)
 {
-<<<<<<< HEAD
-    GRI_TALLY(self->ctx, exited);
-    if (why->kind != GR_EXIT_NORMAL && why->kind != GR_EXIT_SHUTDOWN) {
-        gri_note(self->ctx, GRI_EVENT_CRASH, gri_pid_of(self).id, why->kind,
-                 (uint64_t)why->code);
-        GRI_TALLY(self->ctx, failed);
-        gri_crash_make(self, why);
-    }
-=======
-    gr_system *sys = self->sys;
-    if (sys->log.level < GR_LOG_INFO) {
-        return;
-    }
-    char pid[GR_PID_TEXT_MAX];
-    char message[160] = "";
-    if (self->ctx->current != NULL &&
-        self->ctx->current->kind == GRI_MSG_USER) {
-        (void)gr_msg_print(self->ctx->current, message, sizeof message);
-    }
-    gri_log_write(
-        &sys->log, GR_LOG_INFO, "%s %s ended: %s %s%s%s%s%s",
-        gri_behavior(self) != NULL ? gri_behavior(self)->name : "thread",
-        gr_pid_text(gri_pid_of(self), pid), gr_exit_kind_name(why->kind),
-        why->kind == GR_EXIT_ERROR ? gr_errname(why->code) : "",
-        why->text[0] != '\0' ? ", " : "", why->text,
-        message[0] != '\0' ? ", at " : "", message);
->>>>>>> trap
+    gri_note(self->ctx, GRI_EVENT_CRASH, gri_pid_of(self).id, why->kind,
+             (uint64_t)why->code);
+    gri_crash_make(self, why);
 }
 
 static void report(gr_actor *self, const gr_exit_reason *why)

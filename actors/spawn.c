@@ -14,11 +14,8 @@
 #include <string.h>
 
 #include "actors/account.h"
-<<<<<<< HEAD
 #include "actors/crash.h"
-=======
 #include "actors/guard.h"
->>>>>>> trap
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/record.h"

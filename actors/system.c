@@ -4,11 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-<<<<<<< HEAD
 #include "actors/crash.h"
-=======
 #include "actors/guard.h"
->>>>>>> trap
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/record.h"
@@ -75,11 +72,8 @@ static int fill_opts(gr_system_opts *o)
                 o->mailbox_soft <= o->mailbox_hard &&
                 o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
                 o->actors_max <= INT32_MAX && o->message_max >= 64 &&
-<<<<<<< HEAD
-                o->crashes_kept <= GR_CRASHES_KEPT_MAX;
-=======
+                o->crashes_kept <= GR_CRASHES_KEPT_MAX &&
                 (unsigned)o->grade <= GR_GRADE_PROCESS;
->>>>>>> trap
     return good ? 0 : GR_EINVAL;
 }
 

@@ -106,12 +106,9 @@ struct gri_worker {
     _Atomic(int) cpu_clock;   /* of its thread, a clockid_t; 0: none */
     gri_runq queue;
     gri_timers timers;
-<<<<<<< HEAD
     gri_turns own;
-=======
 
     gri_trap trap; /* its thread only, see trap.h */
->>>>>>> trap
 };
 
 struct gri_sched {
