@@ -226,6 +226,14 @@ static BLIND void do_malloc(void)
     sink[1] = 1;
 }
 
+static BLIND void do_free_twice(void)
+{
+    void *volatile block = malloc(24);
+    free(block);
+    free(block);
+    sink[1] = 1;
+}
+
 static BLIND void do_printf(void)
 {
     (void)printf("%s%d\n", nowhere, zero);
@@ -300,6 +308,7 @@ static const struct {
     [FAULT_STRCHR] = {"strchr", SIGSEGV, do_strchr},
     [FAULT_STRSTR] = {"strstr", SIGSEGV, do_strstr},
     [FAULT_MALLOC] = {"free", SIGSEGV, do_malloc},
+    [FAULT_TWICE] = {"free twice", SIGABRT, do_free_twice},
     [FAULT_HEAP] = {"heap", SIGABRT, break_heap},
     [FAULT_PRINTF] = {"printf", SIGSEGV, do_printf},
     [FAULT_FPUTS] = {"fputs", SIGSEGV, do_fputs},
