@@ -416,8 +416,8 @@ static int spawn_far(gr_actor *self, const gr_behavior *behavior,
     gr_pid pid = GR_NOBODY;
     gr_ref ref = {0};
     const gr_mailbox *box = &opts->mailbox;
-    if (opts->ack || opts->grade != GR_GRADE_DEFAULT || box->soft != 0 || box->hard != 0 ||
-        box->full != GR_FULL_FAIL || box->urgent != 0) {
+    if (opts->ack || opts->grade != GR_GRADE_DEFAULT || box->soft != 0 ||
+        box->hard != 0 || box->full != GR_FULL_FAIL || box->urgent != 0) {
         return GR_ENOTSUP; /* the question to the agent has no room for them */
     }
     gr_value args = gr_list_of(opts->args.items, opts->args.n);

@@ -1,9 +1,9 @@
 /*
- * tests/actors/test_guard_process.c - goal: a fault that is not an actor's alone
- * ends the process: with a line that says why, by the signal that it was, never
- * by hanging, never by going on. Method: this program is run again, in a mode
- * that an environment variable names; the test reads what it wrote and how it
- * ended. GUARD_TIMES says how often each is done.
+ * tests/actors/test_guard_process.c - goal: a fault that is not an actor's
+ * alone ends the process: with a line that says why, by the signal that it was,
+ * never by hanging, never by going on. Method: this program is run again, in a
+ * mode that an environment variable names; the test reads what it wrote and how
+ * it ended. GUARD_TIMES says how often each is done.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -331,8 +331,10 @@ int fault_signal(fault_kind kind)
 bool fault_is_possible(fault_kind kind)
 {
     /* A sanitizer's own mem* and str* come first: they stand in its library,
-     * and AddressSanitizer's end the process with a report. */
-    return !UNDER_SANITIZER || kind < FAULT_MEMCPY;
+     * and AddressSanitizer's end the process with a report. Where its functions
+     * are called by each of ours, they may be the ones that have no stack. */
+    return !UNDER_SANITIZER || (kind < FAULT_MEMCPY && kind != FAULT_RECURSE &&
+                                kind != FAULT_LARGE_FRAME);
 }
 
 void fault_now(fault_kind kind)
