@@ -184,6 +184,7 @@ static void chain(int number, siginfo_t *info, void *ucontext)
         take_default(number);
         if (!comes_again(info)) {
             raise_now(number);
+            abort(); /* as in give_up */
         }
         return;
     }
@@ -219,7 +220,7 @@ static _Noreturn void give_up(const gri_trap *trap)
     }
     write_line(trap, &trap->fault, "and a fault while it was looked at");
     raise_now(number);
-    _exit(128 + number); /* it cannot be raised */
+    abort(); /* the first process of a container does not die of raise() */
 }
 
 static void end_process(gri_trap *trap, const char *why, int number,

@@ -15,7 +15,6 @@
 
 #include <cmocka.h> /* needs the headers above */
 
-#include <alloca.h>
 #include <greenroom/greenroom.h>
 #include <poll.h>
 #include <signal.h>
@@ -57,7 +56,7 @@ static unsigned mode;
 /* Where its caller's frame is, is found by a register that is lost here. */
 static __attribute__((noinline, no_sanitize("undefined"))) void lose_frame(void)
 {
-    volatile char *room = alloca((size_t)getpid());
+    volatile char *room = __builtin_alloca((size_t)getpid());
     room[0] = 1;
     __asm__ volatile("movq $64, %%rbp\n\tmovb $1, (%0)" : : "r"(null));
     room[1] = 1;
