@@ -3,6 +3,7 @@
 
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/limits.h"
 
 static uint64_t count_of(uint64_t word)
 {
@@ -115,6 +116,7 @@ int gr_actor_inspect(gr_system *sys, gr_pid pid, gr_actor_info *out)
     info.waiting = gri_inbox_depth(&slot->inbox, &slot->outlet, 0) +
                    gri_lane_waiting(slot, run);
     info.dropped = gri_drops_of(slot, run);
+    gri_limit_inspect(slot, run, &info);
     if (!gri_slot_lives(slot, run)) {
         return GR_ENOPROC; /* it ended meanwhile: these may be another's */
     }

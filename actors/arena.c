@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/internal.h"
+#include "actors/limits.h"
 
 enum {
     CHUNK_FIRST = 1024,   /* bytes of the first chunk; the next is twice it */
@@ -42,7 +42,7 @@ void *gr_alloc(gr_actor *self, size_t size)
         return NULL;
     }
     size = gri_round_up(size == 0 ? 1 : size, alignof(max_align_t));
-    if (size > ext->arena_max - ext->arena_used) {
+    if (!gri_has_room(self, size)) {
         return NULL;
     }
     gri_chunk *chunk = ext->arena;
@@ -54,7 +54,7 @@ void *gr_alloc(gr_actor *self, size_t size)
     }
     void *at = chunk->data + chunk->used;
     chunk->used += size;
-    ext->arena_used += size;
+    gri_ext_use(ext, size);
     memset(at, 0, size);
     return at;
 }

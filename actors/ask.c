@@ -11,12 +11,16 @@
 #include <stdlib.h>
 
 #include "actors/account.h"
+#include "actors/circle.h"
 #include "actors/guard.h"
 #include "actors/internal.h"
+#include "actors/jobs.h"
+#include "actors/limits.h"
 
 typedef struct gri_ask {
     gri_timer timer; /* its payload is an ASK_TIMEOUT message, or none */
     gr_continuation then;
+    gr_job *job; /* that will answer, or NULL */
 } gri_ask;
 
 gr_msg *gri_status_reply(gri_cache *cache, uint64_t ref, int status)
@@ -46,6 +50,9 @@ static int send_reply(gr_actor *self, const gr_msg *msg, gr_msg *reply)
     reply->from = gri_pid_of(self);
     gri_msg_trailer(reply)->ref = gri_msg_ref(msg);
     const uint32_t bytes = reply->len;
+    if (gri_behavior(self) == NULL) { /* nobody has an edge to any other */
+        gri_wait_answered(self->ctx, msg->from, gri_msg_ref(msg));
+    }
     int rc = gri_send_signal(self->ctx, msg->from, reply);
     if (rc < 0 && rc != GR_ENOCONN) {
         return rc; /* nothing was sent: the duty stays */
@@ -115,13 +122,19 @@ int gr_reply_error(gr_actor *self, const gr_msg *msg, int code,
 
 void gri_after_handler(gr_actor *self, gr_msg *msg)
 {
-    if ((msg->flags & GRI_MSG_LENT) != 0) {
-        msg->flags &= (uint16_t)~GRI_MSG_LENT;
+    const bool lent = (msg->flags & GRI_MSG_LENT) != 0;
+    if (lent) {
         gri_lent_end(self->ctx);
     }
     if ((msg->flags & (GRI_MSG_ASKED | GRI_MSG_KEPT | GRI_MSG_SAVED)) ==
         GRI_MSG_ASKED) {
         gri_answer_status(self->ctx, msg, GR_ENOREPLY);
+    }
+    if (lent) {
+        msg->flags &= (uint16_t)~GRI_MSG_LENT;
+        if (gri_is_host(self->sys)) {
+            gri_hosted_after(self, msg);
+        }
     }
 }
 
@@ -162,11 +175,10 @@ const gr_msg *gr_keep(gr_actor *self, const gr_msg *msg)
     if ((m->flags & GRI_MSG_KEPT) != 0) {
         return msg;
     }
-    if (gri_is_stashed(self, m) ||
-        gri_kept_size(m) > ext->arena_max - ext->arena_used) {
+    if (gri_is_stashed(self, m) || !gri_has_room(self, gri_kept_size(m))) {
         return NULL;
     }
-    ext->arena_used += gri_kept_size(m);
+    gri_ext_use(ext, gri_kept_size(m));
     m->flags |= GRI_MSG_KEPT;
     /* It goes into the list when it leaves its place in the inbox (gri_next),
      * or a thread actor's hand (thread.c). */
@@ -180,7 +192,10 @@ void gr_release(gr_actor *self, const gr_msg *kept)
         return;
     }
     gri_answer_status(self->ctx, m, GR_ENOREPLY);
-    self->ext->arena_used -= gri_kept_size(m);
+    if (gri_is_host(self->sys)) {
+        gri_hosted_released(self, m);
+    }
+    gri_ext_use(self->ext, 0 - gri_kept_size(m));
     m->flags &= (uint16_t)~GRI_MSG_KEPT;
     if (m == self->outlet.head || m == self->ctx->current ||
         (m->flags & GRI_MSG_SAVED) != 0) {
@@ -197,18 +212,36 @@ void gr_release(gr_actor *self, const gr_msg *kept)
     gri_msg_free(self->ctx->cache, m);
 }
 
+/* One that a proxy has kept for its process, which did not handle it, has the
+ * mark of what is put aside. */
+static void end_kept(gr_actor *self, gr_msg *msg)
+{
+    if (gri_is_proxy(self) && (msg->flags & GRI_MSG_SAVED) != 0) {
+        msg->flags &= (uint16_t)~GRI_MSG_SAVED;
+        GRI_UNTALLY(self->ctx, handled);
+        gri_bury(self->ctx, gri_pid_of(self), msg, GRI_WHY_NOPROC);
+    } else {
+        gri_answer_status(self->ctx, msg, GR_ENOPROC);
+    }
+}
+
 void gri_kept_end(gr_actor *self)
 {
     gr_msg *head = self->outlet.head;
-    if ((head->flags & GRI_MSG_KEPT) != 0) {
-        gri_answer_status(self->ctx, head, GR_ENOPROC);
-        head->flags &= (uint16_t)~GRI_MSG_KEPT;
+    gr_msg *msg = self->ext->kept;
+    while (msg != NULL && msg->link != NULL) {
+        msg = msg->link;
     }
-    while (self->ext->kept != NULL) {
-        gr_msg *msg = self->ext->kept;
-        self->ext->kept = msg->link;
-        gri_answer_status(self->ctx, msg, GR_ENOPROC);
+    while (msg != NULL) { /* the oldest first */
+        gr_msg *next = before(msg);
+        end_kept(self, msg);
         gri_msg_free(self->ctx->cache, msg);
+        msg = next;
+    }
+    self->ext->kept = NULL;
+    if ((head->flags & GRI_MSG_KEPT) != 0) {
+        end_kept(self, head);
+        head->flags &= (uint16_t)~GRI_MSG_KEPT;
     }
 }
 
@@ -267,21 +300,31 @@ static int arm_deadline(gr_actor *self, gri_ask *ask, uint64_t ref,
     return rc;
 }
 
+/* It is in the map no more: ends what it has. */
+static void close_ask(gri_ctx *ctx, gri_ask *ask)
+{
+    if (gri_timer_disarm(&ask->timer)) {
+        gri_msg_free(ctx->cache, ask->timer.payload);
+    }
+    if (ask->job != NULL) {
+        gri_job_let_go(ctx, ask->job);
+    }
+}
+
 /* Takes an ask out of the map and ends its deadline. */
 static gri_ask *take_ask(gr_actor *self, uint64_t ref)
 {
     gri_ask *ask = self->ext == NULL
                        ? NULL
                        : gri_map_remove(&self->ext->asks, (gri_key){ref, 0});
-    if (ask != NULL && gri_timer_disarm(&ask->timer)) {
-        gri_msg_free(self->ctx->cache, ask->timer.payload);
+    if (ask != NULL) {
+        close_ask(self->ctx, ask);
     }
     return ask;
 }
 
-/* All of an ask but its message. */
-static int open_ask(gr_actor *self, int64_t timeout_ms, gr_continuation then,
-                    uint64_t *ref_out)
+int gri_ask_open(gr_actor *self, int64_t timeout_ms, gr_continuation then,
+                 uint64_t *ref_out)
 {
     if (then.fn == NULL || timeout_ms == 0 || timeout_ms < GR_FOREVER) {
         return GR_EINVAL;
@@ -316,11 +359,21 @@ static int open_ask(gr_actor *self, int64_t timeout_ms, gr_continuation then,
     return 0;
 }
 
+void gri_ask_of_job(gr_actor *self, uint64_t ref, gr_job *job)
+{
+    if (job == NULL) {
+        free(take_ask(self, ref));
+        return;
+    }
+    gri_ask *ask = gri_map_get(&self->ext->asks, (gri_key){ref, 0});
+    ask->job = job;
+}
+
 int gr_askv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_continuation then,
             const gr_value *values, uint32_t n)
 {
     uint64_t ref;
-    GR_TRY(open_ask(self, timeout_ms, then, &ref));
+    GR_TRY(gri_ask_open(self, timeout_ms, then, &ref));
     int rc = gri_send_ask(self, to, ref, values, n);
     if (rc < 0) {
         free(take_ask(self, ref));
@@ -332,7 +385,7 @@ int gri_ask_with(gr_actor *self, gr_pid to, int64_t timeout_ms,
                  gr_continuation then, gr_msg *msg)
 {
     uint64_t ref;
-    int rc = open_ask(self, timeout_ms, then, &ref);
+    int rc = gri_ask_open(self, timeout_ms, then, &ref);
     if (rc < 0) {
         gri_msg_free(self->ctx->cache, msg);
         return rc;
@@ -350,6 +403,7 @@ continue_with(gr_actor *self, gri_ask *ask, gr_msg *msg)
     gr_continuation then = ask->then;
     free(ask);
     self->ctx->current = msg;
+    gri_count_callback(self->ctx);
     /* The token stands where the ref was: the ref's work is done. */
     gri_msg_trailer(msg)->ref = then.token;
     int rc = then.fn(self, self->state, msg);
@@ -386,7 +440,13 @@ gri_take gri_on_ask_timeout(gr_actor *self, gr_msg *msg)
 {
     gri_ask *ask = take_ask(self, gri_msg_ref(msg));
     if (ask != NULL) { /* else it was answered while this was on its way */
+        if (gri_is_host(self->sys)) {
+            gri_hosted_begins(self, NULL);
+        }
         continue_with(self, ask, msg);
+        if (gri_is_host(self->sys)) {
+            gri_hosted_after(self, NULL);
+        }
     }
     return GRI_TAKE_DONE;
 }
@@ -395,10 +455,7 @@ void gri_asks_end(gr_actor *self)
 {
     size_t at = 0;
     for (gri_entry *e; (e = gri_map_next(&self->ext->asks, &at)) != NULL;) {
-        gri_ask *ask = e->value;
-        if (gri_timer_disarm(&ask->timer)) {
-            gri_msg_free(self->ctx->cache, ask->timer.payload);
-        }
-        free(ask);
+        close_ask(self->ctx, e->value);
+        free(e->value);
     }
 }

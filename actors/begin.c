@@ -3,6 +3,7 @@
 
 #include "actors/guard.h"
 #include "actors/internal.h"
+#include "actors/limits.h"
 #include "actors/start.h"
 
 static int take_state(gri_ctx *ctx, gr_actor *self, size_t size)
@@ -47,9 +48,7 @@ static beginning read_start(gr_actor *self, gr_msg *msg)
     b.thread = more->thread;
     b.name = more->name;
     if (more->hard != 0) { /* what was there before has been buried */
-        /* relaxed: numbers; who sends at this moment goes by the old ones. */
-        atomic_store_explicit(&self->soft, more->soft, memory_order_relaxed);
-        atomic_store_explicit(&self->hard, more->hard, memory_order_relaxed);
+        gri_set_bounds(self, more->soft, more->hard);
     }
     gri_block_free(self->ctx->cache, more, more->class_);
     trailer->extra = 0; /* once */
@@ -61,7 +60,7 @@ static int take_ties(gr_actor *self, const beginning *start)
 {
     const size_t arena_max = start->behavior->arena_max;
     if (!start->link && start->monitor == 0 && arena_max == 0 &&
-        start->name == NULL) {
+        start->name == NULL && !gri_is_limited(self)) {
         return 0;
     }
     gri_ext *ext = gri_ext_of(self);
@@ -154,7 +153,12 @@ GRI_CALLS_ACTORS void gri_begin_run(gr_actor *self, gr_msg *msg)
         return;
     }
     self->trap_exit = start.behavior->trap_exit;
-    rc = take_state(self->ctx, self, start.behavior->state_size);
+    const size_t size = start.behavior->state_size;
+    rc = take_state(self->ctx, self, size);
+    if (rc == 0 && gri_is_limited(self)) {
+        rc = gri_limit_begin_run(
+            self, size > 0 ? gri_class_size(self->state_class, size) : 0);
+    }
     if (rc == 0 && start.behavior->init != NULL) {
         rc = start.behavior->init(self, self->state, msg);
         gri_lent_end(self->ctx);
@@ -164,7 +168,7 @@ GRI_CALLS_ACTORS void gri_begin_run(gr_actor *self, gr_msg *msg)
         return;
     }
     self->begun = true;
-    if (start.ack && !gri_exiting(self)) {
+    if (start.ack && !gri_exiting(self) && !gri_is_proxy(self)) {
         rc = gri_send_new_signal(self->ctx, gri_pid_of(self), start.parent,
                                  GRI_MSG_STARTED, 0);
         if (rc < 0) {

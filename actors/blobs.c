@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/internal.h"
+#include "actors/limits.h"
 
 void gri_blob_add(gri_ext *ext, gr_blob *blob)
 {
@@ -13,7 +13,7 @@ void gri_blob_add(gri_ext *ext, gr_blob *blob)
         ext->blobs->before = blob;
     }
     ext->blobs = blob;
-    ext->arena_used += gri_blob_cost(blob);
+    gri_ext_use(ext, gri_blob_cost(blob));
 }
 
 void gri_blob_remove(gri_ext *ext, gr_blob *blob)
@@ -28,7 +28,7 @@ void gri_blob_remove(gri_ext *ext, gr_blob *blob)
     }
     blob->next = NULL;
     blob->before = NULL;
-    ext->arena_used -= gri_blob_cost(blob);
+    gri_ext_use(ext, 0 - gri_blob_cost(blob));
 }
 
 size_t gri_blobs_size(const gri_ext *ext)
@@ -49,12 +49,6 @@ void gri_blobs_end(gri_ext *ext)
     }
 }
 
-/* Whether the actor may have so many bytes more. */
-static bool has_room(const gri_ext *ext, size_t size)
-{
-    return size <= ext->arena_max - ext->arena_used;
-}
-
 /* The bytes that a log may show of a dead letter's blob are its owner's or
  * zero, never what stood in the memory before. The rest of the new bytes is not
  * touched: a blob is large, and about to be filled. */
@@ -64,14 +58,9 @@ static void clear_shown(char *new_bytes, size_t size)
     memset(new_bytes, 0, size < shown ? size : shown);
 }
 
-gr_blob *gr_blob_new(gr_actor *self, size_t size)
+gr_blob *gri_blob_make(size_t size)
 {
-    gri_ext *ext = gri_ext_of(self);
-    if (ext == NULL || size > GRI_BLOB_MAX ||
-        !has_room(ext, sizeof(gr_blob) + size)) {
-        return NULL;
-    }
-    gr_blob *blob = malloc(sizeof *blob + size);
+    gr_blob *blob = size > GRI_BLOB_MAX ? NULL : malloc(sizeof *blob + size);
     if (blob == NULL) {
         return NULL;
     }
@@ -80,7 +69,20 @@ gr_blob *gr_blob_new(gr_actor *self, size_t size)
     blob->room = (uint32_t)size;
     gri_blob_set_size(blob, (uint32_t)size);
     clear_shown(gr_blob_data(blob), size);
-    gri_blob_add(ext, blob);
+    return blob;
+}
+
+gr_blob *gr_blob_new(gr_actor *self, size_t size)
+{
+    gri_ext *ext = gri_ext_of(self);
+    if (ext == NULL || size > GRI_BLOB_MAX ||
+        !gri_has_room(self, sizeof(gr_blob) + size)) {
+        return NULL;
+    }
+    gr_blob *blob = gri_blob_make(size);
+    if (blob != NULL) {
+        gri_blob_add(ext, blob);
+    }
     return blob;
 }
 
@@ -96,7 +98,7 @@ int gr_blob_resize(gr_actor *self, gr_blob **blob, size_t size)
 {
     gri_ext *ext = self->ext;
     const uint32_t room = (*blob)->room;
-    if (size > GRI_BLOB_MAX || (size > room && !has_room(ext, size - room))) {
+    if (size > GRI_BLOB_MAX || (size > room && !gri_has_room(self, size - room))) {
         return GR_ENOMEM;
     }
     if (size > room || size < room / 2) { /* else it is not worth a move */
@@ -161,8 +163,9 @@ gr_blob *gr_blob_take(gr_actor *self, const gr_msg *msg, gr_bytes bytes)
         return copy_of(self, bytes);
     }
     if (gri_is_counted(self, m)) {
-        ext->arena_used -= gri_blob_cost(blob); /* counted with the message */
-    } else if (!has_room(ext, gri_blob_cost(blob))) {
+        /* Counted with the message. */
+        gri_ext_use(ext, 0 - gri_blob_cost(blob));
+    } else if (!gri_has_room(self, gri_blob_cost(blob))) {
         return NULL;
     }
     gri_blob_put(walk.place, NULL);

@@ -24,6 +24,8 @@
 #include <greenroom/sim.h>
 #include <greenroom/system.h>
 
+#include "actors/hosted.h"
+#include "actors/proxy.h"
 #include "actors/route.h"
 #include "base/assert.h"
 #include "base/clock.h"
@@ -45,6 +47,8 @@ typedef struct gri_msgpack gri_msgpack;
 typedef struct gri_counters {
     _Atomic(uint64_t) sent, handled, dead_letters, dropped, late_replies,
         refused, slowed, redirected, spawned, exited, failed, trapped;
+    _Atomic(uint64_t) callbacks; /* those that `handled` does not tell apart:
+                                    see watchdog.c */
 } gri_counters;
 
 #define GRI_TALLY(ctx, what)                                                   \
@@ -112,11 +116,16 @@ typedef enum gri_place {
 
 /* What gri_system_stop wants to know of an actor. */
 typedef enum gri_traits {
-    GRI_TENDED = 1,    /* its spawner, a supervisor, stops it */
-    GRI_SLOW_END = 2,  /* its end can be seen: wait for it before the next */
-    GRI_SPILLED = 4,   /* its account has a second half, see account.h */
-    GRI_LANED = 8,     /* it has a lane, see lane.h: set by the spawner */
-    GRI_UNTRAPPED = 16 /* its grade is abort: set by the spawner */
+    GRI_TENDED = 1,     /* its spawner, a supervisor, stops it */
+    GRI_SLOW_END = 2,   /* its end can be seen: wait for it before the next */
+    GRI_SPILLED = 4,    /* its account has a second half, see account.h */
+    GRI_LANED = 8,      /* it has a lane, see lane.h: set by the spawner */
+    GRI_UNTRAPPED = 16, /* its grade is abort: set by the spawner */
+    GRI_WAITING = 128, /* a thread's, from before its name is known: likewise */
+    GRI_LIMITED = 64,  /* it has a limit of memory, see limits.h: likewise */
+    GRI_PROXY = 32,    /* it stands for a process, see proxy.h: likewise */
+    GRI_OWES_ACK = GRI_UNTRAPPED /* of a proxy, whose code is the runtime's: its
+                                    spawner waits for a STARTED */
 } gri_traits;
 
 /* What the consumer is to do before the next message. One byte of bits: the
@@ -126,7 +135,8 @@ typedef enum gri_todo {
     GRI_DO_REPLAY = 2,   /* give what gr_unstash gave back */
     GRI_IS_NORMAL = 4,   /* beside EXIT: it is normal, without a word */
     GRI_IS_SHUTDOWN = 8, /* likewise, a shutdown */
-    GRI_IS_ENDING = 16   /* its end was reported, and goes on */
+    GRI_IS_ENDING = 16,  /* its end was reported, and goes on */
+    GRI_IS_PAUSED = 32   /* a proxy that takes no message, see proxy.c */
 } gri_todo;
 
 struct gr_actor {
@@ -175,6 +185,11 @@ static inline void gri_set_behavior(gr_actor *self, const gr_behavior *b)
 
 _Static_assert(sizeof(struct gr_actor) == 128, "an actor is two cache lines");
 
+/* A word for each slot: how long a callback of its run may take, and whether
+ * one took longer; see watchdog.c. */
+typedef _Atomic(uint64_t) gri_deadline_word;
+typedef struct gri_watched gri_watched;
+
 /* A thing to call at exit. */
 typedef struct gri_hook {
     struct gri_hook *next;
@@ -210,8 +225,10 @@ struct gri_ext {
     gri_hook *hooks;
     gri_chunk *arena;
     size_t arena_used, arena_max;
-    gr_blob *blobs; /* this actor's own */
-    gr_msg *kept;   /* doubly linked by link and next, once off the inbox */
+    struct gri_meter *meter; /* of a limited actor, else NULL: see limits.h */
+    size_t state_size;       /* of one: its state's block, in bytes */
+    gr_blob *blobs;          /* this actor's own */
+    gr_msg *kept; /* doubly linked by link and next, once off the inbox */
     gri_stash stash;
     const gr_behavior *origin; /* the spawned one, once it became another */
     gr_exit_reason why;        /* once exiting */
@@ -244,6 +261,16 @@ typedef struct gri_drops {
     _Atomic(const gr_behavior *) behavior; /* for the log */
     _Atomic(gri_lane *) lane; /* NULL: no run here has had one yet */
 } gri_drops;
+
+/* What a limited actor may have, and has: see limits.h. Not in the slot: few
+ * are. */
+typedef struct gri_meter {
+    _Atomic(uint64_t) waiting;    /* bytes of messages, and the run's mark */
+    _Atomic(size_t) own;          /* bytes; written by the consumer */
+    _Atomic(size_t) max;          /* set by the spawner, as the next two */
+    _Atomic(uint32_t) soft, hard; /* instead of the slot's */
+    _Atomic(uint32_t) over_run;   /* this run is to end for it */
+} gri_meter;
 
 /* What a slot's words (gr_actor.in and out) had no more room for. Not in the
  * slot: it takes hours to get there. */
@@ -282,12 +309,16 @@ struct gr_system {
     _Atomic(const gri_route *) route;
     _Atomic(void *) net;
     _Atomic(gri_part *) part;
-    gri_drops *drops;           /* of each slot, like them */
-    gri_account *accounts;      /* likewise */
+    _Atomic(gri_processes *) processes; /* see proxy.h */
+    gri_hosted *hosted; /* see hosted.h; NULL: a system as most are */
+    _Atomic(gri_deadline_word *) deadlines; /* NULL: no actor has had one yet */
+    gri_drops *drops;                       /* of each slot, like them */
+    gri_account *accounts;                  /* likewise */
     _Atomic(uint64_t) *parents; /* likewise: whose spawn it was, by its id */
     gri_listeners dead_watchers, crash_watchers;
     gri_crashes *crashes;
     gri_recorder recorder;
+    gri_meter *meters;                              /* likewise */
     alignas(GRI_CACHE_LINE) gri_worker_side *sides; /* of each worker */
 
     /* Any thread, atomic; written with each spawn, or seldom read. */
@@ -317,13 +348,20 @@ struct gr_system {
     gri_map waits;
     uint64_t wait_tokens;
 
+    /* Under circle_lock: what threads wait for, see circle.h. */
+    alignas(GRI_CACHE_LINE) pthread_mutex_t circle_lock;
+    gri_map threads_waits; /* {id, 0} -> gri_wait, of each thread actor */
+
     /* Any thread, by atomic addition: of those without a context. */
     alignas(GRI_CACHE_LINE) gri_counters foreign;
 
-    gri_timer reap; /* for the depot; see reap.c */
+    gri_timer reap;        /* for the depot; see reap.c */
+    struct gri_jobs *jobs; /* constant; see jobs.h */
 
     /* Deterministic mode: turns since the clock last moved. */
     unsigned sim_busy;
+
+    gri_watched *watched; /* watchdog.c; NULL in deterministic mode */
 
     /* The thread that stops the system. */
     gri_ctx stop_ctx;

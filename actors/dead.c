@@ -4,8 +4,10 @@
  */
 #include <stdio.h>
 
+#include "actors/circle.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/limits.h"
 #include "actors/record.h"
 #include "mailbox/near.h"
 
@@ -86,7 +88,7 @@ static void dead_letter(gri_ctx *ctx, gr_pid to, gr_pid from, const gr_msg *msg,
     bool watched =
         atomic_load_explicit(&sys->dead_watchers.any, memory_order_relaxed);
     if (gri_is_doubling(n)) {
-        gri_note(ctx, GRI_EVENT_DEAD_LETTER, to.id, n, 0);
+        gri_record_event(ctx, GRI_EVENT_DEAD_LETTER, to.id, n, 0);
     }
     bool logged = gri_is_doubling(n) && sys->log.level >= GR_LOG_WARN;
     if (!watched && !logged) {
@@ -125,6 +127,7 @@ void gri_answer_status(gri_ctx *ctx, gr_msg *msg, int status)
         return;
     }
     msg->flags &= (uint16_t)~GRI_MSG_ASKED;
+    gri_wait_answered(ctx, msg->from, gri_msg_ref(msg));
     gr_msg *reply = gri_status_reply(ctx->cache, gri_msg_ref(msg), status);
     if (reply == NULL) {
         /* The asker's own deadline is what is left. */
@@ -158,6 +161,9 @@ static void answer_end(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
 
 void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
 {
+    if (msg->kind == GRI_MSG_METERED) {
+        gri_limit_discharge(gri_slot_of(ctx->sys, to), msg);
+    }
     switch ((gri_msg_kind)msg->kind) {
     case GRI_MSG_USER:
         dead_letter(ctx, to, msg->from, msg, why);
@@ -197,7 +203,9 @@ void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
     case GRI_MSG_DEMONITOR:
     case GRI_MSG_EXIT:
     case GRI_MSG_DOWN:
+    case GRI_MSG_METERED:
     case GRI_MSG_NOP:
+    case GRI_MSG_WAKE:
         break; /* nobody waits for these */
     }
 }
@@ -208,9 +216,14 @@ int gr_unhandled(gr_actor *self, const gr_msg *msg)
     if (gri_is_stashed(self, m)) {
         return 0; /* it is not over yet, and not counted as handled */
     }
+    if (gri_is_host(self->sys) && m->kind == GRI_MSG_USER) {
+        gri_hosted_unhandled(self, m);
+        return 0;
+    }
     if (m->kind == GRI_MSG_USER || m->kind == GRI_MSG_TIMER) {
         /* It was counted as handled when it was given; it was not. */
         GRI_UNTALLY(self->ctx, handled);
+        gri_count_callback(self->ctx); /* else two would look like one */
         gri_bury(self->ctx, gri_pid_of(self), m, GRI_WHY_UNHANDLED);
     }
     return 0;

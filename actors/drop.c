@@ -77,7 +77,7 @@ void gri_drops_add(gri_ctx *ctx, gr_actor *slot, gr_pid to)
     if (n == 0 || !gri_is_doubling(n)) {
         return;
     }
-    gri_note(ctx, GRI_EVENT_DROP, to.id, n, 0);
+    gri_record_event(ctx, GRI_EVENT_DROP, to.id, n, 0);
     if (sys->log.level < GR_LOG_WARN) {
         return;
     }

@@ -138,8 +138,8 @@ static bool is_failure(const gr_exit_reason *why)
 
 static void report_failure(gr_actor *self, const gr_exit_reason *why)
 {
-    gri_note(self->ctx, GRI_EVENT_CRASH, gri_pid_of(self).id, why->kind,
-             (uint64_t)why->code);
+    gri_record_event(self->ctx, GRI_EVENT_CRASH, gri_pid_of(self).id, why->kind,
+                     (uint64_t)why->code);
     gri_crash_make(self, why);
 }
 
@@ -171,6 +171,10 @@ GRI_CALLS_ACTORS static void call_terminate(gr_actor *self,
     const gr_behavior *b = gri_behavior(self);
     if (self->begun && b != NULL && b->terminate != NULL) {
         self->begun = false;
+        gri_count_callback(self->ctx);
+        if (gri_is_host(self->sys)) {
+            gri_hosted_begins(self, NULL);
+        }
         b->terminate(self, self->state, why);
     }
 }
@@ -229,6 +233,9 @@ GRI_CALLS_ACTORS void gri_end_run(gr_actor *self)
         gri_names_end(self);
         run_hooks(self->ext);
         gri_links_end(self, &why);
+    }
+    if (gri_is_host(sys)) {
+        gri_hosted_ended(self, &why);
     }
     /* release: who sees the run gone sees its name gone. Later sends are dead
      * letters at the sender; those on their way are buried by gri_next's

@@ -182,9 +182,23 @@ gr_msg *gri_forward_begin(gr_actor *self, gr_pid to, gr_msg *msg);
 void gri_forward_end(gr_actor *self, gr_pid to, gr_msg *msg, gr_msg *copy,
                      int rc);
 
+/* limits.c: tells senders what a limited actor has. */
+void gri_meter_publish(const gri_ext *ext);
+/* So many bytes more of an actor's memory are used; or, as numbers wrap, less.
+ */
+static inline void gri_ext_use(gri_ext *ext, size_t size)
+{
+    ext->arena_used += size;
+    if (ext->meter != NULL) {
+        gri_meter_publish(ext);
+    }
+}
+
 /* blobs.c: a blob comes to an actor, which has an ext, or leaves it. */
 void gri_blob_add(gri_ext *ext, gr_blob *blob);
 void gri_blob_remove(gri_ext *ext, gr_blob *blob);
+/* One that is nobody's. NULL: no memory. */
+gr_blob *gri_blob_make(size_t size);
 
 /* ---- dead.c: what cannot be delivered ------------------------------------ */
 
@@ -231,6 +245,30 @@ void gri_drops_add(gri_ctx *ctx, gr_actor *slot, gr_pid to);
 /* How many so far. Any thread; only of use while the run lives, also after it.
  */
 uint64_t gri_drops_of(gr_actor *slot, uint32_t run);
+
+/* ---- watchdog.c: turns and callbacks that last too long ------------------ */
+
+/* Fills in the defaults. False: they make no sense. */
+bool gri_watch_fill_opts(gr_system_opts *opts);
+/* Before the workers run. Errors: GR_ENOMEM. */
+int gri_watch_init(gr_system *sys);
+void gri_watch_fini(gr_system *sys);
+void gri_watch_stats(gr_system *sys, gri_counters *sum, gr_stats *stats);
+/* What the scheduler calls, see gri_sched_ops. */
+void gri_watch_look(gri_worker *worker, const gri_sight *sight);
+void gri_watch_short(gri_sched *sched);
+void gri_watch_note(gri_worker *worker, gri_turn_note *note);
+
+/* The spawner's: how long a callback of that run may take. Before the run is
+ * published. Errors: GR_ENOMEM. */
+int gri_deadline_begin(gr_actor *slot, uint32_t run, int64_t ms);
+/* The consumer's: a callback of its run took longer. */
+bool gri_deadline_missed(const gr_actor *self);
+/* A callback begins that is not counted as handled. */
+static inline void gri_count_callback(gri_ctx *ctx)
+{
+    GRI_TALLY(ctx, callbacks);
+}
 
 /* ---- reap.c: the pool's memory goes back after a burst ------------------- */
 
@@ -331,14 +369,17 @@ typedef struct gri_spawn {
     gr_any raw_args; /* instead of args: an encoded array */
     const char *name;
     const gr_mailbox *mailbox; /* NULL: the behaviour's */
+    const gr_limits *limits;   /* likewise */
     gr_pid parent;
     uint64_t monitor;
     gr_grade grade; /* GR_GRADE_DEFAULT: the behaviour's */
     bool link, ack, tended, agent;
+    bool proxy;  /* behavior is a proxy's */
+    bool hosted; /* its mailbox is elsewhere, and only its hard bound is here */
 } gri_spawn;
 
-/* Starts an actor; completes *how. *wakes: the START found the inbox idle, and nobody was
- * scheduled for it: the caller consumes (threads only). */
+/* Starts an actor; completes *how. *wakes: the START found the inbox idle, and
+ * nobody was scheduled for it: the caller consumes (threads only). */
 int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes);
 /* Of a thread actor: GR_EINVAL if it makes no sense. */
 int gri_check_mailbox(const gr_system *sys, const gr_mailbox *box);
@@ -374,6 +415,17 @@ void gri_drop_monitor(gr_actor *self, uint64_t ref);
 /* Reads the reason that an EXIT or DOWN carries. */
 bool gri_read_reason(const gr_msg *msg, gr_pid *from, gr_exit_reason *why);
 
+/* All of an ask but its message. Errors: as gr_ask. */
+int gri_ask_open(gr_actor *self, int64_t timeout_ms, gr_continuation then,
+                 uint64_t *ref_out);
+/* It waits for that job, and lets go of it at its end; NULL: nothing will come,
+ * and it is closed. */
+void gri_ask_of_job(gr_actor *self, uint64_t ref, gr_job *job);
+/* The same of a call: what is wrong with it, or its wait. Errors: as gr_call.
+ */
+int gri_call_check(gr_actor *self, gr_pid to, int64_t timeout_ms);
+int gri_call_end(gr_actor *self, int64_t deadline_ns, uint64_t ref,
+                 gr_pattern expect);
 gri_take gri_on_reply(gr_actor *self, gr_msg *msg);
 gri_take gri_on_ask_timeout(gr_actor *self, gr_msg *msg);
 void gri_asks_end(gr_actor *self);
@@ -445,6 +497,76 @@ void gri_slow_reached(gri_ctx *ctx, gr_msg *msg);
 /* A killed actor must not wait. */
 void gri_slow_release(gri_ctx *ctx, gr_pid pid);
 
+/* Suspends a proxy whose turn ends, until gri_unpause or a kill: true, and it
+ * must not be touched any more. */
+bool gri_pause(gr_actor *self);
+void gri_unpause(gri_ctx *ctx, gr_pid pid);
+
+/* ---- proxy.c: actors that stand for processes ----------------------------- */
+
+static inline bool gri_is_proxy(const gr_actor *self)
+{
+    /* relaxed: set before the run was published. */
+    return (atomic_load_explicit(&self->traits, memory_order_relaxed) &
+            GRI_PROXY) != 0;
+}
+
+/* gr_spawn of a behaviour that is to run in a process: what runs here instead
+ * of it. Errors: GR_ENOTSUP, GR_ENOMEM, GR_ELIMIT, GR_EIO. */
+int gri_proxy_behavior(gr_actor *self, const gr_behavior *user,
+                       const gr_spawn_opts *opts, const gr_behavior **out);
+/* Whether that grade is asked for; and whether this system starts a process for
+ * it, which none does in deterministic mode. */
+static inline bool gri_is_process_grade(const gr_behavior *b,
+                                        const gr_spawn_opts *opts)
+{
+    return (opts->grade != GR_GRADE_DEFAULT ? opts->grade : b->grade) ==
+           GR_GRADE_PROCESS;
+}
+static inline bool gri_is_for_process(const gr_system *sys,
+                                      const gr_behavior *b,
+                                      const gr_spawn_opts *opts)
+{
+    return gri_is_process_grade(b, opts) && !sys->sched.is_sim;
+}
+/* A proxy is killed. True: it will end so when its process has ended. */
+bool gri_proxy_killed(gr_actor *self, const gr_exit_reason *why);
+/* One turn's work of a paused proxy. False: it stays paused. */
+bool gri_proxy_pump(gr_actor *self);
+/* It was linked or unlinked by another. */
+void gri_proxy_tied(gr_actor *self, const gr_msg *msg);
+
+/* ---- hosted.c: the actor in its process ----------------------------------- */
+
+/* Not of this system, although its node is. */
+static inline bool gri_is_host(const gr_system *sys)
+{
+    return sys->hosted != NULL;
+}
+bool gri_is_outside(const gr_system *sys, gr_pid pid);
+/* A handler has returned, and did not fail: of a message from outside; NULL: of
+ * what is the process's own. */
+void gri_hosted_after(gr_actor *self, gr_msg *msg);
+/* A signal from outside was dealt with, whether or not it was given. */
+void gri_hosted_passed(gr_actor *self, gr_msg *msg);
+/* A callback begins, for a message that was set aside, or (NULL) for what is
+ * the process's own. */
+void gri_hosted_begins(gr_actor *self, const gr_msg *msg);
+/* A kept one is released; one is not handled; the actor has ended. */
+void gri_hosted_released(gr_actor *self, const gr_msg *msg);
+void gri_hosted_unhandled(gr_actor *self, gr_msg *msg);
+void gri_hosted_ended(gr_actor *self, const gr_exit_reason *why);
+/* gr_register, gr_unregister and gr_whereis there. */
+int gri_hosted_name(gr_system *sys, gri_name_verb verb, const char *name,
+                    gr_pid *out);
+
+/* system.c: gr_system_start as that node (0: a new one). */
+int gri_system_start_as(const gr_system_opts *opts, uint64_t node,
+                        gri_hosted *hosted, gr_system **out);
+/* table.c: the next slot that is taken is that pid's, with its run. Before
+ * anybody else takes one. Errors: GR_EINVAL, GR_ENOMEM. */
+int gri_table_place(gr_system *sys, gr_pid pid);
+
 /* ---- room.c: a thread waits at a full mailbox -----------------------------
  */
 
@@ -455,6 +577,25 @@ gri_take gri_on_room_signal(gr_actor *self, gr_msg *msg);
 
 /* ---- thread.c ------------------------------------------------------------ */
 
+enum {
+    GRI_WAIT_WHAT_MAX = 48, /* bytes of a tag in words; longer ones are cut */
+    GRI_WAIT_PATH_MAX = 512 /* and of a circle */
+};
+
+/* What a thread waits for: see circle.h. */
+typedef struct gri_wait {
+    uint64_t id;           /* constant: the thread's actor */
+    _Atomic(uint64_t) ref; /* the thread's: of its wait; 0: it does not wait */
+    char told[GRI_WAIT_PATH_MAX]; /* the thread's: the last circle */
+
+    /* Under circle_lock. */
+    uint64_t edge; /* the ref of its edge; 0: it has none */
+    uint64_t to;   /* whose answer it waits for */
+    bool room;     /* it is room that it waits for */
+    char what[GRI_WAIT_WHAT_MAX];
+    char path[GRI_WAIT_PATH_MAX]; /* a circle that is to be told */
+} gri_wait;
+
 struct gri_thread {
     gri_ctx ctx;
     gri_cache cache;
@@ -464,6 +605,7 @@ struct gri_thread {
     gr_msg *saved_first, *saved_last; /* by link: received, not given yet */
     gr_msg *given;                    /* by the last wait; ends with the next */
     gri_map rooms; /* {receiver's id, 0}: it will tell us of room (room.c) */
+    gri_wait wait;
     bool watches_signals; /* gr_wait_stop: wakes when the count is not... */
     uint32_t signals;     /* ... this any more */
 };

@@ -1,6 +1,9 @@
 /* actors/lane.c - see lane.h. */
 #include "actors/lane.h"
 
+#include "actors/circle.h"
+#include "actors/limits.h"
+
 #include <stdlib.h>
 
 /* Messages by `next`, which is free for it as they are not in an inbox. */
@@ -289,6 +292,7 @@ int gri_lane_send(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
     int rc = taken(ctx, to, msg, put(ctx, to, slot, msg, &old));
     if (old != NULL) {
         GRI_TALLY(ctx, dropped);
+        gri_limit_discharge(slot, old);
         gri_answer_status(ctx, old, GR_EAGAIN);
         gri_drops_add(ctx, slot, to);
         gri_msg_free(ctx->cache, old);
@@ -339,7 +343,13 @@ int gri_send_urgent(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     gr_actor *slot = gri_is_here(sys, to) ? gri_slot_of(sys, to) : NULL;
     int rc = GR_ENOTSUP;
     if (slot != NULL && gri_slot_lives(slot, gri_pid_run(to))) {
+        if (gri_is_limited(slot) && !gri_limit_charge(ctx, to, slot, msg)) {
+            return 0;
+        }
         rc = put_urgent(ctx, to, slot, msg);
+        if (rc < 0) {
+            gri_limit_discharge(slot, msg);
+        }
     }
     if (rc == GR_ENOTSUP) {
         return gri_send_user(ctx, to, msg);
@@ -387,6 +397,8 @@ int gri_redirect(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
         return GR_EAGAIN;
     }
     ctx->redirects = true;
+    /* Who asked waits for another. A circle that closes so is not found. */
+    (void)gri_wait_passed(ctx, msg->from, gri_msg_ref(msg), second);
     int rc = gri_send_user(ctx, second, msg);
     ctx->redirects = false;
     if (rc == 0) {

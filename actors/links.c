@@ -428,6 +428,10 @@ static void on_unlink(gr_actor *self, const gr_msg *msg)
 gri_take gri_on_link_signal(gr_actor *self, gr_msg *msg)
 {
     gri_ext *ext = self->ext;
+    if (gri_is_proxy(self) &&
+        (msg->kind == GRI_MSG_LINK || msg->kind == GRI_MSG_UNLINK)) {
+        gri_proxy_tied(self, msg);
+    }
     if (msg->kind == GRI_MSG_LINK || msg->kind == GRI_MSG_MONITOR) {
         return on_tie(self, msg);
     }

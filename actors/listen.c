@@ -6,6 +6,7 @@
 
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/limits.h"
 
 /* The i-th that lives. */
 static bool listener_at(gr_system *sys, const gri_listeners *of, unsigned i,
@@ -31,8 +32,7 @@ static bool listener_at(gr_system *sys, const gri_listeners *of, unsigned i,
 static void give_report(gri_ctx *ctx, gr_pid watcher, gr_msg *report)
 {
     gr_actor *slot = gri_slot_of(ctx->sys, watcher);
-    /* relaxed: set before the run was published. */
-    uint32_t soft = atomic_load_explicit(&slot->soft, memory_order_relaxed);
+    uint32_t soft = gri_soft_of(slot);
     if (soft == 0) { /* its mail waits in a lane */
         report->flags |= GRI_MSG_NO_REPORT;
         if (gri_lane_offer(ctx, watcher, slot, report) < 0) {

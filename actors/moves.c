@@ -14,7 +14,8 @@
 
 static bool is_far(const gr_actor *self, gr_pid to)
 {
-    return !gr_pid_is_nobody(to) && !gri_is_here(self->sys, to);
+    return !gr_pid_is_nobody(to) &&
+           (!gri_is_here(self->sys, to) || gri_is_host(self->sys));
 }
 
 /* ---- what a program sends ----------------------------------------------- */
@@ -157,7 +158,7 @@ static void count_kept(gr_actor *self, const gr_msg *msg, bool count)
 {
     if (gri_is_counted(self, msg)) {
         const size_t cost = gri_blobs_cost(msg);
-        self->ext->arena_used += count ? cost : 0 - cost;
+        gri_ext_use(self->ext, count ? cost : 0 - cost);
     }
 }
 

@@ -132,6 +132,9 @@ int gr_register(gr_actor *self, const char *name)
     if (name == NULL) {
         return GR_EINVAL;
     }
+    if (gri_is_host(self->sys)) {
+        return gri_hosted_name(self->sys, GRI_NAME_TAKE, name, NULL);
+    }
     if (gri_ext_of(self) == NULL) {
         return GR_ENOMEM;
     }
@@ -145,6 +148,9 @@ int gr_unregister(gr_actor *self, const char *name)
     gri_name **at = self->ext != NULL ? &self->ext->names : NULL;
     if (name == NULL) {
         return GR_ENOENT;
+    }
+    if (gri_is_host(self->sys)) {
+        return gri_hosted_name(self->sys, GRI_NAME_GIVE, name, NULL);
     }
     for (; at != NULL && *at != NULL; at = &(*at)->next) {
         if (strcmp((*at)->text, name) == 0) {
@@ -170,6 +176,9 @@ int gr_whereis(gr_actor *self, gr_node node, const char *name, gr_pid *out)
         gr_pattern expect = {gr_strn("pid", 3), outs, 1};
         return gr_callv(self, (gr_pid){node.id, GRI_AGENT_ID}, GRI_FAR_CALL_MS,
                         expect, ask, 2);
+    }
+    if (gri_is_host(sys)) {
+        return gri_hosted_name(sys, GRI_NAME_FIND, name, out);
     }
     int rc = GR_ENOENT;
     (void)pthread_mutex_lock(&sys->names_lock);

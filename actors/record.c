@@ -11,7 +11,8 @@ int gri_record_init(gr_system *sys)
 {
     const gri_recorder_opts opts = {
         .path = sys->opts.recorder,
-        .workers = sys->opts.seed != 0 ? 1 : sys->opts.workers,
+        .workers =
+            sys->opts.seed != 0 ? 1 : sys->opts.workers + sys->opts.spares_max,
         .node = sys->node,
         .is_virtual = sys->clock.is_virtual,
         .now_ns = gri_clock_coarse_ns(&sys->clock),

@@ -13,8 +13,8 @@ void gri_record_worker(gr_system *sys, unsigned worker);
 
 /* Notes an event, with what recorder_layout.h says of its kind; a is the id of
  * an actor's pid, for most. */
-static inline void gri_note(gri_ctx *ctx, gri_event what, uint64_t a,
-                            uint64_t b, uint64_t c)
+static inline void gri_record_event(gri_ctx *ctx, gri_event what, uint64_t a,
+                                    uint64_t b, uint64_t c)
 {
     const int64_t now_ns = gri_clock_coarse_ns(&ctx->sys->clock);
     if (ctx->track != NULL) {
@@ -32,7 +32,7 @@ static inline void gri_note_life(gri_ctx *ctx, gri_event what, uint64_t a,
     if (ctx->track != NULL) {
         gri_rec_put(ctx->track, what, ctx->worker->round_ns, a, b, c);
     } else {
-        gri_note(ctx, what, a, b, c);
+        gri_record_event(ctx, what, a, b, c);
     }
 }
 
@@ -46,7 +46,8 @@ static inline void gri_note_slot(gri_ctx *ctx, uint32_t run, uint32_t slot,
 }
 
 /* The same as an event, of an actor that somebody has a tie to, or that has
- * code to run: the plainest may be millions, and would push out what matters. */
+ * code to run: the plainest may be millions, and would push out what matters.
+ */
 static inline void gri_note_spawn(gri_ctx *ctx, uint64_t id,
                                   const gr_behavior *b, gr_pid parent)
 {

@@ -13,7 +13,7 @@
  * it has asked, and asks nobody twice at a time: the receiver holds at most one
  * WAITER of each thread.
  */
-#include "actors/internal.h"
+#include "actors/circle.h"
 
 static gri_key key_of(uint64_t id)
 {
@@ -94,11 +94,19 @@ gri_take gri_on_room_signal(gr_actor *self, gr_msg *msg)
 /* Until the mailbox of `to` has had its chance to have room. */
 static int wait_room(gr_actor *self, gr_pid to, int64_t deadline_ns)
 {
-    GR_TRY(ask_for_room(self, to));
-    while (is_awaited(self, to)) {
-        GR_TRY(gri_thread_save_next(self, deadline_ns));
+    int rc = gri_wait_begin(self, to, gri_new_ref(self->ctx),
+                            &(gri_wait_for){.room = true});
+    if (rc == 0) {
+        rc = ask_for_room(self, to);
     }
-    return 0;
+    while (rc == 0 && is_awaited(self, to)) {
+        rc = gri_thread_save_next(self, deadline_ns);
+        if (rc == 0) {
+            rc = gri_wait_look(self, to); /* we may have been told to */
+        }
+    }
+    gri_wait_end(self);
+    return rc;
 }
 
 /* Sends msg, which it takes on 0. */
@@ -120,7 +128,19 @@ static int send_or_wait(gr_actor *self, gr_pid to, int64_t timeout_ms,
             GRI_TALLY(ctx, slowed);
             deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
         }
-        GR_TRY(wait_room(self, to, deadline_ns));
+        rc = wait_room(self, to, deadline_ns);
+        if (rc == GR_EDEADLOCK) {
+            /* The receiver waits for us. But it may have made room before that,
+             * and makes no more now: so this look is the last one. */
+            rc = gri_send_user(ctx, to, msg);
+            if (rc == GR_EAGAIN) {
+                GRI_UNTALLY(ctx, refused); /* as above */
+                gri_wait_told(self);
+                rc = GR_EDEADLOCK;
+            }
+            return rc;
+        }
+        GR_TRY(rc);
     }
 }
 

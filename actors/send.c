@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "actors/account.h"
+#include "actors/circle.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/limits.h"
 
 /* The receiver is at its hard bound: its policy decides. Takes msg on 0. */
 static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
@@ -71,7 +73,7 @@ static __attribute__((noinline)) int send_elsewhere(gri_ctx *ctx, gr_pid to,
     if (gr_pid_is_nobody(to)) {
         return GR_EINVAL;
     }
-    if (gri_is_here(ctx->sys, to)) {
+    if (gri_is_here(ctx->sys, to) && !gri_is_outside(ctx->sys, to)) {
         GRI_TALLY(ctx, sent);
         gri_bury(ctx, to, msg, GRI_WHY_NOPROC);
         gri_msg_free(ctx->cache, msg);
@@ -146,14 +148,27 @@ static inline void push_user(gri_ctx *ctx, gr_actor *slot, uint32_t run,
 static __attribute__((noinline)) int
 send_pressed(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg, bool *go)
 {
-    uint32_t soft = bound_of(&slot->soft);
+    if (gri_is_host(ctx->sys) && bound_of(&slot->soft) == 0) {
+        *go = false; /* its mailbox is elsewhere, for itself, too */
+        return send_far(ctx, to, msg);
+    }
+    uint32_t soft = gri_soft_of(slot);
+    *go = !gri_is_limited(slot) || gri_limit_charge(ctx, to, slot, msg);
+    if (!*go) {
+        return 0;
+    }
     if (soft == 0) { /* no mailbox but one with a ring has such a bound */
         *go = false;
-        return gri_lane_send(ctx, to, slot, msg);
+        int rc = gri_lane_send(ctx, to, slot, msg);
+        if (rc < 0) {
+            gri_limit_discharge(slot, msg);
+        }
+        return rc;
     }
     uint32_t depth = gri_inbox_depth(&slot->inbox, &slot->outlet, soft);
-    *go = depth < bound_of(&slot->hard);
+    *go = depth < gri_hard_of(slot);
     if (!*go) {
+        gri_limit_discharge(slot, msg);
         return at_bound(ctx, to, slot, msg);
     }
     if (depth >= soft && ctx->pressed == NULL) {
@@ -183,11 +198,13 @@ int gri_send_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
 }
 
 /* Answers are signals to the inbox, and messages to who counts them. */
-static void count_reply(gri_ctx *ctx, const gr_msg *msg)
+static bool count_reply(gri_ctx *ctx, const gr_msg *msg)
 {
     if (msg->kind == GRI_MSG_REPLY) {
         GRI_TALLY(ctx, sent);
+        return !gri_is_host(ctx->sys);
     }
+    return true;
 }
 
 int gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg)
@@ -196,15 +213,19 @@ int gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     if (!gri_is_here(sys, to)) {
         int rc = gr_pid_is_nobody(to) ? GR_EINVAL : send_far(ctx, to, msg);
         if (rc < 0) {
-            count_reply(ctx, msg);
+            (void)count_reply(ctx, msg);
             gri_bury(ctx, to, msg, GRI_WHY_NOCONNECTION);
             gri_msg_free(ctx->cache, msg);
         }
         return rc;
     }
-    count_reply(ctx, msg);
+    /* An answer to oneself goes the way that the question came. */
+    const bool near = count_reply(ctx, msg);
     gr_actor *slot = gri_slot_of(sys, to);
-    if (slot == NULL || !gri_slot_lives(slot, gri_pid_run(to))) {
+    if (slot == NULL || !gri_slot_lives(slot, gri_pid_run(to)) || !near) {
+        if ((!near || gri_is_outside(sys, to)) && send_far(ctx, to, msg) == 0) {
+            return 0;
+        }
         gri_bury(ctx, to, msg, GRI_WHY_NOPROC);
         gri_msg_free(ctx->cache, msg);
         return 0;
@@ -398,6 +419,37 @@ void gr_tellv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
     }
 }
 
+static int forward(gr_actor *self, gr_pid to, gr_msg *msg)
+{
+    gri_ctx *ctx = self->ctx;
+    const bool owns = gri_msg_owns(msg);
+    gr_msg *copy = owns ? gri_forward_begin(self, to, msg)
+                        : gri_msg_signal(ctx->cache, GRI_MSG_USER,
+                                         gri_msg_data(msg), msg->len);
+    if (copy == NULL) {
+        return GR_ENOMEM;
+    }
+    copy->from = msg->from;
+    copy->flags |= msg->flags & (GRI_MSG_NO_REPORT | GRI_MSG_ASKED);
+    gri_msg_trailer(copy)->ref = gr_msg_asked(msg) ? gri_msg_ref(msg) : 0;
+    if (gri_is_host(ctx->sys) && (msg->flags & GRI_MSG_TRAILER) != 0) {
+        gri_msg_trailer(copy)->extra = gri_msg_trail(msg)->extra;
+    }
+    const uint32_t bytes = copy->len;
+    int rc = gri_send_user(ctx, to, copy);
+    if (owns) {
+        gri_forward_end(self, to, msg, copy, rc);
+    }
+    if (rc < 0) {
+        gri_msg_free(ctx->cache, copy);
+        return rc;
+    }
+    gri_account_out(self, bytes);
+    /* The duty to answer went with the copy. */
+    msg->flags &= (uint16_t)~GRI_MSG_ASKED;
+    return 0;
+}
+
 int gr_forward(gr_actor *self, gr_pid to, const gr_msg *msg)
 {
     gri_ctx *ctx = self->ctx;
@@ -408,32 +460,16 @@ int gr_forward(gr_actor *self, gr_pid to, const gr_msg *msg)
     /* The message is the runtime's own block: const is a promise to the
      * program. */
     gr_msg *original = (gr_msg *)(uintptr_t)msg;
-    bool owns = gri_msg_owns(msg);
-    gr_msg *copy = owns ? gri_forward_begin(self, to, original)
-                        : gri_msg_signal(ctx->cache, GRI_MSG_USER,
-                                         gri_msg_data(msg), msg->len);
-    if (copy == NULL) {
-        return GR_ENOMEM;
+    if (asked && !gri_wait_passed(ctx, msg->from, gri_msg_ref(msg), to)) {
+        gri_answer_status(ctx, original, GR_EDEADLOCK);
+        return 0;
     }
-    copy->from = msg->from;
-    copy->flags |= msg->flags & GRI_MSG_NO_REPORT;
-    gri_msg_trailer(copy)->ref = asked ? gri_msg_ref(msg) : 0;
-    if (asked) {
-        copy->flags |= GRI_MSG_ASKED;
+    int rc = forward(self, to, original);
+    if (rc < 0 && asked) { /* the question is still with us */
+        (void)gri_wait_passed(ctx, msg->from, gri_msg_ref(msg),
+                              gri_pid_of(self));
     }
-    const uint32_t bytes = copy->len;
-    int rc = gri_send_user(ctx, to, copy);
-    if (owns) {
-        gri_forward_end(self, to, original, copy, rc);
-    }
-    if (rc < 0) {
-        gri_msg_free(ctx->cache, copy);
-        return rc;
-    }
-    gri_account_out(self, bytes);
-    /* The duty to answer went with the copy. */
-    original->flags &= (uint16_t)~GRI_MSG_ASKED;
-    return 0;
+    return rc;
 }
 
 /* ---- what came with a message -------------------------------------------- */

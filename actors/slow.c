@@ -20,7 +20,7 @@
  */
 #include <stdlib.h>
 
-#include "actors/internal.h"
+#include "actors/limits.h"
 
 enum {
     CHAIN_MAX = 64 /* a longer chain of waits counts as a circle */
@@ -121,8 +121,7 @@ bool gri_slow_down(gr_actor *self)
     gri_ctx *ctx = self->ctx;
     gr_system *sys = self->sys;
     gr_actor *receiver = ctx->pressed;
-    /* relaxed: set before the run was published. */
-    uint32_t soft = atomic_load_explicit(&receiver->soft, memory_order_relaxed);
+    uint32_t soft = gri_soft_of(receiver);
     if (gri_inbox_depth(&receiver->inbox, &receiver->outlet, soft) < soft) {
         return false; /* it has caught up */
     }
@@ -150,4 +149,38 @@ void gri_slow_reached(gri_ctx *ctx, gr_msg *msg)
 void gri_slow_release(gri_ctx *ctx, gr_pid pid)
 {
     let_go(ctx, pid.id, 0);
+}
+
+/* A proxy waits for its process: for no receiver, so that no chain leads on
+ * from it. It is entered before it is told where wakes come from, so that one
+ * that comes at once finds it. */
+bool gri_pause(gr_actor *self)
+{
+    gr_system *sys = self->sys;
+    uint64_t me = gri_id(self->now, gri_index(self));
+    uint64_t token = enter(sys, me, 0);
+    if (token == 0) {
+        return false; /* it looks again and again */
+    }
+    gri_processes *processes = gri_processes_of(sys);
+    if (!processes->pausing(processes, self->state)) {
+        let_go(self->ctx, me, token);
+        return false;
+    }
+    return park(self, me, token);
+}
+
+void gri_unpause(gri_ctx *ctx, gr_pid pid)
+{
+    gr_system *sys = ctx->sys;
+    uint64_t token = 0;
+    (void)pthread_mutex_lock(&sys->slow_lock);
+    const wait *w = gri_map_get(&sys->waits, key_of(pid.id));
+    if (w != NULL && w->receiver == 0) {
+        token = w->token;
+    }
+    (void)pthread_mutex_unlock(&sys->slow_lock);
+    if (token != 0) {
+        let_go(ctx, pid.id, token);
+    }
 }

@@ -18,6 +18,7 @@
 #include "actors/guard.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/limits.h"
 #include "actors/record.h"
 #include "actors/start.h"
 
@@ -133,6 +134,20 @@ begin_lane(gri_ctx *ctx, gr_actor *slot, uint32_t run, const gr_mailbox *box,
     return gri_lane_begin(ctx, slot, run, &all);
 }
 
+/* How long a callback may take: the limit of the spawn, else the behaviour's,
+ * else the system's; 0: as long as it likes. */
+static int64_t deadline_of(const gr_system *sys, const gri_spawn *how)
+{
+    if (how->behavior == NULL) {
+        return 0; /* a thread's own code */
+    }
+    const int64_t own = how->limits != NULL ? how->limits->handler_max_ms : 0;
+    return own != 0 ? own
+           : how->behavior->limits.handler_max_ms != 0
+               ? how->behavior->limits.handler_max_ms
+               : sys->opts.limits.handler_max_ms;
+}
+
 /* What senders look at: the mailbox of the spawn, else the behaviour's, else
  * the system's; published with the run. Errors: GR_ENOMEM. */
 static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
@@ -150,16 +165,35 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
         GR_TRY(begin_lane(ctx, slot, run, box, own, hard));
     }
     soft = soft < hard ? soft : hard;
+    if (how->hosted) {
+        soft = 0; /* so senders look no further, see send_pressed */
+    }
     if (full == GR_FULL_DROP_OLD) {
         /* So senders look no further, and find the lane, which has the bound.
          * Both: who presses a receiver looks at the hard one. */
         soft = hard = 0;
     }
+    const size_t memory_max = gri_memory_max_of(ctx->sys, how);
+    unsigned traits = how->tended ? GRI_TENDED : 0;
+    traits |= has_lane ? GRI_LANED : 0;
+    traits |= memory_max != 0 ? GRI_LIMITED : 0;
+    traits |= how->grade == GR_GRADE_ABORT && !how->proxy ? GRI_UNTRAPPED : 0;
+    traits |= how->thread != NULL ? GRI_WAITING : 0;
+    if (how->proxy) {
+        traits |= GRI_PROXY | (how->ack ? GRI_OWES_ACK : 0);
+    }
+    if (how->behavior != NULL &&
+        (how->behavior->terminate != NULL || how->behavior->trap_exit)) {
+        traits |= GRI_SLOW_END;
+    }
     /* relaxed, all but one: the slot is ours, and the release of `run`
      * publishes. A sender with a stale pid that reads them now sees its run
      * gone next. */
-    atomic_store_explicit(&slot->hard, hard, memory_order_relaxed);
-    atomic_store_explicit(&slot->soft, soft, memory_order_relaxed);
+    atomic_store_explicit(&slot->traits, (uint8_t)traits, memory_order_relaxed);
+    if (memory_max != 0) {
+        gri_limit_begin(slot, run, memory_max);
+    }
+    gri_set_bounds(slot, soft, hard);
     /* release: who finds it finds the run before ended; pairs with the acquire
      * in gri_drops_of. */
     atomic_store_explicit(&slot->full, (uint8_t)full, memory_order_release);
@@ -168,14 +202,6 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
         gri_drops_begin(slot, run, how->behavior);
     }
     gri_account_begin(slot);
-    unsigned traits = how->tended ? GRI_TENDED : 0;
-    traits |= has_lane ? GRI_LANED : 0;
-    traits |= how->grade == GR_GRADE_ABORT ? GRI_UNTRAPPED : 0;
-    if (how->behavior != NULL &&
-        (how->behavior->terminate != NULL || how->behavior->trap_exit)) {
-        traits |= GRI_SLOW_END;
-    }
-    atomic_store_explicit(&slot->traits, (uint8_t)traits, memory_order_relaxed);
     atomic_store_explicit(
         &slot->born,
         atomic_fetch_add_explicit(&slot->sys->births, 1, memory_order_relaxed),
@@ -187,12 +213,10 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
  * hold from its START on, which says what they are. */
 static void lift_bounds(gr_actor *slot, gri_start *more)
 {
-    /* relaxed, all: as in set_bounds. */
-    more->soft = atomic_load_explicit(&slot->soft, memory_order_relaxed);
-    more->hard = atomic_load_explicit(&slot->hard, memory_order_relaxed);
+    more->soft = gri_soft_of(slot);
+    more->hard = gri_hard_of(slot);
     if (more->hard != 0) { /* else it is not the inbox that is bounded */
-        atomic_store_explicit(&slot->soft, INT32_MAX, memory_order_relaxed);
-        atomic_store_explicit(&slot->hard, INT32_MAX, memory_order_relaxed);
+        gri_set_bounds(slot, INT32_MAX, INT32_MAX);
     }
 }
 
@@ -203,6 +227,10 @@ static int publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
 {
     gr_system *sys = slot->sys;
     GR_TRY(set_bounds(ctx, slot, how, run));
+    const int64_t deadline_ms = deadline_of(sys, how);
+    if (deadline_ms > 0) {
+        GR_TRY(gri_deadline_begin(slot, run, deadline_ms));
+    }
     if (lifted != NULL) {
         lift_bounds(slot, lifted);
     }
@@ -295,12 +323,13 @@ static int begin_by_message(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
 }
 
 /* Whether the beginning is nothing but fields to be set. */
-static bool is_plain(const gri_spawn *how)
+static bool is_plain(const gr_system *sys, const gri_spawn *how)
 {
     const gr_behavior *b = how->behavior;
     return b != NULL && b->init == NULL && b->arena_max == 0 &&
-           how->name == NULL && how->monitor == 0 && !how->link && !how->ack &&
-           how->args.n == 0 && how->raw_args.ptr == NULL;
+           gri_memory_max_of(sys, how) == 0 && how->name == NULL &&
+           how->monitor == 0 && !how->link && !how->ack && how->args.n == 0 &&
+           how->raw_args.ptr == NULL;
 }
 
 /* Without a START: with the consumer's role in hand, which is given back. What
@@ -327,7 +356,7 @@ static int begin_plainly(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
 static inline int take_grade(const gr_system *sys, gri_spawn *how)
 {
     const gr_behavior *b = how->behavior;
-    if (b == NULL) {
+    if (b == NULL || how->proxy) { /* whose behaviour is the runtime's */
         return 0;
     }
     gri_guard_admit(b);
@@ -355,7 +384,7 @@ int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes)
     const uint32_t run =
         atomic_load_explicit(&slot->run, memory_order_relaxed) + 1;
     /* The consumer of the run before may still be there. */
-    rc = is_plain(how) && gri_inbox_reclaim(&slot->inbox)
+    rc = is_plain(ctx->sys, how) && gri_inbox_reclaim(&slot->inbox)
              ? begin_plainly(ctx, slot, how, run)
              : begin_by_message(ctx, slot, how, run, wakes);
     if (rc < 0) {
@@ -417,7 +446,8 @@ static int spawn_far(gr_actor *self, const gr_behavior *behavior,
     gr_ref ref = {0};
     const gr_mailbox *box = &opts->mailbox;
     if (opts->ack || opts->grade != GR_GRADE_DEFAULT || box->soft != 0 ||
-        box->hard != 0 || box->full != GR_FULL_FAIL || box->urgent != 0) {
+        box->hard != 0 || box->full != GR_FULL_FAIL || box->urgent != 0 ||
+        opts->limits.memory_max != 0 || opts->limits.handler_max_ms != 0) {
         return GR_ENOTSUP; /* the question to the agent has no room for them */
     }
     gr_value args = gr_list_of(opts->args.items, opts->args.n);
@@ -463,11 +493,19 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
         .name = opts->name,
         .mailbox = &opts->mailbox,
         .grade = opts->grade,
+        .limits = &opts->limits,
         .parent = gri_pid_of(self),
         .link = opts->link,
         .ack = opts->ack,
         .tended = opts->link && gri_behavior(self) != NULL && self->trap_exit,
+        .proxy = gri_is_for_process(self->sys, behavior, opts),
     };
+    if (how.proxy) {
+        how.grade = GR_GRADE_ABORT;
+        GR_TRY(gri_proxy_behavior(self, behavior, opts, &how.behavior));
+    } else if (gri_is_process_grade(behavior, opts)) {
+        how.grade = GR_GRADE_TRAP; /* it runs here, to be replayed */
+    }
     /* Our own ends first: they can fail, and then nothing was started. */
     if (opts->link || opts->monitor != NULL) {
         if (gri_ext_of(self) == NULL) {

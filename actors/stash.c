@@ -16,6 +16,7 @@
  */
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/limits.h"
 
 static bool may_stash(const gr_msg *msg)
 {
@@ -40,7 +41,9 @@ static bool may_stash(const gr_msg *msg)
     case GRI_MSG_URGENT:
     case GRI_MSG_WAITER:
     case GRI_MSG_ROOM:
+    case GRI_MSG_METERED: /* not any more, when it is given */
     case GRI_MSG_NOP:
+    case GRI_MSG_WAKE:
         break;
     }
     return false;
@@ -51,8 +54,7 @@ static uint32_t max_of(gr_actor *self)
 {
     gri_stash *s = &self->ext->stash;
     if (s->max == 0) {
-        /* relaxed: set before the run was published. */
-        s->max = atomic_load_explicit(&self->hard, memory_order_relaxed);
+        s->max = gri_hard_of(self);
     }
     if (s->max == 0) {
         s->max = gri_lane_ring_max(self);
@@ -63,7 +65,7 @@ static uint32_t max_of(gr_actor *self)
 static void uncount(gr_actor *self, const gr_msg *msg)
 {
     gri_stash *s = &self->ext->stash;
-    self->ext->arena_used -= gri_kept_size(msg);
+    gri_ext_use(self->ext, 0 - gri_kept_size(msg));
     s->count--;
     s->signals -= msg->kind != GRI_MSG_USER;
 }
@@ -84,11 +86,12 @@ int gr_stash(gr_actor *self, const gr_msg *msg)
     }
     gri_stash *s = &ext->stash;
     size_t size = gri_kept_size(m);
-    if (s->count >= max_of(self) || size > ext->arena_max - ext->arena_used) {
+    if (s->count >= max_of(self) || !gri_has_room(self, size)) {
         return GR_EAGAIN;
     }
-    ext->arena_used += size;
+    gri_ext_use(ext, size);
     s->count++;
+    gri_count_callback(self->ctx); /* as it is not counted as handled */
     if (m->kind == GRI_MSG_USER) {
         GRI_UNTALLY(self->ctx, handled);
     } else {

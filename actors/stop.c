@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "actors/internal.h"
+#include "actors/jobs.h"
 #include "actors/record.h"
 #include "sched/futex.h"
 
@@ -269,6 +270,10 @@ static int64_t left_ms(const stopper *s)
 static void stop_plugs(const stopper *s)
 {
     gr_system *sys = s->sys;
+    gri_processes *processes = gri_processes_of(sys);
+    if (processes != NULL) {
+        processes->stop(processes, left_ms(s));
+    }
     gri_part *part = gri_part_of(sys);
     if (part != NULL) {
         part->stop(part, left_ms(s));
@@ -298,10 +303,15 @@ int gr_system_stop(gr_system *sys, int64_t deadline_ms)
 {
     stopper s = {.sys = sys};
     s.deadline_ns = gri_deadline(&sys->clock, deadline_ms);
-    gri_note(&sys->stop_ctx, GRI_EVENT_STOP, 0, 0, 0);
+    gri_record_event(&sys->stop_ctx, GRI_EVENT_STOP, 0, 0, 0);
     gri_recorder_state(&sys->recorder, GRI_REC_STOPS);
     bool all = stop_actors(&s) && wait_threads(sys);
     free(s.list);
+    /* Nobody waits for jobs any more: what has begun may end. */
+    const int64_t jobs_ns = s.deadline_ns == GRI_NEVER
+                                ? GRI_NEVER
+                                : gri_deadline(&sys->clock, left_ms(&s));
+    all = gri_jobs_stop(sys, jobs_ns) && all;
     stop_plugs(&s);
     if (!all) {
         return GR_ETIMEOUT;

@@ -7,6 +7,7 @@
 #include "actors/crash.h"
 #include "actors/guard.h"
 #include "actors/internal.h"
+#include "actors/jobs.h"
 #include "actors/lane.h"
 #include "actors/record.h"
 
@@ -68,12 +69,19 @@ static int fill_opts(gr_system_opts *o)
     o->timers_max = o->timers_max != 0 ? o->timers_max : GR_TIMERS_MAX_DEFAULT;
     o->crashes_kept =
         o->crashes_kept != 0 ? o->crashes_kept : GR_CRASHES_KEPT_DEFAULT;
-    bool good = o->workers <= GR_WORKERS_MAX &&
-                o->mailbox_soft <= o->mailbox_hard &&
-                o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
-                o->actors_max <= INT32_MAX && o->message_max >= 64 &&
-                o->crashes_kept <= GR_CRASHES_KEPT_MAX &&
-                (unsigned)o->grade <= GR_GRADE_PROCESS;
+    bool good = gri_watch_fill_opts(o);
+    for (unsigned i = 0; i < GR_JOB_LANES; i++) {
+        gr_job_limits *max = &o->jobs[i];
+        max->threads =
+            max->threads != 0 ? max->threads : GR_JOB_THREADS_DEFAULT;
+        max->queue = max->queue != 0 ? max->queue : GR_JOB_QUEUE_DEFAULT;
+        good = good && max->threads <= GR_JOB_THREADS_MAX;
+    }
+    good = good && o->workers <= GR_WORKERS_MAX &&
+           o->mailbox_soft <= o->mailbox_hard && o->mailbox_hard <= INT32_MAX &&
+           o->actors_max >= 16 && o->actors_max <= INT32_MAX &&
+           o->message_max >= 64 && o->crashes_kept <= GR_CRASHES_KEPT_MAX &&
+           (unsigned)o->grade <= GR_GRADE_ABORT;
     return good ? 0 : GR_EINVAL;
 }
 
@@ -83,6 +91,7 @@ static void init_locks(gr_system *sys)
     (void)pthread_mutex_init(&sys->lock, NULL);
     (void)pthread_mutex_init(&sys->names_lock, NULL);
     (void)pthread_mutex_init(&sys->slow_lock, NULL);
+    (void)pthread_mutex_init(&sys->circle_lock, NULL);
 }
 
 static int start_workers(gr_system *sys)
@@ -106,20 +115,26 @@ static int start_workers(gr_system *sys)
     gri_ctx_init(&sys->stop_ctx, sys, NULL, &sys->stop_cache,
                  ++sys->context_ids);
     gri_guard_prepare();
-    int rc = gri_sched_start(&sys->sched, users);
+    int rc = gri_watch_init(sys);
+    if (rc == 0) {
+        rc = gri_sched_start(&sys->sched, users);
+    }
     free(users);
     return rc;
 }
 
 void gri_system_free(gr_system *sys)
 {
+    gri_jobs_fini(sys);
     gri_names_fini(sys);
     gri_map_fini(&sys->waits);
     gri_listeners_fini(&sys->dead_watchers);
     gri_listeners_fini(&sys->crash_watchers);
+    gri_map_fini(&sys->threads_waits);
     for (unsigned i = 0; sys->sides != NULL && i < sys->sched.n; i++) {
         gri_msgpack_free(&sys->sides[i].ctx);
     }
+    gri_watch_fini(sys);
     gri_lanes_fini(sys); /* what it frees may want the scheduler's timers */
     gri_sched_fini(&sys->sched);
     gri_recorder_fini(&sys->recorder);
@@ -130,6 +145,7 @@ void gri_system_free(gr_system *sys)
     (void)pthread_mutex_destroy(&sys->lock); /* nobody holds them */
     (void)pthread_mutex_destroy(&sys->names_lock);
     (void)pthread_mutex_destroy(&sys->slow_lock);
+    (void)pthread_mutex_destroy(&sys->circle_lock);
     free(sys);
 }
 
@@ -143,7 +159,8 @@ static uint64_t new_node(uint64_t seed)
     return node;
 }
 
-int gr_system_start(const gr_system_opts *opts, gr_system **out)
+int gri_system_start_as(const gr_system_opts *opts, uint64_t node,
+                        gri_hosted *hosted, gr_system **out)
 {
     gr_system *sys = gri_lines_new(sizeof *sys);
     if (sys == NULL) {
@@ -156,7 +173,8 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
     if (rc < 0) {
         goto no_depot;
     }
-    sys->node = new_node(sys->opts.seed);
+    sys->node = node != 0 ? node : new_node(sys->opts.seed);
+    sys->hosted = hosted;
     sys->clock.is_virtual = sys->opts.seed != 0;
     gri_log_init(&sys->log, sys->opts.log, sys->opts.log_arg,
                  sys->opts.log_level);
@@ -177,13 +195,17 @@ int gr_system_start(const gr_system_opts *opts, gr_system **out)
         goto no_recorder;
     }
     rc = gri_sched_init(&sys->sched, &gri_actor_ops, &sys->clock,
-                        sys->opts.workers, processors(), sys->opts.seed);
+                        sys->opts.workers, sys->opts.spares_max, processors(),
+                        sys->opts.seed);
     if (rc < 0) {
         goto no_sched;
     }
     init_locks(sys);
     gri_reap_init(sys);
-    rc = start_workers(sys);
+    rc = gri_jobs_init(sys);
+    if (rc == 0) {
+        rc = start_workers(sys);
+    }
     if (rc < 0) {
         gri_system_free(sys);
         return rc;
@@ -202,6 +224,11 @@ no_table:
 no_depot:
     free(sys);
     return rc;
+}
+
+int gr_system_start(const gr_system_opts *opts, gr_system **out)
+{
+    return gri_system_start_as(opts, 0, NULL, out);
 }
 
 /* ---- what is asked of it ---------------------------------------------------
@@ -254,6 +281,7 @@ void gr_system_stats(gr_system *sys, gr_stats *out)
     (void)pthread_mutex_unlock(&sys->lock);
     gri_counters_add(&sum, &sys->foreign);
     gri_counters_add(&sum, &sys->stop_ctx.counters);
+    gri_watch_stats(sys, &sum, &stats);
     stats.sent = value_of(&sum.sent);
     stats.handled = value_of(&sum.handled);
     stats.dead_letters = value_of(&sum.dead_letters);

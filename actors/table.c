@@ -33,9 +33,11 @@ int gri_table_init(gr_system *sys)
     sys->drops = reserve(n * sizeof(gri_drops));
     sys->accounts = reserve(n * sizeof(gri_account));
     sys->parents = reserve(n * sizeof *sys->parents);
+    sys->meters = reserve(n * sizeof(gri_meter));
     sys->free_slots = reserve(n * sizeof *sys->free_slots);
     if (sys->slots == NULL || sys->drops == NULL || sys->accounts == NULL ||
-        sys->parents == NULL || sys->free_slots == NULL) {
+        sys->parents == NULL || sys->meters == NULL ||
+        sys->free_slots == NULL) {
         gri_table_fini(sys);
         return GR_ENOMEM;
     }
@@ -60,6 +62,7 @@ void gri_table_fini(gr_system *sys)
     give_back(sys->drops, n * sizeof(gri_drops));
     give_back(sys->accounts, n * sizeof(gri_account));
     give_back(sys->parents, n * sizeof *sys->parents);
+    give_back(sys->meters, n * sizeof(gri_meter));
     give_back(sys->free_slots, n * sizeof *sys->free_slots);
 }
 
@@ -84,6 +87,8 @@ static int add_slots(gr_system *sys)
         mprotect(sys->accounts, (size_t)to * sizeof(gri_account),
                  PROT_READ | PROT_WRITE) != 0 ||
         mprotect(sys->parents, (size_t)to * sizeof *sys->parents,
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->meters, (size_t)to * sizeof(gri_meter),
                  PROT_READ | PROT_WRITE) != 0 ||
         mprotect(sys->free_slots, (size_t)to * sizeof *sys->free_slots,
                  PROT_READ | PROT_WRITE) != 0) {
@@ -241,4 +246,35 @@ void gri_slot_give(gri_ctx *ctx, gr_actor *slot)
     } else {
         ctx->slots[ctx->slot_count++] = index;
     }
+}
+
+int gri_table_place(gr_system *sys, gr_pid pid)
+{
+    const uint32_t index = gri_pid_index(pid);
+    const size_t n = (size_t)index + 1;
+    if (index == 0 || index == AGENT || index >= sys->opts.actors_max ||
+        (gri_pid_run(pid) & 1) == 0) {
+        return GR_EINVAL;
+    }
+    if (mprotect(sys->slots, n * sizeof(gr_actor), PROT_READ | PROT_WRITE) !=
+            0 ||
+        mprotect(sys->drops, n * sizeof(gri_drops), PROT_READ | PROT_WRITE) !=
+            0 ||
+        mprotect(sys->accounts, n * sizeof(gri_account),
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->parents, n * sizeof *sys->parents,
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->free_slots, n * sizeof *sys->free_slots,
+                 PROT_READ | PROT_WRITE) != 0) {
+        return GR_ENOMEM;
+    }
+    (void)pthread_mutex_lock(&sys->lock);
+    sys->slots_used = index;
+    /* relaxed: the release below publishes. */
+    atomic_store_explicit(&sys->slots[index].run, gri_pid_run(pid) - 1,
+                          memory_order_relaxed);
+    /* release: pairs with the acquire in gri_slot_of. */
+    atomic_store_explicit(&sys->slots_ready, index + 1, memory_order_release);
+    (void)pthread_mutex_unlock(&sys->lock);
+    return 0;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "actors/account.h"
+#include "actors/circle.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "sched/futex.h"
@@ -380,7 +381,7 @@ static int wait_answer(gr_actor *self, int64_t deadline_ns, uint64_t ref,
     }
 }
 
-static int check_call(gr_actor *self, gr_pid to, int64_t timeout_ms)
+int gri_call_check(gr_actor *self, gr_pid to, int64_t timeout_ms)
 {
     if (!is_thread(self)) {
         return GR_ENOTSUP;
@@ -391,46 +392,87 @@ static int check_call(gr_actor *self, gr_pid to, int64_t timeout_ms)
                : 0;
 }
 
-/* Waits for the answer to a question that was sent. */
-static int end_call(gr_actor *self, int64_t deadline_ns, uint64_t ref,
-                    gr_pattern expect)
+int gri_call_end(gr_actor *self, int64_t deadline_ns, uint64_t ref,
+                 gr_pattern expect)
 {
     gr_msg *reply;
-    GR_TRY(wait_answer(self, deadline_ns, ref, &reply));
+    int rc = wait_answer(self, deadline_ns, ref, &reply);
+    gri_wait_end(self);
+    GR_TRY(rc);
     reply->flags |= GRI_MSG_SAVED;
     self->ext->thread->given = reply;
     int status = gr_msg_status(reply);
+    if (status == GR_EDEADLOCK) {
+        gri_wait_told(self);
+    }
     if (status < 0) {
         return status;
     }
     return gr_matchv(reply, &expect.tag, expect.outs, expect.n) ? 0 : GR_EREPLY;
 }
 
+/* A call to `to` begins, of that question. Errors: GR_EDEADLOCK. */
+static int begin_call(gr_actor *self, gr_pid to, const gri_wait_for *what,
+                      uint64_t *ref)
+{
+    gr_msg *given = self->ext->thread->given;
+    *ref = gri_new_ref(self->ctx);
+    if (!gri_is_here(self->sys, to)) {
+        return 0;
+    }
+    if (given != NULL && (given->flags & GRI_MSG_KEPT) == 0) {
+        /* It ends with this call, and who asked it waits for us no more. */
+        gri_answer_status(self->ctx, given, GR_ENOREPLY);
+    }
+    *ref |= GRI_REF_WAITS;
+    return gri_wait_begin(self, to, *ref, what);
+}
+
 int gr_callv(gr_actor *self, gr_pid to, int64_t timeout_ms, gr_pattern expect,
              const gr_value *values, uint32_t n)
 {
-    GR_TRY(check_call(self, to, timeout_ms));
-    uint64_t ref = gri_new_ref(self->ctx);
+    uint64_t ref;
+    GR_TRY(gri_call_check(self, to, timeout_ms));
     int64_t deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
-    int rc = gri_send_ask(self, to, ref, values, n);
+    const gri_wait_for what = {.tag = n > 0 ? values : NULL};
+    int rc = begin_call(self, to, &what, &ref);
+    if (rc == 0) {
+        rc = gri_send_ask(self, to, ref, values, n);
+    }
+    if (rc < 0) {
+        gri_wait_end(self);
+    }
+    if (rc == GR_EDEADLOCK) {
+        gri_wait_told(self);
+    }
     gri_thread_end_given(self); /* not before: values may be borrowed from it */
     GR_TRY(rc);
-    return end_call(self, deadline_ns, ref, expect);
+    return gri_call_end(self, deadline_ns, ref, expect);
 }
 
 int gri_call_with(gr_actor *self, gr_pid to, int64_t timeout_ms,
                   gr_pattern expect, gr_msg *msg)
 {
-    int rc = check_call(self, to, timeout_ms);
+    int rc = gri_call_check(self, to, timeout_ms);
     if (rc < 0) {
         gri_msg_free(self->ctx->cache, msg);
         return rc;
     }
     gri_thread_end_given(self);
-    uint64_t ref = gri_new_ref(self->ctx);
+    uint64_t ref;
     int64_t deadline_ns = gri_deadline(&self->sys->clock, timeout_ms);
-    GR_TRY(gri_send_asked(self, to, ref, msg));
-    return end_call(self, deadline_ns, ref, expect);
+    rc = begin_call(self, to, &(gri_wait_for){.msg = msg}, &ref);
+    if (rc < 0) {
+        gri_wait_told(self);
+        gri_msg_free(self->ctx->cache, msg);
+        return rc;
+    }
+    rc = gri_send_asked(self, to, ref, msg);
+    if (rc < 0) {
+        gri_wait_end(self);
+        return rc;
+    }
+    return gri_call_end(self, deadline_ns, ref, expect);
 }
 
 /* ---- coming and going -------------------------------------------------------
@@ -511,6 +553,9 @@ int gr_thread_attach_with(gr_system *sys, const gr_thread_opts *opts,
 {
     static const gr_thread_opts defaults = {.name = NULL};
     opts = opts != NULL ? opts : &defaults;
+    if (gri_is_host(sys)) {
+        return GR_ENOTSUP; /* it has one actor, and no pid for another */
+    }
     GR_TRY(gri_check_mailbox(sys, &opts->mailbox));
     gri_thread *thread = new_thread(sys);
     if (thread == NULL) {
@@ -539,6 +584,11 @@ int gr_thread_attach_with(gr_system *sys, const gr_thread_opts *opts,
         (void)wait_bell(thread, GRI_NEVER);
     }
     gri_enter(self, &thread->ctx);
+    rc = gri_circle_join(self);
+    if (rc < 0) {
+        gr_thread_detach(self, 0);
+        return rc;
+    }
     *out = self;
     return 0;
 }
@@ -549,6 +599,7 @@ void gr_thread_detach(gr_actor *self, int code)
     gri_thread *thread = self->ext->thread;
     gr_system *sys = self->sys;
     gr_pid me = gri_pid_of(self);
+    gri_circle_leave(self);
     gri_thread_end_given(self);
     for (gr_msg *msg; (msg = next_saved(self)) != NULL;) {
         gri_bury(self->ctx, me, msg, GRI_WHY_NOPROC);

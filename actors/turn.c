@@ -6,7 +6,9 @@
 #include "actors/account.h"
 #include "actors/guard.h"
 #include "actors/internal.h"
+#include "actors/jobs.h"
 #include "actors/lane.h"
+#include "actors/limits.h"
 
 enum {
     TURN_MESSAGES = 1000, /* received in a turn, so that others have theirs */
@@ -21,6 +23,7 @@ enum {
 
 static gri_take on_start(gr_actor *self, gr_msg *msg)
 {
+    gri_count_callback(self->ctx);
     gri_begin_run(self, msg);
     return GRI_TAKE_DONE;
 }
@@ -68,7 +71,10 @@ gri_take gri_take_in(gr_actor *self, gr_msg *msg)
     case GRI_MSG_WAITER:
     case GRI_MSG_ROOM:
         return gri_on_room_signal(self, msg);
+    case GRI_MSG_WAKE:
+        return gri_is_proxy(self) ? GRI_TAKE_GIVE : GRI_TAKE_DONE;
     case GRI_MSG_KILL:
+    case GRI_MSG_METERED: /* not any more, see handle_other */
     case GRI_MSG_NOP:
         break;
     }
@@ -129,11 +135,19 @@ GRI_CALLS_ACTORS static __attribute__((noinline)) void give(gr_actor *self,
                                                             gr_msg *msg)
 {
     const bool is_timer = msg->kind == GRI_MSG_TIMER;
+    gri_count_callback(self->ctx);
     if (is_timer) { /* it becomes a message only now */
         GRI_TALLY(self->ctx, sent);
         count_handled(self, msg);
     }
+    const bool own = is_timer && gri_is_host(self->sys);
+    if (own) {
+        gri_hosted_begins(self, NULL);
+    }
     call_and_rearm(self, msg);
+    if (own) {
+        gri_hosted_after(self, NULL);
+    }
 }
 
 /* True when the alert is for this run: it is over. */
@@ -150,7 +164,12 @@ static bool is_killed(gr_actor *self)
     /* relaxed: see above. */
     if (atomic_load_explicit(&self->over, memory_order_relaxed) ==
         gri_over_mark(self->now)) {
-        why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ELIMIT, "mailbox full"};
+        why = gri_over_reason(self);
+    } else if (gri_deadline_missed(self)) {
+        why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ETIMEOUT, "handler deadline"};
+    }
+    if (gri_is_proxy(self) && gri_proxy_killed(self, &why)) {
+        return false;
     }
     /* Only what was killed itself ends without terminate: not what is linked to
      * it, and hears of it as of any other end. */
@@ -223,7 +242,8 @@ static gr_msg *heed_alert(gr_actor *self, gr_msg *msg)
         end_killed(self, msg);
         return msg;
     }
-    return gri_lane_overtake(self, msg);
+    /* Without one it was a kill that a proxy has heard. */
+    return gri_has_lane(self) ? gri_lane_overtake(self, msg) : msg;
 }
 
 /* Whether there is an alert for the run that lives here. */
@@ -241,6 +261,7 @@ GRI_CALLS_ACTORS static __attribute__((noinline)) bool
 handle_other(gr_actor *self, gr_msg *msg)
 {
     self->ctx->current = NULL;
+    gri_limit_discharge(self, msg);
     /* START belongs to the run that it begins; all else must first see whether
      * that run is to go on. */
     const bool starts = msg->kind == GRI_MSG_START;
@@ -256,6 +277,9 @@ handle_other(gr_actor *self, gr_msg *msg)
         call(self, msg);
     } else if (gri_take_in(self, msg) == GRI_TAKE_GIVE) {
         give(self, msg);
+    }
+    if (gri_is_host(self->sys)) {
+        gri_hosted_passed(self, msg);
     }
     /* relaxed: we are the consumer, who writes it. */
     if (starts && atomic_load_explicit(&self->place, memory_order_relaxed) ==
@@ -336,11 +360,15 @@ void gri_given_again(gr_actor *self, gr_msg *msg, bool ended)
 /* Gives a message again that was in the stash, and ends it. */
 GRI_CALLS_ACTORS static void give_again(gr_actor *self, gr_msg *msg)
 {
+    gri_count_callback(self->ctx);
     if (msg->kind == GRI_MSG_USER || msg->kind == GRI_MSG_TIMER) {
         GRI_TALLY(self->ctx, handled);
     }
     if (msg->kind == GRI_MSG_TIMER) {
         GRI_TALLY(self->ctx, sent);
+    }
+    if (gri_is_host(self->sys)) {
+        gri_hosted_begins(self, msg);
     }
     call_and_rearm(self, msg);
     const bool ends = gri_exiting(self);
@@ -366,6 +394,12 @@ GRI_CALLS_ACTORS static unsigned replay(gr_actor *self, unsigned n)
         if (is_killed(self)) {
             gri_end_run(self);
             break;
+        }
+        if ((self->todo & GRI_IS_PAUSED) != 0) {
+            if (!gri_proxy_pump(self)) {
+                return TURN_MESSAGES;
+            }
+            continue;
         }
         give_again(self, gri_stash_take(self));
     }
@@ -424,6 +458,9 @@ GRI_CALLS_ACTORS static __attribute__((noinline)) void go_on(gr_actor *self,
     if (ctx->pressed != NULL && self->now != 0 && gri_slow_down(self)) {
         return; /* suspended: not ours any more */
     }
+    if ((self->todo & GRI_IS_PAUSED) != 0 && gri_pause(self)) {
+        return; /* likewise */
+    }
     gri_sched_again(ctx->worker, &self->task);
 }
 
@@ -470,12 +507,16 @@ GRI_CALLS_ACTORS static void run_actor(gri_worker *worker, gri_task *task)
 }
 
 /* A timer's message goes to its actor, as any signal; one without a message is
- * the system's own. */
+ * a job's, or the system's own. */
 static void timer_fired(gri_worker *worker, const gri_fired *fired)
 {
     gri_ctx *ctx = worker->user;
     if (fired->payload == NULL) {
-        gri_reap(ctx);
+        if (fired->a != 0) {
+            gri_job_fired(ctx, (gr_job *)(uintptr_t)fired->a);
+        } else {
+            gri_reap(ctx);
+        }
         return;
     }
     gr_pid to = {ctx->sys->node, fired->a};
@@ -487,4 +528,7 @@ const gri_sched_ops gri_actor_ops = {
     .fired = timer_fired,
     .trap = &gri_guard_ops,
     .faulted = gri_faulted,
+    .watched = gri_watch_look,
+    .short_of_spares = gri_watch_short,
+    .note = gri_watch_note,
 };

@@ -28,6 +28,7 @@ static const struct text {
     {GR_EADDRESS, "GR_EADDRESS", "the address is wrong or in use"},
     {GR_EIO, "GR_EIO", "the operating system reported an error"},
     {GR_ENOTSUP, "GR_ENOTSUP", "not possible for this kind of actor or node"},
+    {GR_EDEADLOCK, "GR_EDEADLOCK", "it would wait for who waits for it"},
 };
 
 static const struct text user = {GR_EUSER, "GR_EUSER",

@@ -37,7 +37,9 @@ typedef enum gri_msg_kind {
     GRI_MSG_URGENT,    /* wakes the receiver to look at its urgent lane */
     GRI_MSG_WAITER,    /* a thread waits for this to be reached... */
     GRI_MSG_ROOM,      /* ...and is told so by this (actors/room.c) */
-    GRI_MSG_NOP        /* nothing: a small block in place of a large one */
+    GRI_MSG_NOP,       /* nothing: a small block in place of a large one */
+    GRI_MSG_METERED,   /* a USER, whose bytes are counted (actors/limits.h) */
+    GRI_MSG_WAKE       /* to a proxy: look at its process (actors/proxy.h) */
 } gri_msg_kind;
 
 enum {

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "process/actors.h"
 #include "process/child.h"
 #include "process/launcher_main.h"
 #include "process/launcher_wire.h"
@@ -114,6 +115,14 @@ void gri_divert(int argc, char **argv)
             exit(STATUS_FAILED); /* NOLINT(concurrency-mt-unsafe) */
         }
         gri_launcher_main();
+    }
+    if (gri_marker_is(argc, argv, GRI_ACTOR_MARKER)) {
+        if (starter == 0) {
+            refuse(GRI_ACTOR_MARKER
+                   " is for the program's own use: the process of an actor is "
+                   "started by its program");
+        }
+        gri_actor_process_main(argv);
     }
     /* relaxed: see gri_diverts. */
     atomic_store_explicit(&diverts, true, memory_order_relaxed);

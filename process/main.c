@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/barrier.h"
+#include "process/actors.h"
 #include "process/child.h"
 #include "process/divert.h"
 #include "process/signals.h"
@@ -214,7 +215,14 @@ static int run_system(run *r, const gr_system_opts *sys_opts)
                       gr_strerror(rc));
         return STATUS_FAILED;
     }
-    int status = run_app(r);
+    rc = gri_process_actors_install(r->sys, sys_opts->processes_warm);
+    int status = STATUS_FAILED;
+    if (rc < 0) {
+        (void)fprintf(stderr, "%s: cannot start the system: %s\n", r->program,
+                      gr_strerror(rc));
+    } else {
+        status = run_app(r);
+    }
     rc = gr_system_stop(r->sys, r->stop_ms);
     if (rc < 0) {
         (void)fprintf(stderr, "%s: the system did not stop: %s\n", r->program,

@@ -9,7 +9,8 @@
  * (park.c) asks the kernel how long each worker that is awake has run since it
  * looked last. If the processors were not used, as many more may be awake as
  * there were idle ones; if they were, one less than before, down to as many as
- * there are. When all sleep it begins anew.
+ * there are (or as the watchdog wants, see watchdog.c). When all sleep it
+ * begins anew.
  *
  * And a turn may be so long that what waits in its worker's queue has to be
  * taken by another, be it at the price of a worker too many: one that ran
@@ -32,8 +33,7 @@ void gri_crowd_join(gri_worker *w)
     }
 }
 
-/* How long a worker's thread has run; -1: nobody knows. */
-static int64_t cpu_ns_of(gri_worker *w)
+int64_t gri_cpu_ns_of(gri_worker *w)
 {
     /* relaxed: a number. */
     const clockid_t clock =
@@ -61,7 +61,7 @@ static void look_at(gri_worker *w, unsigned i, sight *see)
         atomic_load_explicit(&other->turns, memory_order_relaxed);
     const uint64_t parks =
         atomic_load_explicit(&other->parks, memory_order_relaxed);
-    const int64_t cpu_ns = cpu_ns_of(other);
+    const int64_t cpu_ns = gri_cpu_ns_of(other);
     const bool known = cpu_ns >= 0 && w->crowd.of[i].cpu_ns >= 0;
     if (turns != w->crowd.of[i].turns || parks != w->crowd.of[i].parks ||
         !known) {
@@ -94,14 +94,18 @@ static void set_limit(gri_sched *s, const sight *see)
     } else {
         limit--;
     }
-    limit = limit < s->at_once ? s->at_once : limit > s->n ? s->n : limit;
+    /* relaxed: the watchdog sees to it that it holds, see watchdog.c. */
+    const unsigned least =
+        atomic_load_explicit(&s->floor, memory_order_relaxed);
+    const unsigned most = least > s->base ? least : s->base;
+    limit = limit < least ? least : limit > most ? most : limit;
     atomic_store_explicit(&s->limit, limit, memory_order_relaxed);
 }
 
 bool gri_crowd_look(gri_worker *w)
 {
     gri_sched *s = w->sched;
-    if (s->at_once == s->n) {
+    if (s->at_once == s->base) {
         return true; /* none is ever one too many */
     }
     sight see = {.now_ns = gri_clock_ns(s->clock)};
@@ -109,8 +113,11 @@ bool gri_crowd_look(gri_worker *w)
     /* relaxed: who parks or wakes just now counts as it is seen. */
     const uint64_t parked =
         atomic_load_explicit(&s->parked, memory_order_relaxed);
-    for (unsigned i = 0; i < s->n; i++) {
-        if (i == w->index || (parked >> i & 1) != 0) {
+    const unsigned n = gri_sched_started(s);
+    for (unsigned i = 0; i < n; i++) {
+        /* relaxed: as above. */
+        if (i == w->index || (parked >> i & 1) != 0 ||
+            atomic_load_explicit(&s->workers[i].out, memory_order_relaxed)) {
             w->crowd.of[i].cpu_ns = -1;
         } else {
             look_at(w, i, &see);

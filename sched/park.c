@@ -31,8 +31,24 @@
  * worker's bit counts it in `searching`, be it a waker or, after a timeout or a
  * second look, the worker itself.
  *
- * tests/model/park.pml has who sleeps and who looks; what a look takes is
- * argued in crowd.c.
+ * Spares are workers that are in service only while the watchdog says so
+ * (watchdog.c). One that is out sleeps without a bit, so nobody wakes it or
+ * relies on it: it is as if there were none. `present` counts those in service.
+ * One that finds on its way to sleep that it is wanted no more goes out
+ * instead: it says so (`out`), takes itself out of `present` and, as any
+ * parker, looks once more at what it is wanted for and at the queues. As others
+ * may have relied on its looking around, it sees to it that another one does.
+ * When the watchdog calls it, or a timer of its own is due, it counts itself in
+ * before it looks for anything.
+ *
+ * `parked` and `present` are read one after the other. Seen too few awake, that
+ * is by who woke, and went out, after the first look: the others see to each
+ * other then as to anybody who parks. Seen too many, one sleeper more looks
+ * around, once.
+ *
+ * tests/model/park.pml has who sleeps and who looks, tests/model/spare.pml the
+ * same with a spare that comes and goes; what a look takes is argued in
+ * crowd.c.
  */
 #include <stddef.h>
 
@@ -55,7 +71,8 @@ bool gri_sched_has_work(gri_sched *s)
     if (atomic_load_explicit(&s->inject_count, memory_order_seq_cst) > 0) {
         return true;
     }
-    for (unsigned i = 0; i < s->n; i++) {
+    const unsigned n = gri_sched_started(s);
+    for (unsigned i = 0; i < n; i++) {
         if (!gri_runq_is_empty(&s->workers[i].queue)) {
             return true;
         }
@@ -79,17 +96,30 @@ static bool unpark(gri_sched *s, unsigned i)
     return true;
 }
 
+static void let_go(gri_worker *w, gri_permit why)
+{
+    /* release: pairs with the acquire in gri_sched_park; not needed for tasks,
+     * which come with their queues' orders, but for s->stopping. */
+    atomic_store_explicit(&w->permit, why, memory_order_release);
+    gri_futex_wake(&w->permit, 1);
+}
+
 bool gri_sched_wake(gri_sched *s, unsigned i, gri_permit why)
 {
     if (!unpark(s, i)) {
         return false;
     }
-    gri_worker *w = &s->workers[i];
-    /* release: pairs with the acquire in gri_sched_park; not needed for tasks,
-     * which come with their queues' orders, but for s->stopping. */
-    atomic_store_explicit(&w->permit, why, memory_order_release);
-    gri_futex_wake(&w->permit, 1);
+    let_go(&s->workers[i], why);
     return true;
+}
+
+void gri_sched_call(gri_sched *s, unsigned i)
+{
+    /* seq_cst: the caller changed what it calls for (members, stopping) before;
+     * the spare says that it is out, and then looks at that. */
+    if (atomic_load_explicit(&s->workers[i].out, memory_order_seq_cst)) {
+        let_go(&s->workers[i], GRI_PERMIT_LOOK);
+    }
 }
 
 void gri_sched_notify(gri_sched *s)
@@ -123,6 +153,19 @@ static bool one_looks(gri_sched *s, uint64_t sleepers, int64_t by_ns)
     return false;
 }
 
+/* If some sleep and others do not, one of them is to look around. */
+static void see_to_another(gri_sched *s)
+{
+    /* seq_cst: see the head of this file. */
+    uint64_t parked = atomic_load_explicit(&s->parked, memory_order_seq_cst);
+    if (parked != 0 && gri_sched_awake(s, parked) > 0 &&
+        !one_looks(s, parked, gri_clock_ns(s->clock) + GRI_STALE_NS)) {
+        /* If its bit is gone by now it is awake, and looks before it parks. */
+        (void)gri_sched_wake(s, (unsigned)__builtin_ctzll(parked),
+                             GRI_PERMIT_LOOK);
+    }
+}
+
 void gri_sched_stop_searching(gri_worker *w, bool found)
 {
     gri_sched *s = w->sched;
@@ -138,19 +181,7 @@ void gri_sched_stop_searching(gri_worker *w, bool found)
     if (before <= 1 && gri_sched_has_work(s)) {
         gri_sched_notify(s);
     }
-    /* seq_cst: see the head of this file; we sleep no more. */
-    uint64_t parked = atomic_load_explicit(&s->parked, memory_order_seq_cst);
-    if (parked != 0 &&
-        !one_looks(s, parked, gri_clock_ns(s->clock) + GRI_STALE_NS)) {
-        /* If its bit is gone by now it is awake, and looks before it parks. */
-        (void)gri_sched_wake(s, (unsigned)__builtin_ctzll(parked),
-                             GRI_PERMIT_LOOK);
-    }
-}
-
-static uint64_t all_bits(const gri_sched *s)
-{
-    return s->n == 64 ? UINT64_MAX : (UINT64_C(1) << s->n) - 1;
+    see_to_another(s); /* we sleep no more */
 }
 
 /* When this worker must get up, given who sleeps. */
@@ -158,7 +189,9 @@ static int64_t wake_time(gri_worker *w, uint64_t parked)
 {
     gri_sched *s = w->sched;
     const int64_t own_ns = gri_timers_next(&w->timers);
-    if (parked == all_bits(s)) {
+    /* relaxed: our own writing. */
+    if (gri_sched_awake(s, parked) == 0 ||
+        atomic_load_explicit(&w->out, memory_order_relaxed)) {
         return own_ns;
     }
     const int64_t look_ns = gri_clock_ns(s->clock) + GRI_STALE_NS;
@@ -167,33 +200,86 @@ static int64_t wake_time(gri_worker *w, uint64_t parked)
                                                               : look_ns;
 }
 
-void gri_sched_park(gri_worker *w)
+/* Whether the watchdog wants this worker in service. */
+static bool is_wanted(const gri_worker *w)
+{
+    /* seq_cst: with gri_sched_call. */
+    return w->index <
+           atomic_load_explicit(&w->sched->members, memory_order_seq_cst);
+}
+
+/* Announces that this worker sleeps, or goes out. */
+static void announce(gri_worker *w)
 {
     gri_sched *s = w->sched;
-    uint64_t bit = UINT64_C(1) << w->index;
-    /* relaxed: published by the bit below; a waker writes it only after that.
-     * A waker of an earlier sleep may write late: then we wake for nothing. */
+    /* relaxed: published by what follows; a waker writes it only after that. A
+     * waker of an earlier sleep may write late: then we wake for nothing. */
     atomic_store_explicit(&w->permit, GRI_PERMIT_NONE, memory_order_relaxed);
     /* seq_cst, all, and in this order: announce, then look (see above). */
     atomic_store_explicit(&w->up_ns, GRI_NEVER, memory_order_seq_cst);
-    atomic_fetch_or_explicit(&s->parked, bit, memory_order_seq_cst);
+    if (is_wanted(w)) {
+        atomic_fetch_or_explicit(&s->parked, UINT64_C(1) << w->index,
+                                 memory_order_seq_cst);
+    } else {
+        atomic_store_explicit(&w->out, true, memory_order_seq_cst);
+        atomic_fetch_sub_explicit(&s->present, 1, memory_order_seq_cst);
+    }
     if (w->searching) {
         gri_sched_stop_searching(w, false);
     }
+    /* relaxed: our own writing. */
+    if (atomic_load_explicit(&w->out, memory_order_relaxed)) {
+        see_to_another(s);
+    }
+}
+
+void gri_sched_come_back(gri_worker *w)
+{
+    gri_sched *s = w->sched;
+    /* relaxed: our own writing. */
+    if (atomic_load_explicit(&w->out, memory_order_relaxed)) {
+        /* seq_cst, all: as in announce; it is counted before it looks. */
+        atomic_store_explicit(&w->out, false, memory_order_seq_cst);
+        atomic_fetch_add_explicit(&s->present, 1, memory_order_seq_cst);
+        atomic_fetch_add_explicit(&s->searching, 1, memory_order_seq_cst);
+    } else {
+        (void)unpark(s, w->index); /* unless a waker did it and counted us */
+    }
+    w->searching = true;
+    w->round_left = 1; /* what came meanwhile waits longest */
+    gri_watchdog_wake(s);
+}
+
+/* Whether to stay awake, after the announcement: the second look. */
+static bool is_needed(gri_worker *w, uint64_t parked)
+{
+    gri_sched *s = w->sched;
+    /* seq_cst: with the store in gri_sched_stop, the same protocol. relaxed for
+     * `out`: our own writing. */
+    return atomic_load_explicit(&s->stopping, memory_order_seq_cst) ||
+           (!is_crowded(s, parked) && gri_sched_has_work(s)) ||
+           (atomic_load_explicit(&w->out, memory_order_relaxed) &&
+            is_wanted(w));
+}
+
+void gri_sched_park(gri_worker *w)
+{
+    gri_sched *s = w->sched;
+    announce(w);
     /* relaxed for the counter: ours to write. */
     atomic_store_explicit(
         &w->parks, atomic_load_explicit(&w->parks, memory_order_relaxed) + 1,
         memory_order_relaxed);
-    /* seq_cst, both: the second look; with the store in gri_sched_stop, the
-     * same protocol. */
+    /* seq_cst: the second look. */
     uint64_t parked = atomic_load_explicit(&s->parked, memory_order_seq_cst);
-    if (parked == all_bits(s)) {
-        /* Of those who blocked, none is left. relaxed: see crowd.c. */
-        atomic_store_explicit(&s->limit, s->at_once, memory_order_relaxed);
+    if (gri_sched_awake(s, parked) == 0) {
+        /* Of those who blocked, none is left. relaxed, both: see crowd.c. */
+        atomic_store_explicit(
+            &s->limit, atomic_load_explicit(&s->floor, memory_order_relaxed),
+            memory_order_relaxed);
     }
     w->got_up = false;
-    if ((is_crowded(s, parked) || !gri_sched_has_work(s)) &&
-        !atomic_load_explicit(&s->stopping, memory_order_seq_cst)) {
+    if (!is_needed(w, parked)) {
         int64_t up_ns = wake_time(w, parked);
         /* seq_cst: others rely on it. */
         atomic_store_explicit(&w->up_ns, up_ns, memory_order_seq_cst);
@@ -201,11 +287,9 @@ void gri_sched_park(gri_worker *w)
                     (uint64_t)gri_clock_coarse_ns(s->clock));
         gri_futex_wait(&w->permit, GRI_PERMIT_NONE, up_ns);
         gri_rec_set(&w->recent->asleep_ns, 0);
-        /* acquire: pairs with the release in gri_sched_wake. */
+        /* acquire: pairs with the release in let_go. */
         w->got_up = atomic_load_explicit(&w->permit, memory_order_acquire) !=
                     GRI_PERMIT_WORK;
     }
-    (void)unpark(s, w->index); /* unless a waker did it and counted us */
-    w->searching = true;
-    w->round_left = 1; /* what came meanwhile waits longest */
+    gri_sched_come_back(w);
 }

@@ -25,15 +25,17 @@
 #include "base/clock.h"
 #include "base/recorder.h"
 #include "base/rng.h"
+#include "sched/probe.h"
 #include "sched/runnext.h"
 #include "sched/runq.h"
 #include "sched/timer.h"
 #include "sched/trap.h"
+#include "sched/watchdog.h"
 
 typedef struct gri_sched gri_sched;
 typedef struct gri_worker gri_worker;
 
-/* What the scheduler calls. Both on a worker. */
+/* What the scheduler calls. The first two on a worker. */
 typedef struct gri_sched_ops {
     /* Runs a task for a bounded time. Whether it is to run again is told by
      * gri_sched_again, as the last thing that is done with it. */
@@ -47,6 +49,14 @@ typedef struct gri_sched_ops {
      * worker->trap.fault says why. In ordinary code, at the top of the worker's
      * loop; gri_sched_again as in run. */
     void (*faulted)(gri_worker *worker);
+    /* NULL, or on the watchdog's thread: it sees a worker that is awake, at
+     * each of its looks; */
+    void (*watched)(gri_worker *worker, const gri_sight *sight);
+    /* so many turns last too long that there are too few spares. */
+    void (*short_of_spares)(gri_sched *s);
+    /* NULL, or in a signal handler on the thread of a worker that is in a turn:
+     * writes down what that turn does. */
+    void (*note)(gri_worker *worker, gri_turn_note *note);
 } gri_sched_ops;
 
 /* How long a task may stand in the slot of a worker that is busy, or pass the
@@ -99,6 +109,7 @@ struct gri_worker {
                           layer's, who sets it before the start */
 
     /* Any thread. */
+    _Atomic(bool) out;        /* a spare that is not in service: park.c */
     gri_runnext next;         /* the run-next slot */
     _Atomic(uint32_t) permit; /* futex: a gri_permit */
     _Atomic(int64_t) up_ns;   /* asleep: when it gets up by itself */
@@ -108,16 +119,19 @@ struct gri_worker {
     gri_timers timers;
     gri_turns own;
 
-    gri_trap trap; /* its thread only, see trap.h */
+    gri_trap trap;   /* its thread only, see trap.h */
+    gri_probe probe; /* for the watchdog: probe.h */
 };
 
 struct gri_sched {
     const gri_sched_ops *ops; /* constant */
     const gri_clock *clock;   /* constant */
-    unsigned n;               /* constant: workers */
+    unsigned n;               /* constant: workers, and spares */
+    unsigned base;            /* constant: workers; those behind are spares */
     unsigned processors;      /* constant; 0: not known */
     unsigned at_once;         /* constant: workers that find a processor */
     bool is_sim;              /* constant: deterministic, no threads */
+    int watch_signal;         /* constant while threads run; 0: none */
     gri_worker *workers;      /* constant */
 
     /* Any thread, atomic; see park.c. Looked at with each task that goes into a
@@ -125,8 +139,15 @@ struct gri_sched {
     alignas(GRI_CACHE_LINE) _Atomic(uint64_t) parked; /* a bit for each worker
                                                          that sleeps */
     _Atomic(int32_t) searching; /* workers that look for tasks */
-    _Atomic(uint32_t) limit;    /* workers that may be awake: at_once or, where
+    _Atomic(uint32_t) limit;    /* workers that may be awake: floor or, where
                                    some of them block, more (crowd.c) */
+    _Atomic(uint32_t) floor;    /* at_once or, where turns last too long, more:
+                                   the watchdog's */
+    _Atomic(uint32_t) present;  /* workers that are in service: that sleep with
+                                   a bit in `parked`, or are awake */
+    _Atomic(uint32_t) members;  /* those before this one are to be in service:
+                                   the watchdog's */
+    _Atomic(uint32_t) started;  /* those before this one have a thread */
     _Atomic(bool) stopping;
 
     alignas(GRI_CACHE_LINE) pthread_mutex_t inject_lock;
@@ -140,20 +161,32 @@ struct gri_sched {
         gri_task *first, *last;
     } lane[GRI_LANES];
     uint32_t lanes_used; /* a bit for each lane that is not empty */
+
+    gri_watchdog watchdog;
 };
 
-/* seed 0: real threads, on so many processors (0: not known). Errors:
- * GR_ENOMEM. */
+/* seed 0: real threads, on so many processors (0: not known), and up to so many
+ * spares, which start when turns last too long. Errors: GR_ENOMEM. */
 int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
-                   const gri_clock *clock, unsigned workers,
+                   const gri_clock *clock, unsigned workers, unsigned spares,
                    unsigned processors, uint64_t seed);
-/* Starts the threads; users[i] becomes workers[i].user. Errors: GR_EIO, after
- * which no thread runs. */
+/* Starts the threads; users[i] becomes workers[i].user, of spares too. Errors:
+ * GR_EIO, after which no thread runs. */
 int gri_sched_start(gri_sched *s, void *const *users);
 /* Ends the threads once what they run returns, waiting until deadline_ns
  * (monotonic). False: one did not end; nothing may be freed. */
 bool gri_sched_stop(gri_sched *s, int64_t deadline_ns);
 void gri_sched_fini(gri_sched *s);
+/* Waits until a thread is about to return, which sets *left. False: it did not,
+ * in time. */
+bool gri_sched_has_left(const gri_sched *s, _Atomic(uint32_t) *left,
+                        int64_t deadline_ns);
+/* Starts a worker's thread. Errors: GR_EIO. */
+int gri_worker_start(gri_worker *w);
+/* Any thread: n tasks, a list through `next`, wait for any worker. Nobody is
+ * woken. */
+void gri_sched_inject(gri_sched *s, gri_task *first, gri_task *last,
+                      uint32_t n);
 
 /* What gri_sched_submit does where no worker submits. */
 void gri_sched_submit_slow(gri_sched *s, gri_task *task);
@@ -207,18 +240,33 @@ void gri_sched_park(gri_worker *w);
 void gri_sched_stop_searching(gri_worker *w, bool found);
 /* True if some queue holds a task. */
 bool gri_sched_has_work(gri_sched *s);
-/* Workers that do not sleep, given who does. */
+/* A spare is called into service, if it is out. */
+void gri_sched_call(gri_sched *s, unsigned i);
+/* A spare's thread begins: it is in service from now on. */
+void gri_sched_come_back(gri_worker *w);
+/* Workers in service that do not sleep, given who does. The two numbers are
+ * read one after the other: see park.c. */
 static inline unsigned gri_sched_awake(const gri_sched *s, uint64_t parked)
 {
-    return s->n - (unsigned)__builtin_popcountll(parked);
+    /* seq_cst: part of the protocol of park.c. */
+    const unsigned present =
+        atomic_load_explicit(&s->present, memory_order_seq_cst);
+    const unsigned asleep = (unsigned)__builtin_popcountll(parked);
+    return present > asleep ? present - asleep : 0;
 }
 /* Whether more are awake than should be. */
-static inline bool gri_sched_has_spare(gri_sched *s)
+static inline bool gri_sched_has_surplus(gri_sched *s)
 {
     /* relaxed, both: a look that may be wrong. */
     return gri_sched_awake(
                s, atomic_load_explicit(&s->parked, memory_order_relaxed)) >
            atomic_load_explicit(&s->limit, memory_order_relaxed);
+}
+/* Workers whose queue, slot and timers may hold something. */
+static inline unsigned gri_sched_started(const gri_sched *s)
+{
+    /* seq_cst: who starts behind this look sees what was done before it. */
+    return atomic_load_explicit(&s->started, memory_order_seq_cst);
 }
 
 /* steal.c. Each NULL: nothing. Half of another worker's queue, when ours is
@@ -229,6 +277,17 @@ gri_task *gri_steal(gri_worker *w);
 gri_task *gri_steal_stale(gri_worker *w);
 /* one that waits in the queue or the slot of such a worker. */
 gri_task *gri_steal_stuck(gri_worker *w);
+
+/* watchdog.h. A worker gets up. */
+static inline void gri_watchdog_wake(gri_sched *s)
+{
+    /* seq_cst: we are counted as awake by now; the watchdog says that it
+     * sleeps, and then looks who is awake. */
+    if (atomic_load_explicit(&s->watchdog.state, memory_order_seq_cst) ==
+        GRI_WATCH_ASLEEP) {
+        gri_watchdog_wake_slow(&s->watchdog);
+    }
+}
 
 /* crowd.c. A worker's thread begins. */
 void gri_crowd_join(gri_worker *w);

@@ -14,9 +14,10 @@ static void count_steal(gri_worker *w)
 gri_task *gri_steal(gri_worker *w)
 {
     gri_sched *s = w->sched;
-    unsigned start = gri_rng_below(&w->rng, s->n);
-    for (unsigned i = 0; i < s->n; i++) {
-        unsigned victim = (start + i) % s->n;
+    const unsigned n = gri_sched_started(s);
+    unsigned start = gri_rng_below(&w->rng, n);
+    for (unsigned i = 0; i < n; i++) {
+        unsigned victim = (start + i) % n;
         if (victim == w->index) {
             continue;
         }
@@ -32,7 +33,8 @@ gri_task *gri_steal(gri_worker *w)
 gri_task *gri_steal_stale(gri_worker *w)
 {
     gri_sched *s = w->sched;
-    for (unsigned i = 0; i < s->n; i++) {
+    const unsigned n = gri_sched_started(s);
+    for (unsigned i = 0; i < n; i++) {
         gri_worker *victim = &s->workers[i];
         if (victim == w) {
             continue;
@@ -59,7 +61,8 @@ gri_task *gri_steal_stuck(gri_worker *w)
 {
     gri_sched *s = w->sched;
     gri_task *task = NULL;
-    for (unsigned i = 0; i < s->n && task == NULL; i++) {
+    const unsigned n = gri_sched_started(s);
+    for (unsigned i = 0; i < n && task == NULL; i++) {
         gri_worker *victim = &s->workers[i];
         /* relaxed: only compared. */
         if (victim != w &&

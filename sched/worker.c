@@ -28,9 +28,7 @@ enum {
 #define SPIN_NS       (50 * GRI_NS_PER_US)
 #define SPIN_ALONE_NS (10 * GRI_NS_PER_US)
 
-/* n tasks, a list through `next`. */
-static void inject_list(gri_sched *s, gri_task *first, gri_task *last,
-                        uint32_t n)
+void gri_sched_inject(gri_sched *s, gri_task *first, gri_task *last, uint32_t n)
 {
     last->next = NULL;
     (void)pthread_mutex_lock(&s->inject_lock);
@@ -47,7 +45,7 @@ static void inject_list(gri_sched *s, gri_task *first, gri_task *last,
 
 static void inject_push(gri_sched *s, gri_task *task)
 {
-    inject_list(s, task, task, 1);
+    gri_sched_inject(s, task, task, 1);
 }
 
 /* Into the worker's queue; of a full one the older half goes to all, with one
@@ -59,7 +57,7 @@ static void queue_push(gri_worker *w, gri_task *task)
         gri_task *last;
         const uint32_t n = gri_runq_halve(&w->queue, &first, &last);
         if (n > 0) {
-            inject_list(w->sched, first, last, n);
+            gri_sched_inject(w->sched, first, last, n);
         }
     }
 }
@@ -107,8 +105,9 @@ static int64_t fire_all_due(gri_worker *w)
 {
     gri_sched *s = w->sched;
     int64_t now_ns = gri_clock_ns(s->clock);
-    for (unsigned i = 0; i < s->n; i++) {
-        fire_due(w, &s->workers[(w->index + i) % s->n].timers, now_ns);
+    const unsigned n = gri_sched_started(s);
+    for (unsigned i = 0; i < n; i++) {
+        fire_due(w, &s->workers[(w->index + i) % n].timers, now_ns);
     }
     return now_ns;
 }
@@ -188,7 +187,7 @@ static gri_task *look_once(gri_worker *w, bool got_up)
     /* What stands in a slot waits for nobody else: first. */
     gri_task *task = got_up ? gri_steal_stale(w) : NULL;
     return task != NULL ? task
-                        : look_around(w, needed || !gri_sched_has_spare(s));
+                        : look_around(w, needed || !gri_sched_has_surplus(s));
 }
 
 static gri_task *search(gri_worker *w)
@@ -201,8 +200,8 @@ static gri_task *search(gri_worker *w)
     }
     const bool got_up = w->got_up;
     w->got_up = false;
-    gri_task *task = got_up || gri_sched_has_spare(s) ? look_once(w, got_up)
-                                                      : look_for_a_while(w);
+    gri_task *task = got_up || gri_sched_has_surplus(s) ? look_once(w, got_up)
+                                                        : look_for_a_while(w);
     if (task == NULL && !got_up) {
         task = gri_steal_stale(w); /* and remembers, for when it gets up */
     }
@@ -302,17 +301,23 @@ static void *worker_main(void *arg)
      * timers are long. Refused, timers are only that much later. */
     (void)prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     gri_crowd_join(w);
+    gri_probe_join(w);
     w->trap.ops = w->sched->ops->trap;
     w->trap.arg = w;
     w->trap.index = w->index;
     gri_trap_join(&w->trap);
+    /* relaxed: set before the thread began. */
+    if (atomic_load_explicit(&w->out, memory_order_relaxed)) {
+        gri_sched_come_back(w); /* a spare */
+        w->got_up = true;
+    }
     /* Once for all tasks: whatever faults, this frame is live. */
     if (sigsetjmp(w->trap.home, 0) != 0) {
         w->sched->ops->faulted(w);
     }
     work(w);
     gri_trap_leave(&w->trap);
-    /* release: pairs with the acquire in has_left. */
+    /* release: pairs with the acquire in gri_sched_has_left. */
     atomic_store_explicit(&w->left, 1, memory_order_release);
     gri_futex_wake(&w->left, 1);
     return NULL;
@@ -411,14 +416,19 @@ bool gri_sched_sim_fire(gri_sched *s)
 }
 
 int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
-                   const gri_clock *clock, unsigned workers,
+                   const gri_clock *clock, unsigned workers, unsigned spares,
                    unsigned processors, uint64_t seed)
 {
     *s = (gri_sched){.ops = ops, .clock = clock, .is_sim = seed != 0};
-    s->n = s->is_sim ? 1 : workers;
+    s->base = s->is_sim ? 1 : workers;
+    s->n = s->is_sim ? 1 : workers + spares;
     s->processors = processors;
-    s->at_once = processors != 0 && processors < s->n ? processors : s->n;
+    s->at_once = processors != 0 && processors < s->base ? processors : s->base;
     atomic_init(&s->limit, s->at_once);
+    atomic_init(&s->floor, s->at_once);
+    atomic_init(&s->present, s->base);
+    atomic_init(&s->members, s->base);
+    atomic_init(&s->started, s->base);
     s->sim_rng.state = seed;
     atomic_init(&s->parked, 0);
     atomic_init(&s->searching, 0);
@@ -440,6 +450,7 @@ int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
             .sched = s, .index = i, .round_left = 1, .rng = {seed + i + 1}};
         w->recent = &w->own;
         atomic_init(&w->cpu_clock, 0);
+        atomic_init(&w->out, i >= s->base);
         gri_runnext_init(&w->next, fenced);
         gri_runq_init(&w->queue);
         if (gri_timers_init(&w->timers) != 0) {
@@ -460,16 +471,17 @@ void gri_sched_fini(gri_sched *s)
     (void)pthread_mutex_destroy(&s->inject_lock); /* nobody holds it */
 }
 
-/* Waits until a worker's thread is about to return. pthread_clockjoin_np would
- * do, but ThreadSanitizer does not know it, and so not what it orders. */
-static bool has_left(gri_worker *w, int64_t deadline_ns)
+/* pthread_clockjoin_np would do, but ThreadSanitizer does not know it, and so
+ * not what it orders. */
+bool gri_sched_has_left(const gri_sched *s, _Atomic(uint32_t) *left,
+                        int64_t deadline_ns)
 {
-    /* acquire: pairs with the release in worker_main. */
-    while (atomic_load_explicit(&w->left, memory_order_acquire) == 0) {
-        if (gri_clock_ns(w->sched->clock) >= deadline_ns) {
+    /* acquire: pairs with the release in worker_main, or in the watchdog. */
+    while (atomic_load_explicit(left, memory_order_acquire) == 0) {
+        if (gri_clock_ns(s->clock) >= deadline_ns) {
             return false;
         }
-        gri_futex_wait(&w->left, 0, deadline_ns);
+        gri_futex_wait(left, 0, deadline_ns);
     }
     return true;
 }
@@ -482,8 +494,9 @@ static bool stop_first(gri_sched *s, unsigned n, int64_t deadline_ns)
     bool all = true;
     for (unsigned i = 0; i < n; i++) {
         (void)gri_sched_wake(s, i, GRI_PERMIT_LOOK);
+        gri_sched_call(s, i);
         gri_worker *w = &s->workers[i];
-        if (has_left(w, deadline_ns)) {
+        if (gri_sched_has_left(s, &w->left, deadline_ns)) {
             (void)pthread_join(w->thread, NULL);
         } else {
             (void)pthread_detach(w->thread);
@@ -496,6 +509,40 @@ static bool stop_first(gri_sched *s, unsigned n, int64_t deadline_ns)
     return all;
 }
 
+int gri_worker_start(gri_worker *w)
+{
+    /* Asynchronous signals are for the program's own threads; but the
+     * watchdog's is for each worker. */
+    sigset_t blocked;
+    sigset_t before;
+    (void)sigfillset(&blocked);
+    (void)sigdelset(&blocked, SIGSEGV);
+    (void)sigdelset(&blocked, SIGBUS);
+    (void)sigdelset(&blocked, SIGFPE);
+    (void)sigdelset(&blocked, SIGILL);
+    (void)sigdelset(&blocked, SIGABRT);
+    (void)sigdelset(&blocked, SIGTRAP);
+    if (w->sched->watch_signal != 0) {
+        (void)sigdelset(&blocked, w->sched->watch_signal);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    pthread_attr_t attributes;
+    (void)pthread_attr_init(&attributes); /* cannot fail on Linux */
+    (void)pthread_attr_setguardsize(&attributes, GRI_GUARD_SIZE);
+    const int rc = pthread_create(&w->thread, &attributes, worker_main, w);
+    (void)pthread_attr_destroy(&attributes);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0) {
+        return GR_EIO;
+    }
+    char name[16]; /* the kernel's limit; GR_WORKERS_MAX has 2 digits */
+    (void)snprintf(name, sizeof name, "gr-%s-%u",
+                   w->index < w->sched->base ? "worker" : "spare",
+                   w->index % 100);
+    (void)pthread_setname_np(w->thread, name); /* for people only */
+    return 0;
+}
+
 int gri_sched_start(gri_sched *s, void *const *users)
 {
     for (unsigned i = 0; i < s->n; i++) {
@@ -504,43 +551,28 @@ int gri_sched_start(gri_sched *s, void *const *users)
     if (s->is_sim) {
         return 0;
     }
-    /* Asynchronous signals are for the program's own threads. */
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    (void)sigdelset(&all, SIGSEGV);
-    (void)sigdelset(&all, SIGBUS);
-    (void)sigdelset(&all, SIGFPE);
-    (void)sigdelset(&all, SIGILL);
-    (void)sigdelset(&all, SIGABRT);
-    (void)sigdelset(&all, SIGTRAP);
     gri_traps_install();
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_t attributes;
-    (void)pthread_attr_init(&attributes); /* cannot fail on Linux */
-    (void)pthread_attr_setguardsize(&attributes, GRI_GUARD_SIZE);
     int rc = 0;
     unsigned started = 0;
-    while (started < s->n && rc == 0) {
-        gri_worker *w = &s->workers[started];
-        rc = pthread_create(&w->thread, &attributes, worker_main, w);
-        if (rc == 0) {
-            char name[16]; /* the kernel's limit; GR_WORKERS_MAX has 2 digits */
-            (void)snprintf(name, sizeof name, "gr-worker-%u", started % 100);
-            (void)pthread_setname_np(w->thread, name); /* for people only */
-            started++;
-        }
+    while (started < s->base && rc == 0) {
+        rc = gri_worker_start(&s->workers[started]);
+        started += rc == 0;
     }
-    (void)pthread_attr_destroy(&attributes);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc != 0) {
+    if (rc == 0) {
+        rc = gri_watchdog_start(s);
+    }
+    if (rc < 0) {
         (void)stop_first(s, started, GRI_NEVER);
-        return GR_EIO;
     }
-    return 0;
+    return rc;
 }
 
 bool gri_sched_stop(gri_sched *s, int64_t deadline_ns)
 {
-    return stop_first(s, s->is_sim ? 0 : s->n, deadline_ns);
+    if (s->is_sim) {
+        return true;
+    }
+    /* First, so that it starts no spare meanwhile. */
+    const bool all = gri_watchdog_stop(s, deadline_ns);
+    return stop_first(s, gri_sched_started(s), deadline_ns) && all;
 }

@@ -311,6 +311,10 @@ static int receive(gr_actor *self, void *state, const gr_msg *msg)
         return 0; /* nobody else ends it */
     }
     if (!has_net(agent, self)) {
+        gri_net *net = gri_route_net(gr_system_of(self));
+        if (net != NULL) { /* no memory: what wakes us must come again */
+            gri_net_wake_lost(net);
+        }
         return gr_unhandled(self, msg);
     }
     if (gr_match_down(msg, NULL, &who, NULL)) {

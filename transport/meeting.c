@@ -532,11 +532,18 @@ int gri_meet_connect(gri_agent *agent, gr_actor *self, const gr_msg *msg,
     int64_t give_up = after_ms(agent, timeout_ms);
     gri_peer *peer = find_dial(net, address, &dials);
     if (peer != NULL) {
-        GR_TRY(add_request(self, peer, msg));
+        int rc = add_request(self, peer, msg);
+        if (rc < 0) {
+            return gr_reply_error(self, msg, rc, NULL);
+        }
         peer->give_up = peer->give_up > give_up ? peer->give_up : give_up;
         return 0;
     }
     peer = dials < GRI_DIALS_MAX ? gri_net_take(net) : NULL;
+    if (peer == NULL && dials < GRI_DIALS_MAX &&
+        gri_net_used(net) < net->room) {
+        return gr_reply_error(self, msg, GR_ENOMEM, NULL);
+    }
     if (peer == NULL) {
         return gr_reply_error(self, msg, GR_ELIMIT, "too many dials at once");
     }

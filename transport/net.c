@@ -111,6 +111,15 @@ void gri_net_fault(gri_net *net, const char *who, const char *fault)
 
 /* ---- events -------------------------------------------------------------- */
 
+void gri_net_wake_lost(gri_net *net)
+{
+    /* The keeper tries again. */
+    (void)pthread_mutex_lock(&net->lock);
+    net->awake = false;
+    (void)pthread_mutex_unlock(&net->lock);
+    gri_keeper_tick_at(&net->keeper, gri_deadline(net->clock, GRI_PROBE_MS));
+}
+
 /* A message without a meaning of its own: it only makes the agent look. So it
  * does not matter that any actor can send one. */
 static void wake_agent(gri_net *net)
@@ -128,12 +137,7 @@ static void wake_agent(gri_net *net)
     }
     (void)pthread_mutex_unlock(&net->cache_lock);
     if (msg == NULL) {
-        /* The keeper tries again. */
-        (void)pthread_mutex_lock(&net->lock);
-        net->awake = false;
-        (void)pthread_mutex_unlock(&net->lock);
-        gri_keeper_tick_at(&net->keeper,
-                           gri_deadline(net->clock, GRI_PROBE_MS));
+        gri_net_wake_lost(net);
     }
 }
 

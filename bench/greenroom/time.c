@@ -1,7 +1,9 @@
 /*
- * bench/greenroom/time.c - when things happen: latency, mixed, behind, compute.
+ * bench/greenroom/time.c - when things happen: latency, mixed, beside, behind,
+ * compute.
  */
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -276,6 +278,42 @@ static int run_mixed(bench *b)
     return rc;
 }
 
+/* ---- beside ------------------------------------------------------------- */
+
+enum { BESIDE = 100 /* actors that get messages meanwhile */ };
+
+static _Atomic(bool) loops_end;
+
+/* An endless loop, if it were not for the end of the run. */
+static int loop_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)self, (void)state, (void)msg;
+    /* relaxed: it orders nothing. */
+    while (!atomic_load_explicit(&loops_end, memory_order_relaxed)) {
+    }
+    return 0;
+}
+
+static const gr_behavior loop = {.name = "loop", .receive = loop_receive};
+
+/* The loops begin while messages come. */
+static int run_beside(bench *b)
+{
+    gr_pid light[BESIDE] = {GR_NOBODY};
+    GR_TRY(spawn_echoes(b, light, BESIDE));
+    bench_begin(b);
+    for (int64_t i = 0; i < bench_param_of(b, "loops"); i++) {
+        gr_pid pid;
+        GR_TRY(gr_spawn(b->self, &loop, NULL, &pid));
+        GR_TRY(gr_send(b->self, pid, "go"));
+    }
+    GR_TRY(pace(b, light, BESIDE));
+    const int rc = report_times(b, "beside", bench_param_of(b, "n"));
+    /* relaxed: as above. */
+    atomic_store_explicit(&loops_end, true, memory_order_relaxed);
+    return rc;
+}
+
 /* ---- behind ------------------------------------------------------------- */
 
 /* Sends one message, and computes: the receiver should not wait for it. */
@@ -368,6 +406,9 @@ const workload bench_time[] = {
     {"mixed",
      {{"actors", 100}, {"rate", 10000}, {"n", 40000}, {"tick", 1000}},
      run_mixed},
+    {"beside",
+     {{"loops", 1}, {"rate", 10000}, {"n", 20000}, {"tick", 1000}},
+     run_beside},
     {"behind", {{"n", 20}, {"us", 50000}}, run_behind},
     {"compute", {{"actors", 2000}, {"us", 55}}, run_compute},
     {0},

@@ -268,9 +268,9 @@ GR_API GR_MUST_CHECK int gr_send_urgentv(gr_actor *self, gr_pid to,
  * to timeout_ms (GR_FOREVER; 0: not at all) until the receiver has handled what
  * waits now, and tries again. Messages to self stay meanwhile. Owns: as
  * gr_send. Errors: as gr_send (GR_EAGAIN: the queue to another node);
- * GR_ETIMEOUT, GR_ESTOPPED (self was told to stop), GR_EINVAL (timeout; to
- * oneself), GR_ENOTSUP (self is not a thread actor). After an error it is not
- * sent.
+ * GR_ETIMEOUT, GR_ESTOPPED (self was told to stop), GR_EDEADLOCK (as gr_call),
+ * GR_EINVAL (timeout; to oneself), GR_ENOTSUP (self is not a thread actor).
+ * After an error it is not sent.
  */
 GR_API GR_MUST_CHECK int gr_send_waitv(gr_actor *self, gr_pid to,
                                        int64_t timeout_ms,
@@ -282,8 +282,9 @@ GR_API void gr_tellv(gr_actor *self, gr_pid to, const gr_value *values,
                      uint32_t n);
 /* Sends on a message as it is, with its sender, and, if it was asked, with the
  * duty to answer, which is then the receiver's. Blobs in it move on; in `msg`
- * nil stands in their place then. Errors: as gr_send, and GR_EINVAL if it was
- * asked and is answered already. */
+ * nil stands in their place then. If the receiver waits for who asked, that one
+ * gets GR_EDEADLOCK instead. Errors: as gr_send, and GR_EINVAL if it was asked
+ * and is answered already. */
 GR_API GR_MUST_CHECK int gr_forward(gr_actor *self, gr_pid to,
                                     const gr_msg *msg);
 
@@ -381,11 +382,17 @@ GR_API GR_MUST_CHECK int gr_askv(gr_actor *self, gr_pid to, int64_t timeout_ms,
  * a question from a thread actor, which waits. Outputs borrow from the answer.
  * Errors: as gr_send and gr_ask's statuses; GR_EREPLY (the answer is another
  * one), GR_ESTOPPED, GR_EINVAL (timeout as for gr_ask; to oneself), GR_ENOTSUP
- * (self is not a thread actor).
+ * (self is not a thread actor), GR_EDEADLOCK (the callee waits for this actor:
+ * it is a thread actor in gr_call, or in gr_send_wait, or so is who holds its
+ * question, and so on; nothing was sent).
  */
 GR_API GR_MUST_CHECK int gr_callv(gr_actor *self, gr_pid to, int64_t timeout_ms,
                                   gr_pattern expect, const gr_value *values,
                                   uint32_t n);
+/* The circle that the last GR_EDEADLOCK of this actor would have closed, such
+ * as `ann <5.1@0a> -"get"-> bob <6.1@0a> -"put"-> ann <5.1@0a>`; empty before.
+ * Lives until the next one. */
+GR_API const char *gr_deadlock_path(const gr_actor *self);
 
 /* ---- time --------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
 #define GREENROOM_SYSTEM_H
 
 #include <greenroom/actor.h>
+#include <greenroom/job.h>
 
 GR_BEGIN_DECLS
 
@@ -41,7 +42,25 @@ typedef struct gr_system_opts {
     const char *recorder;   /* the flight recorder's file, in which %p is the
                                process and %% a percent sign; what stood there
                                becomes FILE.1. NULL: it is in memory only */
+    int64_t turn_warn_ms;   /* a turn that lasts longer is reported, once;
+                               0: GR_TURN_WARN_MS_DEFAULT; GR_FOREVER: none is */
+    uint32_t spares_max;    /* workers that may be started in addition, while
+                               turns last too long; together not more than
+                               GR_WORKERS_MAX; 0: GR_SPARES_MAX_DEFAULT;
+                               GR_SPARES_NONE: none */
+    int watch_signal;       /* a real-time signal by which the stack of a turn
+                               that lasts too long is taken; 0: SIGRTMAX - 8, if
+                               the program has no handler for it; GR_SIGNAL_NONE:
+                               none, and reports have no stack and no tag */
+    gr_job_limits jobs[GR_JOB_LANES]; /* .jobs = {[GR_JOB_LONG] = {...}} */
+    uint32_t processes_warm; /* processes that wait for a process actor, from
+                                the first one on, so that a restart is quick; 0:
+                                GR_PROCESSES_WARM_DEFAULT; or
+                                GR_PROCESSES_COLD */
 } gr_system_opts;
+
+#define GR_PROCESSES_WARM_DEFAULT 1u
+#define GR_PROCESSES_COLD         UINT32_MAX /* none waits */
 
 #define GR_WORKERS_MAX          64u
 #define GR_ACTORS_MAX_DEFAULT   (1u << 22)
@@ -53,14 +72,20 @@ typedef struct gr_system_opts {
 #define GR_TIMERS_MAX_DEFAULT   100000u
 #define GR_CRASHES_KEPT_DEFAULT 64u
 #define GR_CRASHES_KEPT_MAX     65536u
+#define GR_TURN_WARN_MS_DEFAULT 100
+#define GR_SPARES_MAX_DEFAULT   4u
+#define GR_SPARES_NONE          UINT32_MAX
+#define GR_SIGNAL_NONE          (-1)
 
 /*
  * Starts a system. Several may run in one process; they share nothing.
  * Owns:    gives *out, which ends with gr_system_stop.
  * Errors:  GR_EINVAL (over GR_WORKERS_MAX; soft above hard; actors_max below
  *          16 or above 2^31 - 1, message_max below 64, crashes_kept over
- *          GR_CRASHES_KEPT_MAX; recorder too long), GR_ENOMEM, GR_EIO (no
- *          thread; or the recorder's file cannot be made, and the log says why).
+ *          GR_CRASHES_KEPT_MAX; turn_warn_ms below GR_FOREVER; watch_signal is
+ *          not a real-time signal; recorder too long; more threads of a lane
+ *          than GR_JOB_THREADS_MAX), GR_ENOMEM, GR_EIO (no thread; or the
+ *          recorder's file cannot be made, and the log says why).
  * Threads: any that is not a worker of a system.
  */
 GR_API GR_MUST_CHECK int gr_system_start(const gr_system_opts *opts,
@@ -70,8 +95,8 @@ GR_API GR_MUST_CHECK int gr_system_start(const gr_system_opts *opts,
  * Stops it: actors in reverse order of their start, then the workers, then its
  * memory. What does not stop within deadline_ms is killed, and named in the
  * log. Thread actors must be detached, or told and detaching.
- * Errors:  GR_ETIMEOUT: a callback never returned, or a thread actor is still
- *          attached; the log names it, the system's memory stays.
+ * Errors:  GR_ETIMEOUT: a callback or a job never returned, or a thread actor
+ *          is still attached; the log names it, the system's memory stays.
  * Threads: any that is not a worker of it. Once.
  */
 GR_API GR_MUST_CHECK int gr_system_stop(gr_system *sys, int64_t deadline_ms);
@@ -121,9 +146,9 @@ typedef struct gr_main_opts {
  * returned an error or the system did not stop in time; a positive result of
  * app is the exit status. The environment variables GREENROOM_WORKERS,
  * GREENROOM_SEED, GREENROOM_LOG (error, warn, info, debug) and
- * GREENROOM_RECORDER (a path) override the options; one that makes no sense is status 2 and a line, before app runs.
- * Call it first in main: a child node starts here and never comes back to the
- * program's own code before it.
+ * GREENROOM_RECORDER (a path) override the options; one that makes no sense is
+ * status 2 and a line, before app runs. Call it first in main: a child node
+ * starts here and never comes back to the program's own code before it.
  *
  * SIGINT, SIGTERM or SIGHUP asks the app to stop, as gr_stop does. When it has
  * returned and the system has stopped, the process dies of that signal (the
@@ -152,6 +177,28 @@ GR_API int gr_main(int argc, char **argv, gr_app_fn *app);
  */
 GR_API void gr_child_main(int argc, char **argv);
 
+/* ---- actors in processes of their own ------------------------------------ */
+
+/*
+ * An actor of GR_GRADE_PROCESS runs in a process of its own: the same program,
+ * which never comes to the program's own code behind gr_main or gr_child_main.
+ * Its pid, name, links, monitors, mailbox and supervision are as those of any
+ * actor; whatever its code does ends that process and this actor only. So it
+ * sees no variable of the program but as it was at the start of main: what it
+ * needs is in its arguments and its messages. It may use all of this header and
+ * of actor.h, but not spawn (GR_ENOTSUP), and what it sends is never refused
+ * there: it is a dead letter here instead. docs/faults.md says more.
+ *
+ * gr_main enables them; a program with a main of its own calls gr_child_main in
+ * that, and this for each system: from now on it may have process actors.
+ * Errors: GR_EEXIST (it may already), GR_ENOMEM, GR_ENOTSUP (gr_child_main was
+ * not called).
+ */
+GR_API GR_MUST_CHECK int gr_processes_enable(gr_actor *self);
+/* The process id of a process actor of this node, for logs and tests. Errors:
+ * GR_ENOENT (it has none, or not yet, or not any more). */
+GR_API GR_MUST_CHECK int gr_process_of(gr_actor *self, gr_pid pid, int *out);
+
 /* ---- what it counts ----------------------------------------------------- */
 
 /* sent = handled + dead_letters + dropped + late_replies + what still waits,
@@ -174,6 +221,12 @@ typedef struct gr_stats {
     uint64_t redirected;   /* sent on by GR_FULL_REDIRECT (each once in sent) */
     uint64_t trapped;      /* faults of actors' code that ended no more than the
                               actor */
+    uint64_t long_turns;   /* turns beyond turn_warn_ms */
+    uint64_t deadlines;    /* callbacks beyond handler_max_ms */
+    uint64_t spares_lent;  /* times a spare worker went into service */
+    uint64_t spares_missed; /* times there were too few of them */
+    uint32_t spares;        /* in service now */
+    uint32_t spares_most;   /* in service at a time, at most */
 } gr_stats;
 
 /*
@@ -208,6 +261,9 @@ typedef struct gr_actor_info {
                                 GR_FULL_DROP_OLD; the log names it at the first
                                 and each doubling */
     uint32_t waiting;        /* messages in its mailbox, a few more or fewer */
+    uint64_t memory;         /* bytes that count in its limits.memory_max; 0: it
+                                has none, and nobody counts */
+    uint64_t mailbox_bytes;  /* of these: of messages in its mailbox */
 } gr_actor_info;
 
 /*

@@ -2,86 +2,13 @@
  * tests/actors/test_no_memory.c - each allocation fails once, and from each one
  * on all fail: what happens is an error that is reported or an actor that ends
  * with GR_ENOMEM, never a crash, a leak or a system that cannot stop.
- *
- * Linked with --wrap: the library's calls come here first. So does the pool's
- * own allocation, each time that a cache is empty: otherwise one mapping would
- * last for the whole scene.
  */
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include <greenroom/msgpack.h>
 
-#include "mailbox/pool.h"
+#include "tests/support/no_memory.h"
 #include "tests/support/stage.h"
-
-static struct {
-    uint64_t count;
-    uint64_t fail_at; /* 0: none fails */
-    bool for_ever;    /* and all that follow */
-    bool failed;
-} memory;
-
-static bool fails(void)
-{
-    if (memory.fail_at == 0) {
-        return false;
-    }
-    memory.count++;
-    bool now = memory.for_ever ? memory.count >= memory.fail_at
-                               : memory.count == memory.fail_at;
-    memory.failed = memory.failed || now;
-    return now;
-}
-
-/* The linker's option --wrap makes these names, so they are reserved ones:
- * NOLINTBEGIN(bugprone-reserved-identifier) */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void *__real_mmap(void *at, size_t size, int prot, int flags, int fd, off_t to);
-void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t to);
-void *__real_gri_block_alloc_slow(gri_cache *cache, size_t size,
-                                  uint8_t *class_out);
-void *__wrap_gri_block_alloc_slow(gri_cache *cache, size_t size,
-                                  uint8_t *class_out);
-/* NOLINTEND(bugprone-reserved-identifier) */
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, size);
-}
-
-void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t to)
-{
-    return fails() ? MAP_FAILED : __real_mmap(at, size, prot, flags, fd, to);
-}
-
-void *__wrap_gri_block_alloc_slow(gri_cache *cache, size_t size,
-                                  uint8_t *class_out)
-{
-    return fails() ? NULL : __real_gri_block_alloc_slow(cache, size, class_out);
-}
 
 /* ---- a scene that uses everything ---- */
 
@@ -176,6 +103,30 @@ static int use_all(gr_actor *self, gr_pid peer)
     return gr_unlink(self, peer);
 }
 
+static int copy_bytes(gr_job *job, const gr_msg *args)
+{
+    gr_bytes bytes;
+    gr_blob *blob;
+    if (!gr_unpack(args, &bytes)) {
+        return GR_EINVAL;
+    }
+    blob = gr_job_blob_new(job, bytes.len);
+    if (blob == NULL) {
+        return GR_ENOMEM;
+    }
+    memcpy(gr_blob_data(blob), bytes.ptr, bytes.len);
+    return gr_job_return(job, "got", gr_move(&blob));
+}
+static const gr_job_kind copier = {.name = "copy", .run = copy_bytes};
+
+static int refuse(gr_job *job, const gr_msg *args)
+{
+    (void)args;
+    return gr_job_return_error(job, GR_ENOMEM, "as if there were none");
+}
+static const gr_job_kind refuser = {
+    .name = "refuse", .run = refuse, .lane = GR_JOB_LONG};
+
 static bool is_ignored(const gr_msg *msg)
 {
     gr_reader rest;
@@ -200,9 +151,14 @@ static int worker_receive(gr_actor *self, void *state, const gr_msg *msg)
 {
     static const char large[3000];
     gr_pid peer;
+    gr_bytes rest;
     (void)state;
     if (gr_match(msg, "later")) {
         return use_stash(self, msg);
+    }
+    if (gr_match(msg, "job")) {
+        return gr_ask_job(self, &copier, 5000, gr_then(on_answer, 4),
+                          gr_bin(large, sizeof large));
     }
     if (gr_match(msg, "now")) {
         gr_unstash(self);
@@ -217,7 +173,7 @@ static int worker_receive(gr_actor *self, void *state, const gr_msg *msg)
     if (gr_match(msg, "hold")) {
         return gr_keep(self, msg) != NULL ? 0 : GR_ENOMEM;
     }
-    if (gr_match(msg, "pass", &peer)) {
+    if (gr_match(msg, "pass", &peer, &rest) || gr_match(msg, "pass", &peer)) {
         return gr_pid_eq(peer, gr_self(self)) ? gr_reply(self, msg, "got")
                                               : gr_forward(self, peer, msg);
     }
@@ -310,6 +266,113 @@ static int use_mailboxes(gr_actor *self, int *hooks)
     return use_plain(self, &(gr_mailbox){.urgent = GR_URGENT_USUAL});
 }
 
+/* ---- jobs, blobs, limits ---- */
+
+static int use_jobs(gr_actor *self)
+{
+    gr_bytes bytes;
+    gr_blob *blob = gr_blob_new(self, 4000);
+    if (blob == NULL) {
+        return GR_ENOMEM;
+    }
+    int rc = gr_call_job(self, &copier, 5000, gr_expect("got", &bytes),
+                         gr_move(&blob));
+    if (rc < 0) {
+        gr_blob_free(self, blob); /* NULL if it was moved */
+        return rc;
+    }
+    blob = gr_blob_take(self, NULL, bytes);
+    if (blob == NULL) {
+        return GR_ENOMEM;
+    }
+    gr_blob_free(self, blob);
+    return gr_call_job(self, &refuser, 5000, gr_expect("got"));
+}
+
+static int use_jobs_of(gr_actor *self)
+{
+    const int rc = use_jobs(self);
+    return fine(rc) || rc == GR_ETIMEOUT ? 0 : rc;
+}
+
+/* Asked, sent, urgent, forwarded, late and told; each frees its blob. */
+static int use_blobs(gr_actor *self, gr_pid a, gr_pid b)
+{
+    for (int i = 0; i < 5; i++) {
+        gr_blob *blob = gr_blob_new(self, 3000);
+        if (blob == NULL) {
+            return GR_ENOMEM;
+        }
+        int rc = 0;
+        if (i == 0) {
+            rc = gr_send(self, a, "ignore", gr_move(&blob));
+        } else if (i == 1) {
+            rc = gr_send_urgent(self, a, "ignore", gr_move(&blob));
+        } else if (i == 2) {
+            rc = gr_after(self, 1, NULL, "ignore", gr_move(&blob));
+        } else if (i == 3) {
+            rc = gr_call(self, b, 10, gr_expect("got"), "pass", a,
+                         gr_move(&blob));
+            rc = fine_answer(rc) || rc == GR_EREPLY ? 0 : rc;
+        } else {
+            gr_tell(self, a, "ignore", gr_move(&blob));
+        }
+        gr_blob_free(self, blob);
+        GR_TRY(rc);
+    }
+    return 0;
+}
+
+/* An actor that asks for a job, is limited, and ends for it. */
+static int use_limits(gr_actor *self, int *hooks)
+{
+    static const char large[3000];
+    gr_pid pid;
+    gr_spawn_opts opts = {.args = gr_args((uint64_t)(uintptr_t)hooks),
+                          .limits = {.memory_max = 20000},
+                          .mailbox = {.urgent = GR_URGENT_USUAL}};
+    GR_TRY(gr_spawn(self, &worker, &opts, &pid));
+    GR_TRY(gr_send(self, pid, "job"));
+    drain(self);
+    for (int i = 0; i < 5; i++) {
+        GR_TRY(gr_send(self, pid, "ignore", gr_bin(large, sizeof large)));
+        GR_TRY(
+            gr_send_urgent(self, pid, "ignore", gr_bin(large, sizeof large)));
+    }
+    drain(self);
+    return 0;
+}
+
+/* ---- a supervisor ---- */
+
+static int use_supervisor(gr_actor *self, int *hooks)
+{
+    const gr_child children[] = {
+        {.id = "one",
+         .behavior = &worker,
+         .name = "child",
+         .args = gr_args((uint64_t)(uintptr_t)hooks)},
+        {.id = "two",
+         .behavior = &worker,
+         .args = gr_args((uint64_t)(uintptr_t)hooks)},
+        {.id = NULL},
+    };
+    const gr_supervisor spec = {.strategy = GR_ONE_FOR_ALL,
+                                .children = children,
+                                .restarts_max = 3,
+                                .name = "top"};
+    gr_pid top;
+    gr_pid child;
+    GR_TRY(gr_supervise(self, &spec, &top));
+    int rc = gr_child_pid(self, top, "one", &child);
+    if (rc == 0) {
+        GR_TRY(gr_kill(self, child));
+        drain(self); /* it is restarted, and the other one with it */
+    }
+    CHECK(fine_answer(rc));
+    return gr_stop(self, top);
+}
+
 /* Returns when something failed: each call fails in some round. */
 static int play_as(gr_actor *self, int *hooks)
 {
@@ -339,10 +402,15 @@ static int play_as(gr_actor *self, int *hooks)
     GR_TRY(gr_after(self, 1, NULL, "tick"));
     gr_tell(self, a, "unknown");
     drain(self);
+    GR_TRY(use_blobs(self, a, b));
+    GR_TRY(use_jobs_of(self));
+    drain(self);
     GR_TRY(gr_kill(self, a));
     drain(self);
     gr_tell(self, a, "dead letter");
     GR_TRY(use_mailboxes(self, hooks));
+    GR_TRY(use_limits(self, hooks));
+    GR_TRY(use_supervisor(self, hooks));
     return gr_stop(self, b);
 }
 
@@ -354,10 +422,7 @@ static bool play(uint64_t fail_at, bool for_ever)
     gr_system *sys = NULL;
     gr_actor *self = NULL;
     int hooks = 0;
-    memory.count = 0;
-    memory.failed = false;
-    memory.for_ever = for_ever;
-    memory.fail_at = fail_at;
+    no_memory_begin(fail_at, for_ever);
     int rc = gr_system_start(&opts, &sys);
     CHECK(fine(rc));
     if (rc == 0) {
@@ -368,7 +433,7 @@ static bool play(uint64_t fail_at, bool for_ever)
         rc = play_as(self, &hooks);
         CHECK(fine(rc));
     }
-    memory.fail_at = 0; /* there is memory again: all must be in order */
+    const bool failed = no_memory_end(); /* now all must be in order */
     if (self != NULL) {
         drain(self);
         gr_thread_detach(self, 0);
@@ -380,7 +445,7 @@ static bool play(uint64_t fail_at, bool for_ever)
         CHECK_RC(gr_system_stop(sys, 1000), 0);
     }
     CHECK_INT(hooks, 0); /* each was called */
-    return memory.failed;
+    return failed;
 }
 
 static void play_all(bool for_ever)

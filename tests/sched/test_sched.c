@@ -39,7 +39,7 @@ static void sim_note_twice(gri_worker *worker, toy *self)
 static void sim_init(uint64_t seed, const gri_clock *clock, toy_fn *fn)
 {
     void *users[1] = {NULL};
-    assert_int_equal(gri_sched_init(&sim, &toy_ops, clock, 4, 4, seed), 0);
+    assert_int_equal(gri_sched_init(&sim, &toy_ops, clock, 4, 0, 4, seed), 0);
     assert_int_equal(sim.n, 1);
     assert_int_equal(gri_sched_start(&sim, users), 0);
     sim_logged = 0;

@@ -87,14 +87,21 @@ static inline void toy_wait_for(_Atomic(unsigned) *word, unsigned value,
     }
 }
 
-/* As many workers as that, as if there were so many processors. */
-static inline void toy_start_on(gri_sched *s, unsigned workers,
-                                unsigned processors)
+/* As many workers and spares as that, as if there were so many processors. */
+static inline void toy_start_with(gri_sched *s, const gri_sched_ops *ops,
+                                  unsigned workers, unsigned spares,
+                                  unsigned processors)
 {
     void *users[GRI_LANES] = {NULL};
     assert_int_equal(
-        gri_sched_init(s, &toy_ops, &toy_clock, workers, processors, 0), 0);
+        gri_sched_init(s, ops, &toy_clock, workers, spares, processors, 0), 0);
     assert_int_equal(gri_sched_start(s, users), 0);
+}
+
+static inline void toy_start_on(gri_sched *s, unsigned workers,
+                                unsigned processors)
+{
+    toy_start_with(s, &toy_ops, workers, 0, processors);
 }
 
 static inline void toy_start(gri_sched *s, unsigned workers)
@@ -111,10 +118,10 @@ static inline void toy_stop(gri_sched *s)
 /* Until all of them sleep: waited for, not assumed. */
 static inline void toy_settle(gri_sched *s)
 {
-    uint64_t all = (UINT64_C(1) << s->n) - 1;
     int64_t until_ns =
         gri_clock_ns(&toy_clock) + TOY_WATCHDOG_S * INT64_C(1000000000);
-    while (atomic_load_explicit(&s->parked, memory_order_seq_cst) != all ||
+    while (gri_sched_awake(s, atomic_load_explicit(
+                                  &s->parked, memory_order_seq_cst)) != 0 ||
            atomic_load_explicit(&s->searching, memory_order_seq_cst) != 0) {
         if (gri_clock_ns(&toy_clock) > until_ns) {
             toy_give_up("the workers do not go to sleep");
