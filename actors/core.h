@@ -97,7 +97,7 @@ struct gri_ctx {
     uint32_t slot_count; /* free slots at hand, a worker's only */
     uint32_t slots[GRI_SLOTS_KEPT];
     bool redirects;         /* what is being sent was redirected already */
-    const gri_fault *fault; /* why the run that ends does, or NULL */
+    const gri_fault *fault; /* why the run ends, in gri_end_run; or NULL */
     gr_msg *unburied;       /* to be buried once the run in hand has ended */
     gri_ctx *next;          /* in sys->contexts, under sys->lock */
     gri_msgpack *msgpack;   /* see msgpack.c; NULL until it is used */

@@ -20,25 +20,23 @@
  * descriptors that the actor took elsewhere are its hooks' business.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "actors/internal.h"
 #include "sched/trap.h"
 
+/* Such as "SIGSEGV at 0x10". */
 static void describe(const gri_fault *f, gr_exit_reason *why)
 {
+    const char *what = f->stack_overflow      ? "stack overflow"
+                       : f->signal != SIGABRT ? gri_signal_name(f->signal)
+                       : f->assertion         ? "failed assertion"
+                                              : "abort";
     *why = (gr_exit_reason){GR_EXIT_SIGNAL, f->signal, ""};
-    if (f->stack_overflow) {
-        (void)strcpy(why->text, "stack overflow");
-    } else if (f->signal == SIGABRT) {
-        (void)strcpy(why->text, f->assertion ? "failed assertion" : "abort");
-    } else if (f->has_address) {
-        (void)snprintf(why->text, sizeof why->text, "%s at %#llx",
-                       gri_signal_name(f->signal),
+    if (f->has_address && !f->stack_overflow) {
+        (void)snprintf(why->text, sizeof why->text, "%s at %#llx", what,
                        (unsigned long long)(uintptr_t)f->address);
     } else {
-        (void)snprintf(why->text, sizeof why->text, "%s",
-                       gri_signal_name(f->signal));
+        (void)snprintf(why->text, sizeof why->text, "%s", what);
     }
 }
 

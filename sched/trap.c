@@ -2,11 +2,11 @@
  * sched/trap.c - see trap.h.
  *
  * The handler runs on a stack of its own, as the worker's may be what ran over,
- * and with its signal unblocked (SA_NODEFER), as a jump out of it does not put
- * the mask back. A fault of the handler itself is found by `handling`: it is a
- * frame further down that stack. (A handler of the program's may jump out and
- * never come back to us: then the next one begins at the top again.) Then
- * nothing more is tried: a line, and the end.
+ * and with its signal unblocked (SA_NODEFER), so that its own faults come to
+ * it, too. Such a one is found by `handling`, as its frame is further down that
+ * stack; then nothing more is tried: a line, and the end. (A handler of the
+ * program's may jump out and never come back to us: the next fault begins at
+ * the top again, and is not such a one.)
  *
  * Chaining: what was installed before gets the signal as if it were there
  * still, with the mask that it asked for. Without such a handler the default
@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -183,6 +184,7 @@ static void chain(int number, siginfo_t *info, void *ucontext)
         take_default(number);
         if (!comes_again(info)) {
             raise_now(number);
+            abort(); /* as in give_up */
         }
         return;
     }
@@ -218,7 +220,7 @@ static _Noreturn void give_up(const gri_trap *trap)
     }
     write_line(trap, &trap->fault, "and a fault while it was looked at");
     raise_now(number);
-    _exit(128 + number); /* it cannot be raised */
+    abort(); /* the first process of a container does not die of raise() */
 }
 
 static void end_process(gri_trap *trap, const char *why, int number,
@@ -230,6 +232,15 @@ static void end_process(gri_trap *trap, const char *why, int number,
     }
     trap->handling = 0;
     chain(number, info, ucontext);
+}
+
+/* With the mask as it was: ours adds nothing to it, but who stands between the
+ * kernel and us may have blocked all, as ThreadSanitizer does. */
+static _Noreturn void go_home(gri_trap *trap, const void *ucontext)
+{
+    const ucontext_t *interrupted = ucontext;
+    (void)pthread_sigmask(SIG_SETMASK, &interrupted->uc_sigmask, NULL);
+    siglongjmp(trap->home, 1);
 }
 
 static void on_fault(int number, siginfo_t *info, void *ucontext)
@@ -258,7 +269,7 @@ static void on_fault(int number, siginfo_t *info, void *ucontext)
                           : trap->ops->refuse(trap->arg, &at, &trap->fault);
     if (why == NULL) {
         trap->handling = 0;
-        siglongjmp(trap->home, 1);
+        go_home(trap, ucontext);
     }
     end_process(trap, why, number, info, ucontext);
     errno = error;

@@ -16,7 +16,8 @@ typedef enum gr_exit_kind {
     GR_EXIT_LIMIT,        /* over a limit; `code` and `text` say which */
     GR_EXIT_NOPROC,       /* it was dead before the link or monitor came */
     GR_EXIT_NOCONNECTION, /* its node was lost: whether it lives is unknown */
-    GR_EXIT_SIGNAL        /* its process ended by the signal in `code` */
+    GR_EXIT_SIGNAL        /* its code faulted, or its process ended, by the signal
+                             in `code`; `text` says more: "SIGSEGV at 0" */
 } gr_exit_kind;
 
 #define GR_EXIT_TEXT_MAX 63 /* bytes of text that a reason carries */
@@ -37,7 +38,8 @@ GR_API const char *gr_exit_kind_name(gr_exit_kind kind);
 typedef int gr_init_fn(gr_actor *self, void *state, const gr_msg *args);
 /* Called for each message. 0, or an error, which is a failure of the actor. */
 typedef int gr_receive_fn(gr_actor *self, void *state, const gr_msg *msg);
-/* Called last, unless the actor is killed. Still allowed: sending. */
+/* Called last, unless the actor is killed, or faulted (GR_GRADE_TRAP). Still
+ * allowed: sending. */
 typedef void gr_terminate_fn(gr_actor *self, void *state,
                              const gr_exit_reason *why);
 
@@ -73,7 +75,8 @@ typedef struct gr_mailbox {
 
 /* What a fault of the actor's own code (SIGSEGV, SIGBUS, SIGFPE, SIGILL,
  * abort(), a failed assert(), a stack overflow) ends. docs/faults.md says what
- * each can promise. */
+ * each can promise. Of a thread actor it always ends the process, and so it does
+ * in deterministic mode. */
 typedef enum gr_grade {
     GR_GRADE_DEFAULT = 0, /* the behaviour's; there: the system's; there:
                              GR_GRADE_TRAP */
@@ -123,7 +126,7 @@ typedef struct gr_spawn_opts {
     gr_mailbox mailbox; /* what is not 0 overrides the behaviour's */
     gr_node node;     /* where; another node needs the behaviour on its list of
                          spawnable ones, and a thread actor to wait (5 s); it takes
-                         no ack and no mailbox, and ties behind init */
+                         no ack, no mailbox and no grade, and ties behind init */
     gr_grade grade;   /* not 0: instead of the behaviour's */
     gr_limits limits; /* what is not 0 overrides the behaviour's */
 } gr_spawn_opts;
@@ -132,8 +135,8 @@ typedef struct gr_spawn_opts {
  * Starts an actor and stores its address in *out (out may be NULL). init runs
  * later, on a worker; messages sent to *out meanwhile wait.
  *
- * Errors:  GR_EINVAL (no name or no receive in the behaviour, a mailbox that
- *          makes no sense, arguments that cannot be sent), GR_ETOOBIG
+ * Errors:  GR_EINVAL (no name or no receive in the behaviour, a mailbox or a
+ *          grade that makes no sense, arguments that cannot be sent), GR_ETOOBIG
  * (arguments), GR_EEXIST (name taken), GR_ELIMIT (actors_max; arguments nested
  * deeper than GR_DEPTH_MAX), GR_ENOMEM, GR_ESTOPPED (the system is stopping);
  * from another node also GR_ENOCONN, GR_EDENIED, GR_ETIMEOUT, GR_ENOTSUP (self
@@ -175,9 +178,9 @@ GR_API GR_MUST_CHECK int gr_stop(gr_actor *self, gr_pid pid);
  * thread actor sees GR_ESTOPPED from its next wait. Errors: as gr_stop. */
 GR_API GR_MUST_CHECK int gr_kill(gr_actor *self, gr_pid pid);
 
-/* Calls fn(arg) when this actor has ended, however it did (killed, too), last
- * registered first: for what it holds outside (descriptors, malloc).
- * Errors: GR_ENOMEM. */
+/* Calls fn(arg) when this actor has ended, however it did (killed, or by a
+ * fault, too), last registered first, each once: for what it holds outside
+ * (descriptors, malloc). Errors: GR_ENOMEM. */
 GR_API GR_MUST_CHECK int gr_on_exit(gr_actor *self, void (*fn)(void *arg),
                                     void *arg);
 

@@ -38,6 +38,7 @@ typedef enum fault_kind {
     FAULT_KINDS,
     /* Never the actor's alone: */
     FAULT_MALLOC = FAULT_KINDS, /* free of what was never allocated */
+    FAULT_TWICE,                /* free of the same twice: libc's own abort */
     FAULT_HEAP,                 /* malloc with its lists overwritten */
     FAULT_PRINTF,               /* of a bad string */
     FAULT_FPUTS,                /* to a bad FILE */
