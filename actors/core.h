@@ -317,7 +317,6 @@ struct gr_system {
     gri_listeners dead_watchers, crash_watchers;
     gri_crashes *crashes;
     gri_recorder recorder;
-    gri_meter *meters;                              /* likewise */
     alignas(GRI_CACHE_LINE) gri_worker_side *sides; /* of each worker */
 
     /* Any thread, atomic; written with each spawn, or seldom read. */
