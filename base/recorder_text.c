@@ -66,8 +66,11 @@ static void put(out *o, const char *text)
 static void put_name(out *o, const char *name, size_t max)
 {
     for (size_t i = 0; i < max && name[i] != '\0'; i++) {
-        const bool plain = name[i] >= ' ' && name[i] <= '~';
-        put_char(o, plain ? name[i] : (char)'?');
+        char c = name[i];
+        if (c < ' ' || c > '~') {
+            c = '?';
+        }
+        put_char(o, c);
     }
 }
 

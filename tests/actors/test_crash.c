@@ -391,6 +391,8 @@ static void test_who_watches_is_told(void **state)
 /* ---- hostile texts ---------------------------------------------------------
  */
 
+/* With a character that turns lines round. */
+/* NOLINTNEXTLINE(misc-misleading-bidirectional) */
 static const char nasty[] = "a\x1b[31m\xff\nb\\\"\xe2\x80\xae";
 
 static int end_nastily(gr_actor *self, puppet *p, const gr_msg *msg)
