@@ -398,8 +398,7 @@ int gri_ask_open(gr_actor *self, int64_t timeout_ms, gr_continuation then,
 /* It waits for that job, and lets go of it at its end; NULL: nothing will come,
  * and it is closed. */
 void gri_ask_of_job(gr_actor *self, uint64_t ref, gr_job *job);
-/* The same of a call: what is wrong with it, or its wait. Errors: as gr_call.
- */
+/* call.c: what is wrong with a call, or its wait. Errors: as gr_call. */
 int gri_call_check(gr_actor *self, gr_pid to, int64_t timeout_ms);
 int gri_call_end(gr_actor *self, int64_t deadline_ns, uint64_t ref,
                  gr_pattern expect);
@@ -602,6 +601,10 @@ void gri_thread_end_given(gr_actor *self);
 /* Takes in what comes, up to the next for the program, which it saves. Errors:
  * GR_ETIMEOUT, GR_ESTOPPED. */
 int gri_thread_save_next(gr_actor *self, int64_t deadline_ns);
+/* Takes in what comes, and saves it, up to the answer to that ref. Errors:
+ * GR_ETIMEOUT, GR_ESTOPPED. */
+int gri_thread_wait_answer(gr_actor *self, int64_t deadline_ns, uint64_t ref,
+                           gr_msg **out);
 /* Drops what a wait of self's, or gr_stash, set aside and the program wants no
  * more: the signal of that kind with that ref; ref 0: the one from `from`. */
 void gri_thread_forget(gr_actor *self, gri_msg_kind kind, gr_pid from,
