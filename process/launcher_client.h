@@ -77,8 +77,8 @@ void gri_client_ask_kill(gri_client *l, gri_managed *p);
 /* p's answer is late. True: the launcher hangs; false: it cannot help it. */
 bool gri_client_is_hung(gri_managed *p);
 
-/* The launcher process was killed, or has to be: it hangs. All of its processes
- * go with it. */
-void gri_client_lose(gri_client *l, const char *why);
+/* The launcher process is gone, or has to be killed, as it hangs. All of its
+ * processes go with it. */
+void gri_client_lose(gri_client *l, bool hangs);
 
 #endif /* GRI_PROCESS_LAUNCHER_CLIENT_H */
