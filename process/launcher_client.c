@@ -96,8 +96,12 @@ void gri_client_fail(gri_client *l, gri_managed *p, int code)
 
 void gri_client_fail_fresh(gri_client *l, int code)
 {
+    gri_client_lock(l);
+    const uint64_t last_id = l->last_id;
+    gri_client_unlock(l);
     for (gri_managed *p;
-         (p = gri_client_first(l, GRI_FRESH, GRI_FRESH)) != NULL;) {
+         (p = gri_client_first(l, GRI_FRESH, GRI_FRESH)) != NULL &&
+         p->id <= last_id;) {
         gri_client_fail(l, p, code);
     }
 }

@@ -58,7 +58,7 @@ void gri_client_unlock(gri_client *l);
 /* The oldest that is in one of those stages, or NULL. */
 gri_managed *gri_client_first(gri_client *l, gri_stage from, gri_stage to);
 
-/* Tells that p was not started, and forgets it; or all that are fresh. */
+/* Tells that p was not started, and forgets it; or all that are fresh now. */
 void gri_client_fail(gri_client *l, gri_managed *p, int code);
 void gri_client_fail_fresh(gri_client *l, int code);
 
