@@ -125,7 +125,7 @@ static inline int storm_start(gr_actor *self, storm *s, uint32_t restarts_max)
         &s->supervisor);
 }
 
-/* Takes in a message about a node. */
+/* Takes in a message about a node. It is gone then: this may wait. */
 static inline void storm_note(gr_actor *self, storm *s, const gr_msg *msg)
 {
     bool up = false;
@@ -141,6 +141,7 @@ static inline void storm_note(gr_actor *self, storm *s, const gr_msg *msg)
             if (up) {
                 storm_flow(self, node);
             }
+            return;
         }
     }
 }

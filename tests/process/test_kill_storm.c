@@ -20,8 +20,8 @@ static void await_flow(gr_actor *self, storm *s)
         const gr_msg *msg;
         gr_pid echo;
         next_message(self, &msg);
-        storm_note(self, s, msg);
         if (!gr_match(msg, "flows", &echo)) {
+            storm_note(self, s, msg);
             continue;
         }
         for (int i = 0; i < STORM_NODES; i++) {
@@ -49,8 +49,8 @@ static void await_replaced(gr_actor *self, storm *s, unsigned which)
         const gr_msg *msg;
         gr_pid echo;
         next_message(self, &msg);
-        storm_note(self, s, msg);
         if (!gr_match(msg, "flows", &echo)) {
+            storm_note(self, s, msg);
             continue;
         }
         for (int i = 0; i < STORM_NODES; i++) {

@@ -24,10 +24,9 @@ static int run_program(gr_actor *self)
         const gr_msg *msg;
         gr_pid echo;
         GR_TRY(gr_receive(self, GR_FOREVER, &msg));
-        storm_note(self, &s, msg);
-        flows += gr_match(msg, "flows", &echo);
-        if (flows == STORM_NODES) {
-            flows++; /* once */
+        if (!gr_match(msg, "flows", &echo)) {
+            storm_note(self, &s, msg);
+        } else if (++flows == STORM_NODES) {
             (void)puts("up");
             (void)fflush(stdout);
         }
