@@ -44,7 +44,6 @@ static int limit_all(const gri_sandbox *s, char *why, size_t size)
         uint64_t hard;
         const char *name;
     } limits[] = {
-        {RLIMIT_CORE, true, 0, 0, "no core file"},
         {RLIMIT_AS, s->memory_max != 0, s->memory_max, s->memory_max,
          "the limit of memory"},
         /* SIGXCPU says why; the second after it, SIGKILL, would not. */
@@ -195,15 +194,18 @@ gri_sandbox gri_sandbox_of(const gr_limits *limits)
     };
 }
 
+bool gri_sandbox_prepare(void)
+{
+    return limit(RLIMIT_CORE, 0, 0) == 0 &&
+           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
 int gri_sandbox_enter(const gri_sandbox *sandbox, char *why, size_t size)
 {
     if (!makes_sense(sandbox)) {
         return because(why, size, GR_EINVAL, "its limits make no sense", 0);
     }
     GR_TRY(limit_all(sandbox, why, size));
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-        return because(why, size, GR_EIO, "no_new_privs", errno);
-    }
     if (sandbox->hidden != 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
         return because(why, size, GR_EIO, "not dumpable", errno);
     }

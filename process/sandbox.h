@@ -32,21 +32,22 @@ enum {
 /* That of a process actor with such limits. */
 gri_sandbox gri_sandbox_of(const gr_limits *limits);
 
+/* To be called while this process has one thread: it, and those that it makes,
+ * never get more rights by execve (no_new_privs), and leave no core file.
+ * False: they could. */
+bool gri_sandbox_prepare(void);
+
 /*
- * Puts this process into the sandbox, for ever: it never gets more rights by
- * execve (no_new_privs), leaves no core file, and is held to the limits. What
- * it exceeds says so: memory by GR_ENOMEM or NULL, time by SIGXCPU, file size
- * by SIGXFSZ, descriptors by EMFILE, and a forbidden call by SIGSYS, before
- * which its name is written to standard error. Not undone if it fails: the
- * process has to end.
+ * Puts this process into the sandbox, for ever, with all its threads. What it
+ * exceeds says so: memory by GR_ENOMEM or NULL, time by SIGXCPU, file size by
+ * SIGXFSZ, descriptors by EMFILE, and a forbidden call by SIGSYS, before which
+ * its name is written to standard error. Not undone if it fails: the process
+ * has to end.
  *
  * Errors:  GR_EINVAL (makes no sense), GR_ENOTSUP (no list for this kind of
- *          processor, or the kernel has no seccomp), GR_EDENIED (a limit above
- *          a lower one that is already there), GR_EIO. why: a sentence of at
- *          most size bytes on which.
- * Threads: call it before others exist that run the user's code: limits and
- *          the list hold for all threads, no_new_privs for this one and those
- *          that it makes (with the list: for all).
+ *          processor, or the kernel has no seccomp), GR_EDENIED, GR_EIO. why: a
+ *          sentence of at most size bytes on which.
+ * Threads: any; after gri_sandbox_prepare, before the user's code runs.
  */
 int gri_sandbox_enter(const gri_sandbox *sandbox, char *why, size_t size);
 

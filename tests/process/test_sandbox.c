@@ -51,7 +51,8 @@ static run run_in(const gri_sandbox *sandbox, action *act)
     const pid_t pid = fork();
     if (pid == 0) {
         (void)dup2(ends[1], STDERR_FILENO);
-        if (gri_sandbox_enter(sandbox, why, sizeof(why)) != 0) {
+        if (!gri_sandbox_prepare() ||
+            gri_sandbox_enter(sandbox, why, sizeof(why)) != 0) {
             (void)dprintf(STDERR_FILENO, "%s\n", why);
             _exit(REFUSED);
         }
