@@ -96,6 +96,7 @@ static void mask_signals(sigset_t *before)
     (void)sigdelset(&all, SIGILL);
     (void)sigdelset(&all, SIGABRT);
     (void)sigdelset(&all, SIGTRAP);
+    (void)sigdelset(&all, SIGSYS);
     (void)pthread_sigmask(SIG_SETMASK, &all, before);
 }
 

@@ -39,13 +39,22 @@ int gri_proxy_behavior(gr_actor *self, const gr_behavior *user,
                       user->name);
         return GR_ENOTSUP;
     }
+    const gr_limits *o = &opts->limits;
+    const gr_limits *u = &user->limits;
     const gr_limits *d = &sys->opts.limits;
     const gr_limits limits = {
-        .memory_max = first_size(opts->limits.memory_max,
-                                 user->limits.memory_max, d->memory_max),
+        .memory_max = first_size(o->memory_max, u->memory_max, d->memory_max),
         .handler_max_ms =
-            first_ms(opts->limits.handler_max_ms, user->limits.handler_max_ms,
-                     d->handler_max_ms),
+            first_ms(o->handler_max_ms, u->handler_max_ms, d->handler_max_ms),
+        .address_space_max = first_size(
+            o->address_space_max, u->address_space_max, d->address_space_max),
+        .file_size_max =
+            first_size(o->file_size_max, u->file_size_max, d->file_size_max),
+        .cpu_max_s =
+            (uint32_t)first_size(o->cpu_max_s, u->cpu_max_s, d->cpu_max_s),
+        .files_max =
+            (uint32_t)first_size(o->files_max, u->files_max, d->files_max),
+        .seccomp = o->seccomp || u->seccomp || d->seccomp,
     };
     return processes->behavior(processes, user, &limits, out);
 }

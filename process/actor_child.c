@@ -27,6 +27,7 @@
 #include "base/memory.h"
 #include "process/actors.h"
 #include "process/object.h"
+#include "process/sandbox.h"
 
 enum { STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
@@ -426,10 +427,15 @@ static void take_actor(child *c)
     if (b == NULL) {
         refuse(c, GR_ENOENT, "its process does not find its behaviour");
     }
+    char why[GR_EXIT_TEXT_MAX];
+    int rc = gri_sandbox_enter(&a.sandbox, why, sizeof(why));
+    if (rc < 0) {
+        refuse(c, rc, why);
+    }
     if (c->host.timed) {
         begins(&c->host, 0); /* of init, which ends with UP */
     }
-    const int rc = gri_hosted_spawn_actor(
+    rc = gri_hosted_spawn_actor(
         c->sys, &c->cache,
         &(gri_hosted_spawn){
             .behavior = b,
@@ -463,6 +469,9 @@ _Noreturn void gri_actor_process_main(char **argv)
     }
     if (status != 0) {
         leave(status);
+    }
+    if (!gri_sandbox_prepare()) {
+        fail("cannot give up its rights");
     }
     start_system(&c, &setup);
     take_actor(&c);

@@ -273,6 +273,16 @@ static gri_proxy_kind *kind_new(process_actors *all, const gr_behavior *user,
     return k;
 }
 
+static bool equal_limits(const gr_limits *a, const gr_limits *b)
+{
+    return a->memory_max == b->memory_max &&
+           a->handler_max_ms == b->handler_max_ms &&
+           a->address_space_max == b->address_space_max &&
+           a->file_size_max == b->file_size_max &&
+           a->cpu_max_s == b->cpu_max_s && a->files_max == b->files_max &&
+           a->seccomp == b->seccomp;
+}
+
 static int behavior(gri_processes *processes, const gr_behavior *user,
                     const gr_limits *limits, const gr_behavior **out)
 {
@@ -281,8 +291,7 @@ static int behavior(gri_processes *processes, const gr_behavior *user,
     (void)pthread_mutex_lock(&all->lock);
     gri_proxy_kind *k = all->kinds;
     while (k != NULL &&
-           (k->user != user || k->limits.memory_max != limits->memory_max ||
-            k->limits.handler_max_ms != limits->handler_max_ms)) {
+           (k->user != user || !equal_limits(&k->limits, limits))) {
         k = k->next;
     }
     if (k == NULL && all->count == KINDS_MAX) {

@@ -163,6 +163,7 @@ bool gri_proxy_assign(gri_proxy *p, gr_actor *self, const gr_msg *args)
         .object_len = (uint32_t)strlen(place.object),
         .name_len = (uint32_t)strlen(user->name),
         .args_len = bytes.len,
+        .sandbox = gri_sandbox_of(&p->limits),
     };
     /* Their sum is far below 2^32 but for the arguments, which message_max
      * bounds. */

@@ -13,6 +13,8 @@
 
 #include <greenroom/actor.h>
 
+#include "process/sandbox.h"
+
 typedef enum gri_wire_type {
     /* to the process */
     GRI_WIRE_SETUP = 1,     /* gri_wire_setup */
@@ -79,6 +81,7 @@ typedef struct gri_wire_assign {
     uint32_t hard;       /* messages */
     uint32_t timed;      /* not 0: a callback may take only so long */
     uint32_t object_len, name_len, args_len, unused;
+    gri_sandbox sandbox;
 } gri_wire_assign;
 
 /* A process may have sent this head. Checks all that can be known without the

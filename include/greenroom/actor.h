@@ -92,6 +92,17 @@ typedef struct gr_limits {
                                messages, and what waits in the mailbox */
     int64_t handler_max_ms; /* of one callback: then a process actor is killed,
                                any other ends when the callback returns */
+    /* Of process actors only: the operating system keeps them for the whole
+     * process, from before init on. */
+    size_t address_space_max; /* bytes that it maps; more is GR_ENOMEM, or what
+                                 its code makes of a malloc that failed */
+    size_t file_size_max;     /* bytes of a file it writes; then SIGXFSZ */
+    uint32_t cpu_max_s;       /* seconds of processor time; then SIGXCPU */
+    uint32_t files_max;       /* numbers of descriptors are below it; at least
+                                 16 */
+    bool seccomp;             /* no system call that opens a file or a socket,
+                                 starts a process or touches another one; then
+                                 SIGSYS, and its name on standard error */
 } gr_limits;
 
 /*
