@@ -25,7 +25,7 @@ static const char *why_text(gri_why why)
     case GRI_WHY_REFUSED:
         return "could not be sent";
     case GRI_WHY_POISON:
-        return "set aside: its actor failed on it";
+        return "set aside: its actor failed";
     }
     return "";
 }
