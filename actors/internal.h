@@ -208,7 +208,8 @@ typedef enum gri_why {
     GRI_WHY_NOCONNECTION,
     GRI_WHY_FULL,
     GRI_WHY_UNHANDLED,
-    GRI_WHY_REFUSED /* a gr_tell that could not be sent for another reason */
+    GRI_WHY_REFUSED, /* a gr_tell that could not be sent for another reason */
+    GRI_WHY_POISON   /* runs of a stable actor failed on it */
 } gri_why;
 
 /* Ends a message or signal that nobody will receive: counts it, and answers who
@@ -353,11 +354,22 @@ typedef struct gri_spawn {
     bool link, ack, tended, agent;
     bool proxy;  /* behavior is a proxy's */
     bool hosted; /* its mailbox is elsewhere, and only its hard bound is here */
+    bool stable;           /* see stay.h */
+    uint32_t poison_after; /* 0: the default */
+    uint64_t parent_life;  /* as that of gri_start */
 } gri_spawn;
 
 /* Starts an actor; completes *how. *wakes: the START found the inbox idle, and
  * nobody was scheduled for it: the caller consumes (threads only). */
 int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes);
+/* A START, of a run with or without (`behind`) mail of an older one before it,
+ * and its end. NULL: *rc says why. */
+gr_msg *gri_start_build(gri_ctx *ctx, const gri_spawn *how, bool behind,
+                        int *rc);
+void gri_start_free(gri_ctx *ctx, gr_msg *start);
+/* Orders the next run of a stable actor that self keeps; completes *how.
+ * Errors: as gr_revive. */
+int gri_stay_revive(gr_actor *self, gri_spawn *how, gr_pid pid);
 /* Of a thread actor: GR_EINVAL if it makes no sense. */
 int gri_check_mailbox(const gr_system *sys, const gr_mailbox *box);
 /* Whether it has a name, and takes messages. */
@@ -386,6 +398,9 @@ void gri_links_end(gr_actor *self, const gr_exit_reason *why);
 /* Sets the alert that a kill is; the KILL signal wakes for it. */
 void gri_kill(gri_ctx *ctx, gr_pid pid);
 int gri_add_link(gr_actor *self, gr_pid pid);
+bool gri_is_linked(const gr_actor *self, gr_pid pid);
+/* Our end of one whose other end was never made. */
+void gri_drop_link(gr_actor *self, gr_pid pid);
 int gri_add_watcher(gr_actor *self, gr_pid pid, uint64_t ref);
 int gri_add_monitor(gr_actor *self, gr_pid pid, uint64_t ref);
 void gri_drop_monitor(gr_actor *self, uint64_t ref);
@@ -451,6 +466,12 @@ void gri_name_cancel(gr_system *sys, gri_name *name); /* frees it */
 /* It is found, and ends with self, who has an ext. name may be NULL. */
 void gri_name_adopt(gr_actor *self, gri_name *name);
 void gri_names_end(gr_actor *self);
+/* The name that the spawn of a stable actor gave is the address's, and found
+ * between two runs, too. */
+void gri_name_stays(gri_name *name);
+/* Takes it out of self's names, so that it does not end with the run; NULL:
+ * there is none. */
+gri_name *gri_names_keep(gr_actor *self);
 void gri_names_fini(gr_system *sys);
 /* The name of a local actor for logs, or NULL; copied to buf. */
 const char *gri_name_of(gr_system *sys, gr_pid pid, char *buf, size_t size);
@@ -470,6 +491,9 @@ size_t gri_blobs_size(const gri_ext *ext);
 bool gri_slow_down(gr_actor *self);
 /* The receiver reached (or buried) a RESUME. */
 void gri_slow_reached(gri_ctx *ctx, gr_msg *msg);
+/* From now on (or no longer) nobody waits for self, which is stable, and
+ * between two runs. */
+void gri_slow_slack(gr_actor *self, bool on);
 /* A killed actor must not wait. */
 void gri_slow_release(gri_ctx *ctx, gr_pid pid);
 

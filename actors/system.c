@@ -9,6 +9,7 @@
 #include "actors/internal.h"
 #include "actors/jobs.h"
 #include "actors/lane.h"
+#include "actors/stay.h"
 #include "actors/record.h"
 
 void gri_ctx_init(gri_ctx *ctx, gr_system *sys, gri_worker *worker,
@@ -131,6 +132,7 @@ void gri_system_free(gr_system *sys)
         gri_msgpack_free(&sys->sides[i].ctx);
     }
     gri_watch_fini(sys);
+    gri_stays_fini(sys);
     gri_lanes_fini(sys); /* what it frees may want the scheduler's timers */
     gri_sched_fini(&sys->sched);
     gri_recorder_fini(&sys->recorder);
@@ -289,6 +291,7 @@ void gr_system_stats(gr_system *sys, gr_stats *out)
     stats.spawned = value_of(&sum.spawned);
     stats.exited = value_of(&sum.exited);
     stats.failed = value_of(&sum.failed);
+    stats.poisoned = value_of(&sum.poisoned);
     stats.trapped = value_of(&sum.trapped);
     *out = stats;
 }

@@ -71,6 +71,7 @@ static void tell_stoppers(gr_actor *self, gri_child *child, int code)
 static void child_free(gr_actor *self, gri_supervisor *s, gri_child *child)
 {
     gri_agenda_remove(&s->agenda, child);
+    gri_child_forget(self, child);
     tell_stoppers(self, child, 0);
     if (child->prev == NULL) {
         s->first = child->next;

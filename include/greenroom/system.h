@@ -219,6 +219,7 @@ typedef struct gr_stats {
     uint64_t steals;       /* times a worker took work from another */
     uint64_t parks;        /* times a worker went to sleep */
     uint64_t redirected;   /* sent on by GR_FULL_REDIRECT (each once in sent) */
+    uint64_t poisoned;     /* of the dead letters: a stable actor failed on them */
     uint64_t trapped;      /* faults of actors' code that ended no more than the
                               actor */
     uint64_t long_turns;   /* turns beyond turn_warn_ms */
