@@ -47,6 +47,7 @@ int gri_crashes_init(gr_system *sys)
     }
     (void)pthread_mutex_init(&crashes->lock, NULL); /* cannot fail on Linux */
     sys->crashes = crashes;
+    gri_symbols_join();
     return 0;
 }
 
@@ -56,6 +57,7 @@ void gri_crashes_fini(gr_system *sys)
         return;
     }
     (void)pthread_mutex_destroy(&sys->crashes->lock); /* nobody holds it */
+    gri_symbols_leave();
     free(sys->crashes->last);
     free(sys->crashes);
     sys->crashes = NULL;

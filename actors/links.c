@@ -460,6 +460,35 @@ gri_take gri_on_link_signal(gr_actor *self, gr_msg *msg)
     return GRI_TAKE_DONE;
 }
 
+/* Sends DOWN to those watchers that are, or are not, the actor that spawned
+ * self. False: not to all, for lack of memory. */
+static bool tell_watchers(gr_actor *self, const gr_exit_reason *why,
+                          bool spawner)
+{
+    gri_ctx *ctx = self->ctx;
+    const gr_pid me = gri_pid_of(self);
+    /* relaxed: written by who published this run. */
+    const gr_pid parent = {
+        me.node, atomic_load_explicit(&self->sys->parents[gri_index(self)],
+                                      memory_order_relaxed)};
+    bool all = true;
+    size_t at = 0;
+    for (gri_entry *e; (e = gri_map_next(&self->ext->watchers, &at)) != NULL;) {
+        gri_watch *watch = e->value;
+        if (gr_pid_eq(watch->pid, parent) != spawner) {
+            continue;
+        }
+        gr_msg *msg = gri_down_signal(ctx->cache, me, watch->ref, why);
+        all = all && msg != NULL;
+        if (msg != NULL) {
+            gri_send_signal(ctx, watch->pid, msg);
+        }
+        free(watch);
+        e->value = NULL;
+    }
+    return all;
+}
+
 void gri_links_end(gr_actor *self, const gr_exit_reason *why)
 {
     gri_ext *ext = self->ext;
@@ -476,16 +505,10 @@ void gri_links_end(gr_actor *self, const gr_exit_reason *why)
         }
         free(watch);
     }
-    at = 0;
-    for (gri_entry *e; (e = gri_map_next(&ext->watchers, &at)) != NULL;) {
-        gri_watch *watch = e->value;
-        gr_msg *msg = gri_down_signal(ctx->cache, me, watch->ref, why);
-        lost = lost || msg == NULL;
-        if (msg != NULL) {
-            gri_send_signal(ctx, watch->pid, msg);
-        }
-        free(watch);
-    }
+    /* Its spawner first: whoever else hears of this, and asks a supervisor for
+     * the next run of its child, finds that it knows. */
+    lost = !tell_watchers(self, why, true) || lost;
+    lost = !tell_watchers(self, why, false) || lost;
     at = 0;
     for (gri_entry *e; (e = gri_map_next(&ext->monitors, &at)) != NULL;) {
         gri_watch *watch = e->value;

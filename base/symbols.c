@@ -57,7 +57,9 @@ typedef struct set {
 /* All under lock. */
 static struct {
     pthread_mutex_t lock;
-    bool tried; /* to load it */
+    unsigned users;
+    bool tried;  /* to begin: nothing has changed since that it would find */
+    bool loaded; /* it stays: others may use what it brought */
     library lib;
     Dwfl *dwfl; /* NULL: there is none, or not yet */
     set *sets;  /* NULL: likewise */
@@ -143,7 +145,8 @@ static void begin(void)
         return;
     }
     symbols.tried = true;
-    if (!load(&symbols.lib)) {
+    symbols.loaded = symbols.loaded || load(&symbols.lib);
+    if (!symbols.loaded) {
         return;
     }
     Dwfl *dwfl = symbols.lib.begin(&callbacks);
@@ -320,4 +323,26 @@ void gri_symbol_find(const void *address, bool returns, gr_frame *out)
     }
     (void)pthread_mutex_unlock(&symbols.lock);
     out->address = address;
+}
+
+void gri_symbols_join(void)
+{
+    (void)pthread_mutex_lock(&symbols.lock);
+    symbols.users++;
+    (void)pthread_mutex_unlock(&symbols.lock);
+}
+
+void gri_symbols_leave(void)
+{
+    (void)pthread_mutex_lock(&symbols.lock);
+    if (--symbols.users == 0) {
+        if (symbols.dwfl != NULL) {
+            symbols.lib.end(symbols.dwfl);
+        }
+        free(symbols.sets);
+        symbols.dwfl = NULL;
+        symbols.sets = NULL;
+        symbols.tried = false;
+    }
+    (void)pthread_mutex_unlock(&symbols.lock);
 }

@@ -9,7 +9,8 @@
  * functions only. Nothing is ever fetched over a network.
  *
  * The process has one set of addresses, and so one table of answers, whatever
- * systems run in it; it lives as long as the process does, and is bounded.
+ * systems run in it. It is bounded, and ends with the last of its users: what
+ * is open, of the program and of its libraries, is closed then.
  *
  * Threads: any, one at a time behind a lock, as libdw asks for. The first
  * question takes some 10 ms, an address that was asked for before some 100 ns.
@@ -25,5 +26,9 @@
 /* Fills all of out. `returns`: the address is where a call returns to, and what
  * is meant is the call. */
 void gri_symbol_find(const void *address, bool returns, gr_frame *out);
+
+/* A user comes, and goes. */
+void gri_symbols_join(void);
+void gri_symbols_leave(void);
 
 #endif /* GRI_BASE_SYMBOLS_H */

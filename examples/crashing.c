@@ -17,7 +17,7 @@
 #define FAULTS_N 9
 
 /* So that the compiler cannot see what is about to happen. */
-static volatile int zero;
+static volatile int zero, seven = 7;
 static char *volatile nowhere;
 
 /* Each level needs its frame until the one below returns. */
@@ -54,7 +54,7 @@ static void fault(const char *what)
     } else if (strcmp(what, "strlen of nothing") == 0) {
         zero = (int)strlen(nowhere);
     } else if (strcmp(what, "division by zero") == 0) {
-        zero = 1 / zero;
+        zero = seven / zero;
     } else if (strcmp(what, "file too short") == 0) {
         read_behind_the_file();
     } else if (strcmp(what, "illegal instruction") == 0) {

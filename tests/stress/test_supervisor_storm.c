@@ -21,6 +21,7 @@ enum {
     CHILDREN = 4,
     LOADERS = 8,
     ROUNDS = 10000, /* of each loader */
+    ASKS = 2000,    /* by one who hears of a death */
     BURST = 20,     /* messages to one child in a round */
     /* No message handled, no actor ended for so long: it hangs. Generous, as
      * a sanitizer on a busy machine is slow. */
@@ -305,11 +306,53 @@ nothing_is_lost_and_nothing_hangs_in_a_storm_of_crashes(void **state)
     assert_int_equal(gr_system_stop(sys, 10000), 0);
 }
 
+/* ---- who hears of a death and asks --------------------------------------- */
+
+/* Crashes a child that is also watched from here, and asks for the next run of
+ * it as soon as that is heard. */
+static void crash_and_ask(gr_actor *self, gr_pid supervisor)
+{
+    gr_pid before, now;
+    gr_ref ref;
+    const gr_msg *msg;
+    assert_int_equal(gr_child_pid(self, supervisor, "cell", &before), 0);
+    assert_int_equal(gr_monitor(self, before, &ref), 0);
+    assert_int_equal(gr_send(self, before, "crash"), 0);
+    assert_int_equal(gr_receive(self, GR_FOREVER, &msg), 0);
+    assert_true(gr_match_down(msg, NULL, NULL, NULL));
+    assert_int_equal(gr_child_pid(self, supervisor, "cell", &now), 0);
+    assert_false(gr_pid_eq(before, now));
+}
+
+static void who_hears_of_a_death_and_asks_gets_the_next_run(void **state)
+{
+    (void)state;
+    gr_system *sys;
+    gr_actor *self;
+    gr_pid supervisor;
+    const gr_child children[] = {{.id = "cell", .behavior = &cell}, {0}};
+    gr_system_opts opts = {.workers = WORKERS};
+    assert_int_equal(gr_system_start(&opts, &sys), 0);
+    assert_int_equal(gr_thread_attach(sys, NULL, &self), 0);
+    assert_int_equal(
+        gr_supervise(self,
+                     &(gr_supervisor){.restarts_max = GR_RESTARTS_MAX,
+                                      .children = children},
+                     &supervisor),
+        0);
+    for (int i = 0; i < ASKS; i++) {
+        crash_and_ask(self, supervisor);
+    }
+    gr_thread_detach(self, 0);
+    assert_int_equal(gr_system_stop(sys, 10000), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             nothing_is_lost_and_nothing_hangs_in_a_storm_of_crashes),
+        cmocka_unit_test(who_hears_of_a_death_and_asks_gets_the_next_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
