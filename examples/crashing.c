@@ -5,6 +5,7 @@
  * can be told to do what C programs die of. Each time it dies, only it: its
  * supervisor hears why and starts it again, and the counter has lost nothing.
  */
+#undef NDEBUG /* or release builds would leave assertions out */
 #include <assert.h>
 #include <signal.h>
 #include <stdio.h>
