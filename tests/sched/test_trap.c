@@ -68,7 +68,7 @@ static const gri_sched_ops faulty_ops = {
 static void start_faulty(gri_sched *s)
 {
     void *users[2] = {NULL, NULL};
-    assert_int_equal(gri_sched_init(s, &faulty_ops, &toy_clock, 2, 2, 0), 0);
+    assert_int_equal(gri_sched_init(s, &faulty_ops, &toy_clock, 2, 0, 2, 0), 0);
     assert_int_equal(gri_sched_start(s, users), 0);
 }
 
