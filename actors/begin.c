@@ -26,6 +26,7 @@ typedef struct beginning {
     gri_name *name; /* reserved for it, or NULL */
     gr_pid parent;
     uint64_t monitor; /* the parent's ref, or 0 */
+    uint64_t parent_life;
     bool link, ack;
 } beginning;
 
@@ -47,6 +48,7 @@ static beginning read_start(gr_actor *self, gr_msg *msg)
     b.behavior = more->behavior;
     b.thread = more->thread;
     b.name = more->name;
+    b.parent_life = more->parent_life;
     if (more->hard != 0) { /* what was there before has been buried */
         gri_set_bounds(self, more->soft, more->hard);
     }
@@ -170,7 +172,7 @@ GRI_CALLS_ACTORS void gri_begin_run(gr_actor *self, gr_msg *msg)
     self->begun = true;
     if (start.ack && !gri_exiting(self) && !gri_is_proxy(self)) {
         rc = gri_send_new_signal(self->ctx, gri_pid_of(self), start.parent,
-                                 GRI_MSG_STARTED, 0);
+                                 GRI_MSG_STARTED, start.parent_life);
         if (rc < 0) {
             gri_exit_error(self, rc, "start");
         }

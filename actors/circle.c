@@ -163,15 +163,14 @@ static void set_what(gri_wait *w, const gri_wait_for *what)
 /* ---- waits ----------------------------------------------------------------
  */
 
-/* Whether it is a thread actor of this node: who is one stays one. */
+/* Whether it may be a thread actor of this node: one has no behaviour, but so
+ * has a handler actor that has not begun. An edge to that one is no harm, as
+ * its chain ends there. (`place` is no help: it comes after the name.) */
 static bool is_thread(gr_system *sys, gr_pid pid)
 {
     gr_actor *slot = gri_is_here(sys, pid) ? gri_slot_of(sys, pid) : NULL;
-    /* relaxed: set before the run was published. (`place` comes later, when the
-     * name may be known already.) */
     return slot != NULL && gri_slot_lives(slot, gri_pid_run(pid)) &&
-           (atomic_load_explicit(&slot->traits, memory_order_relaxed) &
-            GRI_WAITING) != 0;
+           gri_behavior(slot) == NULL;
 }
 
 /* Makes the edge of w, unless that closes a circle. Under the lock. */

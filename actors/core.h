@@ -41,12 +41,14 @@
 typedef struct gri_ext gri_ext;
 typedef struct gri_ctx gri_ctx;
 typedef struct gri_msgpack gri_msgpack;
+typedef struct gri_stay gri_stay;
 
 /* Counters with one writer each, read by anybody: relaxed throughout, they
  * order nothing. */
 typedef struct gri_counters {
     _Atomic(uint64_t) sent, handled, dead_letters, dropped, late_replies,
-        refused, slowed, redirected, spawned, exited, failed, trapped;
+        refused, slowed, redirected, spawned, exited, failed, trapped,
+        poisoned;
     _Atomic(uint64_t) callbacks; /* those that `handled` does not tell apart:
                                     see watchdog.c */
 } gri_counters;
@@ -111,7 +113,9 @@ typedef struct gri_worker_side {
 
 typedef enum gri_place {
     GRI_PLACE_WORKER = 0, /* a push that wakes submits the task */
-    GRI_PLACE_THREAD      /* a push that wakes rings the thread's bell */
+    GRI_PLACE_THREAD,     /* a push that wakes rings the thread's bell */
+    GRI_PLACE_STABLE      /* as the first, of a stable actor (stay.h): set by
+                             the spawner */
 } gri_place;
 
 /* What gri_system_stop wants to know of an actor. */
@@ -121,11 +125,9 @@ typedef enum gri_traits {
     GRI_SPILLED = 4,    /* its account has a second half, see account.h */
     GRI_LANED = 8,      /* it has a lane, see lane.h: set by the spawner */
     GRI_UNTRAPPED = 16, /* its grade is abort: set by the spawner */
-    GRI_WAITING = 128, /* a thread's, from before its name is known: likewise */
-    GRI_LIMITED = 64,  /* it has a limit of memory, see limits.h: likewise */
-    GRI_PROXY = 32,    /* it stands for a process, see proxy.h: likewise */
-    GRI_OWES_ACK = GRI_UNTRAPPED /* of a proxy, whose code is the runtime's: its
-                                    spawner waits for a STARTED */
+    GRI_PROXY = 32,     /* it stands for a process, see proxy.h: likewise */
+    GRI_LIMITED = 64,   /* it has a limit of memory, see limits.h: likewise */
+    GRI_OWES_ACK = 128  /* of a proxy: its spawner waits for a STARTED */
 } gri_traits;
 
 /* What the consumer is to do before the next message. One byte of bits: the
@@ -136,7 +138,8 @@ typedef enum gri_todo {
     GRI_IS_NORMAL = 4,   /* beside EXIT: it is normal, without a word */
     GRI_IS_SHUTDOWN = 8, /* likewise, a shutdown */
     GRI_IS_ENDING = 16,  /* its end was reported, and goes on */
-    GRI_IS_PAUSED = 32   /* a proxy that takes no message, see proxy.c */
+    GRI_IS_PAUSED = 32,  /* a proxy that takes no message, see proxy.c */
+    GRI_IS_BETWEEN = 128 /* nothing: no run lives here, see stay.h */
 } gri_todo;
 
 struct gr_actor {
@@ -146,7 +149,7 @@ struct gr_actor {
     _Atomic(uint32_t) soft, hard; /* bounds; set by the spawner; 0: the ring has
                                      one instead (lane.h) */
     _Atomic(uint8_t) full;        /* gr_full; set by the spawner */
-    _Atomic(uint8_t) place;       /* gri_place; written by the consumer */
+    _Atomic(uint8_t) place;       /* gri_place; written by the consumer, mostly */
     _Atomic(uint8_t) traits;      /* gri_traits; set by the spawner, mostly */
     _Atomic(uint8_t) over;        /* the alert of the run with this mark (see
                                      gri_over_mark) means GR_EXIT_LIMIT */
@@ -233,6 +236,7 @@ struct gri_ext {
     const gr_behavior *origin; /* the spawned one, once it became another */
     gr_exit_reason why;        /* once exiting */
     gri_thread *thread;        /* of a thread actor */
+    gri_stay *stays; /* the stable actors that it keeps, see stay.h */
 };
 
 /* One end of a monitor. */
@@ -249,17 +253,19 @@ typedef struct gri_start {
     /* The bounds, from now on; hard 0: they hold already. */
     uint32_t soft, hard;
     uint8_t class_; /* of this block */
+    uint64_t parent_life; /* of a stable parent, see stay.h; else 0 */
 } gri_start;
 
 typedef struct gri_lane gri_lane;
 
-/* What the policy of a slot's mailbox has dropped, and its lane. Not in the
- * slot: few actors have such a policy, and none pays for it before the first
- * drop. */
+/* What the policy of a slot's mailbox has dropped, its lane, and what a stable
+ * actor has there. Not in the slot: few actors have such a policy, and none pays
+ * for it before the first drop. */
 typedef struct gri_drops {
     _Atomic(uint64_t) count;               /* and its run, see drop.c */
     _Atomic(const gr_behavior *) behavior; /* for the log */
     _Atomic(gri_lane *) lane; /* NULL: no run here has had one yet */
+    _Atomic(gri_stay *) stay; /* likewise */
 } gri_drops;
 
 /* What a limited actor may have, and has: see limits.h. Not in the slot: few
@@ -314,11 +320,11 @@ struct gr_system {
     _Atomic(gri_deadline_word *) deadlines; /* NULL: no actor has had one yet */
     gri_drops *drops;                       /* of each slot, like them */
     gri_account *accounts;                  /* likewise */
+    gri_meter *meters;                      /* likewise */
     _Atomic(uint64_t) *parents; /* likewise: whose spawn it was, by its id */
     gri_listeners dead_watchers, crash_watchers;
     gri_crashes *crashes;
     gri_recorder recorder;
-    gri_meter *meters;                              /* likewise */
     alignas(GRI_CACHE_LINE) gri_worker_side *sides; /* of each worker */
 
     /* Any thread, atomic; written with each spawn, or seldom read. */
@@ -338,6 +344,7 @@ struct gr_system {
     gri_counters gone;   /* of those that detached */
     uint64_t context_ids;
     gri_lane *lanes; /* all that were ever made */
+    gri_stay *stays; /* likewise */
 
     /* Under names_lock. */
     alignas(GRI_CACHE_LINE) pthread_mutex_t names_lock;

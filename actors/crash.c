@@ -1,8 +1,8 @@
 /*
  * actors/crash.c - see crash.h.
  *
- * Of a backtrace only the addresses are kept: what stands there is looked up for
- * the log when the crash happens, and for others when they ask.
+ * Of a backtrace only the addresses are kept: what stands there is looked up
+ * for the log when the crash happens, and for others when they ask.
  */
 #include "actors/crash.h"
 
@@ -74,9 +74,8 @@ static void copy_name(char to[GR_CRASH_NAME_MAX], const gr_behavior *b)
 static void set_memory(gr_actor *self, gr_crash *out)
 {
     const gri_ext *ext = self->ext;
-    const gr_behavior *b = ext != NULL && ext->origin != NULL
-                               ? ext->origin
-                               : gri_behavior(self);
+    const gr_behavior *b =
+        ext != NULL && ext->origin != NULL ? ext->origin : gri_behavior(self);
     out->state_bytes = self->state != NULL && b != NULL
                            ? gri_class_size(self->state_class, b->state_size)
                            : 0;
@@ -93,8 +92,8 @@ static void set_message(const gr_actor *self, gr_crash *out)
     const gr_msg *msg = self->ctx->current;
     out->message[0] = '\0';
     out->sender = GR_NOBODY;
-    if (msg != NULL && (msg->kind == GRI_MSG_USER ||
-                        msg->kind == GRI_MSG_TIMER)) {
+    if (msg != NULL &&
+        (msg->kind == GRI_MSG_USER || msg->kind == GRI_MSG_TIMER)) {
         (void)gr_msg_print(msg, out->message, sizeof out->message);
         out->sender = msg->from;
     }
@@ -115,8 +114,8 @@ static uint64_t parent_of(gr_system *sys, uint64_t id,
     copy_name(found, gri_behavior(slot));
     /* acquire: pairs with the release in gri_parent_set. If it is of a later
      * run, the second look finds this one over. */
-    const uint64_t parent = atomic_load_explicit(
-        &sys->parents[gri_index(slot)], memory_order_acquire);
+    const uint64_t parent = atomic_load_explicit(&sys->parents[gri_index(slot)],
+                                                 memory_order_acquire);
     if (!gri_slot_lives(slot, gri_pid_run(pid))) {
         return 0;
     }
@@ -152,8 +151,8 @@ static void set_addresses(const gri_fault *fault, gr_crash *out)
     if (fault->pc != NULL) {
         out->frames[k++].address = fault->pc;
     }
-    for (unsigned i = from < n ? from + 1 : 0;
-         i < n && k < GR_CRASH_FRAMES_MAX; i++) {
+    for (unsigned i = from < n ? from + 1 : 0; i < n && k < GR_CRASH_FRAMES_MAX;
+         i++) {
         out->frames[k++].address = fault->frames[i];
     }
     out->frame_count = k;
@@ -165,19 +164,22 @@ static void set_fault(const gri_fault *fault, const gr_exit_reason *why,
     out->signal = why->kind == GR_EXIT_SIGNAL ? why->code : 0;
     out->signal_code = 0;
     out->stack_overflow = false;
+    out->has_address = false;
     out->address = NULL;
     out->frame_count = 0;
     if (fault != NULL) {
         out->signal = fault->signal;
         out->signal_code = fault->code;
         out->stack_overflow = fault->stack_overflow;
+        out->has_address = fault->has_address;
         out->address = fault->address;
         set_addresses(fault, out);
     }
 }
 
 /* Looks up what stands at the first n frames' addresses. The innermost is where
- * the fault happened, if that is known; the others are where calls return to. */
+ * the fault happened, if that is known; the others are where calls return to.
+ */
 static void set_frames(gr_crash *crash, unsigned n, bool has_pc)
 {
     for (unsigned i = 0; i < n && i < crash->frame_count; i++) {
@@ -228,8 +230,7 @@ static void tell_watchers(gri_ctx *ctx, gr_crash *c, bool has_pc)
         (void)gri_frame_text(&c->frames[0], where, sizeof where);
     }
     (void)gri_escape(name, sizeof name, c->name, strlen(c->name));
-    (void)gri_escape(text, sizeof text, c->reason.text,
-                     strlen(c->reason.text));
+    (void)gri_escape(text, sizeof text, c->reason.text, strlen(c->reason.text));
     const char *kind = gr_exit_kind_name(c->reason.kind);
     gr_value values[] = {
         gr_strn("gr.crash", 8),
@@ -320,8 +321,8 @@ int gr_crash_next(gr_system *sys, uint64_t *number, gr_crash *out)
     int rc = GR_ENOENT;
     bool has_pc = false;
     (void)pthread_mutex_lock(&crashes->lock);
-    uint64_t n = *number == 0 || *number > crashes->count ? crashes->count
-                                                          : *number - 1;
+    uint64_t n =
+        *number == 0 || *number > crashes->count ? crashes->count : *number - 1;
     if (n >= oldest(crashes)) {
         has_pc = copy_out(&crashes->last[n % crashes->max], out);
         rc = 0;

@@ -1,6 +1,7 @@
 /*
- * actors/crash.h - the report of an abnormal end: made when the run ends, before
- * anybody hears of it; logged, told to who watches, and kept for a while.
+ * actors/crash.h - the report of an abnormal end: made when the run ends,
+ * before anybody hears of it; logged, told to who watches, and kept for a
+ * while.
  */
 #ifndef GRI_ACTORS_CRASH_H
 #define GRI_ACTORS_CRASH_H
@@ -13,8 +14,8 @@
 int gri_crashes_init(gr_system *sys);
 void gri_crashes_fini(gr_system *sys);
 
-/* Makes self's report, and gives it to all. Consumer only, in gri_end_run, while
- * the run has its name, its mailbox and its memory. */
+/* Makes self's report, and gives it to all. Consumer only, in gri_end_run,
+ * while the run has its name, its mailbox and its memory. */
 void gri_crash_make(gr_actor *self, const gr_exit_reason *why);
 
 /* crash_log.c: as lines, one call of the log for each; all but the first begin
@@ -29,8 +30,7 @@ static inline void gri_parent_set(gr_system *sys, uint32_t slot, uint64_t id)
 {
     /* release: who reads it of a run that is over then sees that it is; pairs
      * with the acquire in crash.c. */
-    atomic_store_explicit(&sys->parents[slot], id,
-                          memory_order_release);
+    atomic_store_explicit(&sys->parents[slot], id, memory_order_release);
 }
 
 #endif /* GRI_ACTORS_CRASH_H */

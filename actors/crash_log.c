@@ -44,8 +44,7 @@ static void write_first(const page *p, const gr_crash *c)
     char name[NAME_TEXT_MAX];
     char text[TEXT_MAX];
     (void)gri_escape(name, sizeof name, c->behavior, strlen(c->behavior));
-    (void)gri_escape(text, sizeof text, c->reason.text,
-                     strlen(c->reason.text));
+    (void)gri_escape(text, sizeof text, c->reason.text, strlen(c->reason.text));
     const bool error = c->reason.kind == GR_EXIT_ERROR;
     gri_log_write(p->log, p->level, "%s %s ended: %s%s%s%s%s%s%s",
                   name[0] != '\0' ? name : "thread", p->pid,
@@ -58,11 +57,14 @@ static void write_first(const page *p, const gr_crash *c)
 static void write_fault(const page *p, const gr_crash *c)
 {
     const char *name = sigabbrev_np(c->signal);
-    gri_log_write(p->log, p->level,
-                  "%s: signal %d (SIG%s), code %d, address 0x%" PRIxPTR "%s",
+    char address[40] = "";
+    if (c->has_address) {
+        (void)snprintf(address, sizeof address, ", address 0x%" PRIxPTR,
+                       (uintptr_t)c->address);
+    }
+    gri_log_write(p->log, p->level, "%s: signal %d (SIG%s), code %d%s%s",
                   p->pid, c->signal, name != NULL ? name : "?", c->signal_code,
-                  (uintptr_t)c->address,
-                  c->stack_overflow ? ", stack overflow" : "");
+                  address, c->stack_overflow ? ", stack overflow" : "");
     for (unsigned i = 0; i < c->frame_count; i++) {
         char where[WHERE_MAX];
         gri_log_write(p->log, p->level, "%s: #%u %s", p->pid, i,
@@ -87,8 +89,7 @@ static void write_company(const page *p, const gr_crash *c)
     size_t n = 0;
     for (unsigned i = 0; i < c->parent_count; i++) {
         const gr_crash_parent *of = &c->parents[i];
-        (void)gri_escape(name, sizeof name, of->behavior,
-                         strlen(of->behavior));
+        (void)gri_escape(name, sizeof name, of->behavior, strlen(of->behavior));
         n += (size_t)snprintf(line + n, sizeof line - n, "%s%s%s%s",
                               i > 0 ? ", by " : "spawned by ", name,
                               name[0] != '\0' ? " " : "",
@@ -115,6 +116,6 @@ void gri_crash_log(const gri_log *log, gr_log_level level,
     gri_log_write(log, level,
                   "%s: %u messages wait; bytes: state %zu, arena %zu, blobs "
                   "%zu, kept messages %zu",
-                  p.pid, crash->waiting, crash->state_bytes,
-                  crash->arena_bytes, crash->blob_bytes, crash->kept_bytes);
+                  p.pid, crash->waiting, crash->state_bytes, crash->arena_bytes,
+                  crash->blob_bytes, crash->kept_bytes);
 }

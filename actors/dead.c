@@ -24,6 +24,8 @@ static const char *why_text(gri_why why)
         return "not handled";
     case GRI_WHY_REFUSED:
         return "could not be sent";
+    case GRI_WHY_POISON:
+        return "set aside: its actor failed";
     }
     return "";
 }
@@ -39,6 +41,7 @@ static int why_status(gri_why why)
         return GR_ENOREPLY;
     case GRI_WHY_NOPROC:
     case GRI_WHY_REFUSED:
+    case GRI_WHY_POISON:
         break;
     }
     return GR_ENOPROC;
@@ -220,11 +223,13 @@ int gr_unhandled(gr_actor *self, const gr_msg *msg)
         gri_hosted_unhandled(self, m);
         return 0;
     }
-    if (m->kind == GRI_MSG_USER || m->kind == GRI_MSG_TIMER) {
+    if ((m->kind == GRI_MSG_USER || m->kind == GRI_MSG_TIMER) &&
+        !gri_near_is_over(m)) {
         /* It was counted as handled when it was given; it was not. */
         GRI_UNTALLY(self->ctx, handled);
         gri_count_callback(self->ctx); /* else two would look like one */
         gri_bury(self->ctx, gri_pid_of(self), m, GRI_WHY_UNHANDLED);
+        gri_near_over(m);
     }
     return 0;
 }

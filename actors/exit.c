@@ -6,7 +6,8 @@
  * becomes even, so that senders see it gone; then its timers, asks, stashed and
  * kept messages end, its memory is freed, and the slot is given to the next.
  * What still stands in the inbox is buried by whoever consumes the slot next:
- * its messages are of a run that is over.
+ * its messages are of a run that is over. Of a stable actor the pid stays, and
+ * so do they (stay.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/record.h"
+#include "actors/stay.h"
 #include "sched/futex.h"
 
 const char *gr_exit_kind_name(gr_exit_kind kind)
@@ -212,6 +214,49 @@ static void take_waiting_ties(gr_actor *self)
     }
 }
 
+/* The pid names nobody any more. */
+static void end_pid(gr_actor *self)
+{
+    gri_ctx *ctx = self->ctx;
+    /* release: who sees the run gone sees its name gone. Later sends are dead
+     * letters at the sender; those on their way are buried by gri_next's
+     * caller. seq_cst: with gri_system_stop, see gri_tell_stopper. */
+    atomic_store_explicit(&self->run, self->now + 1, memory_order_seq_cst);
+    /* An asked message in hand dies with us. */
+    if (ctx->current != NULL) {
+        gri_answer_status(ctx, ctx->current, GR_ENOPROC);
+    }
+    if (gri_has_lane(self)) {
+        gri_lane_end(ctx, self);
+    }
+    if (self->ext != NULL) {
+        gri_stash_end(self);
+    }
+    if (gri_is_stable(self)) {
+        gri_stay_over(self);
+    }
+}
+
+/* Frees what the run has, and sets the slot's fields as nobody's. */
+static void free_run(gr_actor *self)
+{
+    if (self->ext != NULL) {
+        gri_timers_end(self);
+        gri_asks_end(self);
+        gri_kept_end(self);
+        free_ext(self);
+    }
+    if (self->state != NULL) {
+        gri_block_free(self->ctx->cache, self->state, self->state_class);
+        self->state = NULL;
+    }
+    self->ctx->current = NULL;
+    gri_set_behavior(self, NULL);
+    self->begun = false;
+    self->todo = 0;
+    self->now = 0;
+}
+
 GRI_CALLS_ACTORS void gri_end_run(gr_actor *self)
 {
     gri_ctx *ctx = self->ctx;
@@ -225,47 +270,33 @@ GRI_CALLS_ACTORS void gri_end_run(gr_actor *self)
         report(self, &why);
     }
     take_waiting_ties(self);
+    const bool stays = gri_stay_outlives(self);
     /* Those who restart it hear of the end first, when its name is free and its
      * hooks have let go of what it held: so whoever learns of the end by any
      * other way and asks them finds that they know. */
     if (self->ext != NULL) {
         gri_note_end(ctx, gri_pid_of(self).id, &why);
+        if (stays) {
+            gri_stay_keep_name(self);
+        }
         gri_names_end(self);
         run_hooks(self->ext);
         gri_links_end(self, &why);
+        gri_stays_end(self);
     }
     if (gri_is_host(sys)) {
         gri_hosted_ended(self, &why);
     }
-    /* release: who sees the run gone sees its name gone. Later sends are dead
-     * letters at the sender; those on their way are buried by gri_next's
-     * caller. seq_cst: with gri_system_stop, see below. */
-    atomic_store_explicit(&self->run, self->now + 1, memory_order_seq_cst);
-    /* An asked message in hand dies with us. */
-    if (self->ctx->current != NULL) {
-        gri_answer_status(ctx, self->ctx->current, GR_ENOPROC);
+    if (stays) {
+        gri_stay_hold(self, &why);
+        free_run(self);
+        gri_stay_rest(self);
+    } else {
+        end_pid(self);
+        free_run(self);
+        gri_slot_give(ctx, self);
+        gri_tell_stopper(sys);
     }
-    if (gri_has_lane(self)) {
-        gri_lane_end(ctx, self);
-    }
-    if (self->ext != NULL) {
-        gri_timers_end(self);
-        gri_asks_end(self);
-        gri_stash_end(self);
-        gri_kept_end(self);
-        free_ext(self);
-    }
-    if (self->state != NULL) {
-        gri_block_free(ctx->cache, self->state, self->state_class);
-        self->state = NULL;
-    }
-    self->ctx->current = NULL;
-    gri_set_behavior(self, NULL);
-    self->begun = false;
-    self->todo = 0;
-    self->now = 0;
-    gri_slot_give(ctx, self);
-    gri_tell_stopper(sys);
 }
 
 void gri_end_faulted(gr_actor *self, const gr_exit_reason *why)

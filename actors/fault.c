@@ -21,7 +21,7 @@
  */
 #include <stdio.h>
 
-#include "actors/internal.h"
+#include "actors/stay.h"
 #include "sched/trap.h"
 
 /* Such as "SIGSEGV at 0x10". */
@@ -57,9 +57,14 @@ void gri_faulted(gri_worker *worker)
     if (ctx->unburied != NULL) {
         gr_msg *msg = ctx->unburied;
         ctx->unburied = NULL;
-        gri_bury(ctx,
-                 (gr_pid){self->sys->node, gri_id(msg->run, gri_index(self))},
-                 msg, GRI_WHY_NOPROC);
+        if (gri_is_between(self)) {
+            gri_stay_unpop(self, msg);
+        } else {
+            gri_bury(
+                ctx,
+                (gr_pid){self->sys->node, gri_id(msg->run, gri_index(self))},
+                msg, GRI_WHY_NOPROC);
+        }
     }
     if (again != NULL) {
         gri_given_again(self, again, true);

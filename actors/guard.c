@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "actors/internal.h"
+#include "actors/record.h"
 #include "base/text.h"
 #include "base/unwind.h"
 
@@ -495,21 +496,8 @@ static const char *refuse_fault(void *arg, const gri_moment *at,
     return NULL;
 }
 
-/* What the flight recorder has of the last moments. */
-static void aborting(void *arg, const gri_fault *fault)
-{
-    const gri_worker *worker = arg;
-    const gri_ctx *ctx = worker->user;
-    /* relaxed: this thread's own. */
-    const gr_actor *actor =
-        atomic_load_explicit(&ctx->running, memory_order_relaxed);
-    const bool lives = actor != NULL && actor->now != 0;
-    gri_recorder_abort(&ctx->sys->recorder, fault,
-                       lives ? gri_pid_of(actor).id : 0, STDERR_FILENO);
-}
-
 const gri_trap_ops gri_guard_ops = {.refuse = refuse_fault,
-                                    .aborting = aborting};
+                                    .aborting = gri_record_abort};
 
 int gri_grade_of(const gr_system *sys, const gr_behavior *b, gr_grade asked)
 {

@@ -27,10 +27,12 @@ int gri_hosted_spawn_actor(gr_system *sys, gri_cache *cache,
 {
     gri_ctx ctx;
     const gr_mailbox box = {.hard = how->hard};
+    const gr_limits limits = {.memory_max = how->memory_max};
     gri_spawn spawn = {
         .behavior = how->behavior,
         .raw_args = how->args,
         .mailbox = &box,
+        .limits = &limits,
         .parent = how->parent,
         .ack = true,
         .grade = GR_GRADE_ABORT, /* a fault ends the process */

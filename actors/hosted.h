@@ -55,8 +55,9 @@ int gri_hosted_system(const gr_system_opts *opts, uint64_t node,
 typedef struct gri_hosted_spawn {
     const gr_behavior *behavior;
     gr_pid pid, parent;
-    gr_any args;     /* an encoded array */
-    uint32_t hard;   /* messages: the bound of its stash */
+    gr_any args;       /* an encoded array */
+    uint32_t hard;     /* messages: the bound of its stash */
+    size_t memory_max; /* bytes; 0: none */
 } gri_hosted_spawn;
 
 /* Starts its one actor. Once its init has returned 0 the route is given a

@@ -6,6 +6,7 @@
 #define GRI_ACTORS_INTERNAL_H
 
 #include "actors/core.h"
+#include "actors/watchdog.h"
 #include "mailbox/blob.h"
 
 /* ---- table.c: slots and pids -------------------------------------------- */
@@ -207,7 +208,8 @@ typedef enum gri_why {
     GRI_WHY_NOCONNECTION,
     GRI_WHY_FULL,
     GRI_WHY_UNHANDLED,
-    GRI_WHY_REFUSED /* a gr_tell that could not be sent for another reason */
+    GRI_WHY_REFUSED, /* a gr_tell that could not be sent for another reason */
+    GRI_WHY_POISON   /* runs of a stable actor failed on it */
 } gri_why;
 
 /* Ends a message or signal that nobody will receive: counts it, and answers who
@@ -245,30 +247,6 @@ void gri_drops_add(gri_ctx *ctx, gr_actor *slot, gr_pid to);
 /* How many so far. Any thread; only of use while the run lives, also after it.
  */
 uint64_t gri_drops_of(gr_actor *slot, uint32_t run);
-
-/* ---- watchdog.c: turns and callbacks that last too long ------------------ */
-
-/* Fills in the defaults. False: they make no sense. */
-bool gri_watch_fill_opts(gr_system_opts *opts);
-/* Before the workers run. Errors: GR_ENOMEM. */
-int gri_watch_init(gr_system *sys);
-void gri_watch_fini(gr_system *sys);
-void gri_watch_stats(gr_system *sys, gri_counters *sum, gr_stats *stats);
-/* What the scheduler calls, see gri_sched_ops. */
-void gri_watch_look(gri_worker *worker, const gri_sight *sight);
-void gri_watch_short(gri_sched *sched);
-void gri_watch_note(gri_worker *worker, gri_turn_note *note);
-
-/* The spawner's: how long a callback of that run may take. Before the run is
- * published. Errors: GR_ENOMEM. */
-int gri_deadline_begin(gr_actor *slot, uint32_t run, int64_t ms);
-/* The consumer's: a callback of its run took longer. */
-bool gri_deadline_missed(const gr_actor *self);
-/* A callback begins that is not counted as handled. */
-static inline void gri_count_callback(gri_ctx *ctx)
-{
-    GRI_TALLY(ctx, callbacks);
-}
 
 /* ---- reap.c: the pool's memory goes back after a burst ------------------- */
 
@@ -374,11 +352,22 @@ typedef struct gri_spawn {
     bool link, ack, tended, agent;
     bool proxy;  /* behavior is a proxy's */
     bool hosted; /* its mailbox is elsewhere, and only its hard bound is here */
+    bool stable;           /* see stay.h */
+    uint32_t poison_after; /* 0: the default */
+    uint64_t parent_life;  /* as that of gri_start */
 } gri_spawn;
 
 /* Starts an actor; completes *how. *wakes: the START found the inbox idle, and
  * nobody was scheduled for it: the caller consumes (threads only). */
 int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes);
+/* A START, of a run with or without (`behind`) mail of an older one before it,
+ * and its end. NULL: *rc says why. */
+gr_msg *gri_start_build(gri_ctx *ctx, const gri_spawn *how, bool behind,
+                        int *rc);
+void gri_start_free(gri_ctx *ctx, gr_msg *start);
+/* Orders the next run of a stable actor that self keeps; completes *how.
+ * Errors: as gr_revive. */
+int gri_stay_revive(gr_actor *self, gri_spawn *how, gr_pid pid);
 /* Of a thread actor: GR_EINVAL if it makes no sense. */
 int gri_check_mailbox(const gr_system *sys, const gr_mailbox *box);
 /* Whether it has a name, and takes messages. */
@@ -407,6 +396,9 @@ void gri_links_end(gr_actor *self, const gr_exit_reason *why);
 /* Sets the alert that a kill is; the KILL signal wakes for it. */
 void gri_kill(gri_ctx *ctx, gr_pid pid);
 int gri_add_link(gr_actor *self, gr_pid pid);
+bool gri_is_linked(const gr_actor *self, gr_pid pid);
+/* Our end of one whose other end was never made. */
+void gri_drop_link(gr_actor *self, gr_pid pid);
 int gri_add_watcher(gr_actor *self, gr_pid pid, uint64_t ref);
 int gri_add_monitor(gr_actor *self, gr_pid pid, uint64_t ref);
 void gri_drop_monitor(gr_actor *self, uint64_t ref);
@@ -419,8 +411,7 @@ int gri_ask_open(gr_actor *self, int64_t timeout_ms, gr_continuation then,
 /* It waits for that job, and lets go of it at its end; NULL: nothing will come,
  * and it is closed. */
 void gri_ask_of_job(gr_actor *self, uint64_t ref, gr_job *job);
-/* The same of a call: what is wrong with it, or its wait. Errors: as gr_call.
- */
+/* call.c: what is wrong with a call, or its wait. Errors: as gr_call. */
 int gri_call_check(gr_actor *self, gr_pid to, int64_t timeout_ms);
 int gri_call_end(gr_actor *self, int64_t deadline_ns, uint64_t ref,
                  gr_pattern expect);
@@ -473,6 +464,12 @@ void gri_name_cancel(gr_system *sys, gri_name *name); /* frees it */
 /* It is found, and ends with self, who has an ext. name may be NULL. */
 void gri_name_adopt(gr_actor *self, gri_name *name);
 void gri_names_end(gr_actor *self);
+/* The name that the spawn of a stable actor gave is the address's, and found
+ * between two runs, too. */
+void gri_name_stays(gri_name *name);
+/* Takes it out of self's names, so that it does not end with the run; NULL:
+ * there is none. */
+gri_name *gri_names_keep(gr_actor *self);
 void gri_names_fini(gr_system *sys);
 /* The name of a local actor for logs, or NULL; copied to buf. */
 const char *gri_name_of(gr_system *sys, gr_pid pid, char *buf, size_t size);
@@ -492,6 +489,9 @@ size_t gri_blobs_size(const gri_ext *ext);
 bool gri_slow_down(gr_actor *self);
 /* The receiver reached (or buried) a RESUME. */
 void gri_slow_reached(gri_ctx *ctx, gr_msg *msg);
+/* From now on (or no longer) nobody waits for self, which is stable, and
+ * between two runs. */
+void gri_slow_slack(gr_actor *self, bool on);
 /* A killed actor must not wait. */
 void gri_slow_release(gri_ctx *ctx, gr_pid pid);
 
@@ -500,7 +500,8 @@ void gri_slow_release(gri_ctx *ctx, gr_pid pid);
 bool gri_pause(gr_actor *self);
 void gri_unpause(gri_ctx *ctx, gr_pid pid);
 
-/* ---- proxy.c: actors that stand for processes ----------------------------- */
+/* ---- proxy.c: actors that stand for processes -----------------------------
+ */
 
 static inline bool gri_is_proxy(const gr_actor *self)
 {
@@ -534,7 +535,8 @@ bool gri_proxy_pump(gr_actor *self);
 /* It was linked or unlinked by another. */
 void gri_proxy_tied(gr_actor *self, const gr_msg *msg);
 
-/* ---- hosted.c: the actor in its process ----------------------------------- */
+/* ---- hosted.c: the actor in its process -----------------------------------
+ */
 
 /* Not of this system, although its node is. */
 static inline bool gri_is_host(const gr_system *sys)
@@ -621,6 +623,10 @@ void gri_thread_end_given(gr_actor *self);
 /* Takes in what comes, up to the next for the program, which it saves. Errors:
  * GR_ETIMEOUT, GR_ESTOPPED. */
 int gri_thread_save_next(gr_actor *self, int64_t deadline_ns);
+/* Takes in what comes, and saves it, up to the answer to that ref. Errors:
+ * GR_ETIMEOUT, GR_ESTOPPED. */
+int gri_thread_wait_answer(gr_actor *self, int64_t deadline_ns, uint64_t ref,
+                           gr_msg **out);
 /* Drops what a wait of self's, or gr_stash, set aside and the program wants no
  * more: the signal of that kind with that ref; ref 0: the one from `from`. */
 void gri_thread_forget(gr_actor *self, gri_msg_kind kind, gr_pid from,

@@ -96,6 +96,7 @@ static void mask_signals(sigset_t *before)
     (void)sigdelset(&all, SIGILL);
     (void)sigdelset(&all, SIGABRT);
     (void)sigdelset(&all, SIGTRAP);
+    (void)sigdelset(&all, SIGSYS);
     (void)pthread_sigmask(SIG_SETMASK, &all, before);
 }
 
@@ -146,6 +147,19 @@ int gri_job_start_thread(gri_job_row *row)
 
 /* ---- begin and end --------------------------------------------------------
  */
+
+bool gri_jobs_fill_opts(gr_system_opts *opts)
+{
+    bool good = true;
+    for (unsigned i = 0; i < GR_JOB_LANES; i++) {
+        gr_job_limits *max = &opts->jobs[i];
+        max->threads =
+            max->threads != 0 ? max->threads : GR_JOB_THREADS_DEFAULT;
+        max->queue = max->queue != 0 ? max->queue : GR_JOB_QUEUE_DEFAULT;
+        good = good && max->threads <= GR_JOB_THREADS_MAX;
+    }
+    return good;
+}
 
 static void init_row(gri_jobs *jobs, gri_job_row *row, const gr_job_limits *max)
 {

@@ -99,6 +99,8 @@ void gri_job_unlink(gri_job_row *row, gr_job *job);
 
 /* ---- job_threads.c ------------------------------------------------------ */
 
+/* Puts the defaults in. False: one makes no sense. */
+bool gri_jobs_fill_opts(gr_system_opts *opts);
 /* Errors: GR_ENOMEM. */
 int gri_jobs_init(gr_system *sys);
 /* After the last actor has ended: what waits is given up, and what runs may

@@ -209,6 +209,16 @@ static link_end *find_link(const gr_actor *self, gr_pid pid)
                              : gri_map_get(&self->ext->links, key_of(pid));
 }
 
+void gri_drop_link(gr_actor *self, gr_pid pid)
+{
+    (void)cut_tie(&self->ext->links, key_of(pid));
+}
+
+bool gri_is_linked(const gr_actor *self, gr_pid pid)
+{
+    return find_link(self, pid) != NULL;
+}
+
 int gri_add_watcher(gr_actor *self, gr_pid pid, uint64_t ref)
 {
     return add_tie(&self->ext->watchers, watcher_key(ref, pid), pid, ref);

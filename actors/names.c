@@ -9,6 +9,7 @@ struct gri_name {
     gri_name *next;  /* of the same actor; its consumer's */
     gr_pid pid;      /* constant */
     bool shown;      /* it is found; under names_lock */
+    bool stays;      /* not its run's, but its address's; constant */
     size_t len;
     char text[]; /* with a zero byte */
 };
@@ -110,6 +111,24 @@ void gri_names_end(gr_actor *self)
         self->ext->names = name->next;
         gri_name_cancel(self->sys, name);
     }
+}
+
+void gri_name_stays(gri_name *name)
+{
+    name->stays = true;
+}
+
+gri_name *gri_names_keep(gr_actor *self)
+{
+    for (gri_name **at = &self->ext->names; *at != NULL; at = &(*at)->next) {
+        gri_name *name = *at;
+        if (name->stays) {
+            *at = name->next;
+            name->next = NULL;
+            return name;
+        }
+    }
+    return NULL;
 }
 
 void gri_names_fini(gr_system *sys)

@@ -14,7 +14,8 @@
 #include "actors/account.h"
 #include "actors/internal.h"
 
-/* ---- spawning ------------------------------------------------------------- */
+/* ---- spawning -------------------------------------------------------------
+ */
 
 static int64_t first_ms(int64_t a, int64_t b, int64_t c)
 {
@@ -38,13 +39,22 @@ int gri_proxy_behavior(gr_actor *self, const gr_behavior *user,
                       user->name);
         return GR_ENOTSUP;
     }
+    const gr_limits *o = &opts->limits;
+    const gr_limits *u = &user->limits;
     const gr_limits *d = &sys->opts.limits;
     const gr_limits limits = {
-        .memory_max = first_size(opts->limits.memory_max,
-                                 user->limits.memory_max, d->memory_max),
+        .memory_max = first_size(o->memory_max, u->memory_max, d->memory_max),
         .handler_max_ms =
-            first_ms(opts->limits.handler_max_ms, user->limits.handler_max_ms,
-                     d->handler_max_ms),
+            first_ms(o->handler_max_ms, u->handler_max_ms, d->handler_max_ms),
+        .address_space_max = first_size(
+            o->address_space_max, u->address_space_max, d->address_space_max),
+        .file_size_max =
+            first_size(o->file_size_max, u->file_size_max, d->file_size_max),
+        .cpu_max_s =
+            (uint32_t)first_size(o->cpu_max_s, u->cpu_max_s, d->cpu_max_s),
+        .files_max =
+            (uint32_t)first_size(o->files_max, u->files_max, d->files_max),
+        .seccomp = o->seccomp || u->seccomp || d->seccomp,
     };
     return processes->behavior(processes, user, &limits, out);
 }
@@ -71,7 +81,8 @@ const gr_system_opts *gri_system_opts(gr_system *sys)
     return &sys->opts;
 }
 
-/* ---- turns ---------------------------------------------------------------- */
+/* ---- turns ----------------------------------------------------------------
+ */
 
 const gr_behavior *gri_proxy_behavior_of(const gr_actor *self)
 {
@@ -118,7 +129,8 @@ void gri_proxy_tied(gr_actor *self, const gr_msg *msg)
     }
 }
 
-/* ---- what it does for its process ----------------------------------------- */
+/* ---- what it does for its process -----------------------------------------
+ */
 
 void gri_proxy_started(gr_actor *self, gr_pid parent)
 {
@@ -242,7 +254,8 @@ void gri_proxy_end(gr_actor *self, const gr_exit_reason *why, const gr_msg *at)
     gri_exit_set(self, why);
 }
 
-/* ---- waking it ------------------------------------------------------------ */
+/* ---- waking it ------------------------------------------------------------
+ */
 
 bool gri_proxy_wake(gr_system *sys, gri_cache *cache, gr_pid proxy, bool signal)
 {

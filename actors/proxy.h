@@ -47,7 +47,8 @@ int gri_processes_install(gr_system *sys, gri_processes *processes);
 /* What was installed, or NULL. Any thread. */
 gri_processes *gri_processes_of(gr_system *sys);
 
-/* ---- what a proxy may do that programs may not; on its own turn ----------- */
+/* ---- what a proxy may do that programs may not; on its own turn -----------
+ */
 
 /* Its behaviour, as `behavior` gave it. */
 const gr_behavior *gri_proxy_behavior_of(const gr_actor *self);
@@ -82,7 +83,8 @@ void gri_proxy_lost(gr_actor *self, gr_pid to);
 /* Ends it; at: the kept message that was in hand, or NULL. */
 void gri_proxy_end(gr_actor *self, const gr_exit_reason *why, const gr_msg *at);
 
-/* ---- from any thread ------------------------------------------------------ */
+/* ---- from any thread ------------------------------------------------------
+ */
 
 /*
  * Has the proxy look at its process. With `signal` it is given a GRI_MSG_WAKE,

@@ -1,6 +1,8 @@
 /* actors/record.c - a system's flight recorder. */
 #include "actors/record.h"
 
+#include <unistd.h>
+
 #include <greenroom/recorder.h>
 
 enum {
@@ -27,6 +29,17 @@ void gri_record_worker(gr_system *sys, unsigned worker)
     gri_track *track = &sys->recorder.tracks[worker];
     sys->sides[worker].ctx.track = track;
     sys->sched.workers[worker].recent = &track->turns;
+}
+
+void gri_record_abort(void *arg, const gri_fault *fault)
+{
+    const gri_worker *worker = arg;
+    gri_ctx *ctx = worker->user;
+    /* relaxed: this thread's own. */
+    const gr_actor *actor =
+        atomic_load_explicit(&ctx->running, memory_order_relaxed);
+    gri_recorder_abort(&ctx->sys->recorder, fault,
+                       actor != NULL ? gri_pid_of(actor).id : 0, STDERR_FILENO);
 }
 
 int gr_recorder_dump(gr_system *sys, int fd)

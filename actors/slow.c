@@ -13,6 +13,10 @@
  * chain is not suspended, reaches its RESUMEs, and no circle can wait for
  * itself.
  *
+ * Nobody waits for a stable actor between two runs, as nobody knows whether
+ * there will be another, and whoever decides that may be the one who waits: the
+ * end of a run lets all go who wait for it.
+ *
  * A suspension has two steps, as the RESUME may be reached, or a kill come,
  * while the sender's turn still ends: it is entered, then the signal is sent,
  * and only if it is still entered then is it marked as parked. Whoever takes a
@@ -21,6 +25,7 @@
 #include <stdlib.h>
 
 #include "actors/limits.h"
+#include "actors/stay.h"
 
 enum {
     CHAIN_MAX = 64 /* a longer chain of waits counts as a circle */
@@ -29,6 +34,8 @@ enum {
 typedef struct wait {
     uint64_t token;    /* tells this suspension from later ones */
     uint64_t receiver; /* its id */
+    uint64_t sender;   /* likewise */
+    struct wait *next; /* in let_all_go */
     bool parked;
 } wait;
 
@@ -63,7 +70,9 @@ static uint64_t enter(gr_system *sys, uint64_t sender, uint64_t receiver)
     uint64_t token = 0;
     (void)pthread_mutex_lock(&sys->slow_lock);
     if (!closes_circle(sys, sender, receiver)) {
-        *w = (wait){sys->wait_tokens + 1, receiver, false};
+        *w = (wait){.token = sys->wait_tokens + 1,
+                    .receiver = receiver,
+                    .sender = sender};
         if (gri_map_put(&sys->waits, key_of(sender), w) == 0) {
             token = ++sys->wait_tokens;
             w = NULL;
@@ -83,9 +92,16 @@ static bool park(gr_actor *self, uint64_t sender, uint64_t token)
     bool parked = w != NULL && w->token == token;
     /* relaxed: who kills sets the alert, then takes the lock to let us go. If
      * that was before we were entered, we see the alert, else it sees us. */
-    if (parked && gri_is_alert_kill(atomic_load_explicit(&self->outlet.alert,
-                                                         memory_order_relaxed),
-                                    self->now)) {
+    if (parked && w->receiver != 0 &&
+        gri_stay_is_slack(&sys->slots[(uint32_t)w->receiver])) {
+        /* Between two runs: it would reach nothing. */
+        (void)gri_map_remove(&sys->waits, key_of(sender));
+        free(w);
+        parked = false;
+    } else if (parked &&
+               gri_is_alert_kill(atomic_load_explicit(&self->outlet.alert,
+                                                      memory_order_relaxed),
+                                 self->now)) {
         (void)gri_map_remove(&sys->waits, key_of(sender));
         free(w);
         parked = false;
@@ -182,5 +198,45 @@ void gri_unpause(gri_ctx *ctx, gr_pid pid)
     (void)pthread_mutex_unlock(&sys->slow_lock);
     if (token != 0) {
         let_go(ctx, pid.id, token);
+    }
+}
+
+/* Under slow_lock: takes out all who wait for that one. */
+static wait *take_all(gr_system *sys, uint64_t receiver)
+{
+    wait *list = NULL;
+    size_t at = 0;
+    for (gri_entry *e; (e = gri_map_next(&sys->waits, &at)) != NULL;) {
+        wait *w = e->value;
+        if (w->receiver == receiver) {
+            w->next = list;
+            list = w;
+        }
+    }
+    for (const wait *w = list; w != NULL; w = w->next) {
+        (void)gri_map_remove(&sys->waits, key_of(w->sender));
+    }
+    return list;
+}
+
+/* Their RESUMEs find that they wait no more. */
+void gri_slow_slack(gr_actor *self, bool on)
+{
+    gr_system *sys = self->sys;
+    wait *list = NULL;
+    (void)pthread_mutex_lock(&sys->slow_lock);
+    gri_stay_slack(self, on);
+    if (on) {
+        list = take_all(sys, gri_pid_of(self).id);
+    }
+    (void)pthread_mutex_unlock(&sys->slow_lock);
+    while (list != NULL) {
+        wait *w = list;
+        list = w->next;
+        if (w->parked) {
+            gri_sched_submit_behind(&sys->sched, self->ctx->submits,
+                                    &sys->slots[(uint32_t)w->sender].task);
+        }
+        free(w);
     }
 }

@@ -21,6 +21,7 @@
 #include "actors/limits.h"
 #include "actors/record.h"
 #include "actors/start.h"
+#include "actors/stay.h"
 
 gri_ext *gri_ext_of(gr_actor *self)
 {
@@ -42,12 +43,16 @@ static int add_more(gri_ctx *ctx, const gri_spawn *how, gr_msg *start)
         return GR_ENOMEM;
     }
     *more = (gri_start){
-        .behavior = how->behavior, .thread = how->thread, .class_ = class_};
+        .behavior = how->behavior,
+        .thread = how->thread,
+        .class_ = class_,
+        .parent_life = how->parent_life,
+    };
     gri_msg_trailer(start)->extra = (intptr_t)more | GRI_START_MORE;
     return 0;
 }
 
-static void free_start(gri_ctx *ctx, gr_msg *start)
+void gri_start_free(gri_ctx *ctx, gr_msg *start)
 {
     gri_start *more = gri_start_more(start);
     if (more != NULL) {
@@ -75,8 +80,8 @@ static gr_msg *pack_args(gri_ctx *ctx, const gri_spawn *how, int *rc)
 
 /* The START message; behind: of a run before, there is mail in front of it.
  * NULL: *rc says why. */
-static gr_msg *build_start(gri_ctx *ctx, const gri_spawn *how, bool behind,
-                           int *rc)
+gr_msg *gri_start_build(gri_ctx *ctx, const gri_spawn *how, bool behind,
+                        int *rc)
 {
     gr_msg *msg = pack_args(ctx, how, rc);
     if (msg == NULL) {
@@ -86,6 +91,7 @@ static gr_msg *build_start(gri_ctx *ctx, const gri_spawn *how, bool behind,
     gri_msg_trailer(msg)->ref = how->monitor;
     gri_msg_trailer(msg)->extra = (intptr_t)how->behavior;
     if (behind || how->thread != NULL || how->name != NULL ||
+        how->parent_life != 0 ||
         ((uintptr_t)how->behavior & GRI_START_BITS) != 0) {
         *rc = add_more(ctx, how, msg);
         if (*rc < 0) {
@@ -164,6 +170,9 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     if (has_lane) {
         GR_TRY(begin_lane(ctx, slot, run, box, own, hard));
     }
+    if (how->stable) {
+        GR_TRY(gri_stay_prepare(ctx, slot, how, run));
+    }
     soft = soft < hard ? soft : hard;
     if (how->hosted) {
         soft = 0; /* so senders look no further, see send_pressed */
@@ -177,8 +186,7 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     unsigned traits = how->tended ? GRI_TENDED : 0;
     traits |= has_lane ? GRI_LANED : 0;
     traits |= memory_max != 0 ? GRI_LIMITED : 0;
-    traits |= how->grade == GR_GRADE_ABORT && !how->proxy ? GRI_UNTRAPPED : 0;
-    traits |= how->thread != NULL ? GRI_WAITING : 0;
+    traits |= how->grade == GR_GRADE_ABORT ? GRI_UNTRAPPED : 0;
     if (how->proxy) {
         traits |= GRI_PROXY | (how->ack ? GRI_OWES_ACK : 0);
     }
@@ -271,6 +279,9 @@ static int begin_in(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     }
     if (name != NULL) {
         gri_start_more(start)->name = name;
+        if (how->stable) {
+            gri_name_stays(name);
+        }
     }
     start->run = run;
     return 0;
@@ -296,13 +307,13 @@ static int begin_by_message(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
 {
     int rc = 0;
     const bool behind = !gri_inbox_is_idle(&slot->inbox);
-    gr_msg *start = build_start(ctx, how, behind, &rc);
+    gr_msg *start = gri_start_build(ctx, how, behind, &rc);
     if (start == NULL) {
         return rc;
     }
     rc = begin_in(ctx, slot, how, start, behind, run);
     if (rc < 0) {
-        free_start(ctx, start);
+        gri_start_free(ctx, start);
         return rc;
     }
     const gr_pid pid = {ctx->sys->node, gri_id(run, gri_index(slot))};
@@ -389,6 +400,7 @@ int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes)
              : begin_by_message(ctx, slot, how, run, wakes);
     if (rc < 0) {
         gri_lane_end(ctx, slot);
+        gri_stay_not(slot);
         gri_slot_give(ctx, slot);
         return rc;
     }
@@ -445,9 +457,10 @@ static int spawn_far(gr_actor *self, const gr_behavior *behavior,
     gr_pid pid = GR_NOBODY;
     gr_ref ref = {0};
     const gr_mailbox *box = &opts->mailbox;
-    if (opts->ack || opts->grade != GR_GRADE_DEFAULT || box->soft != 0 ||
-        box->hard != 0 || box->full != GR_FULL_FAIL || box->urgent != 0 ||
-        opts->limits.memory_max != 0 || opts->limits.handler_max_ms != 0) {
+    if (opts->ack || opts->stable || opts->grade != GR_GRADE_DEFAULT ||
+        box->soft != 0 || box->hard != 0 || box->full != GR_FULL_FAIL ||
+        box->urgent != 0 || opts->limits.memory_max != 0 ||
+        opts->limits.handler_max_ms != 0) {
         return GR_ENOTSUP; /* the question to the agent has no room for them */
     }
     gr_value args = gr_list_of(opts->args.items, opts->args.n);
@@ -477,18 +490,9 @@ static int spawn_far(gr_actor *self, const gr_behavior *behavior,
     return 0;
 }
 
-int gr_spawn(gr_actor *self, const gr_behavior *behavior,
-             const gr_spawn_opts *opts, gr_pid *out)
+static gri_spawn spawn_of(gr_actor *self, const gr_spawn_opts *opts)
 {
-    static const gr_spawn_opts defaults = {.name = NULL};
-    opts = opts != NULL ? opts : &defaults;
-    GR_TRY(check_spawn(self->sys, behavior, &opts->mailbox));
-    if (opts->node.id != 0 && opts->node.id != self->sys->node) {
-        return spawn_far(self, behavior, opts, out);
-    }
-    gri_ctx *ctx = self->ctx;
-    gri_spawn how = {
-        .behavior = behavior,
+    return (gri_spawn){
         .args = opts->args,
         .name = opts->name,
         .mailbox = &opts->mailbox,
@@ -498,47 +502,118 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
         .link = opts->link,
         .ack = opts->ack,
         .tended = opts->link && gri_behavior(self) != NULL && self->trap_exit,
-        .proxy = gri_is_for_process(self->sys, behavior, opts),
+        .stable = opts->stable,
+        .poison_after = opts->poison_after,
+        .parent_life = opts->ack ? gri_stay_life(self) : 0,
     };
-    if (how.proxy) {
-        how.grade = GR_GRADE_ABORT;
-        GR_TRY(gri_proxy_behavior(self, behavior, opts, &how.behavior));
-    } else if (gri_is_process_grade(behavior, opts)) {
-        how.grade = GR_GRADE_TRAP; /* it runs here, to be replayed */
+}
+
+/* One whose grade is GR_GRADE_PROCESS. */
+static int for_process(gr_actor *self, const gr_spawn_opts *opts,
+                       gri_spawn *how)
+{
+    const gr_behavior *user = how->behavior;
+    if (!gri_is_process_grade(user, opts)) {
+        return 0;
     }
+    if (how->stable) {
+        return GR_ENOTSUP; /* what it has kept there would be lost */
+    }
+    how->proxy = gri_is_for_process(self->sys, user, opts);
+    if (how->proxy) {
+        how->grade = GR_GRADE_ABORT;
+        how->limits = NULL; /* the proxy's behaviour has what is for it */
+        return gri_proxy_behavior(self, user, opts, &how->behavior);
+    }
+    how->grade = GR_GRADE_TRAP; /* it runs here, to be replayed */
+    return 0;
+}
+
+/* Starts it, or, if *pid is somebody, its next run; with self's ends of what
+ * ties them. */
+static int start_tied(gr_actor *self, gri_spawn *how, const gr_spawn_opts *opts,
+                      gr_pid *pid)
+{
+    gri_ctx *ctx = self->ctx;
+    const bool revives = !gr_pid_is_nobody(*pid);
     /* Our own ends first: they can fail, and then nothing was started. */
-    if (opts->link || opts->monitor != NULL) {
+    if (opts->link || opts->monitor != NULL || opts->stable) {
         if (gri_ext_of(self) == NULL) {
             return GR_ENOMEM;
         }
     }
     if (opts->monitor != NULL) {
-        how.monitor = gri_new_ref(ctx);
-        GR_TRY(gri_add_monitor(self, GR_NOBODY, how.monitor));
+        how->monitor = gri_new_ref(ctx);
+        GR_TRY(gri_add_monitor(self, *pid, how->monitor));
     }
-    gr_pid pid = GR_NOBODY;
-    int rc = gri_spawn_run(ctx, &how, &pid, NULL);
-    if (rc == 0 && opts->link) {
-        rc = gri_add_link(self, pid);
+    int rc = revives && opts->link ? gri_add_link(self, *pid) : 0;
+    if (rc == 0) {
+        rc = revives ? gri_stay_revive(self, how, *pid)
+                     : gri_spawn_run(ctx, how, pid, NULL);
+        if (rc < 0 && revives && opts->link) {
+            gri_drop_link(self, *pid);
+        }
+    }
+    if (rc == 0 && !revives && opts->stable) {
+        gri_stay_adopt(self, *pid);
+    }
+    if (rc == 0 && !revives && opts->link) {
+        rc = gri_add_link(self, *pid);
         if (rc < 0) {
             /* The child has its end already: it ends with this. */
-            GR_IGNORE(gr_kill(self, pid), "the link's error is the answer");
+            GR_IGNORE(gr_kill(self, *pid), "the link's error is the answer");
+            if (opts->stable) {
+                GR_IGNORE(gri_stay_drop(self, *pid), "likewise");
+            }
         }
     }
     if (rc < 0) {
-        gri_drop_monitor(self, how.monitor);
+        gri_drop_monitor(self, how->monitor);
         return rc;
     }
     if (opts->monitor != NULL) {
         gri_watch *watch =
-            gri_map_get(&self->ext->monitors, (gri_key){how.monitor, 0});
-        watch->pid = pid;
-        *opts->monitor = (gr_ref){how.monitor};
+            gri_map_get(&self->ext->monitors, (gri_key){how->monitor, 0});
+        watch->pid = *pid;
+        *opts->monitor = (gr_ref){how->monitor};
     }
+    return 0;
+}
+
+static const gr_spawn_opts defaults = {.name = NULL};
+
+int gr_spawn(gr_actor *self, const gr_behavior *behavior,
+             const gr_spawn_opts *opts, gr_pid *out)
+{
+    opts = opts != NULL ? opts : &defaults;
+    GR_TRY(check_spawn(self->sys, behavior, &opts->mailbox));
+    if (opts->node.id != 0 && opts->node.id != self->sys->node) {
+        return spawn_far(self, behavior, opts, out);
+    }
+    gri_spawn how = spawn_of(self, opts);
+    how.behavior = behavior;
+    GR_TRY(for_process(self, opts, &how));
+    gr_pid pid = GR_NOBODY;
+    GR_TRY(start_tied(self, &how, opts, &pid));
     if (out != NULL) {
         *out = pid;
     }
     return 0;
+}
+
+int gr_revive(gr_actor *self, gr_pid pid, const gr_spawn_opts *opts)
+{
+    opts = opts != NULL ? opts : &defaults;
+    if (gr_pid_is_nobody(pid)) {
+        return GR_EINVAL;
+    }
+    pid.node = pid.node == 0 ? self->sys->node : pid.node;
+    if (opts->link && gri_is_linked(self, pid)) {
+        return GR_EINVAL; /* the EXIT of the last run is still on its way */
+    }
+    gri_spawn how = spawn_of(self, opts);
+    how.name = NULL; /* the address has it */
+    return start_tied(self, &how, opts, &pid);
 }
 
 int gri_spawn_agent(gr_actor *self, const gr_behavior *behavior, gr_values args)

@@ -10,8 +10,8 @@
  */
 #include <stdlib.h>
 
-#include "actors/internal.h"
 #include "actors/jobs.h"
+#include "actors/stay.h"
 #include "actors/record.h"
 #include "sched/futex.h"
 
@@ -110,6 +110,9 @@ static int collect(stopper *s)
 static void ask_to_stop(stopper *s, gr_pid pid)
 {
     gri_ctx *ctx = &s->sys->stop_ctx;
+    if (gri_stay_stop(ctx, pid)) {
+        return; /* nobody runs there, and nobody will */
+    }
     if (gri_send_new_signal(ctx, GR_NOBODY, pid, GRI_MSG_STOP, 0) < 0) {
         gri_kill(ctx, pid); /* no memory to be polite */
     }

@@ -9,6 +9,7 @@
 #include "actors/internal.h"
 #include "actors/jobs.h"
 #include "actors/lane.h"
+#include "actors/stay.h"
 #include "actors/record.h"
 
 void gri_ctx_init(gri_ctx *ctx, gr_system *sys, gri_worker *worker,
@@ -69,19 +70,14 @@ static int fill_opts(gr_system_opts *o)
     o->timers_max = o->timers_max != 0 ? o->timers_max : GR_TIMERS_MAX_DEFAULT;
     o->crashes_kept =
         o->crashes_kept != 0 ? o->crashes_kept : GR_CRASHES_KEPT_DEFAULT;
-    bool good = gri_watch_fill_opts(o);
-    for (unsigned i = 0; i < GR_JOB_LANES; i++) {
-        gr_job_limits *max = &o->jobs[i];
-        max->threads =
-            max->threads != 0 ? max->threads : GR_JOB_THREADS_DEFAULT;
-        max->queue = max->queue != 0 ? max->queue : GR_JOB_QUEUE_DEFAULT;
-        good = good && max->threads <= GR_JOB_THREADS_MAX;
-    }
-    good = good && o->workers <= GR_WORKERS_MAX &&
-           o->mailbox_soft <= o->mailbox_hard && o->mailbox_hard <= INT32_MAX &&
-           o->actors_max >= 16 && o->actors_max <= INT32_MAX &&
-           o->message_max >= 64 && o->crashes_kept <= GR_CRASHES_KEPT_MAX &&
-           (unsigned)o->grade <= GR_GRADE_ABORT;
+    const bool good_watch = gri_watch_fill_opts(o);
+    const bool good_jobs = gri_jobs_fill_opts(o);
+    bool good = good_watch && good_jobs && o->workers <= GR_WORKERS_MAX &&
+                o->mailbox_soft <= o->mailbox_hard &&
+                o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
+                o->actors_max <= INT32_MAX && o->message_max >= 64 &&
+                o->crashes_kept <= GR_CRASHES_KEPT_MAX &&
+                (unsigned)o->grade <= GR_GRADE_ABORT;
     return good ? 0 : GR_EINVAL;
 }
 
@@ -128,6 +124,7 @@ void gri_system_free(gr_system *sys)
     gri_jobs_fini(sys);
     gri_names_fini(sys);
     gri_map_fini(&sys->waits);
+    gri_map_fini(&sys->threads_waits);
     gri_listeners_fini(&sys->dead_watchers);
     gri_listeners_fini(&sys->crash_watchers);
     gri_map_fini(&sys->threads_waits);
@@ -135,6 +132,7 @@ void gri_system_free(gr_system *sys)
         gri_msgpack_free(&sys->sides[i].ctx);
     }
     gri_watch_fini(sys);
+    gri_stays_fini(sys);
     gri_lanes_fini(sys); /* what it frees may want the scheduler's timers */
     gri_sched_fini(&sys->sched);
     gri_recorder_fini(&sys->recorder);
@@ -293,6 +291,7 @@ void gr_system_stats(gr_system *sys, gr_stats *out)
     stats.spawned = value_of(&sum.spawned);
     stats.exited = value_of(&sum.exited);
     stats.failed = value_of(&sum.failed);
+    stats.poisoned = value_of(&sum.poisoned);
     stats.trapped = value_of(&sum.trapped);
     *out = stats;
 }

@@ -32,11 +32,12 @@ int gri_table_init(gr_system *sys)
     sys->slots = reserve(n * sizeof(gr_actor));
     sys->drops = reserve(n * sizeof(gri_drops));
     sys->accounts = reserve(n * sizeof(gri_account));
+    sys->meters = reserve(n * sizeof(gri_meter));
     sys->parents = reserve(n * sizeof *sys->parents);
     sys->meters = reserve(n * sizeof(gri_meter));
     sys->free_slots = reserve(n * sizeof *sys->free_slots);
     if (sys->slots == NULL || sys->drops == NULL || sys->accounts == NULL ||
-        sys->parents == NULL || sys->meters == NULL ||
+        sys->meters == NULL || sys->parents == NULL ||
         sys->free_slots == NULL) {
         gri_table_fini(sys);
         return GR_ENOMEM;
@@ -61,9 +62,33 @@ void gri_table_fini(gr_system *sys)
     give_back(sys->slots, n * sizeof(gr_actor));
     give_back(sys->drops, n * sizeof(gri_drops));
     give_back(sys->accounts, n * sizeof(gri_account));
+    give_back(sys->meters, n * sizeof(gri_meter));
     give_back(sys->parents, n * sizeof *sys->parents);
     give_back(sys->meters, n * sizeof(gri_meter));
     give_back(sys->free_slots, n * sizeof *sys->free_slots);
+}
+
+/* Those from `from` to `to`, with what belongs to them. */
+static int make_usable(gr_system *sys, uint32_t from, uint32_t to)
+{
+    if (mprotect(&sys->slots[from], (size_t)(to - from) * sizeof(gr_actor),
+                 PROT_READ | PROT_WRITE) != 0 ||
+        /* All of them: a step of counters may be less than a page. */
+        mprotect(sys->drops, (size_t)to * sizeof(gri_drops),
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->accounts, (size_t)to * sizeof(gri_account),
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->meters, (size_t)to * sizeof(gri_meter),
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->parents, (size_t)to * sizeof *sys->parents,
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->meters, (size_t)to * sizeof(gri_meter),
+                 PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(sys->free_slots, (size_t)to * sizeof *sys->free_slots,
+                 PROT_READ | PROT_WRITE) != 0) {
+        return GR_ENOMEM;
+    }
+    return 0;
 }
 
 /* Makes more slots usable: a quarter more, so that many actors take few steps.
@@ -79,21 +104,7 @@ static int add_slots(gr_system *sys)
     if (from == to) {
         return GR_ELIMIT;
     }
-    if (mprotect(&sys->slots[from], (size_t)(to - from) * sizeof(gr_actor),
-                 PROT_READ | PROT_WRITE) != 0 ||
-        /* All of them: a step of counters may be less than a page. */
-        mprotect(sys->drops, (size_t)to * sizeof(gri_drops),
-                 PROT_READ | PROT_WRITE) != 0 ||
-        mprotect(sys->accounts, (size_t)to * sizeof(gri_account),
-                 PROT_READ | PROT_WRITE) != 0 ||
-        mprotect(sys->parents, (size_t)to * sizeof *sys->parents,
-                 PROT_READ | PROT_WRITE) != 0 ||
-        mprotect(sys->meters, (size_t)to * sizeof(gri_meter),
-                 PROT_READ | PROT_WRITE) != 0 ||
-        mprotect(sys->free_slots, (size_t)to * sizeof *sys->free_slots,
-                 PROT_READ | PROT_WRITE) != 0) {
-        return GR_ENOMEM;
-    }
+    GR_TRY(make_usable(sys, from, to));
     /* release: pairs with the acquire in gri_slot_of. */
     atomic_store_explicit(&sys->slots_ready, to, memory_order_release);
     return 0;
@@ -251,23 +262,11 @@ void gri_slot_give(gri_ctx *ctx, gr_actor *slot)
 int gri_table_place(gr_system *sys, gr_pid pid)
 {
     const uint32_t index = gri_pid_index(pid);
-    const size_t n = (size_t)index + 1;
     if (index == 0 || index == AGENT || index >= sys->opts.actors_max ||
         (gri_pid_run(pid) & 1) == 0) {
         return GR_EINVAL;
     }
-    if (mprotect(sys->slots, n * sizeof(gr_actor), PROT_READ | PROT_WRITE) !=
-            0 ||
-        mprotect(sys->drops, n * sizeof(gri_drops), PROT_READ | PROT_WRITE) !=
-            0 ||
-        mprotect(sys->accounts, n * sizeof(gri_account),
-                 PROT_READ | PROT_WRITE) != 0 ||
-        mprotect(sys->parents, n * sizeof *sys->parents,
-                 PROT_READ | PROT_WRITE) != 0 ||
-        mprotect(sys->free_slots, n * sizeof *sys->free_slots,
-                 PROT_READ | PROT_WRITE) != 0) {
-        return GR_ENOMEM;
-    }
+    GR_TRY(make_usable(sys, 0, index + 1));
     (void)pthread_mutex_lock(&sys->lock);
     sys->slots_used = index;
     /* relaxed: the release below publishes. */

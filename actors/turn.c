@@ -9,6 +9,7 @@
 #include "actors/jobs.h"
 #include "actors/lane.h"
 #include "actors/limits.h"
+#include "actors/stay.h"
 
 enum {
     TURN_MESSAGES = 1000, /* received in a turn, so that others have theirs */
@@ -42,8 +43,10 @@ gri_take gri_take_in(gr_actor *self, gr_msg *msg)
 {
     switch ((gri_msg_kind)msg->kind) {
     case GRI_MSG_USER:
-    case GRI_MSG_STARTED:
         return GRI_TAKE_GIVE;
+    case GRI_MSG_STARTED: /* of a child of this run? */
+        return gri_msg_ref(msg) == gri_stay_life(self) ? GRI_TAKE_GIVE
+                                                       : GRI_TAKE_DONE;
     case GRI_MSG_REPLY:
         return gri_on_reply(self, msg);
     case GRI_MSG_TIMER:
@@ -232,6 +235,9 @@ static void end_killed(gr_actor *self, gr_msg *msg)
     }
     gri_end_run(self);
     self->ctx->unburied = NULL;
+    if (gri_is_between(self)) {
+        gri_stay_unpop(self, msg);
+    }
 }
 
 /* What is to be handled first: msg, or what may go before it; a killed run
@@ -267,6 +273,9 @@ handle_other(gr_actor *self, gr_msg *msg)
     const bool starts = msg->kind == GRI_MSG_START;
     if (!starts && self->now != 0 && is_alerted(self)) {
         msg = heed_alert(self, msg);
+        if (gri_is_between(self)) {
+            return true; /* it is for the next run */
+        }
     }
     if (!starts && msg->run != self->now) {
         gri_bury(self->ctx,
@@ -344,6 +353,12 @@ GRI_CALLS_ACTORS static inline after handle(gr_actor *self, gr_msg *msg)
 void gri_given_again(gr_actor *self, gr_msg *msg, bool ended)
 {
     self->ctx->current = NULL;
+    if (gri_is_between(self)) {
+        return; /* it was seen to */
+    }
+    if (!ended && gri_is_stable(self) && (msg->flags & GRI_MSG_SAVED) == 0) {
+        gri_stay_handled(self, msg);
+    }
     if (ended) {
         msg->flags &= (uint16_t)~GRI_MSG_KEPT;
     }
@@ -378,6 +393,12 @@ GRI_CALLS_ACTORS static void give_again(gr_actor *self, gr_msg *msg)
     gri_given_again(self, msg, ends);
 }
 
+/* Whether something comes before the inbox. */
+static inline bool is_held_up(const gr_actor *self)
+{
+    return (self->todo & (GRI_DO_REPLAY | GRI_IS_PAUSED)) != 0;
+}
+
 /* Gives what gr_unstash gave back; the turn has had n messages. Returns how
  * many it has had then. If some are left the turn is over for the same reason,
  * and the next one begins with them. */
@@ -385,7 +406,7 @@ GRI_CALLS_ACTORS static unsigned replay(gr_actor *self, unsigned n)
 {
     gri_ctx *ctx = self->ctx;
     ctx->current = NULL;
-    for (; self->todo != 0 && n < TURN_MESSAGES && ctx->sends < TURN_SENDS;
+    for (; is_held_up(self) && n < TURN_MESSAGES && ctx->sends < TURN_SENDS;
          n++) {
         /* One that gives back one is what many turns are. */
         if (n >= 2 && is_long(ctx, n)) {
@@ -452,7 +473,7 @@ GRI_CALLS_ACTORS static __attribute__((noinline)) void go_on(gr_actor *self,
             n = replay(self, n);
         }
     }
-    if (self->todo != 0) {
+    if (is_held_up(self)) {
         gri_stash_shut(self);
     }
     if (ctx->pressed != NULL && self->now != 0 && gri_slow_down(self)) {
@@ -476,6 +497,19 @@ go_on_again(gr_actor *self, unsigned n)
     go_on(self, n);
 }
 
+/* A turn begins with what the one before had no room for, or between two runs.
+ */
+GRI_CALLS_ACTORS static __attribute__((noinline)) void
+go_on_open(gr_actor *self)
+{
+    if (!gri_is_between(self)) {
+        gri_stash_open(self);
+    } else if (!gri_stay_turn(self)) {
+        return;
+    }
+    go_on_again(self, 0);
+}
+
 /* One message, and idle again, is what most turns are: that is done here, with
  * little to save and restore; the rest in go_on. */
 GRI_CALLS_ACTORS static void run_actor(gri_worker *worker, gri_task *task)
@@ -485,8 +519,7 @@ GRI_CALLS_ACTORS static void run_actor(gri_worker *worker, gri_task *task)
     gr_msg *msg;
     if (gri_next(self, &msg) != GRI_POP_MSG) {
         if (self->todo != 0) {
-            gri_stash_open(self);
-            go_on_again(self, 0); /* the turn before had no room for them */
+            go_on_open(self);
         } else {
             go_on(self, 0);
         }

@@ -21,7 +21,6 @@
  * later, what a thread wrote when its turn began can be seen.
  */
 #include <ctype.h>
-#include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +28,7 @@
 #include <sys/mman.h>
 
 #include "actors/internal.h"
+#include "base/symbols.h"
 
 enum {
     FRAMES_TOLD = 24, /* of a stack, in a line of log */
@@ -297,31 +297,25 @@ typedef struct long_turn {
     gri_worker *worker;
     gr_actor *slot;
     uint32_t run;
-    int64_t ns;      /* so far */
-    bool was_probed; /* the worker's probe has the rest */
+    const gr_behavior *behavior;
+    char name[GR_NAME_MAX + 2]; /* and a blank; or empty */
+    int64_t ns;                 /* so far */
+    bool was_probed;            /* the worker's probe has the rest */
 } long_turn;
-
-/* A return address stands behind its call. */
-static const void *call_at(const gri_probe *p, unsigned i)
-{
-    return i == 0 ? p->frames[i] : (const char *)p->frames[i] - 1;
-}
 
 /* One frame for people: its function, or where it stands in its file. */
 static int print_frame(const gri_probe *p, unsigned i, char *to, size_t size)
 {
     const char *before = i == 0 ? "" : " < ";
-    Dl_info info;
-    if (dladdr(call_at(p, i), &info) == 0 || info.dli_fname == NULL) {
-        return snprintf(to, size, "%s%p", before, p->frames[i]);
+    gr_frame f;
+    gri_symbol_find(p->frames[i], false, &f);
+    if (f.function[0] == '\0') {
+        return snprintf(to, size, "%s%s+0x%llx", before, f.file,
+                        (unsigned long long)f.offset);
     }
-    const bool named = info.dli_sname != NULL;
-    const char *base = strrchr(info.dli_fname, '/');
-    const char *file = base != NULL ? base + 1 : info.dli_fname;
-    const char *from = named ? info.dli_saddr : info.dli_fbase;
-    return snprintf(to, size, "%s%s+0x%zx", before,
-                    named ? info.dli_sname : file,
-                    (size_t)((const char *)p->frames[i] - from));
+    return f.line != 0 ? snprintf(to, size, "%s%s (%s:%u)", before, f.function,
+                                  f.file, f.line)
+                       : snprintf(to, size, "%s%s", before, f.function);
 }
 
 static void print_stack(const gri_probe *p, char to[STACK_MAX])
@@ -361,26 +355,34 @@ static void report(gr_system *sys, const long_turn *t, const char *what)
     if (sys->log.level < GR_LOG_WARN) {
         return;
     }
-    char name[GR_NAME_MAX + 1];
     char pid[GR_PID_TEXT_MAX];
     char at[sizeof(gri_turn_note) + 16] = "";
     char stack[STACK_MAX] = "";
     const gr_pid who = {sys->node, gri_id(t->run, gri_index(t->slot))};
-    const gr_behavior *b = gri_behavior(t->slot);
-    const char *known = gri_name_of(sys, who, name, sizeof name);
     if (t->was_probed) {
         print_doing(&t->worker->probe.note, at, sizeof at);
         print_stack(&t->worker->probe, stack);
     }
-    gri_log_write(
-        &sys->log, GR_LOG_WARN, "%s (%lld ms so far): %s %s%s%s%s%s%s", what,
-        (long long)(t->ns / GRI_NS_PER_MS), b != NULL ? b->name : "actor",
-        known != NULL ? known : "", known != NULL ? " " : "",
-        gr_pid_text(who, pid), at, stack[0] != '\0' ? ": " : "", stack);
+    gri_log_write(&sys->log, GR_LOG_WARN, "%s (%lld ms so far): %s %s%s%s%s%s",
+                  what, (long long)(t->ns / GRI_NS_PER_MS),
+                  t->behavior != NULL ? t->behavior->name : "actor", t->name,
+                  gr_pid_text(who, pid), at, stack[0] != '\0' ? ": " : "",
+                  stack);
 }
 
 /* ---- a look
  * --------------------------------------------------------------------- */
+
+/* Who that is, as long as it is there. */
+static void name_it(gr_system *sys, long_turn *t)
+{
+    char name[GR_NAME_MAX + 1];
+    const gr_pid who = {sys->node, gri_id(t->run, gri_index(t->slot))};
+    t->behavior = gri_behavior(t->slot);
+    if (gri_name_of(sys, who, name, sizeof name) != NULL) {
+        (void)snprintf(t->name, sizeof t->name, "%s ", name);
+    }
+}
 
 /* Finds out what a worker does that has been in its turn for long. False: it is
  * in none, it only finds no time to look for one. */
@@ -431,8 +433,9 @@ static void look_at_turn(gr_system *sys, gri_worker *w, const gri_sight *sight)
         return;
     }
     watched->of[w->index].reported = sight->turns;
-    count(&watched->long_turns);
     t.ns = sight->turn_ns;
+    name_it(sys, &t);
+    count(&watched->long_turns);
     report(sys, &t, "long turn");
     end_of(&t);
 }
@@ -483,10 +486,11 @@ static void look_at_callback(gr_system *sys, gri_worker *w,
     /* It is still the same: so all that was found out is of it. */
     if (is_same_callback(w, sight) && deadline_ns_of(t.slot, t.run) != 0) {
         watched->of[i].is_over = true;
-        count(&watched->deadlines);
         t.ns = sight->now_ns - since_ns;
+        name_it(sys, &t);
+        mark(&watched->ctx, t.slot, t.run); /* first: a report takes its time */
+        count(&watched->deadlines);
         report(sys, &t, "handler deadline");
-        mark(&watched->ctx, t.slot, t.run);
     }
     end_of(&t);
 }

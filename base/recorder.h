@@ -3,8 +3,8 @@
  * that outlives the process when a file is asked for.
  *
  * A turn costs two stores, a spawn or an end a dozen, a message nothing. Each
- * worker writes a track of its own; all other threads share the last one, behind
- * a lock. Nothing is ever read back to decide anything.
+ * worker writes a track of its own; all other threads share the last one,
+ * behind a lock. Nothing is ever read back to decide anything.
  */
 #ifndef GRI_BASE_RECORDER_H
 #define GRI_BASE_RECORDER_H
@@ -135,13 +135,13 @@ static inline void gri_record_slot(gri_recorder *r, uint32_t run, uint32_t slot,
 void gri_recorder_state(gri_recorder *r, gri_rec_state state);
 
 /* In a signal handler, as the next: the process is about to end by this. Notes
- * it, for the file, with the actor that ran (an id; 0: none), and writes what is
- * recorded of the last moments to fd. */
+ * it, for the file, with the actor that ran (an id; 0: none), and writes what
+ * is recorded of the last moments to fd. */
 void gri_recorder_abort(gri_recorder *r, const gri_fault *fault, uint64_t id,
                         int fd);
 /* recorder_text.c: writes an image as text, of each track's events the last
- * `last` of each ring. It need not be a good one. Errors: GR_EINVAL (not aligned
- * to 8 bytes), GR_EFORMAT, GR_EVERSION, GR_EIO. */
+ * `last` of each ring. It need not be a good one. Errors: GR_EINVAL (not
+ * aligned to 8 bytes), GR_EFORMAT, GR_EVERSION, GR_EIO. */
 int gri_recorder_print(const void *image, size_t size, unsigned last, int fd);
 
 #endif /* GRI_BASE_RECORDER_H */

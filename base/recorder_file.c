@@ -38,7 +38,8 @@ static bool expand(const char *path, char out[PATH_MAX])
     (void)snprintf(process, sizeof process, "%ld", (long)getpid());
     out[0] = '\0';
     for (; *path != '\0'; path++) {
-        const bool escaped = path[0] == '%' && (path[1] == 'p' || path[1] == '%');
+        const bool escaped =
+            path[0] == '%' && (path[1] == 'p' || path[1] == '%');
         const char one[2] = {path[0], '\0'};
         const char *text = escaped && path[1] == 'p' ? process : one;
         if (!put(out, &n, text)) {
@@ -75,9 +76,8 @@ static bool put_aside(const char *path)
 /* Gives the file the name that was asked for. False: it keeps its own. */
 static bool take_name(const char *own, const char *name)
 {
-    if (link(own, name) != 0 &&
-        (errno != EEXIST || is_in_use(name) || !put_aside(name) ||
-         link(own, name) != 0)) {
+    if (link(own, name) != 0 && (errno != EEXIST || is_in_use(name) ||
+                                 !put_aside(name) || link(own, name) != 0)) {
         return false;
     }
     (void)unlink(own); /* at worst it has two names */

@@ -19,14 +19,14 @@
 #define GRI_REC_BYTE_ORDER 0x01020304u /* in the machine's own order */
 
 enum {
-    GRI_REC_NAMES = 256,    /* behaviours whose names are known */
-    GRI_REC_NAME_MAX = 56,  /* bytes of a name, its zero counted; cut */
-    GRI_REC_SLOTS = 4096,   /* slots of which it is known who lives there: the
-                               last to begin of those with the same low bits */
+    GRI_REC_NAMES = 256,   /* behaviours whose names are known */
+    GRI_REC_NAME_MAX = 56, /* bytes of a name, its zero counted; cut */
+    GRI_REC_SLOTS = 4096,  /* slots of which it is known who lives there: the
+                              last to begin of those with the same low bits */
     GRI_REC_SLOTS_BITS = 12,
-    GRI_REC_TURNS = 256,    /* the last turns of a worker */
-    GRI_REC_LIVES = 256,    /* and its last spawns and ends */
-    GRI_REC_EVENTS = 512,   /* and its last events of other kinds */
+    GRI_REC_TURNS = 256,  /* the last turns of a worker */
+    GRI_REC_LIVES = 256,  /* and its last spawns and ends */
+    GRI_REC_EVENTS = 512, /* and its last events of other kinds */
     GRI_REC_HEAD_SIZE = 4096
 };
 

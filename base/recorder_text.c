@@ -25,11 +25,11 @@ typedef struct out {
 } out;
 
 /* What is read. */
-typedef struct image {
+typedef struct record {
     const unsigned char *at;
     size_t size;
     gri_rec_head head; /* as it was */
-} image;
+} record;
 
 /* ---- text ---------------------------------------------------------------- */
 
@@ -66,7 +66,11 @@ static void put(out *o, const char *text)
 static void put_name(out *o, const char *name, size_t max)
 {
     for (size_t i = 0; i < max && name[i] != '\0'; i++) {
-        put_char(o, name[i] >= ' ' && name[i] <= '~' ? name[i] : '?');
+        char c = name[i];
+        if (c < ' ' || c > '~') {
+            c = '?';
+        }
+        put_char(o, c);
     }
 }
 
@@ -75,10 +79,10 @@ static void put_number(out *o, uint64_t value, unsigned base, unsigned digits)
 {
     char text[20];
     unsigned n = 0;
-    while (value != 0 || n < digits || n == 0) {
+    do {
         text[n++] = "0123456789abcdef"[value % base];
         value /= base;
-    }
+    } while (value != 0 || n < digits);
     while (n > 0) {
         put_char(o, text[--n]);
     }
@@ -96,11 +100,11 @@ static void put_hex(out *o, uint64_t value)
 }
 
 /* Seconds since the start. */
-static void put_time(out *o, const image *im, uint64_t time_ns)
+static void put_time(out *o, const record *im, uint64_t time_ns)
 {
     const bool before = time_ns < im->head.started_ns;
-    const uint64_t ns = before ? im->head.started_ns - time_ns
-                               : time_ns - im->head.started_ns;
+    const uint64_t ns =
+        before ? im->head.started_ns - time_ns : time_ns - im->head.started_ns;
     put(o, before ? "-" : "+");
     put_u(o, ns / 1000000000);
     put(o, ".");
@@ -136,16 +140,17 @@ static void put_date(out *o, uint64_t utc)
     put(o, " UTC");
 }
 
-/* ---- the image ------------------------------------------------------------ */
+/* ---- the image ------------------------------------------------------------
+ */
 
 /* Whether all of that many bytes are there. */
-static bool has(const image *im, uint64_t at, uint64_t size)
+static bool has(const record *im, uint64_t at, uint64_t size)
 {
     return at <= im->size && size <= im->size - at;
 }
 
 /* Of what the caller has seen to be there. A word may change at any moment. */
-static uint64_t word(const image *im, uint64_t at)
+static uint64_t word(const record *im, uint64_t at)
 {
     /* acquire: pairs with the releases in gri_rec_add. */
     return atomic_load_explicit(
@@ -166,7 +171,7 @@ static bool is_whole(const gri_rec_head *h)
            h->frame_count <= GRI_FRAMES_MAX;
 }
 
-static int read_head(image *im)
+static int read_head(record *im)
 {
     if ((uintptr_t)im->at % 8 != 0) {
         return GR_EINVAL;
@@ -184,7 +189,7 @@ static int read_head(image *im)
     return is_whole(&im->head) ? 0 : GR_EFORMAT;
 }
 
-static void put_pid(out *o, const image *im, uint64_t id)
+static void put_pid(out *o, const record *im, uint64_t id)
 {
     put(o, "<");
     put_u(o, (uint32_t)id);
@@ -196,7 +201,7 @@ static void put_pid(out *o, const image *im, uint64_t id)
 }
 
 /* The name with that number, and a blank. */
-static void put_behavior(out *o, const image *im, uint64_t number)
+static void put_behavior(out *o, const record *im, uint64_t number)
 {
     const uint64_t at = im->head.names_at + (number - 1) * sizeof(gri_rec_name);
     if (number != 0 && number <= GRI_REC_NAMES &&
@@ -208,7 +213,7 @@ static void put_behavior(out *o, const image *im, uint64_t number)
 }
 
 /* Who lived in a slot last. False: it is not known. */
-static bool find_slot(const image *im, uint32_t slot, uint64_t *id,
+static bool find_slot(const record *im, uint32_t slot, uint64_t *id,
                       uint32_t *name)
 {
     const uint64_t at =
@@ -222,7 +227,7 @@ static bool find_slot(const image *im, uint32_t slot, uint64_t *id,
     return true;
 }
 
-static void put_slot(out *o, const image *im, uint32_t slot)
+static void put_slot(out *o, const record *im, uint32_t slot)
 {
     uint64_t id;
     uint32_t name;
@@ -236,7 +241,7 @@ static void put_slot(out *o, const image *im, uint32_t slot)
 }
 
 /* An actor, with its name if no other has lived there since. */
-static void put_actor(out *o, const image *im, uint64_t of)
+static void put_actor(out *o, const record *im, uint64_t of)
 {
     uint64_t id;
     uint32_t name;
@@ -246,7 +251,8 @@ static void put_actor(out *o, const image *im, uint64_t of)
     put_pid(o, im, of);
 }
 
-/* ---- events ---------------------------------------------------------------- */
+/* ---- events ----------------------------------------------------------------
+ */
 
 /* One as it was at one moment. */
 typedef struct event {
@@ -264,8 +270,8 @@ typedef struct ring {
 } ring;
 
 /* The oldest is left out: a new one may be half written in its place. */
-static ring ring_of(const image *im, uint64_t count_at, uint64_t at, uint64_t n,
-                    uint64_t last)
+static ring ring_of(const record *im, uint64_t count_at, uint64_t at,
+                    uint64_t n, uint64_t last)
 {
     ring r = {count_at, at, n, word(im, count_at), 1};
     last = last < n - 1 ? last : n - 1;
@@ -274,7 +280,7 @@ static ring ring_of(const image *im, uint64_t count_at, uint64_t at, uint64_t n,
 }
 
 /* False: it was overwritten meanwhile, or is none. */
-static bool read_event(const image *im, const ring *r, uint64_t number,
+static bool read_event(const record *im, const ring *r, uint64_t number,
                        event *e)
 {
     const uint64_t at = r->at + number % r->n * sizeof(gri_rec_event);
@@ -291,7 +297,7 @@ static bool read_event(const image *im, const ring *r, uint64_t number,
 }
 
 /* The next one of a ring that can be read. False: there is none. */
-static bool look(const image *im, ring *r, event *e)
+static bool look(const record *im, ring *r, event *e)
 {
     /* Counted from `next`, which is at most r->n before it. */
     for (; r->next <= r->count && r->next != 0; r->next++) {
@@ -329,7 +335,7 @@ static void put_signal(out *o, uint64_t number)
     }
 }
 
-static void put_spawn(out *o, const image *im, const event *e)
+static void put_spawn(out *o, const record *im, const event *e)
 {
     put_behavior(o, im, e->b);
     put_pid(o, im, e->a);
@@ -340,7 +346,7 @@ static void put_spawn(out *o, const image *im, const event *e)
 }
 
 /* An event of an actor and a number. */
-static void put_counted(out *o, const image *im, const event *e,
+static void put_counted(out *o, const record *im, const event *e,
                         const char *what, uint64_t number, const char *unit)
 {
     put_actor(o, im, e->a);
@@ -349,7 +355,7 @@ static void put_counted(out *o, const image *im, const event *e,
     put(o, unit);
 }
 
-static void put_details(out *o, const image *im, const event *e)
+static void put_details(out *o, const record *im, const event *e)
 {
     switch (e->kind) {
     case GRI_EVENT_SPAWN:
@@ -387,7 +393,7 @@ static void put_details(out *o, const image *im, const event *e)
     }
 }
 
-static void put_event(out *o, const image *im, const event *e)
+static void put_event(out *o, const record *im, const event *e)
 {
     static const char *const names[GRI_EVENT_KINDS] = {
         [GRI_EVENT_SPAWN] = "spawn",
@@ -412,14 +418,14 @@ static void put_event(out *o, const image *im, const event *e)
 }
 
 /* Both rings of a track, by time, the oldest first. */
-static void put_events(out *o, const image *im, uint64_t track, uint64_t last)
+static void put_events(out *o, const record *im, uint64_t track, uint64_t last)
 {
-    ring lives = ring_of(im, track + offsetof(gri_track, lives),
-                         track + offsetof(gri_track, life), GRI_REC_LIVES,
-                         last);
-    ring events = ring_of(im, track + offsetof(gri_track, events),
-                          track + offsetof(gri_track, event), GRI_REC_EVENTS,
-                          last);
+    ring lives =
+        ring_of(im, track + offsetof(gri_track, lives),
+                track + offsetof(gri_track, life), GRI_REC_LIVES, last);
+    ring events =
+        ring_of(im, track + offsetof(gri_track, events),
+                track + offsetof(gri_track, event), GRI_REC_EVENTS, last);
     event a;
     event b;
     bool has_a = look(im, &lives, &a);
@@ -437,17 +443,18 @@ static void put_events(out *o, const image *im, uint64_t track, uint64_t last)
     }
 }
 
-/* ---- turns ----------------------------------------------------------------- */
+/* ---- turns -----------------------------------------------------------------
+ */
 
 /* The slot of the i-th turn. */
-static uint32_t turn_slot(const image *im, uint64_t track, uint64_t i)
+static uint32_t turn_slot(const record *im, uint64_t track, uint64_t i)
 {
     const uint64_t at = track + offsetof(gri_turns, task) +
                         i % GRI_REC_TURNS * sizeof(uint64_t);
     return (uint32_t)((word(im, at) - im->head.task_at) / im->head.slot_size);
 }
 
-static void put_turns(out *o, const image *im, uint64_t track)
+static void put_turns(out *o, const record *im, uint64_t track)
 {
     const uint64_t count = word(im, track + offsetof(gri_turns, count));
     uint64_t left = count < GRI_REC_TURNS ? count : GRI_REC_TURNS;
@@ -471,7 +478,7 @@ static void put_turns(out *o, const image *im, uint64_t track)
     put(o, "\n");
 }
 
-static void put_track(out *o, const image *im, uint32_t number, uint64_t last)
+static void put_track(out *o, const record *im, uint32_t number, uint64_t last)
 {
     const uint64_t track =
         im->head.tracks_at + (uint64_t)number * sizeof(gri_track);
@@ -496,16 +503,17 @@ static void put_track(out *o, const image *im, uint32_t number, uint64_t last)
     put_events(o, im, track, last);
 }
 
-/* ---- all of it -------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------
+ */
 
-static void put_abort(out *o, const image *im)
+static void put_abort(out *o, const record *im)
 {
     const gri_rec_head *h = &im->head;
     put(o, "aborted by ");
     put_signal(o, h->signal);
     put(o, ", code ");
     put(o, h->signal_code < 0 ? "-" : "");
-    put_u(o, h->signal_code < 0 ? (uint64_t)-(int64_t)h->signal_code
+    put_u(o, h->signal_code < 0 ? (uint64_t) - (int64_t)h->signal_code
                                 : (uint64_t)h->signal_code);
     put(o, ", address ");
     put_hex(o, h->address);
@@ -525,7 +533,7 @@ static void put_abort(out *o, const image *im)
     }
 }
 
-static void put_head(out *o, const image *im)
+static void put_head(out *o, const record *im)
 {
     const gri_rec_head *h = &im->head;
     put(o, "flight recorder of ");
@@ -538,8 +546,8 @@ static void put_head(out *o, const image *im)
     put_date(o, h->started_utc);
     put(o, h->is_virtual != 0 ? ", deterministic\n" : "\n");
     /* relaxed: it says what it says. */
-    switch ((gri_rec_state)atomic_load_explicit(&h->state,
-                                                memory_order_relaxed)) {
+    switch (
+        (gri_rec_state)atomic_load_explicit(&h->state, memory_order_relaxed)) {
     case GRI_REC_STOPS:
         put(o, "it was stopping, or still is\n");
         break;
@@ -556,9 +564,9 @@ static void put_head(out *o, const image *im)
     }
 }
 
-int gri_recorder_print(const void *at, size_t size, unsigned last, int fd)
+int gri_recorder_print(const void *image, size_t size, unsigned last, int fd)
 {
-    image im = {.at = at, .size = size};
+    record im = {.at = image, .size = size};
     GR_TRY(read_head(&im));
     out o = {.fd = fd};
     put_head(&o, &im);
@@ -575,7 +583,7 @@ int gri_recorder_print(const void *at, size_t size, unsigned last, int fd)
     return o.rc;
 }
 
-int gr_recorder_print(const void *at, size_t size, int fd)
+int gr_recorder_print(const void *image, size_t size, int fd)
 {
-    return gri_recorder_print(at, size, GRI_REC_EVENTS, fd);
+    return gri_recorder_print(image, size, GRI_REC_EVENTS, fd);
 }

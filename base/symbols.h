@@ -4,8 +4,8 @@
  *
  * libdw (elfutils) knows it. It is loaded at the first question and not linked:
  * with what it needs it would cost each process of the program, child nodes
- * too, a start that is a millisecond longer, and most never ask. Where it is not
- * installed, or /proc is not mounted, dladdr answers, which knows exported
+ * too, a start that is a millisecond longer, and most never ask. Where it is
+ * not installed, or /proc is not mounted, dladdr answers, which knows exported
  * functions only. Nothing is ever fetched over a network.
  *
  * The process has one set of addresses, and so one table of answers, whatever

@@ -5,7 +5,8 @@
  * three times an odd one and one more, until it comes to 1. From 0 it never
  * does, and nobody has thought of that. In a thread such a loop runs for ever.
  * This actor runs in a process of its own, with a limit for each message: over
- * it the process is killed, whatever it does, and the supervisor starts another.
+ * it the process is killed, whatever it does, and the supervisor starts
+ * another.
  */
 #include <stdio.h>
 
@@ -73,8 +74,8 @@ static int app(gr_actor *self, int argc, char **argv)
 
         GR_TRY(gr_child_pid(self, supervisor, "counter", &pid));
         GR_TRY(gr_monitor(self, pid, &ref));
-        int rc = gr_call(self, pid, ASK_MS, gr_expect("steps", &steps), "count",
-                         n);
+        int rc =
+            gr_call(self, pid, ASK_MS, gr_expect("steps", &steps), "count", n);
         if (rc == GR_ENOPROC) {
             GR_TRY(print_end(self, n));
             continue;

@@ -8,7 +8,7 @@
 #include "mailbox/decode.h"
 #include "mailbox/near.h"
 
-_Static_assert((int)GR_OUT_IS < (int)GRI_NEAR_END,
+_Static_assert((int)GR_OUT_IS < (int)GRI_NEAR_OVER,
                "a note has room for each kind");
 _Static_assert(GRI_MSG_NEAR_AT + 5 == GRI_NEAR_ARG_AT, "five bits of `wanted`");
 _Static_assert(GRI_MSG_LENT < 1 << GRI_MSG_NEAR_AT, "no flag is a note");
@@ -20,7 +20,8 @@ void gri_near_note(gr_msg *msg, uint32_t arg, uint32_t wanted)
     if (arg > GRI_NEAR_ARG_MAX) {
         arg = GRI_NEAR_ARG_MAX;
     }
-    if (arg < (uint32_t)msg->flags >> GRI_NEAR_ARG_AT) {
+    if (arg < (uint32_t)msg->flags >> GRI_NEAR_ARG_AT ||
+        gri_near_is_over(msg)) {
         return;
     }
     uint32_t others = msg->flags & ((1u << GRI_MSG_NEAR_AT) - 1);
@@ -75,7 +76,7 @@ bool gri_near_text(const gr_msg *msg, char text[GRI_NEAR_TEXT_MAX])
     uint32_t wanted =
         (uint32_t)msg->flags >> GRI_MSG_NEAR_AT & GRI_NEAR_WANTED_MAX;
     text[0] = '\0';
-    if (arg == 0) {
+    if (arg == 0 || gri_near_is_over(msg)) {
         return false;
     }
     if (arg == GRI_NEAR_ARG_MAX) {

@@ -6,8 +6,8 @@
  * writes, and waits if the proxy is slow to read: so does nobody else.
  *
  * It must not outlive its parent. The kernel kills it with its launcher, and so
- * with that one's program (process/divert.c), and the main thread ends it when the socket
- * says that the other end is gone; it does nothing that could hang.
+ * with that one's program (process/divert.c), and the main thread ends it when
+ * the socket says that the other end is gone; it does nothing that could hang.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +27,7 @@
 #include "base/memory.h"
 #include "process/actors.h"
 #include "process/object.h"
+#include "process/sandbox.h"
 
 enum { STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
@@ -83,8 +84,7 @@ static void begins(gri_hosted *host, uint64_t id)
 static void ends(gri_hosted *host, uint64_t id, gri_held held)
 {
     put(of_host(host),
-        &(gri_wire){
-            .type = GRI_WIRE_DONE, .id = id, .flags = (uint32_t)held},
+        &(gri_wire){.type = GRI_WIRE_DONE, .id = id, .flags = (uint32_t)held},
         NULL);
 }
 
@@ -141,17 +141,17 @@ static int name(gri_hosted *host, gri_name_verb verb, const char *text,
 static void put_message(const child *c, gr_pid to, const gr_msg *msg)
 {
     gri_wire head = {.type = GRI_WIRE_SEND, .len = msg->len, .pid = to};
+    static const gri_trailer none;
     const gri_trailer *t =
-        (msg->flags & GRI_MSG_TRAILER) != 0 ? gri_msg_trail(msg) : NULL;
+        (msg->flags & GRI_MSG_TRAILER) != 0 ? gri_msg_trail(msg) : &none;
     if (msg->kind == GRI_MSG_REPLY) {
         head = (gri_wire){.type = GRI_WIRE_REPLY,
                           .len = msg->len,
                           .code = (int32_t)t->extra,
                           .id = t->ref};
-    } else if (t != NULL && t->extra != 0) {
-        head = (gri_wire){.type = GRI_WIRE_FORWARD,
-                          .pid = to,
-                          .id = (uint64_t)t->extra};
+    } else if (t->extra != 0) {
+        head = (gri_wire){
+            .type = GRI_WIRE_FORWARD, .pid = to, .id = (uint64_t)t->extra};
     } else if ((msg->flags & GRI_MSG_ASKED) != 0) {
         head.type = GRI_WIRE_ASK;
         head.ref = t->ref;
@@ -427,7 +427,15 @@ static void take_actor(child *c)
     if (b == NULL) {
         refuse(c, GR_ENOENT, "its process does not find its behaviour");
     }
-    const int rc = gri_hosted_spawn_actor(
+    char why[GR_EXIT_TEXT_MAX];
+    int rc = gri_sandbox_enter(&a.sandbox, why, sizeof(why));
+    if (rc < 0) {
+        refuse(c, rc, why);
+    }
+    if (c->host.timed) {
+        begins(&c->host, 0); /* of init, which ends with UP */
+    }
+    rc = gri_hosted_spawn_actor(
         c->sys, &c->cache,
         &(gri_hosted_spawn){
             .behavior = b,
@@ -435,6 +443,7 @@ static void take_actor(child *c)
             .parent = a.parent,
             .args = {texts + a.object_len + a.name_len, a.args_len},
             .hard = a.hard,
+            .memory_max = (size_t)a.memory_max,
         });
     if (rc < 0) {
         refuse(c, rc, "its process cannot start it");
@@ -460,6 +469,9 @@ _Noreturn void gri_actor_process_main(char **argv)
     }
     if (status != 0) {
         leave(status);
+    }
+    if (!gri_sandbox_prepare()) {
+        fail("cannot give up its rights");
     }
     start_system(&c, &setup);
     take_actor(&c);

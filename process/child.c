@@ -4,8 +4,8 @@
  * It must not outlive its parent, whatever state it is in. Three things see to
  * it, each for what the others miss:
  *   - The launcher, which the kernel tells of the parent's death, kills all;
- *     and PR_SET_PDEATHSIG: the kernel kills the child with the launcher. Misses
- *     a child that has taken that back.
+ *     and PR_SET_PDEATHSIG: the kernel kills the child with the launcher.
+ * Misses a child that has taken that back.
  *   - The watcher, a thread that reads the control descriptor and nothing else,
  *     started before anything that could hang: its end of file is the parent's
  *     death, also an early one.

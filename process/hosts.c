@@ -59,8 +59,7 @@ struct gri_host {
     bool late;
     int pid; /* 0: not running */
     gri_process_event end;
-    int64_t max_ns;   /* 0: a callback may take any time */
-    int64_t since_ns; /* 0: none runs */
+    int64_t late_at_ns; /* GRI_NEVER: nothing runs that has a limit */
 };
 
 struct gri_hosts {
@@ -178,8 +177,8 @@ static int64_t look_at_deadlines_locked(gri_hosts *all)
         int64_t at = GRI_NEVER;
         if (h->wake_owed) {
             at = now + RETRY_MS * GRI_NS_PER_MS;
-        } else if (h->max_ns != 0 && h->since_ns != 0 && !h->late) {
-            at = h->since_ns + h->max_ns;
+        } else if (h->late_at_ns != GRI_NEVER && !h->late) {
+            at = h->late_at_ns;
             if (at <= now && !has_unread(h)) {
                 h->late = true;
                 kill_locked(h, 0);
@@ -218,8 +217,7 @@ static int timeout_ms(int64_t until_ns)
 static void wait_and_wake(gri_hosts *all, int64_t until_ns)
 {
     struct epoll_event events[EVENTS];
-    const int n =
-        epoll_wait(all->epoll, events, EVENTS, timeout_ms(until_ns));
+    const int n = epoll_wait(all->epoll, events, EVENTS, timeout_ms(until_ns));
     for (int i = 0; i < n; i++) {
         if (events[i].data.u64 == 0) {
             uint64_t count;
@@ -374,6 +372,7 @@ static int start_locked(gri_hosts *all, gri_host **out)
     h->id = ++all->ids;
     h->fd = ends[0];
     h->warm = true;
+    h->late_at_ns = GRI_NEVER;
     h->next = all->all;
     all->all = h;
     write_setup(h);
@@ -399,9 +398,9 @@ static int ready_locked(gri_hosts *all)
     if (all->epoll < 0) {
         GR_TRY(start_watcher_locked(all));
     }
-    return all->launcher != NULL ? 0
-                                 : gri_launcher_new(gri_system_log(all->sys),
-                                                    &all->launcher);
+    return all->launcher != NULL
+               ? 0
+               : gri_launcher_new(gri_system_log(all->sys), &all->launcher);
 }
 
 /* The oldest that waits; *n: how many do. */
@@ -418,8 +417,7 @@ static gri_host *warm_locked(const gri_hosts *all, unsigned *n)
     return oldest;
 }
 
-int gri_host_take(gri_hosts *all, gr_pid proxy, int64_t handler_max_ms,
-                  gri_host **out)
+int gri_host_take(gri_hosts *all, gr_pid proxy, gri_host **out)
 {
     unsigned n = 0;
     lock(all);
@@ -433,7 +431,6 @@ int gri_host_take(gri_hosts *all, gr_pid proxy, int64_t handler_max_ms,
     if (rc == 0) {
         h->warm = false;
         h->proxy = proxy;
-        h->max_ns = handler_max_ms * GRI_NS_PER_MS;
         *out = h;
         for (gri_host *more = NULL;
              n < all->warm_max && start_locked(all, &more) == 0; n++) {
@@ -498,16 +495,16 @@ void gri_host_kill(gri_host *h, int64_t grace_ms)
     unlock(h->owner);
 }
 
-void gri_host_busy(gri_host *h, bool busy)
+void gri_host_limit(gri_host *h, int64_t max_ms)
 {
     gri_hosts *all = h->owner;
-    if (h->max_ns == 0) { /* constant while it is the proxy's */
+    /* Most have none, ever; only the proxy writes it. */
+    if (max_ms == 0 && h->late_at_ns == GRI_NEVER) {
         return;
     }
     lock(all);
-    h->since_ns = busy ? gri_clock_ns(&real_clock) : 0;
-    const bool earlier =
-        busy && h->since_ns + h->max_ns < all->sleeps_until_ns;
+    h->late_at_ns = max_ms == 0 ? GRI_NEVER : gri_deadline(&real_clock, max_ms);
+    const bool earlier = h->late_at_ns < all->sleeps_until_ns;
     unlock(all);
     if (earlier) {
         ring(all);

@@ -31,12 +31,10 @@ void gri_hosts_free(gri_hosts *all);
 
 /*
  * A process for that proxy: one that waits, or a new one, to be started soon.
- * handler_max_ms: see gri_host_busy; 0: none.
  * Errors: GR_ENOMEM, GR_ELIMIT (GRI_PROCESSES_MAX, descriptors), GR_EIO,
  * GR_ESTOPPED.
  */
-int gri_host_take(gri_hosts *all, gr_pid proxy, int64_t handler_max_ms,
-                  gri_host **out);
+int gri_host_take(gri_hosts *all, gr_pid proxy, gri_host **out);
 /* The proxy has ended. */
 void gri_host_drop(gri_host *h);
 
@@ -52,9 +50,9 @@ void gri_host_awake(gri_host *h);
 bool gri_host_ended(gri_host *h, gri_process_event *out, bool *late);
 /* Kills it, grace_ms from now. */
 void gri_host_kill(gri_host *h, int64_t grace_ms);
-/* A callback runs there since now (true), or none does. If it takes longer than
- * handler_max_ms, and nothing waits to be read of it, it is killed. */
-void gri_host_busy(gri_host *h, bool busy);
+/* What runs there has max_ms from now; 0: nothing runs that has a limit. If it
+ * takes longer, and nothing waits to be read of it, it is killed. */
+void gri_host_limit(gri_host *h, int64_t max_ms);
 /* The process id of that proxy's process, or 0. */
 int gri_hosts_process_of(gri_hosts *all, gr_pid proxy);
 

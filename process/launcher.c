@@ -193,10 +193,8 @@ static void *run(void *arg)
             gri_launcher_end(&l->remote, GRI_REAP_MS);
             return NULL;
         }
-        if (hung) {
-            gri_client_lose(l, l->up ? "hangs" : "does not begin");
-        } else if (!wait_and_listen(l, until)) {
-            gri_client_lose(l, l->up ? "is gone" : "ended at once");
+        if (hung || !wait_and_listen(l, until)) {
+            gri_client_lose(l, hung);
         }
     }
 }

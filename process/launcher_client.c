@@ -96,8 +96,12 @@ void gri_client_fail(gri_client *l, gri_managed *p, int code)
 
 void gri_client_fail_fresh(gri_client *l, int code)
 {
+    gri_client_lock(l);
+    const uint64_t last_id = l->last_id;
+    gri_client_unlock(l);
     for (gri_managed *p;
-         (p = gri_client_first(l, GRI_FRESH, GRI_FRESH)) != NULL;) {
+         (p = gri_client_first(l, GRI_FRESH, GRI_FRESH)) != NULL &&
+         p->id <= last_id;) {
         gri_client_fail(l, p, code);
     }
 }
@@ -236,14 +240,19 @@ static void bury(gri_client *l, gri_managed *p, int64_t until_ns)
     forget(l, p);
 }
 
-void gri_client_lose(gri_client *l, const char *why)
+void gri_client_lose(gri_client *l, bool hangs)
 {
-    gri_launcher_kill(&l->remote);
-    (void)gri_client_listen(l); /* what it said before */
     const bool was_up = l->up;
-    gri_launcher_end(&l->remote, 0);
+    if (hangs) {
+        gri_launcher_kill(&l->remote);
+        (void)gri_client_listen(l); /* what it said before */
+    }
+    /* One that was told to end has closed its socket first, and kills all that
+     * it has better than we could. */
+    gri_launcher_end(&l->remote, GRI_REAP_MS);
     gri_log_write(l->log, was_up ? GR_LOG_WARN : GR_LOG_ERROR,
-                  "the launcher process %s%s", why,
+                  "the launcher process %s%s%s", hangs ? "hangs" : "is gone",
+                  was_up ? "" : ", and did not even begin",
                   was_up ? ": its processes are killed" : "");
     gri_client_lock(l);
     for (const gri_managed *p = l->all; p != NULL; p = p->next) {

@@ -58,7 +58,7 @@ void gri_client_unlock(gri_client *l);
 /* The oldest that is in one of those stages, or NULL. */
 gri_managed *gri_client_first(gri_client *l, gri_stage from, gri_stage to);
 
-/* Tells that p was not started, and forgets it; or all that are fresh. */
+/* Tells that p was not started, and forgets it; or all that are fresh now. */
 void gri_client_fail(gri_client *l, gri_managed *p, int code);
 void gri_client_fail_fresh(gri_client *l, int code);
 
@@ -77,8 +77,8 @@ void gri_client_ask_kill(gri_client *l, gri_managed *p);
 /* p's answer is late. True: the launcher hangs; false: it cannot help it. */
 bool gri_client_is_hung(gri_managed *p);
 
-/* The launcher process was killed, or has to be: it hangs. All of its processes
- * go with it. */
-void gri_client_lose(gri_client *l, const char *why);
+/* The launcher process is gone, or has to be killed, as it hangs. All of its
+ * processes go with it. */
+void gri_client_lose(gri_client *l, bool hangs);
 
 #endif /* GRI_PROCESS_LAUNCHER_CLIENT_H */

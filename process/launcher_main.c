@@ -307,6 +307,8 @@ static void reap(launcher *l)
         (void)waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
         if (t != NULL) {
             note_end(l, t, &info);
+        }
+        if (t != NULL && !l->done) {
             tell(l, t);
         }
     }
@@ -374,6 +376,8 @@ static void arm_death(void)
 static _Noreturn void end(launcher *l)
 {
     arm_death();
+    /* The program, if it lives, starts another and tells of the ends itself. */
+    (void)close(l->socket);
     for (unsigned i = 0; i < l->places; i++) {
         kill_task(&l->tasks[i]);
     }

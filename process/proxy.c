@@ -38,7 +38,7 @@ void gri_proxy_decide(gri_proxy *p, const gr_exit_reason *why)
         p->decided = true;
         p->why = *why;
         gri_host_kill(p->host, 0);
-        gri_host_busy(p->host, false);
+        gri_host_limit(p->host, 0);
     }
 }
 
@@ -82,9 +82,14 @@ static void finish(gri_proxy *p, gr_actor *self, const gri_process_event *end,
                    bool late)
 {
     if (!p->decided && !p->exited) {
-        p->why = late ? (gr_exit_reason){GR_EXIT_LIMIT, GR_ETIMEOUT,
-                                         "handler deadline"}
-                      : reason_of(end);
+        p->why = reason_of(end);
+        if (late) {
+            p->why = (gr_exit_reason){GR_EXIT_LIMIT, GR_ETIMEOUT,
+                                      "handler deadline"};
+        }
+        if (late && gri_proxy_is_starting(p)) {
+            (void)stpcpy(p->why.text, "its process did not start in time");
+        }
     }
     /* One that never ran has nothing in hand. */
     const bool failed = (p->decided || !p->exited) && p->up;
@@ -171,8 +176,8 @@ static void tied(gri_processes *processes, gr_actor *self, void *state,
         .ref = gri_msg_ref(msg),
     };
     (void)processes;
-    if (!is_over(p) && (!gri_proxy_put(p, &head, NULL) ||
-                        gri_proxy_is_full(p))) {
+    if (!is_over(p) &&
+        (!gri_proxy_put(p, &head, NULL) || gri_proxy_is_full(p))) {
         gri_proxy_pause(self);
     }
 }
@@ -208,8 +213,7 @@ static int proxy_init(gr_actor *self, void *state, const gr_msg *args)
     p->message_max = opts->message_max;
     p->arena_max =
         p->user->arena_max != 0 ? p->user->arena_max : opts->arena_max;
-    GR_TRY(gri_host_take(kind->hosts, gr_self(self), p->limits.handler_max_ms,
-                         &p->host));
+    GR_TRY(gri_host_take(kind->hosts, gr_self(self), &p->host));
     const int rc = gr_on_exit(self, on_proxy_exit, p);
     if (rc < 0) {
         on_proxy_exit(p);
@@ -257,6 +261,7 @@ static gri_proxy_kind *kind_new(process_actors *all, const gr_behavior *user,
              * the actor there. */
             .arena_max = SIZE_MAX / 2,
             .trap_exit = true,
+            .limits = {.memory_max = limits->memory_max},
         };
         k->user = user;
         k->limits = *limits;
@@ -268,6 +273,16 @@ static gri_proxy_kind *kind_new(process_actors *all, const gr_behavior *user,
     return k;
 }
 
+static bool equal_limits(const gr_limits *a, const gr_limits *b)
+{
+    return a->memory_max == b->memory_max &&
+           a->handler_max_ms == b->handler_max_ms &&
+           a->address_space_max == b->address_space_max &&
+           a->file_size_max == b->file_size_max &&
+           a->cpu_max_s == b->cpu_max_s && a->files_max == b->files_max &&
+           a->seccomp == b->seccomp;
+}
+
 static int behavior(gri_processes *processes, const gr_behavior *user,
                     const gr_limits *limits, const gr_behavior **out)
 {
@@ -276,8 +291,7 @@ static int behavior(gri_processes *processes, const gr_behavior *user,
     (void)pthread_mutex_lock(&all->lock);
     gri_proxy_kind *k = all->kinds;
     while (k != NULL &&
-           (k->user != user || k->limits.memory_max != limits->memory_max ||
-            k->limits.handler_max_ms != limits->handler_max_ms)) {
+           (k->user != user || !equal_limits(&k->limits, limits))) {
         k = k->next;
     }
     if (k == NULL && all->count == KINDS_MAX) {
@@ -322,7 +336,7 @@ int gri_process_actors_install(gr_system *sys, uint32_t warm)
         return GR_ENOMEM;
     }
     int rc = gri_hosts_new(sys,
-                           warm == 0                   ? GR_PROCESSES_WARM_DEFAULT
+                           warm == 0 ? GR_PROCESSES_WARM_DEFAULT
                            : warm == GR_PROCESSES_COLD ? 0
                                                        : warm,
                            &all->hosts);
@@ -370,9 +384,9 @@ int gr_processes_enable(gr_actor *self)
 int gr_process_of(gr_actor *self, gr_pid pid, int *out)
 {
     gri_hosts *hosts = gri_process_actors_hosts(gr_system_of(self));
-    const int process =
-        hosts != NULL && !gr_pid_is_nobody(pid) ? gri_hosts_process_of(hosts, pid)
-                                                : 0;
+    const int process = hosts != NULL && !gr_pid_is_nobody(pid)
+                            ? gri_hosts_process_of(hosts, pid)
+                            : 0;
     if (process == 0) {
         return GR_ENOENT;
     }

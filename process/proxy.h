@@ -26,6 +26,9 @@ enum {
     GRI_PROXY_READS = 4,
     /* Bytes of a read; a longer frame has a buffer for so long. */
     GRI_PROXY_READ = 64 << 10,
+    /* How long a process may take until its actor begins: far more than it ever
+     * needs, and less than a person's patience. */
+    GRI_PROXY_START_MS = 30000,
     /* Names that one process actor may register. */
     GRI_PROXY_NAMES = 1000,
     /* How long a process may take to end by itself, once it has said that its
@@ -75,12 +78,12 @@ typedef struct gri_proxy {
     gri_map handed;       /* {id, 0} -> gri_handed */
     gri_handed *first, *last;
     uint64_t ids;
-    uint32_t window;      /* of handed, and signals that it is not done with */
-    size_t window_bytes;  /* of handed in the window */
-    size_t held_bytes;    /* of handed that are kept or stashed there */
-    uint32_t running;     /* callbacks that it has told of, ... */
-    uint32_t own;         /* ... and those of them that are for no message */
-    uint32_t signals;     /* not done with */
+    uint32_t window;     /* of handed, and signals that it is not done with */
+    size_t window_bytes; /* of handed in the window */
+    size_t held_bytes;   /* of handed that are kept or stashed there */
+    uint32_t running;    /* callbacks that it has told of, ... */
+    uint32_t own;        /* ... and those of them that are for no message */
+    uint32_t signals;    /* not done with */
     /* From it. */
     gri_bytes_buffer in;
     gri_map by_theirs, by_ours; /* {ref, 0} -> gri_proxy_tie */
@@ -105,6 +108,11 @@ bool gri_proxy_give_signal(gri_proxy *p, gr_actor *self, const gr_msg *msg);
 void gri_proxy_flush(gri_proxy *p);
 /* Whether no more is to be given to the process now. */
 bool gri_proxy_is_full(const gri_proxy *p);
+/* Nothing was heard of its actor yet. */
+static inline bool gri_proxy_is_starting(const gri_proxy *p)
+{
+    return !p->up && p->running == 0;
+}
 /* Tells the watcher whether a callback runs there. */
 void gri_proxy_note_progress(gri_proxy *p);
 

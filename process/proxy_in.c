@@ -176,8 +176,8 @@ static void do_name(gri_proxy *p, gr_actor *self, const gri_wire *w,
     name[w->len] = '\0';
     switch ((gri_name_verb)w->flags) {
     case GRI_NAME_TAKE:
-        head.code = p->names < GRI_PROXY_NAMES ? gr_register(self, name)
-                                               : GR_ELIMIT;
+        head.code =
+            p->names < GRI_PROXY_NAMES ? gr_register(self, name) : GR_ELIMIT;
         p->names += head.code == 0;
         break;
     case GRI_NAME_GIVE:
@@ -199,6 +199,10 @@ static const char *do_up(gri_proxy *p, gr_actor *self)
         return "up twice";
     }
     p->up = true;
+    if (p->own > 0) { /* the callback that was init */
+        p->own--;
+        p->running--;
+    }
     gri_proxy_started(self, p->parent);
     gri_proxy_note_progress(p);
     return NULL;
@@ -212,7 +216,7 @@ static void do_exited(gri_proxy *p, const gri_wire *w, const uint8_t *body)
         p->at = w->id;
     }
     gri_host_kill(p->host, GRI_PROXY_PARTING_MS);
-    gri_host_busy(p->host, false);
+    gri_host_limit(p->host, 0);
 }
 
 /* Asks another actor for something that has no answer. An error means that

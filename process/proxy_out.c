@@ -69,8 +69,8 @@ static size_t write_now(gri_proxy *p, struct iovec *parts, size_t n)
     const struct msghdr msg = {.msg_iov = parts, .msg_iovlen = n};
     ssize_t written;
     do {
-        written = sendmsg(gri_host_fd(p->host), &msg,
-                          MSG_NOSIGNAL | MSG_DONTWAIT);
+        written =
+            sendmsg(gri_host_fd(p->host), &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (written < 0 && errno == EINTR);
     if (written < 0 && errno != EAGAIN && errno != ENOBUFS) {
         deaf(p);
@@ -134,7 +134,10 @@ bool gri_proxy_is_full(const gri_proxy *p)
 
 void gri_proxy_note_progress(gri_proxy *p)
 {
-    gri_host_busy(p->host, !p->up || p->window > 0 || p->running > 0);
+    const bool busy = !p->up || p->window > 0 || p->running > 0;
+    gri_host_limit(p->host, gri_proxy_is_starting(p) ? GRI_PROXY_START_MS
+                            : busy                   ? p->limits.handler_max_ms
+                                                     : 0);
 }
 
 /* ---- the first frame ----------------------------------------------------- */
@@ -154,12 +157,13 @@ bool gri_proxy_assign(gri_proxy *p, gr_actor *self, const gr_msg *args)
         .parent = p->parent,
         .offset = place.offset,
         .memory_max = p->limits.memory_max,
-        .hard = user->mailbox.hard != 0 ? user->mailbox.hard
-                                        : opts->mailbox_hard,
+        .hard =
+            user->mailbox.hard != 0 ? user->mailbox.hard : opts->mailbox_hard,
         .timed = p->limits.handler_max_ms != 0,
         .object_len = (uint32_t)strlen(place.object),
         .name_len = (uint32_t)strlen(user->name),
         .args_len = bytes.len,
+        .sandbox = gri_sandbox_of(&p->limits),
     };
     /* Their sum is far below 2^32 but for the arguments, which message_max
      * bounds. */
@@ -176,8 +180,7 @@ bool gri_proxy_assign(gri_proxy *p, gr_actor *self, const gr_msg *args)
             .len = (uint32_t)(sizeof(assign) + texts + bytes.len),
             .pid = gr_self(self),
         };
-        good = put_two(p, &head,
-                       (struct iovec){text, sizeof(assign) + texts},
+        good = put_two(p, &head, (struct iovec){text, sizeof(assign) + texts},
                        (struct iovec){(void *)(uintptr_t)bytes.ptr, bytes.len});
     } else {
         gri_proxy_decide_error(p, GR_ENOMEM, "no memory to start");
@@ -249,7 +252,8 @@ bool gri_proxy_give_message(gri_proxy *p, gr_actor *self, const gr_msg *msg)
         .pid = gr_sender(msg),
         .id = h->id,
     };
-    const bool good = p->exited || p->decided || gri_proxy_put(p, &head, bytes.ptr);
+    const bool good =
+        p->exited || p->decided || gri_proxy_put(p, &head, bytes.ptr);
     gri_proxy_free(self, flat);
     if (idle) {
         gri_proxy_note_progress(p);
@@ -303,7 +307,8 @@ bool gri_proxy_give_signal(gri_proxy *p, gr_actor *self, const gr_msg *msg)
     }
     p->window++;
     p->signals++;
-    const bool good = p->exited || p->decided || gri_proxy_put(p, &head, body.ptr);
+    const bool good =
+        p->exited || p->decided || gri_proxy_put(p, &head, body.ptr);
     gri_proxy_free(self, flat);
     if (idle) {
         gri_proxy_note_progress(p);

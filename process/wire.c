@@ -5,10 +5,10 @@
 #include <string.h>
 
 enum {
-    HAS_PID = 1,    /* somebody's */
-    HAS_ID = 2,     /* not 0 */
-    MAY_ID = 4,     /* any */
-    HAS_REF = 8,    /* not 0 */
+    HAS_PID = 1,     /* somebody's */
+    HAS_ID = 2,      /* not 0 */
+    MAY_ID = 4,      /* any */
+    HAS_REF = 8,     /* not 0 */
     HAS_STATUS = 16, /* code: 0 or an error */
     HAS_REASON = 32,
     HAS_MESSAGE = 64,

@@ -13,17 +13,19 @@
 
 #include <greenroom/actor.h>
 
+#include "process/sandbox.h"
+
 typedef enum gri_wire_type {
     /* to the process */
-    GRI_WIRE_SETUP = 1,  /* gri_wire_setup */
-    GRI_WIRE_ASSIGN = 2, /* pid, gri_wire_assign and what it counts */
-    GRI_WIRE_MESSAGE = 3, /* pid: the sender; id; flags: GRI_WIRE_ASKED */
-    GRI_WIRE_ANSWER = 4,  /* pid; ref: the question's; code: its status */
-    GRI_WIRE_EXIT = 5,    /* pid, reason */
-    GRI_WIRE_DOWN = 6,    /* pid, ref, reason */
-    GRI_WIRE_STOP = 7,    /* pid: who asks */
-    GRI_WIRE_STARTED = 8, /* pid */
-    GRI_WIRE_LINKED = 9,  /* pid, ref */
+    GRI_WIRE_SETUP = 1,     /* gri_wire_setup */
+    GRI_WIRE_ASSIGN = 2,    /* pid, gri_wire_assign and what it counts */
+    GRI_WIRE_MESSAGE = 3,   /* pid: the sender; id; flags: GRI_WIRE_ASKED */
+    GRI_WIRE_ANSWER = 4,    /* pid; ref: the question's; code: its status */
+    GRI_WIRE_EXIT = 5,      /* pid, reason */
+    GRI_WIRE_DOWN = 6,      /* pid, ref, reason */
+    GRI_WIRE_STOP = 7,      /* pid: who asks */
+    GRI_WIRE_STARTED = 8,   /* pid */
+    GRI_WIRE_LINKED = 9,    /* pid, ref */
     GRI_WIRE_UNLINKED = 10, /* pid, ref */
     GRI_WIRE_NAMED = 11,    /* code, pid: the answer to a name verb */
     /* from it */
@@ -79,6 +81,7 @@ typedef struct gri_wire_assign {
     uint32_t hard;       /* messages */
     uint32_t timed;      /* not 0: a callback may take only so long */
     uint32_t object_len, name_len, args_len, unused;
+    gri_sandbox sandbox;
 } gri_wire_assign;
 
 /* A process may have sent this head. Checks all that can be known without the

@@ -2,8 +2,7 @@
  * sched/probe.c - see probe.h.
  *
  * The handler only takes addresses: they are given names later, by others. It
- * locks nothing and allocates nothing: the unwinder finds its tables without a
- * lock (since glibc 2.35), once it is loaded, which gri_probe_take sees to.
+ * locks nothing and allocates nothing (base/unwind.h).
  *
  * A real-time signal, as the program may have its own use for all others. The
  * lowest of them are what libraries take first and the highest what valgrind
@@ -16,10 +15,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
-#include <string.h>
-#include <ucontext.h>
-#include <unwind.h>
 
+#include "base/unwind.h"
 #include "sched/futex.h"
 #include "sched/sched.h"
 
@@ -31,7 +28,7 @@ enum {
 /* For the answer of a thread that runs; one that does not get a processor for
  * so long, or runs in the kernel and cannot be interrupted, is not waited for.
  */
-#define WAIT_NS (100 * GRI_NS_PER_MS)
+#define WAIT_NS (50 * GRI_NS_PER_MS)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned users[NUMBERS]; /* systems, of each signal; under lock */
@@ -43,39 +40,14 @@ static _Thread_local gri_worker *mine
 /* ---- in the signal handler ------------------------------------------------
  */
 
-static void *interrupted_pc(const void *context)
+static bool add_frame(void *arg, const gri_frame *frame)
 {
-    const ucontext_t *u = context;
-#if defined(__x86_64__)
-    return (void *)(uintptr_t)u->uc_mcontext.gregs[REG_RIP];
-#elif defined(__aarch64__)
-    return (void *)(uintptr_t)u->uc_mcontext.pc;
-#else
-    (void)u;
-    return NULL;
-#endif
+    gri_probe *p = arg;
+    p->frames[p->n++] = (void *)frame->pc;
+    return p->n < GRI_FRAMES_MAX;
 }
 
-typedef struct walk {
-    gri_probe *probe;
-    void *pc; /* what was interrupted: those before it are the handler's */
-} walk;
-
-static _Unwind_Reason_Code step(struct _Unwind_Context *context, void *arg)
-{
-    walk *w = arg;
-    gri_probe *p = w->probe;
-    void *ip = (void *)_Unwind_GetIP(context);
-    if (ip == NULL || p->n == GRI_FRAMES_MAX) {
-        return _URC_END_OF_STACK;
-    }
-    if (p->n > 0 || w->pc == NULL || ip == w->pc) {
-        p->frames[p->n++] = ip;
-    }
-    return _URC_NO_REASON;
-}
-
-static void write_down(gri_worker *w, void *pc)
+static void write_down(gri_worker *w, void *ucontext)
 {
     gri_probe *p = &w->probe;
     const gri_sched_ops *ops = w->sched->ops;
@@ -91,10 +63,9 @@ static void write_down(gri_worker *w, void *pc)
     if (ops->note != NULL) {
         ops->note(w, &p->note);
     }
-    walk up = {p, pc};
-    (void)_Unwind_Backtrace(step, &up);
-    if (p->n == 0 && pc != NULL) { /* not a stack that can be read */
-        p->frames[p->n++] = pc;
+    gri_unwind(ucontext, add_frame, p);
+    if (p->n == 0) { /* not a stack that can be read */
+        p->frames[p->n++] = (void *)gri_interrupted_pc(ucontext);
     }
 }
 
@@ -108,7 +79,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     if (w != NULL && atomic_compare_exchange_strong_explicit(
                          &w->probe.state, &asked, GRI_PROBE_WRITING,
                          memory_order_acquire, memory_order_relaxed)) {
-        write_down(w, interrupted_pc(context));
+        write_down(w, context);
         /* release: pairs with the acquire in wait_for. */
         atomic_store_explicit(&w->probe.state, GRI_PROBE_DONE,
                               memory_order_release);
@@ -119,12 +90,6 @@ static void on_signal(int number, siginfo_t *info, void *context)
 
 /* ---- elsewhere -------------------------------------------------------------
  */
-
-static _Unwind_Reason_Code no_step(struct _Unwind_Context *context, void *arg)
-{
-    (void)context, (void)arg;
-    return _URC_END_OF_STACK;
-}
 
 static bool is_ours(const struct sigaction *action)
 {
@@ -150,7 +115,7 @@ static bool install(int number)
 bool gri_probe_take(int *number)
 {
     *number = *number != 0 ? *number : SIGRTMAX - BELOW_HIGHEST;
-    (void)_Unwind_Backtrace(no_step, NULL); /* so that it is loaded */
+    gri_unwind_prepare();
     (void)pthread_mutex_lock(&lock);
     const bool taken = users[*number] > 0 || install(*number);
     if (taken) {

@@ -46,7 +46,7 @@ typedef struct gri_probe {
     /* The answer. */
     bool in_turn; /* else it was over, and there is nothing more */
     gri_turn_note note;
-    unsigned n; /* frames, the innermost first */
+    unsigned n; /* frames, the innermost first: addresses in its functions */
     void *frames[GRI_FRAMES_MAX];
 } gri_probe;
 

@@ -274,6 +274,11 @@ static void sleep_until_woken(gri_sched *s)
     /* seq_cst: see the head of this file. */
     if (gri_sched_awake(
             s, atomic_load_explicit(&s->parked, memory_order_seq_cst)) == 0) {
+        /* Who parked last may have gone by what the last look changed.
+         * relaxed, both: see crowd.c. */
+        atomic_store_explicit(
+            &s->limit, atomic_load_explicit(&s->floor, memory_order_relaxed),
+            memory_order_relaxed);
         gri_futex_wait(&d->state, GRI_WATCH_ASLEEP, GRI_NEVER);
     }
     change(d, GRI_WATCH_ASLEEP, GRI_WATCH_AWAKE);

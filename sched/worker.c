@@ -523,6 +523,7 @@ int gri_worker_start(gri_worker *w)
     (void)sigdelset(&blocked, SIGILL);
     (void)sigdelset(&blocked, SIGABRT);
     (void)sigdelset(&blocked, SIGTRAP);
+    (void)sigdelset(&blocked, SIGSYS);
     if (w->sched->watch_signal != 0) {
         (void)sigdelset(&blocked, w->sched->watch_signal);
     }

@@ -47,6 +47,7 @@ static int check_nodes(const gr_child *child)
     /* A supervisor's spec is for one node; what a spawn from afar is not told
      * must not be asked for. */
     return n > 0 && child->behavior != &gr_supervisor_behavior &&
+                   !child->stable &&
                    child->grade == GR_GRADE_DEFAULT &&
                    child->limits.memory_max == 0 &&
                    child->limits.handler_max_ms == 0
@@ -68,6 +69,7 @@ int gri_child_check(const gr_child *child)
     if (child->restart > GR_TEMPORARY || child->stop_max_ms < GR_CHILD_KILL ||
         child->grade > GR_GRADE_PROCESS || child->limits.handler_max_ms < 0 ||
         (child->significant && child->restart == GR_PERMANENT) ||
+        (child->poison_after != 0 && !child->stable) ||
         (child->args.n > 0 && child->args.items == NULL)) {
         return GR_EINVAL;
     }

@@ -75,25 +75,58 @@ gri_child *gri_child_of_token(const gri_runs *runs, uint64_t token)
     return gri_map_get(&runs->by_pid, key_of_token(token));
 }
 
-int gri_child_run_here(gr_actor *self, gri_runs *runs, gri_child *child)
+void gri_child_forget(gr_actor *self, gri_child *child)
+{
+    if (!gr_pid_is_nobody(child->address)) {
+        GR_IGNORE(gr_give_up(self, child->address),
+                  "then it is nobody's already");
+        child->address = GR_NOBODY;
+    }
+}
+
+/* A run at a new address, or at that of the last one. */
+static int run(gr_actor *self, gri_child *child, gr_pid *out)
 {
     const gri_child_spec *spec = child->spec;
     gr_ref monitor;
+    gr_spawn_opts opts = {
+        .args = child->args,
+        .name = spec->name,
+        .link = true,
+        .monitor = &monitor,
+        .ack = true,
+        .grade = spec->grade,
+        .limits = spec->limits,
+        .stable = spec->stable,
+        .poison_after = spec->poison_after,
+    };
+
+    if (!gr_pid_is_nobody(child->address)) {
+        int rc = gr_revive(self, child->address, &opts);
+        if (rc != GR_EINVAL && rc != GR_ENOPROC) {
+            *out = child->address;
+            return rc;
+        }
+        /* Its last run was left behind, or could not tell its end. */
+        gri_child_forget(self, child);
+    }
+    GR_TRY(gr_spawn(self, spec->behavior, &opts, out));
+    if (spec->stable) {
+        child->address = *out;
+    }
+    return 0;
+}
+
+int gri_child_run_here(gr_actor *self, gri_runs *runs, gri_child *child)
+{
     gr_pid pid;
 
-    GR_TRY(gr_spawn(self, spec->behavior,
-                    &(gr_spawn_opts){.args = child->args,
-                                     .name = spec->name,
-                                     .link = true,
-                                     .monitor = &monitor,
-                                     .ack = true,
-                                     .grade = spec->grade,
-                                     .limits = spec->limits},
-                    &pid));
+    GR_TRY(run(self, child, &pid));
     int rc = gri_map_put(&runs->by_pid, key_of(pid), child);
     if (rc < 0) {
         /* Nobody would know of it. Its death finds no child by its pid. */
         GR_IGNORE(gr_kill(self, pid), "the link ends it with the supervisor");
+        gri_child_forget(self, child);
         return rc;
     }
     child->pid = pid;

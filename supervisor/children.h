@@ -46,6 +46,7 @@ typedef struct gri_child {
     gr_reader nodes; /* that were not tried yet for this run */
     bool retry;      /* ENDED: not by a death; it has waited long enough */
     bool killed;     /* STOPPING: not only asked to */
+    gr_pid address;  /* of a stable one: that of all its runs, once it had one */
     bool has_ended;  /* a run of it; how: */
     gr_exit_reason why;
     int64_t due_ms;     /* WAITING: until then */
@@ -95,6 +96,8 @@ void gri_child_over(gri_runs *runs, gri_child *child,
 /* Asks a child to stop, or kills it if its spec says so or it cannot be asked.
  * It goes to STOPPING. Errors: as gr_kill. */
 int gri_child_stop(gr_actor *self, gri_child *child);
+/* It is down, and will not run again; or not at the same address. */
+void gri_child_forget(gr_actor *self, gri_child *child);
 /* Errors: as gr_kill. */
 int gri_child_kill(gr_actor *self, gri_child *child);
 gri_child *gri_child_of(const gri_runs *runs, gr_pid pid); /* or NULL */

@@ -71,6 +71,7 @@ static void tell_stoppers(gr_actor *self, gri_child *child, int code)
 static void child_free(gr_actor *self, gri_supervisor *s, gri_child *child)
 {
     gri_agenda_remove(&s->agenda, child);
+    gri_child_forget(self, child);
     tell_stoppers(self, child, 0);
     if (child->prev == NULL) {
         s->first = child->next;
@@ -105,9 +106,6 @@ void gri_dynamic_free(gri_supervisor *s)
 
 /* ---- starting and restarting -------------------------------------------- */
 
-static int act(gr_actor *self, gri_supervisor *s, gri_child *child,
-               gri_event_kind kind, gr_exit_kind why);
-
 /* Runs a child again; what fails is tried later. */
 static int rerun(gr_actor *self, gri_supervisor *s, gri_child *child)
 {
@@ -124,7 +122,10 @@ static int rerun(gr_actor *self, gri_supervisor *s, gri_child *child)
     }
     child->why = (gr_exit_reason){.kind = GR_EXIT_ERROR, .code = rc};
     child->has_ended = true;
-    return act(self, s, child, GRI_EVENT_NOT_RESTARTED, GR_EXIT_ERROR);
+    /* There is one thing to do about that; this says when. */
+    (void)gri_supervisor_decide(self, s, child, GRI_EVENT_NOT_RESTARTED,
+                                GR_EXIT_ERROR, false);
+    return gri_wait(self, s, child);
 }
 
 static int act(gr_actor *self, gri_supervisor *s, gri_child *child,

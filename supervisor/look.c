@@ -87,7 +87,8 @@ int gri_look_list(gr_actor *self, const gri_supervisor *s, const gr_msg *msg,
     uint32_t n = 0;
 
     max = max > GR_CHILDREN_MAX ? GR_CHILDREN_MAX : max;
-    gr_value *room = malloc(max * (1 + GRI_INFO_VALUES) * sizeof(*room) + 1);
+    gr_value *room =
+        malloc((size_t)max * (1 + GRI_INFO_VALUES) * sizeof(*room) + 1);
     if (room == NULL) {
         gri_refuse(self, msg, GR_ENOMEM);
         return 0;

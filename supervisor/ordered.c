@@ -26,8 +26,7 @@ int gri_ordered_append(gri_supervisor *s, gri_child *child)
     }
     if (s->n == s->cap) {
         uint32_t cap = s->cap == 0 ? s->spec.n + 1 : 2 * s->cap;
-        gri_child **children =
-            realloc(s->children, cap * sizeof(s->children[0]));
+        gri_child **children = realloc(s->children, cap * sizeof(void *));
         if (children == NULL) {
             return GR_ENOMEM;
         }
@@ -46,6 +45,7 @@ void gri_ordered_remove(gr_actor *self, gri_supervisor *s, gri_child *child)
     gri_work *work = &s->work;
 
     gri_asks_forget(self, s, child);
+    gri_child_forget(self, child);
     for (uint32_t i = index; i + 1 < s->n; i++) {
         s->children[i] = s->children[i + 1];
         s->children[i]->index = i;
@@ -109,6 +109,7 @@ const gri_child *gri_ordered_pending(const gri_supervisor *s,
 /* It stays down; a temporary one is forgotten. */
 static void leave(gr_actor *self, gri_supervisor *s, gri_child *child)
 {
+    gri_child_forget(self, child);
     child->state = GRI_CHILD_DOWN;
     if (child->spec->restart == GR_TEMPORARY && !s->ending) {
         gri_ordered_remove(self, s, child);
@@ -164,7 +165,12 @@ static int stop_next(gr_actor *self, gri_supervisor *s)
         break;
     }
     work->at--;
-    leave(self, s, child);
+    if (!s->ending && work->request == GRI_REQUEST_NONE &&
+        child->spec->restart != GR_TEMPORARY) {
+        child->state = GRI_CHILD_DOWN; /* to be started again */
+    } else {
+        leave(self, s, child);
+    }
     return GO_ON;
 }
 

@@ -120,6 +120,7 @@ static int leave_behind(gr_actor *self, gri_supervisor *s, gri_child *child)
     GR_IGNORE(snprintf(why.text, sizeof(why.text), "killed, and left behind"),
               "cannot be longer");
     gri_child_over(&s->runs, child, &why);
+    gri_child_forget(self, child);
     return s->ops->ended(self, s, child, &why);
 }
 

@@ -6,7 +6,7 @@
 
 enum {
     TOP_VALUES = 8,     /* of a spec, */
-    CHILD_VALUES = 12,  /* of a child, */
+    CHILD_VALUES = 14,  /* of a child, */
     BACKOFF_VALUES = 6, /* of its back-off, and */
     ADDED_VALUES = 2    /* of a child that is added: see the head of spec.h */
 };
@@ -97,9 +97,11 @@ static gr_value child_value(const gr_child *child, gr_value *at)
     at[6] = GRI_VALUE((uint64_t)child->limits.memory_max);
     at[7] = GRI_VALUE(child->limits.handler_max_ms);
     at[8] = gr_bool(child->significant);
-    at[9] = backoff_value(&child->backoff, backoff);
-    at[10] = gr_list_of(nodes, nodes_n);
-    at[11] = gr_list_of(child->args.items, child->args.n);
+    at[9] = gr_bool(child->stable);
+    at[10] = GRI_VALUE(child->poison_after);
+    at[11] = backoff_value(&child->backoff, backoff);
+    at[12] = gr_list_of(nodes, nodes_n);
+    at[13] = gr_list_of(child->args.items, child->args.n);
     return gr_list_of(at, CHILD_VALUES);
 }
 
@@ -218,6 +220,8 @@ static int read_child(gr_reader *children, gri_child_spec *out, gr_reader *args)
         gr_read_uint(&r, &memory_max) < 0 ||
         gr_read_int(&r, &out->limits.handler_max_ms) < 0 ||
         gr_read_bool(&r, &out->significant) < 0 ||
+        gr_read_bool(&r, &out->stable) < 0 ||
+        read_u32(&r, UINT32_MAX, &out->poison_after) < 0 ||
         read_backoff(&r, &out->backoff) < 0 ||
         gr_read_list(&r, &out->nodes) < 0 || gr_read_list(&r, args) < 0) {
         return GR_EINVAL;

@@ -7,7 +7,8 @@
  *   [node, strategy, restarts_max, period_ms, auto_shutdown, name or nil,
  *    whether to register it, [child ...]]
  *   child = [id, behaviour, restart, stop_max_ms, name or nil, grade,
- *            memory_max, handler_max_ms, significant, [back-off ...],
+ *            memory_max, handler_max_ms, significant, stable, poison_after,
+ *            [back-off ...],
  *            [name of a node ...], [argument ...]]
  *
  * and a child that is added at run time travels alone, as [node, child]. A
@@ -30,6 +31,8 @@ typedef struct gri_child_spec {
     const char *name; /* or NULL */
     gr_restart restart;
     bool significant;
+    bool stable;
+    uint32_t poison_after;
     int64_t stop_max_ms; /* above 0, GR_CHILD_KILL or GRI_STOP_BY_ITSELF */
     gr_grade grade;
     gr_limits limits;

@@ -7,10 +7,7 @@
 
 #include <greenroom/greenroom.h>
 
-enum {
-    STATUS_FAILED = 1,
-    STATUS_USAGE = 2
-};
+enum { STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
 static int fail(const char *path, const char *why)
 {

@@ -35,6 +35,7 @@ extern const workload bench_create[];
 extern const workload bench_crowd[];
 extern const workload bench_time[];
 extern const workload bench_blob[];
+extern const workload bench_jobs[];
 
 /* Waits for the message ["done", number]. Errors: as gr_receive. */
 int bench_wait(const bench *b, int64_t *out);

@@ -86,7 +86,7 @@ int main(int argc, char **argv)
 {
     const workload *const groups[] = {bench_talk,  bench_flow, bench_create,
                                       bench_crowd, bench_time, bench_blob,
-                                      NULL};
+                                      bench_jobs,  NULL};
     return bench_main(&(bench_program){.title = "greenroom-bench",
                                        .impl = "greenroom",
                                        .groups = groups,

@@ -92,6 +92,17 @@ typedef struct gr_limits {
                                messages, and what waits in the mailbox */
     int64_t handler_max_ms; /* of one callback: then a process actor is killed,
                                any other ends when the callback returns */
+    /* Of process actors only: the operating system keeps them for the whole
+     * process, from before init on. */
+    size_t address_space_max; /* bytes that it maps; more is GR_ENOMEM, or what
+                                 its code makes of a malloc that failed */
+    size_t file_size_max;     /* bytes of a file it writes; then SIGXFSZ */
+    uint32_t cpu_max_s;       /* seconds of processor time; then SIGXCPU */
+    uint32_t files_max;       /* numbers of descriptors are below it; at least
+                                 16 */
+    bool seccomp;             /* no system call that opens a file or a socket,
+                                 starts a process or touches another one; then
+                                 SIGSYS, and its name on standard error */
 } gr_limits;
 
 /*
@@ -129,7 +140,13 @@ typedef struct gr_spawn_opts {
                          no ack, no mailbox and no grade, and ties behind init */
     gr_grade grade;   /* not 0: instead of the behaviour's */
     gr_limits limits; /* what is not 0 overrides the behaviour's */
+    bool stable; /* address, name and mailbox outlive its runs: see gr_revive;
+                    of this node */
+    uint32_t poison_after; /* of a stable one: after so many runs that failed on
+                              one message, that is set aside; 0: the default */
 } gr_spawn_opts;
+
+#define GR_POISON_AFTER_DEFAULT 1u /* runs that fail on one message */
 
 /*
  * Starts an actor and stores its address in *out (out may be NULL). init runs
@@ -145,6 +162,38 @@ typedef struct gr_spawn_opts {
  */
 GR_API GR_MUST_CHECK int gr_spawn(gr_actor *self, const gr_behavior *behavior,
                                   const gr_spawn_opts *opts, gr_pid *out);
+
+/*
+ * A stable actor (gr_spawn_opts.stable) is spawned as any other. When a run of
+ * it ends, however it did, links and monitors fire, and its memory, timers, asks
+ * and kept messages end, as ever. But its pid still names it, and so does the
+ * name that it was spawned with. Whatever is sent to it from then on, messages,
+ * asks, monitors, links, requests to stop, waits for its next run, within the
+ * bounds of its mailbox; no sender is slowed down meanwhile. A kill ends the run
+ * that lives when it comes; between two runs there is none.
+ *
+ * Its spawner decides what comes next. gr_revive begins another run: init, then
+ * what was stashed, then the message that the last run failed on, then what
+ * waits, each in the order in which it came. opts as for gr_spawn (may be NULL;
+ * behaviour, name, mailbox, node, grade, limits and poison_after stay those of
+ * the spawn). gr_give_up ends the address, at once or with the run that lives:
+ * what waits becomes dead letters, who asked gets GR_ENOPROC. The same happens
+ * when the spawner itself ends, and when the system stops.
+ *
+ * A message that runs fail on (return an error, fault, gr_exit with a code) is
+ * set aside after poison_after of them: a dead letter, counted in
+ * gr_stats.poisoned; who asked gets GR_ENOPROC. Before that it is given again,
+ * so its handler may see it more than once.
+ *
+ * Errors of gr_revive:  GR_EINVAL (not a stable actor that self has spawned; a
+ *          run of it lives; with opts->link: self has not received its link's
+ *          exit yet), GR_ENOPROC (it was given up), GR_ESTOPPED (the system is
+ *          stopping), and those of gr_spawn for what opts says.
+ * Errors of gr_give_up: GR_EINVAL (likewise), GR_ENOPROC (it has ended).
+ */
+GR_API GR_MUST_CHECK int gr_revive(gr_actor *self, gr_pid pid,
+                                   const gr_spawn_opts *opts);
+GR_API GR_MUST_CHECK int gr_give_up(gr_actor *self, gr_pid pid);
 
 GR_API gr_pid gr_self(const gr_actor *self);
 GR_API gr_system *gr_system_of(const gr_actor *self);

@@ -46,7 +46,8 @@ typedef struct gr_crash {
     int signal;          /* 0: it was none */
     int signal_code;     /* si_code; 0: not known */
     bool stack_overflow; /* the stack had no more room */
-    const void *address; /* that could not be used, if any */
+    bool has_address;    /* it is known */
+    const void *address; /* that could not be used */
 
     char message[GR_CRASH_MESSAGE_MAX]; /* in hand, as gr_msg_print; "": none */
     gr_pid sender;                      /* of it */

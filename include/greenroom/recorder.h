@@ -8,9 +8,9 @@ GR_BEGIN_DECLS
 
 /*
  * Each worker notes its last turns, spawns, ends, crashes and other events,
- * always, in memory of its own. With gr_system_opts.recorder, or the environment
- * variable GREENROOM_RECORDER under gr_main, that memory is a file, which is
- * whole when the process was killed, and is read by the program
+ * always, in memory of its own. With gr_system_opts.recorder, or the
+ * environment variable GREENROOM_RECORDER under gr_main, that memory is a file,
+ * which is whole when the process was killed, and is read by the program
  * greenroom-recorder. docs/recorder.md has its format.
  */
 
@@ -25,8 +25,8 @@ GR_API GR_MUST_CHECK int gr_recorder_dump(gr_system *sys, int fd);
 /*
  * The same of the bytes of a recorder's file, which may be any: cut off, from a
  * process that was killed at any moment, or no such file at all.
- * Errors:  GR_EINVAL (image is not aligned to 8 bytes), GR_EFORMAT (it is none),
- *          GR_EVERSION (of another version, or another kind of machine), GR_EIO.
+ * Errors:  GR_EINVAL (image is not aligned to 8 bytes), GR_EFORMAT (it is
+ * none), GR_EVERSION (of another version, or another kind of machine), GR_EIO.
  * Threads: any.
  */
 GR_API GR_MUST_CHECK int gr_recorder_print(const void *image, size_t size,

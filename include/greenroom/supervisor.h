@@ -96,7 +96,11 @@ typedef struct gr_child {
                                  it was spawned there. If that node is lost it
                                  is restarted, on the first that is up then.
                                  This node may be among them. No supervisor, no
-                                 grade, no limits */
+                                 grade, no limits, not stable */
+    bool stable; /* pid and mailbox outlive its runs (gr_revive): what is sent
+                    to it while it is restarted waits; given up when it stays
+                    down for good */
+    uint32_t poison_after; /* of a stable one: as that of gr_spawn_opts */
 } gr_child;
 
 /* A child whose init calls gr_exit(self, 0, ...) says that there is nothing to

@@ -83,8 +83,8 @@ typedef struct gr_system_opts {
  * Errors:  GR_EINVAL (over GR_WORKERS_MAX; soft above hard; actors_max below
  *          16 or above 2^31 - 1, message_max below 64, crashes_kept over
  *          GR_CRASHES_KEPT_MAX; turn_warn_ms below GR_FOREVER; watch_signal is
- *          not a real-time signal; recorder too long; more threads of a lane
- *          than GR_JOB_THREADS_MAX), GR_ENOMEM, GR_EIO (no thread; or the
+ *          not a real-time signal; recorder too long; more threads of a lane of
+ *          jobs than GR_JOB_THREADS_MAX), GR_ENOMEM, GR_EIO (no thread; or the
  *          recorder's file cannot be made, and the log says why).
  * Threads: any that is not a worker of a system.
  */
@@ -219,6 +219,7 @@ typedef struct gr_stats {
     uint64_t steals;       /* times a worker took work from another */
     uint64_t parks;        /* times a worker went to sleep */
     uint64_t redirected;   /* sent on by GR_FULL_REDIRECT (each once in sent) */
+    uint64_t poisoned;     /* of the dead letters: a stable actor failed on them */
     uint64_t trapped;      /* faults of actors' code that ended no more than the
                               actor */
     uint64_t long_turns;   /* turns beyond turn_warn_ms */

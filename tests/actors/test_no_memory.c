@@ -434,6 +434,7 @@ static bool play(uint64_t fail_at, bool for_ever)
         CHECK(fine(rc));
     }
     const bool failed = no_memory_end(); /* now all must be in order */
+    CHECK(failed || rc == 0);
     if (self != NULL) {
         drain(self);
         gr_thread_detach(self, 0);

@@ -64,10 +64,10 @@ static void test_a_life(void **state)
 
 static void scene_drops(stage *s)
 {
-    gr_spawn_opts opts = {.mailbox = {.soft = 1, .hard = 2,
-                                      .full = GR_FULL_DROP_NEW}};
-    gr_pid a = stage_puppet_with(s, s->self, 'a', &puppet_behavior, &opts,
-                                 NULL);
+    gr_spawn_opts opts = {
+        .mailbox = {.soft = 1, .hard = 2, .full = GR_FULL_DROP_NEW}};
+    gr_pid a =
+        stage_puppet_with(s, s->self, 'a', &puppet_behavior, &opts, NULL);
     stage_settle(s);
     for (unsigned i = 0; i < 10; i++) {
         CHECK_RC(gr_send(s->self, a, "drop"), 0);

@@ -28,9 +28,9 @@ ends() {
     env --default-signal "$program" --nodes "$3" "$work/long" \
         >"$work/printed" 2>"$work/errors" &
     main=$!
-    # The processes are all there, and the first of them takes signals, SIGHUP
-    # last.
-    while [ "$(processes | wc -l)" -lt $(($3 + 1)) ] ||
+    # The processes are all there (nodes have a launcher), and the first of them
+    # takes signals, SIGHUP last.
+    while [ "$(processes | wc -l)" -lt $(($3 + 1 + ($3 > 0))) ] ||
         ! awk '/^SigCgt/ { exit $2 !~ /[13579bdf]$/ }' \
             "/proc/$main/status"; do
         kill -0 $main 2>/dev/null || fail "ended too early"

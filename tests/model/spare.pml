@@ -13,7 +13,6 @@
  * mutant NO_LAST_LOOK: who goes out does not look whether it is wanted again
  * mutant NO_SECOND_LOOK: who sleeps or goes out does not look at the queues
  * mutant NO_HEIR: who goes out sees to no other who looks around
- * mutant COUNTED_LATE: who comes back counts itself in once it has looked
  * mutant CALLED_FIRST: the watchdog calls before it says whom it wants
  * mutant RELIES_ON_OUT: a spare that is out is relied upon to look around
  * mutant UNCOUNTED: who goes out stays counted as present
@@ -172,14 +171,6 @@ search:
         :: else
         fi
     }
-#ifdef COUNTED_LATE
-    atomic {
-        if
-        :: is_out -> is_out = false; out = false; present++
-        :: else
-        fi
-    };
-#endif
     if
     :: found -> goto got
     :: else
@@ -234,11 +225,9 @@ get_up:
     atomic { will = false; forget() };
     if
     :: is_out ->
-#ifndef COUNTED_LATE
         atomic { is_out = false; out = false };
 #ifndef UNCOUNTED
         present++;
-#endif
 #endif
         searching++
     :: else ->

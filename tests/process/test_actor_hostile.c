@@ -43,9 +43,8 @@ static gri_wire get_head(void)
 
 static void flood(gr_pid spawner)
 {
-    const gri_wire w = {.type = GRI_WIRE_SEND,
-                        .pid = spawner,
-                        .len = sizeof(small_message)};
+    const gri_wire w = {
+        .type = GRI_WIRE_SEND, .pid = spawner, .len = sizeof(small_message)};
     for (;;) {
         put(w, small_message);
     }
@@ -147,57 +146,49 @@ typedef struct part {
     void (*play)(gr_pid spawner); /* instead of w */
 } part;
 
-#define TO {0, 1}
+#define TO                                                                     \
+    {                                                                          \
+        0, 1                                                                   \
+    }
 
 static const part parts[] = {
     {"garbage", "unknown type", .play = garbage},
     {"unknown type", "unknown type", .w = {.type = 99}},
-    {"its parent's type", "unknown type", .w = {.type = GRI_WIRE_MESSAGE, .pid = TO}},
+    {"its parent's type", "unknown type",
+     .w = {.type = GRI_WIRE_MESSAGE, .pid = TO}},
     {"huge", "longer than its limit", .play = huge},
-    {"no message",
-     "payload is no message",
-     .w = {.type = GRI_WIRE_SEND, .pid = TO, .len = 1},
-     .body = "x"},
-    {"no msgpack",
-     "payload is not msgpack, or nested too deep",
-     .w = {.type = GRI_WIRE_SEND, .pid = TO, .len = 2},
-     .body = "\x92\xc1"},
+    {"no message", "payload is no message",
+     .w = {.type = GRI_WIRE_SEND, .pid = TO, .len = 1}, .body = "x"},
+    {"no msgpack", "payload is not msgpack, or nested too deep",
+     .w = {.type = GRI_WIRE_SEND, .pid = TO, .len = 2}, .body = "\x92\xc1"},
     {"empty", "payload is no message", .w = {.type = GRI_WIRE_SEND, .pid = TO}},
     {"deep", "payload is not msgpack, or nested too deep", .play = deep},
     {"nobody", "wrong pid", .w = {.type = GRI_WIRE_SEND}},
-    {"flags", "wrong flags", .w = {.type = GRI_WIRE_SEND, .pid = TO, .flags = 1}},
+    {"flags", "wrong flags",
+     .w = {.type = GRI_WIRE_SEND, .pid = TO, .flags = 1}},
     {"ref", "wrong ref", .w = {.type = GRI_WIRE_SEND, .pid = TO, .ref = 1}},
     {"code", "wrong code", .w = {.type = GRI_WIRE_SEND, .pid = TO, .code = -1}},
     {"status", "wrong code", .w = {.type = GRI_WIRE_REPLY, .id = 1, .code = 1}},
-    {"done",
-     "done with a message that it does not have",
+    {"done", "done with a message that it does not have",
      .w = {.type = GRI_WIRE_DONE, .id = 77}},
-    {"begin",
-     "again a message that it has not put aside",
+    {"begin", "again a message that it has not put aside",
      .w = {.type = GRI_WIRE_BEGIN, .id = 77}},
-    {"forward",
-     "forwards a message that it does not have",
+    {"forward", "forwards a message that it does not have",
      .w = {.type = GRI_WIRE_FORWARD, .id = 77, .pid = TO}},
-    {"unhandled",
-     "no use for a message that it does not have",
+    {"unhandled", "no use for a message that it does not have",
      .w = {.type = GRI_WIRE_UNHANDLED, .id = 77}},
     {"reply", "an answer that nobody waits for", .play = answer_nobody},
     {"forged id", "wrong id", .w = {.type = GRI_WIRE_DONE, .id = UINT64_MAX}},
     {"done twice", "done with a message that it does not have",
      .play = done_twice},
     {"up twice", "up twice", .w = {.type = GRI_WIRE_UP}},
-    {"name",
-     "zero byte in a text",
-     .w = {.type = GRI_WIRE_NAME, .flags = 1, .len = 3},
-     .body = "a\0b"},
-    {"verb",
-     "unknown verb",
-     .w = {.type = GRI_WIRE_NAME, .flags = 9, .len = 3},
+    {"name", "zero byte in a text",
+     .w = {.type = GRI_WIRE_NAME, .flags = 1, .len = 3}, .body = "a\0b"},
+    {"verb", "unknown verb", .w = {.type = GRI_WIRE_NAME, .flags = 9, .len = 3},
      .body = "abc"},
     {"long name", "longer than its limit", .play = long_name},
     {"two monitors", "two monitors of one ref", .play = monitor_twice},
-    {"exit kind",
-     "unknown kind of exit",
+    {"exit kind", "unknown kind of exit",
      .w = {.type = GRI_WIRE_EXITED, .flags = 1000}},
     {"deaf", NULL, .play = close_it},
     {"half", NULL, .play = half},
@@ -346,7 +337,8 @@ static void names_are_limited(void **state)
     assert_int_equal(await_down(self, ref).code, 5);
 }
 
-#define COLD_TEST(name) cmocka_unit_test_setup_teardown(name, setup_cold, teardown)
+#define COLD_TEST(name)                                                        \
+    cmocka_unit_test_setup_teardown(name, setup_cold, teardown)
 
 int main(int argc, char **argv)
 {

@@ -16,9 +16,7 @@ static int worker_init(gr_actor *self, void *state, const gr_msg *args)
 {
     worker *w = state;
     (void)self;
-    return !gr_unpack(args, &w->sum) ? GR_EINVAL
-           : w->sum < 0              ? (int)w->sum
-                                     : 0;
+    return !gr_unpack(args, &w->sum) ? GR_EINVAL : w->sum < 0 ? (int)w->sum : 0;
 }
 
 static int worker_receive(gr_actor *self, void *state, const gr_msg *msg)
@@ -75,9 +73,8 @@ static gr_pid start(gr_actor *self, gr_ref *ref)
 static int64_t ask_sum(gr_actor *self, gr_pid pid, int64_t *process)
 {
     int64_t sum = 0;
-    assert_int_equal(gr_call(self, pid, LONG_MS,
-                             gr_expect("sum", &sum, process), "sum"),
-                     0);
+    assert_int_equal(
+        gr_call(self, pid, LONG_MS, gr_expect("sum", &sum, process), "sum"), 0);
     return sum;
 }
 
@@ -166,9 +163,9 @@ static void its_spawner_is_told_when_it_has_begun(void **state)
     gr_actor *self = ((fixture *)*state)->self;
     const gr_msg *msg;
     gr_pid from;
-    gr_pid pid = spawn_with(
-        self, &worker_behavior,
-        (gr_spawn_opts){.args = gr_args((int64_t)5), .ack = true});
+    gr_pid pid =
+        spawn_with(self, &worker_behavior,
+                   (gr_spawn_opts){.args = gr_args((int64_t)5), .ack = true});
     next_message(self, &msg);
     assert_true(gr_match_started(msg, &from));
     assert_true(gr_pid_eq(from, pid));
@@ -195,11 +192,10 @@ static void a_callback_over_its_deadline_ends_it(void **state)
 {
     gr_actor *self = ((fixture *)*state)->self;
     gr_ref ref;
-    gr_pid pid = spawn_with(
-        self, &worker_behavior,
-        (gr_spawn_opts){.args = gr_args((int64_t)1),
-                        .monitor = &ref,
-                        .limits = {.handler_max_ms = 200}});
+    gr_pid pid = spawn_with(self, &worker_behavior,
+                            (gr_spawn_opts){.args = gr_args((int64_t)1),
+                                            .monitor = &ref,
+                                            .limits = {.handler_max_ms = 200}});
     assert_int_equal(gr_send(self, pid, "loop"), 0);
     const gr_exit_reason why = await_down(self, ref);
     assert_int_equal(why.kind, GR_EXIT_LIMIT);

@@ -46,11 +46,16 @@ static int echo_receive(gr_actor *self, void *state, const gr_msg *msg)
         return gr_after(self, 1, NULL, "loop");
     }
     if (gr_match(msg, "loop on answer")) {
-        return gr_ask(self, gr_self(self), GR_FOREVER,
-                      gr_then(echo_receive, 0), "give");
+        return gr_ask(self, gr_self(self), GR_FOREVER, gr_then(echo_receive, 0),
+                      "give");
     }
     if (gr_match(msg, "give")) {
         return gr_reply(self, msg, "loop");
+    }
+    if (gr_match(msg, "eat")) {
+        while (gr_alloc(self, 1000) != NULL) {
+        }
+        return 0;
     }
     if (gr_match(msg, "process")) {
         return gr_reply(self, msg, "process", (int64_t)getpid());
@@ -132,8 +137,8 @@ static void a_killed_process_loses_at_most_the_message_in_hand(void **state)
         tally t = {0};
         gr_ref ref;
         const int64_t before = dead_letters(f->sys);
-        const gr_pid pid = spawn_with(self, &echo_behavior,
-                                      (gr_spawn_opts){.monitor = &ref});
+        const gr_pid pid =
+            spawn_with(self, &echo_behavior, (gr_spawn_opts){.monitor = &ref});
         int64_t process = 0;
         assert_int_equal(gr_call(self, pid, LONG_MS,
                                  gr_expect("process", &process), "process"),
@@ -153,8 +158,7 @@ static void a_killed_process_loses_at_most_the_message_in_hand(void **state)
         await_accounts(f);
         take(self, &t, ref, 0);
         assert_int_equal(t.downs, 1);
-        const int64_t lost =
-            t.sent - t.back - (dead_letters(f->sys) - before);
+        const int64_t lost = t.sent - t.back - (dead_letters(f->sys) - before);
         /* It may have answered the one in hand before it died. */
         assert_in_range(lost, 0, 1);
         assert_no_process((int)process);
@@ -184,8 +188,7 @@ static void the_bounds_of_its_mailbox_hold(void **state)
     gr_ref ref;
     const gr_pid pid = spawn_with(
         self, &echo_behavior,
-        (gr_spawn_opts){.mailbox = {.soft = 10, .hard = 20},
-                        .monitor = &ref});
+        (gr_spawn_opts){.mailbox = {.soft = 10, .hard = 20}, .monitor = &ref});
     const gr_pid other = spawn_with(self, &echo_behavior, (gr_spawn_opts){0});
     assert_int_equal(gr_send(self, pid, "loop"), 0);
     int64_t n = 0;
@@ -238,10 +241,9 @@ static gr_exit_reason end_late(gr_actor *self, const gr_behavior *b,
                                const char *how)
 {
     gr_ref ref;
-    const gr_pid pid =
-        spawn_with(self, b,
-                   (gr_spawn_opts){.monitor = &ref,
-                                   .limits = {.handler_max_ms = 100}});
+    const gr_pid pid = spawn_with(
+        self, b,
+        (gr_spawn_opts){.monitor = &ref, .limits = {.handler_max_ms = 100}});
     assert_int_equal(gr_send(self, pid, how), 0);
     return await_down(self, ref);
 }
@@ -264,15 +266,25 @@ static void a_stopped_process_is_late_too(void **state)
 {
     gr_actor *self = ((fixture *)*state)->self;
     gr_ref ref;
-    const gr_pid pid =
-        spawn_with(self, &echo_behavior,
-                   (gr_spawn_opts){.monitor = &ref,
-                                   .limits = {.handler_max_ms = 100}});
+    const gr_pid pid = spawn_with(
+        self, &echo_behavior,
+        (gr_spawn_opts){.monitor = &ref, .limits = {.handler_max_ms = 100}});
     int64_t n = 0;
     assert_int_equal(
         gr_call(self, pid, LONG_MS, gr_expect("process", &n), "process"), 0);
     assert_int_equal(kill((pid_t)n, SIGSTOP), 0);
     assert_int_equal(gr_send(self, pid, "n", 1), 0);
+    assert_int_equal(await_down(self, ref).kind, GR_EXIT_LIMIT);
+}
+
+static void its_limit_of_memory_holds_in_its_process(void **state)
+{
+    gr_actor *self = ((fixture *)*state)->self;
+    gr_ref ref;
+    const gr_pid pid = spawn_with(
+        self, &echo_behavior,
+        (gr_spawn_opts){.monitor = &ref, .limits = {.memory_max = 100000}});
+    assert_int_equal(gr_send(self, pid, "eat"), 0);
     assert_int_equal(await_down(self, ref).kind, GR_EXIT_LIMIT);
 }
 
@@ -345,6 +357,7 @@ int main(int argc, char **argv)
         ACTOR_TEST(a_large_message_passes),
         ACTOR_TEST(the_deadline_is_every_callback_s),
         ACTOR_TEST(a_stopped_process_is_late_too),
+        ACTOR_TEST(its_limit_of_memory_holds_in_its_process),
         ACTOR_TEST(its_supervisor_restarts_it),
         ACTOR_TEST(processes_are_started_ahead),
         cmocka_unit_test(without_the_call_it_is_refused),

@@ -180,7 +180,8 @@ static int do_more(gr_actor *self, player *p, const gr_msg *msg)
         return gr_after(self, n, &p->timer, "fired");
     }
     if (gr_match(msg, "fired")) {
-        return gr_send(self, p->friend, "fired", gr_pid_eq(gr_sender(msg), gr_self(self)));
+        return gr_send(self, p->friend, "fired",
+                       gr_pid_eq(gr_sender(msg), gr_self(self)));
     }
     if (gr_match(msg, "become")) {
         return gr_become(self, &second);
@@ -299,9 +300,9 @@ static const gr_behavior bystander = {.name = "bystander",
 static void settle(stage *s)
 {
     int64_t n = 0;
-    assert_int_equal(
-        gr_call(s->self, s->player, LONG_MS, gr_expect("answer", &n), "echo", 1),
-        0);
+    assert_int_equal(gr_call(s->self, s->player, LONG_MS,
+                             gr_expect("answer", &n), "echo", 1),
+                     0);
 }
 
 static void life(stage *s)
@@ -513,9 +514,9 @@ static void play(scene *play_it, gr_grade grade, stage *s)
     assert_int_equal(gr_system_start(&opts, &s->sys), 0);
     assert_int_equal(gr_thread_attach(s->sys, "scene", &s->self), 0);
     assert_int_equal(gr_processes_enable(s->self), 0);
-    s->player = spawn_with(
-        s->self, &player_behavior,
-        (gr_spawn_opts){.monitor = &s->watch, .grade = grade});
+    s->player =
+        spawn_with(s->self, &player_behavior,
+                   (gr_spawn_opts){.monitor = &s->watch, .grade = grade});
     play_it(s);
     const gr_msg *msg;
     assert_int_equal(gr_receive(s->self, 0, &msg), GR_ETIMEOUT);
@@ -528,7 +529,8 @@ static void play(scene *play_it, gr_grade grade, stage *s)
         gr_system_stats(s->sys, &stats);
     }
     char text[64];
-    (void)snprintf(text, sizeof(text), "dead letters: %d", (int)stats.dead_letters);
+    (void)snprintf(text, sizeof(text), "dead letters: %d",
+                   (int)stats.dead_letters);
     note(s, text);
     gr_thread_detach(s->self, 0);
     assert_int_equal(gr_system_stop(s->sys, LONG_MS), 0);
@@ -564,11 +566,16 @@ int main(int argc, char **argv)
 {
     gr_child_main(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(life_as_here),      cmocka_unit_test(traps_as_here),
-        cmocka_unit_test(questions_as_here), cmocka_unit_test(kept_messages_as_here),
-        cmocka_unit_test(names_as_here),     cmocka_unit_test(links_out_as_here),
-        cmocka_unit_test(links_in_as_here),  cmocka_unit_test(monitors_as_here),
-        cmocka_unit_test(timers_as_here),    cmocka_unit_test(blobs_as_here),
+        cmocka_unit_test(life_as_here),
+        cmocka_unit_test(traps_as_here),
+        cmocka_unit_test(questions_as_here),
+        cmocka_unit_test(kept_messages_as_here),
+        cmocka_unit_test(names_as_here),
+        cmocka_unit_test(links_out_as_here),
+        cmocka_unit_test(links_in_as_here),
+        cmocka_unit_test(monitors_as_here),
+        cmocka_unit_test(timers_as_here),
+        cmocka_unit_test(blobs_as_here),
     };
     return cmocka_run_group_tests_name("process/actor_scenes", tests, NULL,
                                        NULL);

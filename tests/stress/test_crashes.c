@@ -3,8 +3,8 @@
  *         or reads at that moment.
  * Method: waves of actors that end by made-up faults, errors and kills on real
  *         threads; each report is asked for when its DOWN comes. Meanwhile two
- *         threads walk through all reports and print the flight recorder, and an
- *         actor watches. The log, the watcher and the numbers must agree.
+ *         threads walk through all reports and print the flight recorder, and
+ * an actor watches. The log, the watcher and the numbers must agree.
  */
 #include <execinfo.h>
 #include <fcntl.h>
@@ -48,9 +48,8 @@ static int victim_receive(gr_actor *self, void *state, const gr_msg *msg)
                                        : gr_unhandled(self, msg);
 }
 
-static const gr_behavior victim_behavior = {.name = "victim",
-                                            .state_size = sizeof(victim),
-                                            .receive = victim_receive};
+static const gr_behavior victim_behavior = {
+    .name = "victim", .state_size = sizeof(victim), .receive = victim_receive};
 
 /* ---- who looks ---- */
 
@@ -157,9 +156,8 @@ static void each_crash_is_reported_once(void **state)
                                       .log_level = GR_LOG_INFO,
                                       .crashes_kept = CRASHES / 8});
     assert_int_equal(gr_spawn(s->self, &watcher, NULL, &pid), 0);
-    assert_int_equal(gr_call(s->self, pid, GR_FOREVER, gr_expect("watching"),
-                             "watch"),
-                     0);
+    assert_int_equal(
+        gr_call(s->self, pid, GR_FOREVER, gr_expect("watching"), "watch"), 0);
     for (unsigned i = 0; i < READERS; i++) {
         assert_int_equal(pthread_create(&readers[i], NULL, read_on, &null), 0);
     }

@@ -24,6 +24,17 @@ static int work(gr_actor *self, void *state, const gr_msg *msg)
     return gr_match(msg, "fail") ? GR_EUSER : gr_reply(self, msg, "done");
 }
 
+static int fault(gr_actor *self, void *state, const gr_msg *msg)
+{
+    static int *volatile nowhere;
+    (void)self, (void)state, (void)msg;
+    *nowhere = 1;
+    return 0;
+}
+
+static const gr_behavior trapped = {.name = "trapped", .receive = fault};
+static const gr_behavior doomed = {
+    .name = "doomed", .receive = fault, .grade = GR_GRADE_ABORT};
 static const gr_behavior baker = {.name = "baker", .receive = work};
 static const gr_behavior butcher = {.name = "butcher", .receive = work};
 
@@ -33,7 +44,13 @@ static int app(gr_actor *self, int argc, char **argv)
     gr_pid b;
     gr_ref ref;
     const gr_msg *msg;
-    (void)argc, (void)argv;
+    if (argc > 1) {
+        gr_spawn_opts opts = {.monitor = &ref};
+        GR_TRY(gr_spawn(self, argv[1][0] == 'a' ? &doomed : &trapped, &opts,
+                        &a));
+        GR_TRY(gr_send(self, a, "fault", 1));
+        return gr_receive(self, GR_FOREVER, &msg);
+    }
     GR_TRY(gr_spawn(self, &baker, NULL, &a));
     GR_TRY(gr_spawn(self, &butcher, &(gr_spawn_opts){.monitor = &ref}, &b));
     GR_TRY(gr_call(self, a, GR_FOREVER, gr_expect("done"), "work"));
@@ -80,6 +97,32 @@ tell "^other threads:$"
 tell "last turns, the newest first: .*baker <"
 tell " spawn butcher <.* by <"
 tell " crash butcher <.*> error GR_EUSER$"
+
+# A fault that ends its actor, and one that ends the process. With a sanitizer
+# other handlers have a say.
+case $flags in
+*-fsanitize*) ;;
+*)
+    GREENROOM_RECORDER="$work/trap.rec" "$work/program" trap 2>"$work/errors" ||
+        fail "a trapped fault ended the program: $?"
+    grep -q '^greenroom: error: trapped <.*> ended: signal, SIGSEGV at 0' \
+        "$work/errors" || fail "no report: $(cat "$work/errors")"
+    "$tool" "$work/trap.rec" >"$work/told" || fail "exit status $?"
+    tell "^stopped in order$"
+    tell " crash trapped <.*> signal 11$"
+
+    status=0
+    GREENROOM_RECORDER="$work/abort.rec" "$work/program" abort \
+        2>"$work/errors" || status=$?
+    [ "$status" = 139 ] || fail "an abort: exit status $status"
+    grep -q '^aborted by signal 11 (SIGSEGV), .*, in doomed <' \
+        "$work/errors" || fail "no last words: $(cat "$work/errors")"
+    grep -q '^other threads:$' "$work/errors" || fail "last words are cut off"
+    "$tool" "$work/abort.rec" >"$work/told" || fail "exit status $?"
+    tell '^aborted by signal 11 (SIGSEGV), .*, in doomed <'
+    tell ' spawn doomed <'
+    ;;
+esac
 
 # A whole file with a hole, half a file, none, and what is no file of ours.
 cp "$work/$program.rec" "$work/bad"

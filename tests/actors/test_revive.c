@@ -1,0 +1,707 @@
+/*
+ * tests/actors/test_revive.c - stable actors: an address that outlives its
+ * runs.
+ *
+ * Goal:   what is sent to it between two runs waits and loses nothing; what
+ *         belonged to a run ends with it; the address ends when it is given up.
+ * Method: puppets under several seeds; each scene ends with the equation of all
+ *         messages (stage_end).
+ */
+#include "tests/support/stable.h"
+
+static void play(void (*scene)(stage *s))
+{
+    stage_each_seed(scene, NULL);
+}
+
+/* ---- mail ------------------------------------------------------------------
+ */
+
+static void scene_mail(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, stable_be);
+    waiter_tell(s, a, "one bad two three");
+    stage_settle(s);
+    stage_expect(s, "a:one a:bad -a:error");
+    CHECK_INT(waiter_waiting(s), 2);
+    waiter_tell(s, a, "four");
+    stage_settle(s);
+    stage_expect(s, "");
+    CHECK_INT(waiter_waiting(s), 3);
+    stable_revive(s, a, stable_be);
+    stage_expect(s, "+a a:two a:three a:four");
+    waiter_tell(s, a, "five");
+    stage_settle(s);
+    stage_expect(s, "a:five");
+    gr_stats t = stage_stats(s);
+    CHECK_INT(t.dead_letters, 1);
+    CHECK_INT(t.poisoned, 1);
+    CHECK_INT(t.failed, 1);
+    waiter_check_blocks(s);
+}
+
+static void mail_waits_for_the_next_run(void **state)
+{
+    (void)state;
+    play(scene_mail);
+}
+
+static int note_self(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)msg;
+    stage_note(p->on, gr_pid_eq(gr_self(self), p->peer) ? "same" : "other");
+    return 0;
+}
+
+static void scene_many(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, stable_be);
+    for (unsigned i = 0; i < 50; i++) {
+        waiter_tell(s, a, "bad");
+        stage_settle(s);
+        stage_expect(s, "a:bad -a:error");
+        waiter_tell(s, a, "x y");
+        stable_revive(s, a, stable_be);
+        stage_expect(s, "+a a:x a:y");
+        stage_do_to(s, a, note_self, a);
+        stage_expect(s, "same");
+    }
+    CHECK_INT(stage_stats(s).poisoned, 50);
+}
+
+static void a_pid_names_all_of_its_runs(void **state)
+{
+    (void)state;
+    play(scene_many);
+}
+
+/* A run that ended normally has handled what it had in hand. */
+static void scene_normal(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, NULL);
+    CHECK_RC(gr_send(s->self, a, "puppet.do",
+                     (uint64_t)(uintptr_t)puppet_leave), 0);
+    waiter_tell(s, a, "next");
+    stage_settle(s);
+    stage_expect(s, "-a:normal");
+    stable_revive(s, a, NULL);
+    stage_expect(s, "+a a:next");
+    CHECK_INT(stage_stats(s).dead_letters, 0);
+}
+
+static void a_normal_end_is_no_failure_of_the_message(void **state)
+{
+    (void)state;
+    play(scene_normal);
+}
+
+/* ---- asks ------------------------------------------------------------------
+ */
+
+static void scene_ask_between(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, stable_be);
+    gr_pid b = stage_puppet(s, 'b');
+    stage_settle(s);
+    stage_do(s, a, puppet_fail);
+    stage_do_to(s, b, stable_ask, a);
+    stage_expect(s, "+b -a:error");
+    stable_revive(s, a, stable_be);
+    stage_expect(s, "+a a:ask b=GR_OK");
+}
+
+static void asks_between_runs_are_answered_by_the_next(void **state)
+{
+    (void)state;
+    play(scene_ask_between);
+}
+
+static int after(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)p, (void)msg;
+    CHECK_RC(gr_after(self, 0, NULL, "once"), 0);
+    return gr_every(self, 10, NULL, "tick");
+}
+
+static int keep_asked(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    if (gr_msg_asked(msg)) {
+        p->kept = gr_keep(self, msg);
+        CHECK(p->kept != NULL);
+    } else if (p->kept != NULL) {
+        CHECK_RC(gr_reply(self, p->kept, "answer"), 0);
+        gr_release(self, p->kept);
+        p->kept = NULL;
+    }
+    return 0;
+}
+
+WAITER_HEARS(be_keeper, keep_asked)
+
+/* Timers and asks of a run that is over are nothing to the next. */
+static void scene_own(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, NULL);
+    gr_pid b = stage_puppet_with(s, s->self, 'b', &puppet_behavior, NULL,
+                                 be_keeper);
+    stage_settle(s);
+    stage_do(s, a, after);
+    stage_do_to(s, a, stable_ask, b);
+    stage_do(s, a, puppet_fail);
+    stage_expect_words(s, "+b a:once -a:error");
+    CHECK_RC(stable_revive_with(s, a, NULL, NULL), 0);
+    waiter_tell(s, b, "go"); /* answers */
+    CHECK_RC(gr_sleep(s->self, 100), 0);
+    stage_settle(s);
+    stage_expect(s, "+a");
+    CHECK_INT(stage_stats(s).late_replies, 1);
+}
+
+static void timers_and_asks_end_with_their_run(void **state)
+{
+    (void)state;
+    play(scene_own);
+}
+
+/* Whoever waits for an answer to what a run kept hears of its end. */
+static void scene_kept(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, be_keeper);
+    gr_pid b = stage_puppet(s, 'b');
+    stage_settle(s);
+    stage_do_to(s, b, stable_ask, a);
+    stage_expect(s, "+b");
+    stage_do(s, a, puppet_fail);
+    stage_expect_words(s, "-a:error b=GR_ENOPROC");
+    stable_revive(s, a, NULL);
+    stage_expect(s, "+a");
+    waiter_check_blocks(s);
+}
+
+static void kept_messages_end_with_their_run(void **state)
+{
+    (void)state;
+    play(scene_kept);
+}
+
+/* ---- ties ------------------------------------------------------------------
+ */
+
+static void scene_ties(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, NULL);
+    gr_pid b = stage_puppet(s, 'b');
+    gr_pid c = stage_puppet(s, 'c');
+    stage_settle(s);
+    stage_do(s, b, puppet_trap);
+    stage_do_to(s, b, puppet_link, a);
+    stage_do_to(s, c, puppet_monitor, a);
+    stage_expect_words(s, "+b +c");
+    stage_do(s, a, puppet_fail);
+    stage_expect_words(s, "-a:error b<exit:a:error c<down:a:error");
+    /* These take effect in the next run. */
+    stage_do_to(s, b, puppet_link, a);
+    stage_do_to(s, c, puppet_monitor, a);
+    stage_expect(s, "");
+    stable_revive(s, a, NULL);
+    stage_expect(s, "+a");
+    stage_do(s, a, puppet_leave);
+    stage_expect_words(s, "-a:normal b<exit:a:normal c<down:a:normal");
+    /* Nobody is left to be told. */
+    stable_revive(s, a, NULL);
+    stage_do(s, a, puppet_fail);
+    stage_expect(s, "+a -a:error");
+    /* Given up, it is as dead as any other. */
+    stage_do_to(s, c, puppet_monitor, a);
+    CHECK_RC(gr_give_up(s->self, a), 0);
+    stage_settle(s);
+    stage_expect(s, "c<down:a:noproc");
+    stage_do_to(s, c, puppet_monitor, a);
+    stage_expect(s, "c<down:a:noproc");
+}
+
+static void links_and_monitors_fire_for_each_run(void **state)
+{
+    (void)state;
+    play(scene_ties);
+}
+
+static int watch_and_demonitor(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)msg;
+    gr_demonitor(self, p->ref);
+    return gr_unlink(self, p->peer);
+}
+
+/* A tie of the last run that is cut between the two. */
+static void scene_cut(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, NULL);
+    gr_pid b = stage_puppet(s, 'b');
+    stage_settle(s);
+    stage_do(s, b, puppet_trap);
+    stage_do(s, a, puppet_fail);
+    stage_expect_words(s, "+b -a:error");
+    stage_do_to(s, b, puppet_link, a);
+    stage_do_to(s, b, puppet_monitor, a);
+    stage_do_to(s, b, watch_and_demonitor, a);
+    stable_revive(s, a, NULL);
+    stage_do(s, a, puppet_fail);
+    stage_expect(s, "+a -a:error");
+}
+
+static void ties_that_are_cut_between_runs_are_cut(void **state)
+{
+    (void)state;
+    play(scene_cut);
+}
+
+/* The keeper's own, by gr_revive. */
+static void scene_keepers_ties(stage *s)
+{
+    gr_ref ref;
+    gr_spawn_opts opts = {.link = true, .monitor = &ref, .ack = true};
+    gr_trap_exit(s->self, true);
+    gr_pid a = stable_puppet(s, &opts, NULL);
+    stage_do(s, a, puppet_fail);
+    stage_expect(s, "-a:error");
+    /* Before the exit of its link was received. */
+    CHECK_RC(stable_revive_with(s, a, &opts, NULL), GR_EINVAL);
+    stage_drain(s);
+    stage_expect(s, "$<started:a $<exit:a:error $<down:a:error");
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK_RC(stable_revive_with(s, a, &opts, NULL), 0);
+        stage_settle(s);
+        stage_expect(s, "+a");
+        stage_drain(s);
+        stage_expect(s, "$<started:a");
+        stage_do(s, a, puppet_fail);
+        stage_drain(s);
+        stage_expect(s, "-a:error $<exit:a:error $<down:a:error");
+    }
+}
+
+static void a_revival_is_tied_to_its_keeper(void **state)
+{
+    (void)state;
+    play(scene_keepers_ties);
+}
+
+static int spawn_child(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    gr_spawn_opts opts = {.ack = true};
+    (void)msg;
+    (void)stage_puppet_with(p->on, self, 'c', &puppet_behavior, &opts, NULL);
+    return ERROR_TEST; /* before it can hear of it */
+}
+
+static int spawn_child_well(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)spawn_child(self, p, msg);
+    return 0;
+}
+
+static void scene_started(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, NULL);
+    stage_do(s, a, spawn_child);
+    stage_expect_words(s, "-a:error +c");
+    stable_revive(s, a, NULL);
+    stage_expect(s, "+a");
+    stage_do(s, a, spawn_child_well);
+    stage_expect(s, "+c a<started:c");
+}
+
+static void a_child_of_the_last_run_is_nothing_to_the_next(void **state)
+{
+    (void)state;
+    play(scene_started);
+}
+
+/* ---- names -----------------------------------------------------------------
+ */
+
+static int name_itself(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)p, (void)msg;
+    return gr_register(self, "second");
+}
+
+static int unname_itself(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)p, (void)msg;
+    return gr_unregister(self, "first");
+}
+
+static void check_name(stage *s, const char *name, gr_pid expected)
+{
+    gr_pid found;
+    CHECK_RC(gr_whereis(s->self, GR_HERE, name, &found),
+             gr_pid_is_nobody(expected) ? GR_ENOENT : 0);
+    CHECK(gr_pid_is_nobody(expected) || gr_pid_eq(found, expected));
+}
+
+static void scene_names(stage *s)
+{
+    gr_spawn_opts opts = {.name = "first"};
+    gr_pid a = stable_puppet(s, &opts, name_itself);
+    check_name(s, "first", a);
+    check_name(s, "second", a);
+    stage_do(s, a, puppet_fail);
+    check_name(s, "first", a);
+    check_name(s, "second", GR_NOBODY);
+    stable_revive(s, a, name_itself);
+    check_name(s, "first", a);
+    check_name(s, "second", a);
+    stage_do(s, a, puppet_fail);
+    CHECK_RC(gr_give_up(s->self, a), 0);
+    stage_settle(s);
+    check_name(s, "first", GR_NOBODY);
+    /* A run may give it back for good. */
+    stage_expect(s, "-a:error +a -a:error");
+    a = stable_puppet(s, &opts, NULL);
+    stage_do(s, a, unname_itself);
+    check_name(s, "first", GR_NOBODY);
+    stage_do(s, a, puppet_fail);
+    stable_revive(s, a, NULL);
+    check_name(s, "first", GR_NOBODY);
+}
+
+static void its_name_stays_and_others_end_with_the_run(void **state)
+{
+    (void)state;
+    play(scene_names);
+}
+
+/* ---- kills and stops -------------------------------------------------------
+ */
+
+static void scene_kills(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, NULL);
+    /* A run. What it has not handled yet waits. */
+    CHECK_RC(gr_kill(s->self, a), 0);
+    waiter_tell(s, a, "one");
+    stage_settle(s);
+    stage_expect(s, "");
+    CHECK_INT(waiter_waiting(s), 1);
+    CHECK_INT(stage_stats(s).exited, 1);
+    /* Nobody. */
+    CHECK_RC(gr_kill(s->self, a), 0);
+    stage_settle(s);
+    stable_revive(s, a, NULL);
+    stage_expect(s, "+a a:one");
+    /* The next run, which has not begun. */
+    stage_do(s, a, puppet_fail);
+    waiter_tell(s, a, "two");
+    CHECK_RC(stable_revive_with(s, a, NULL, NULL), 0);
+    CHECK_RC(gr_kill(s->self, a), 0);
+    stage_settle(s);
+    stage_expect(s, "-a:error +a");
+    CHECK_INT(stage_stats(s).exited, 3);
+    stable_revive(s, a, NULL);
+    stage_expect(s, "+a a:two");
+    CHECK_INT(waiter_waiting(s), 0);
+}
+
+static void a_kill_ends_the_run_that_lives_when_it_comes(void **state)
+{
+    (void)state;
+    play(scene_kills);
+}
+
+static void scene_stops(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, NULL);
+    stage_do(s, a, puppet_fail);
+    waiter_tell(s, a, "one");
+    CHECK_RC(gr_stop(s->self, a), 0);
+    waiter_tell(s, a, "two");
+    stage_settle(s);
+    stage_expect(s, "-a:error");
+    stable_revive(s, a, NULL);
+    stage_expect(s, "+a a:one -a:shutdown");
+    stable_revive(s, a, NULL);
+    stage_expect(s, "+a a:two");
+}
+
+static void a_request_to_stop_waits_for_the_next_run(void **state)
+{
+    (void)state;
+    play(scene_stops);
+}
+
+/* ---- giving up -------------------------------------------------------------
+ */
+
+static void scene_give_up(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, stable_be);
+    gr_pid b = stage_puppet(s, 'b');
+    stage_settle(s);
+    stage_do(s, a, puppet_fail);
+    stage_do_to(s, b, stable_ask, a);
+    waiter_tell(s, a, "one two");
+    stage_expect_words(s, "+b -a:error");
+    CHECK_RC(gr_give_up(s->self, a), 0);
+    stage_settle(s);
+    stage_expect(s, "b=GR_ENOPROC");
+    CHECK_INT(stage_stats(s).dead_letters, 4); /* and what it failed on */
+    CHECK_RC(gr_give_up(s->self, a), GR_ENOPROC);
+    CHECK_RC(stable_revive_with(s, a, NULL, NULL), GR_ENOPROC);
+    /* Of a run that lives: with that. */
+    gr_pid a2 = stable_puppet(s, NULL, stable_be);
+    CHECK(!gr_pid_eq(a, a2));
+    CHECK_RC(gr_give_up(s->self, a2), 0);
+    waiter_tell(s, a2, "one");
+    stage_settle(s);
+    stage_expect(s, "a:one");
+    stage_do(s, a2, puppet_fail);
+    stage_expect(s, "-a:error");
+    CHECK_RC(stable_revive_with(s, a2, NULL, NULL), GR_ENOPROC);
+    waiter_check_blocks(s);
+}
+
+static void who_is_given_up_ends_for_good(void **state)
+{
+    (void)state;
+    play(scene_give_up);
+}
+
+static int keep_stable(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    gr_spawn_opts opts = {.stable = true};
+    (void)msg;
+    (void)stage_puppet_with(p->on, self, 'x', &puppet_behavior, &opts, NULL);
+    (void)stage_puppet_with(p->on, self, 'y', &puppet_behavior, &opts, NULL);
+    return 0;
+}
+
+static gr_pid pid_of(const stage *s, char letter)
+{
+    for (unsigned i = s->cast_count; i > 0; i--) {
+        if (s->cast[i - 1].letter == letter) {
+            return s->cast[i - 1].pid;
+        }
+    }
+    fail_msg("nobody is called %c", letter);
+    return GR_NOBODY;
+}
+
+/* However the keeper ends, the addresses end: x between two runs, y with its
+ * run. */
+static void keeper_ends(stage *s, bool killed)
+{
+    gr_pid k = stage_puppet(s, 'k');
+    stage_settle(s);
+    stage_do(s, k, keep_stable);
+    gr_pid x = pid_of(s, 'x');
+    gr_pid y = pid_of(s, 'y');
+    stage_do(s, x, puppet_fail);
+    waiter_tell(s, x, "lost");
+    stage_expect_words(s, "+k +x +y -x:error");
+    const uint64_t dead = stage_stats(s).dead_letters;
+    if (killed) {
+        CHECK_RC(gr_kill(s->self, k), 0);
+    } else {
+        CHECK_RC(gr_stop(s->self, k), 0);
+    }
+    stage_settle(s);
+    CHECK_INT(stage_stats(s).dead_letters, dead + 1);
+    gr_actor_info info;
+    CHECK_RC(gr_actor_inspect(s->sys, x, &info), GR_ENOPROC);
+    CHECK_RC(gr_actor_inspect(s->sys, y, &info), 0);
+    stage_do(s, y, puppet_leave);
+    CHECK_RC(gr_actor_inspect(s->sys, y, &info), GR_ENOPROC);
+    stage_expect_words(s, killed ? "-y:normal" : "-k:shutdown -y:normal");
+}
+
+static void scene_keeper_ends(stage *s)
+{
+    for (unsigned i = 0; i < 5; i++) {
+        keeper_ends(s, i % 2 == 0);
+    }
+}
+
+static void addresses_end_with_their_keeper(void **state)
+{
+    (void)state;
+    play(scene_keeper_ends);
+}
+
+/* A keeper that is stable itself gives up what each run of it kept. */
+static void scene_keeper_restarts(stage *s)
+{
+    gr_actor_info info;
+    gr_pid a = stable_puppet(s, NULL, NULL);
+    stage_do(s, a, keep_stable);
+    gr_pid x = pid_of(s, 'x');
+    stage_do(s, x, puppet_fail);
+    CHECK_RC(gr_actor_inspect(s->sys, x, &info), 0);
+    stage_do(s, a, puppet_fail);
+    CHECK_RC(gr_actor_inspect(s->sys, x, &info), GR_ENOPROC);
+    stable_revive(s, a, NULL);
+    stage_expect_words(s, "+x +y -x:error -a:error +a");
+}
+
+static void addresses_end_with_the_run_of_their_keeper(void **state)
+{
+    (void)state;
+    play(scene_keeper_restarts);
+}
+
+/* All addresses of a small system, again and again: none is lost. */
+static void scene_slots(stage *s)
+{
+    for (unsigned i = 0; i < 200; i++) {
+        gr_pid a = stable_puppet(s, NULL, NULL);
+        stage_do(s, a, puppet_fail);
+        if (i % 3 == 0) {
+            CHECK_RC(stable_revive_with(s, a, NULL, NULL), 0);
+        }
+        CHECK_RC(gr_give_up(s->self, a), 0);
+        stage_settle(s);
+        if (i % 3 == 0) {
+            stage_do(s, a, puppet_leave);
+        }
+        stage_expect(s, i % 3 == 0 ? "-a:error +a -a:normal" : "-a:error");
+        s->cast_count--;
+    }
+}
+
+static void no_slot_is_lost(void **state)
+{
+    (void)state;
+    const gr_system_opts opts = {.actors_max = 16};
+    stage_each_seed(scene_slots, &opts);
+}
+
+/* ---- errors ----------------------------------------------------------------
+ */
+
+static int revive_peer(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)msg;
+    CHECK_RC(gr_revive(self, p->peer, NULL), GR_EINVAL);
+    CHECK_RC(gr_give_up(self, p->peer), GR_EINVAL);
+    return 0;
+}
+
+static void scene_errors(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, NULL);
+    gr_pid b = stage_puppet(s, 'b');
+    stage_settle(s);
+    CHECK_RC(gr_revive(s->self, GR_NOBODY, NULL), GR_EINVAL);
+    CHECK_RC(gr_give_up(s->self, GR_NOBODY), GR_EINVAL);
+    CHECK_RC(gr_revive(s->self, a, NULL), GR_EINVAL); /* it runs */
+    CHECK_RC(gr_revive(s->self, b, NULL), GR_EINVAL); /* is not stable */
+    CHECK_RC(gr_give_up(s->self, b), GR_EINVAL);
+    gr_pid far = {a.node + 1, a.id};
+    CHECK_RC(gr_revive(s->self, far, NULL), GR_EINVAL);
+    CHECK_RC(gr_give_up(s->self, far), GR_EINVAL);
+    stage_do(s, a, puppet_fail);
+    stage_do_to(s, b, revive_peer, a); /* not its keeper */
+    stage_expect_words(s, "+b -a:error");
+    gr_spawn_opts bad = {.args = gr_args((gr_value){.kind = GR_KIND_BAD})};
+    CHECK(gr_revive(s->self, a, &bad) < 0);
+    CHECK_RC(stable_revive_with(s, a, NULL, NULL), 0);
+    CHECK_RC(stable_revive_with(s, a, NULL, NULL), GR_EINVAL); /* ordered */
+    stage_settle(s);
+    stage_expect(s, "+a");
+    gr_spawn_opts opts = {.stable = true, .node = {a.node + 1}};
+    gr_pid pid;
+    CHECK_RC(gr_spawn(s->self, &puppet_behavior, &opts, &pid), GR_ENOTSUP);
+}
+
+static void errors_are_told_and_change_nothing(void **state)
+{
+    (void)state;
+    play(scene_errors);
+}
+
+/* ---- init ------------------------------------------------------------------
+ */
+
+/* The first run fails in init, and the second: nothing is lost, and no message
+ * is to blame. */
+static void scene_init(stage *s)
+{
+    gr_spawn_opts opts = {.stable = true, .name = "it"};
+    gr_pid a = stage_puppet_with(s, s->self, 'a', &puppet_behavior, &opts,
+                                 puppet_fail);
+    waiter_tell(s, a, "one two");
+    stage_settle(s);
+    stage_expect(s, "");
+    stable_revive(s, a, puppet_fail);
+    stable_revive(s, a, puppet_leave);
+    stage_expect(s, "+a -a:normal");
+    check_name(s, "it", a);
+    CHECK_INT(waiter_waiting(s), 2);
+    stable_revive(s, a, stable_be);
+    stage_expect(s, "+a a:one a:two");
+    CHECK_INT(stage_stats(s).dead_letters, 0);
+}
+
+static void a_failing_init_is_no_messages_fault(void **state)
+{
+    (void)state;
+    play(scene_init);
+}
+
+/* ---- the system's end ------------------------------------------------------
+ */
+
+static void scene_end(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, NULL);
+    stage_do(s, a, puppet_fail);
+    waiter_tell(s, a, "never");
+    stage_settle(s);
+    stage_expect(s, "-a:error");
+    /* stage_end stops the system, whose addresses must not hold it up. */
+}
+
+/* Its keeper stops with it. */
+static void scene_end_kept(stage *s)
+{
+    gr_pid k = stage_puppet(s, 'k');
+    stage_settle(s);
+    stage_do(s, k, keep_stable);
+    stage_do(s, pid_of(s, 'x'), puppet_fail);
+    stage_expect_words(s, "+k +x +y -x:error");
+}
+
+static void a_system_stops_with_addresses_between_runs(void **state)
+{
+    (void)state;
+    play(scene_end);
+    play(scene_end_kept);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mail_waits_for_the_next_run),
+        cmocka_unit_test(a_pid_names_all_of_its_runs),
+        cmocka_unit_test(a_normal_end_is_no_failure_of_the_message),
+        cmocka_unit_test(asks_between_runs_are_answered_by_the_next),
+        cmocka_unit_test(timers_and_asks_end_with_their_run),
+        cmocka_unit_test(kept_messages_end_with_their_run),
+        cmocka_unit_test(links_and_monitors_fire_for_each_run),
+        cmocka_unit_test(ties_that_are_cut_between_runs_are_cut),
+        cmocka_unit_test(a_revival_is_tied_to_its_keeper),
+        cmocka_unit_test(a_child_of_the_last_run_is_nothing_to_the_next),
+        cmocka_unit_test(its_name_stays_and_others_end_with_the_run),
+        cmocka_unit_test(a_kill_ends_the_run_that_lives_when_it_comes),
+        cmocka_unit_test(a_request_to_stop_waits_for_the_next_run),
+        cmocka_unit_test(who_is_given_up_ends_for_good),
+        cmocka_unit_test(addresses_end_with_their_keeper),
+        cmocka_unit_test(addresses_end_with_the_run_of_their_keeper),
+        cmocka_unit_test(no_slot_is_lost),
+        cmocka_unit_test(errors_are_told_and_change_nothing),
+        cmocka_unit_test(a_failing_init_is_no_messages_fault),
+        cmocka_unit_test(a_system_stops_with_addresses_between_runs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

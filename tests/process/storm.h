@@ -1,0 +1,232 @@
+/*
+ * tests/process/storm.h - a supervisor with child nodes and traffic to each of
+ * them, and the processes of such a program as /proc shows them.
+ */
+#ifndef TESTS_PROCESS_STORM_H
+#define TESTS_PROCESS_STORM_H
+
+#include <dirent.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+
+#include "tests/process/nodes.h"
+
+enum {
+    STORM_NODES = 3,
+    STORM_FLIGHT = 16, /* messages under way to each node */
+    FOUND_MAX = 64
+};
+
+/* ---- traffic ------------------------------------------------------------ */
+
+static inline int echo_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    int64_t n;
+    (void)state;
+    if (gr_match(msg, "ping", &n)) {
+        gr_tell(self, gr_sender(msg), "pong", n + 1);
+        return 0;
+    }
+    return gr_unhandled(self, msg);
+}
+
+static const gr_behavior storm_echo = {.name = "storm.echo",
+                                       .receive = echo_receive};
+
+static const gr_behavior *const storm_spawnable[] = {&storm_echo, NULL};
+
+/* Keeps STORM_FLIGHT messages going between itself and an echo, until that is
+ * down. Tells its starter of the first that came back. */
+typedef struct pump {
+    gr_pid echo;
+    gr_pid starter;
+    int64_t returned;
+} pump;
+
+static inline int pump_init(gr_actor *self, void *state, const gr_msg *args)
+{
+    pump *p = state;
+    gr_ref ref;
+    if (!gr_unpack(args, &p->echo, &p->starter)) {
+        return GR_EINVAL;
+    }
+    GR_TRY(gr_monitor(self, p->echo, &ref));
+    for (int i = 0; i < STORM_FLIGHT; i++) {
+        gr_tell(self, p->echo, "ping", 0);
+    }
+    return 0;
+}
+
+static inline int pump_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    pump *p = state;
+    int64_t n;
+    if (gr_match(msg, "pong", &n)) {
+        if (p->returned++ == STORM_FLIGHT) {
+            gr_tell(self, p->starter, "flows", p->echo);
+        }
+        gr_tell(self, p->echo, "ping", n);
+        return 0;
+    }
+    if (gr_match_down(msg, NULL, NULL, NULL)) {
+        gr_exit(self, 0, "its echo is gone");
+        return 0;
+    }
+    return gr_unhandled(self, msg);
+}
+
+static const gr_behavior storm_pump = {.name = "storm.pump",
+                                       .state_size = sizeof(pump),
+                                       .init = pump_init,
+                                       .receive = pump_receive};
+
+/* Begins traffic with that node. A node may go again at any moment: then there
+ * is none. */
+static inline void storm_flow(gr_actor *self, gr_node node)
+{
+    gr_pid echo;
+    if (gr_spawn(self, &storm_echo, &(gr_spawn_opts){.node = node}, &echo) ==
+        0) {
+        GR_IGNORE(
+            gr_spawn(self, &storm_pump,
+                     &(gr_spawn_opts){.args = gr_args(echo, gr_self(self))},
+                     NULL),
+            "the node may be gone");
+    }
+}
+
+/* ---- the tree ----------------------------------------------------------- */
+
+typedef struct storm {
+    char names[STORM_NODES][GR_NODE_NAME_MAX + 1];
+    gr_node nodes[STORM_NODES]; /* id 0: down */
+    gr_pid supervisor;
+} storm;
+
+/* Names hold the process id, so that a program's children can be found. */
+static inline int storm_start(gr_actor *self, storm *s, uint32_t restarts_max)
+{
+    *s = (storm){.supervisor = GR_NOBODY};
+    GR_TRY(gr_child_nodes_enable(self, "parent"));
+    GR_TRY(gr_watch_nodes(self, true));
+    for (int i = 0; i < STORM_NODES; i++) {
+        (void)snprintf(s->names[i], sizeof(s->names[i]), "storm-%d-%d-",
+                       getpid(), i);
+    }
+    const gr_behavior *node = &gr_child_node_behavior;
+    const gr_child specs[STORM_NODES + 1] = {
+        {.id = "a", .behavior = node, .args = gr_args((char *)s->names[0], 1)},
+        {.id = "b", .behavior = node, .args = gr_args((char *)s->names[1], 1)},
+        {.id = "c", .behavior = node, .args = gr_args((char *)s->names[2], 1)},
+    };
+    return gr_supervise(
+        self, &(gr_supervisor){.children = specs, .restarts_max = restarts_max},
+        &s->supervisor);
+}
+
+/* Takes in a message about a node. It is gone then: this may wait. */
+static inline void storm_note(gr_actor *self, storm *s, const gr_msg *msg)
+{
+    bool up = false;
+    gr_node node;
+    gr_str name;
+    if (!gr_match_node(msg, &up, &node, &name, NULL)) {
+        return;
+    }
+    for (int i = 0; i < STORM_NODES; i++) {
+        if (name.len == strlen(s->names[i]) &&
+            memcmp(name.ptr, s->names[i], name.len) == 0) {
+            s->nodes[i] = up ? node : (gr_node){0};
+            if (up) {
+                storm_flow(self, node);
+            }
+            return;
+        }
+    }
+}
+
+static inline bool storm_all_up(const storm *s)
+{
+    bool all = true;
+    for (int i = 0; i < STORM_NODES; i++) {
+        all = all && s->nodes[i].id != 0;
+    }
+    return all;
+}
+
+/* ---- its processes ------------------------------------------------------ */
+
+/* True if the process lives (a zombie has no arguments) and has that in them.
+ */
+static inline bool storm_has(const char *id, const char *want, size_t n_want)
+{
+    char path[300];
+    char text[4096];
+    (void)snprintf(path, sizeof(path), "/proc/%s/cmdline", id);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    const ssize_t n = read(fd, text, sizeof(text));
+    (void)close(fd);
+    return n > 0 && memmem(text, (size_t)n, want, n_want) != NULL;
+}
+
+/* The launchers and child nodes of that program; launchers first. */
+static inline int storm_processes(int program, int pids[FOUND_MAX],
+                                  int *launchers)
+{
+    char wants[2][96];
+    size_t lengths[2];
+    int found = 0;
+    lengths[0] =
+        (size_t)snprintf(wants[0], sizeof(wants[0]),
+                         "--greenroom-launcher%c3%c%d", 0, 0, program) +
+        1;
+    lengths[1] =
+        (size_t)snprintf(wants[1], sizeof(wants[1]), "storm-%d-", program);
+    for (int kind = 0; kind < 2; kind++) {
+        DIR *proc = opendir("/proc");
+        assert_non_null(proc);
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has it */
+        for (struct dirent *e; (e = readdir(proc)) != NULL;) {
+            if (storm_has(e->d_name, wants[kind], lengths[kind])) {
+                assert_true(found < FOUND_MAX);
+                pids[found++] = (int)strtol(e->d_name, NULL, 10);
+            }
+        }
+        (void)closedir(proc);
+        if (kind == 0) {
+            *launchers = found;
+        }
+    }
+    return found;
+}
+
+/* Returns when none of them lives. */
+static inline void storm_await_none(int program)
+{
+    int pids[FOUND_MAX];
+    int launchers = 0;
+    for (int n; (n = storm_processes(program, pids, &launchers)) > 0;) {
+        for (int i = 0; i < n; i++) {
+            struct pollfd gone = {.fd = pidfd_open(pids[i], 0),
+                                  .events = POLLIN};
+            if (gone.fd >= 0) {
+                assert_int_equal(poll(&gone, 1, -1), 1);
+                (void)close(gone.fd);
+            }
+        }
+    }
+}
+
+/* How often: KILL_ROUNDS in the environment, or `usual`. */
+static inline int storm_rounds(int usual)
+{
+    const char *text = getenv("KILL_ROUNDS"); /* NOLINT: nobody changes it */
+    const long n = text != NULL ? strtol(text, NULL, 10) : 0;
+    return n > 0 && n < 1000000 ? (int)n : usual;
+}
+
+#endif /* TESTS_PROCESS_STORM_H */

@@ -1,0 +1,23 @@
+#!/bin/sh
+# dev kill-storm [ROUNDS]: SIGKILL to launcher, child nodes and parent under load, 200 times
+set -eu
+. tools/common.sh
+
+rounds=${1:-200}
+case $rounds in
+'' | *[!0-9]*) die "not a number of rounds: $rounds" ;;
+esac
+
+sh tools/setup.sh test
+configure release -DGREENROOM_TESTS=ON
+cmake --build --preset release \
+    --target test_process_kill_storm test_process_kill_storm_parent >&2
+for half in kill_storm kill_storm_parent; do
+    # Its log has a line for each death.
+    if ! KILL_ROUNDS=$rounds "build/release/tests/process.$half" \
+        >"build/$half.log" 2>&1; then
+        tail -n 50 "build/$half.log" >&2
+        die "$half failed"
+    fi
+done
+say "passed: $rounds rounds of each"
