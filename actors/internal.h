@@ -261,9 +261,7 @@ extern const gri_sched_ops gri_actor_ops;
 /* A message of the stash was given again: it is kept, or freed. */
 void gri_given_again(gr_actor *self, gr_msg *msg, bool ended);
 
-/* ---- fault.c ------------------------------------------------------------- */
-
-/* The actor whose turn it was faulted: ends it, and then the turn. */
+/* fault.c: the actor whose turn it was faulted: ends it, and then the turn. */
 void gri_faulted(gri_worker *worker);
 
 /* What a received message is to its actor. */

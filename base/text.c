@@ -54,11 +54,10 @@ bool gri_object_of(uintptr_t at, gri_object *out)
 
 /* ---- functions ---------------------------------------------------------- */
 
-/* libgcc's, which has no header for it. */
-struct dwarf_eh_bases {
-    void *text, *data, *function;
-};
-extern const uint8_t *_Unwind_Find_FDE(void *pc, struct dwarf_eh_bases *bases);
+/* libgcc's, which has no header for it. The last of the bases is where the
+ * function begins. */
+enum { FUNCTION = 2, BASES };
+extern const uint8_t *_Unwind_Find_FDE(void *pc, void *bases[BASES]);
 
 /*
  * An entry of the unwind tables: its length, the distance back to what it has
@@ -101,12 +100,12 @@ static bool is_usual(const uint8_t *entry)
 
 bool gri_function_of(uintptr_t at, gri_span *out, bool *is_bare)
 {
-    struct dwarf_eh_bases bases;
-    const uint8_t *entry = _Unwind_Find_FDE((void *)at, &bases);
+    void *bases[BASES];
+    const uint8_t *entry = _Unwind_Find_FDE((void *)at, bases);
     if (entry == NULL || !is_usual(entry)) {
         return false;
     }
-    out->from = (uintptr_t)bases.function;
+    out->from = (uintptr_t)bases[FUNCTION];
     out->to = out->from + word_at(entry + LENGTH_AT);
     if (is_bare != NULL) {
         const uint8_t *end = entry + COMMON_AT + word_at(entry);

@@ -387,6 +387,19 @@ void gri_trap_join(gri_trap *trap)
     trap->alternate = NULL;
 }
 
+void gri_trap_landed(gri_trap *trap)
+{
+    enum { MARGIN = 128 * 1024 }; /* bytes below us: they will be used again */
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t to =
+        ((uintptr_t)__builtin_frame_address(0) - MARGIN) & ~(page - 1);
+    if (trap->fault.stack_overflow && to > trap->stack_low) {
+        /* Refused, it costs memory. */
+        (void)madvise((void *)trap->stack_low, to - trap->stack_low,
+                      MADV_DONTNEED);
+    }
+}
+
 void gri_trap_leave(gri_trap *trap)
 {
     if (trap->alternate == NULL) {

@@ -69,6 +69,9 @@ void gri_traps_remove(void);
  * is trapped there. Then, once: sigsetjmp(trap->home, 0). */
 void gri_trap_join(gri_trap *trap);
 void gri_trap_leave(gri_trap *trap);
+/* Back at home, after a fault: a stack that was used to its end goes back to
+ * the system. */
+void gri_trap_landed(gri_trap *trap);
 
 /* "SIGSEGV", ...; never NULL. */
 const char *gri_signal_name(int number);

@@ -313,6 +313,7 @@ static void *worker_main(void *arg)
     }
     /* Once for all tasks: whatever faults, this frame is live. */
     if (sigsetjmp(w->trap.home, 0) != 0) {
+        gri_trap_landed(&w->trap);
         w->sched->ops->faulted(w);
     }
     work(w);

@@ -16,8 +16,8 @@ typedef enum gr_exit_kind {
     GR_EXIT_LIMIT,        /* over a limit; `code` and `text` say which */
     GR_EXIT_NOPROC,       /* it was dead before the link or monitor came */
     GR_EXIT_NOCONNECTION, /* its node was lost: whether it lives is unknown */
-    GR_EXIT_SIGNAL        /* its code faulted, or its process ended, by the signal
-                             in `code`; `text` says more: "SIGSEGV at 0" */
+    GR_EXIT_SIGNAL /* its code faulted, or its process ended, by the signal
+                      in `code`; `text` says more: "SIGSEGV at 0" */
 } gr_exit_kind;
 
 #define GR_EXIT_TEXT_MAX 63 /* bytes of text that a reason carries */
@@ -75,8 +75,8 @@ typedef struct gr_mailbox {
 
 /* What a fault of the actor's own code (SIGSEGV, SIGBUS, SIGFPE, SIGILL,
  * abort(), a failed assert(), a stack overflow) ends. docs/faults.md says what
- * each can promise. Of a thread actor it always ends the process, and so it does
- * in deterministic mode. */
+ * each can promise. Of a thread actor it always ends the process, and so it
+ * does in deterministic mode. */
 typedef enum gr_grade {
     GR_GRADE_DEFAULT = 0, /* the behaviour's; there: the system's; there:
                              GR_GRADE_TRAP */
@@ -153,12 +153,12 @@ typedef struct gr_spawn_opts {
  * later, on a worker; messages sent to *out meanwhile wait.
  *
  * Errors:  GR_EINVAL (no name or no receive in the behaviour, a mailbox or a
- *          grade that makes no sense, arguments that cannot be sent), GR_ETOOBIG
- * (arguments), GR_EEXIST (name taken), GR_ELIMIT (actors_max; arguments nested
- * deeper than GR_DEPTH_MAX), GR_ENOMEM, GR_ESTOPPED (the system is stopping);
- * from another node also GR_ENOCONN, GR_EDENIED, GR_ETIMEOUT, GR_ENOTSUP (self
- * is not a thread actor). Threads: the actor that owns `self` only, as for all
- * that takes `self`.
+ *          grade that makes no sense, arguments that cannot be sent),
+ * GR_ETOOBIG (arguments), GR_EEXIST (name taken), GR_ELIMIT (actors_max;
+ * arguments nested deeper than GR_DEPTH_MAX), GR_ENOMEM, GR_ESTOPPED (the
+ * system is stopping); from another node also GR_ENOCONN, GR_EDENIED,
+ * GR_ETIMEOUT, GR_ENOTSUP (self is not a thread actor). Threads: the actor that
+ * owns `self` only, as for all that takes `self`.
  */
 GR_API GR_MUST_CHECK int gr_spawn(gr_actor *self, const gr_behavior *behavior,
                                   const gr_spawn_opts *opts, gr_pid *out);
