@@ -359,6 +359,9 @@ void gri_start_free(gri_ctx *ctx, gr_msg *start);
 /* Orders the next run of a stable actor that self keeps; completes *how.
  * Errors: as gr_revive. */
 int gri_stay_revive(gr_actor *self, gri_spawn *how, gr_pid pid);
+/* On another node; as gr_spawn, which has looked at its arguments. */
+int gri_spawn_far(gr_actor *self, const gr_behavior *behavior,
+                  const gr_spawn_opts *opts, gr_pid *out);
 /* Of a thread actor: GR_EINVAL if it makes no sense. */
 int gri_check_mailbox(const gr_system *sys, const gr_mailbox *box);
 /* Whether it has a name, and takes messages. */
