@@ -239,6 +239,25 @@ struct gri_ext {
     gri_stay *stays; /* the stable actors that it keeps, see stay.h */
 };
 
+enum {
+    GRI_WAIT_WHAT_MAX = 48, /* bytes of a tag in words; longer ones are cut */
+    GRI_WAIT_PATH_MAX = 512 /* and of a circle */
+};
+
+/* What a thread waits for: see circle.h. */
+typedef struct gri_wait {
+    uint64_t id;           /* constant: the thread's actor */
+    _Atomic(uint64_t) ref; /* the thread's: of its wait; 0: it does not wait */
+    char told[GRI_WAIT_PATH_MAX]; /* the thread's: the last circle */
+
+    /* Under circle_lock. */
+    uint64_t edge; /* the ref of its edge; 0: it has none */
+    uint64_t to;   /* whose answer it waits for */
+    bool room;     /* it is room that it waits for */
+    char what[GRI_WAIT_WHAT_MAX];
+    char path[GRI_WAIT_PATH_MAX]; /* a circle that is to be told */
+} gri_wait;
+
 /* One end of a monitor. */
 typedef struct gri_watch {
     gr_pid pid; /* the other end */

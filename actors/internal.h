@@ -6,6 +6,7 @@
 #define GRI_ACTORS_INTERNAL_H
 
 #include "actors/core.h"
+#include "actors/thread.h"
 #include "actors/watchdog.h"
 #include "mailbox/blob.h"
 
@@ -183,18 +184,6 @@ gr_msg *gri_forward_begin(gr_actor *self, gr_pid to, gr_msg *msg);
 void gri_forward_end(gr_actor *self, gr_pid to, gr_msg *msg, gr_msg *copy,
                      int rc);
 
-/* limits.c: tells senders what a limited actor has. */
-void gri_meter_publish(const gri_ext *ext);
-/* So many bytes more of an actor's memory are used; or, as numbers wrap, less.
- */
-static inline void gri_ext_use(gri_ext *ext, size_t size)
-{
-    ext->arena_used += size;
-    if (ext->meter != NULL) {
-        gri_meter_publish(ext);
-    }
-}
-
 /* blobs.c: a blob comes to an actor, which has an ext, or leaves it. */
 void gri_blob_add(gri_ext *ext, gr_blob *blob);
 void gri_blob_remove(gri_ext *ext, gr_blob *blob);
@@ -352,7 +341,7 @@ typedef struct gri_spawn {
     bool link, ack, tended, agent;
     bool proxy;  /* behavior is a proxy's */
     bool hosted; /* its mailbox is elsewhere, and only its hard bound is here */
-    bool stable;           /* see stay.h */
+    bool stable; /* see stay.h */
     uint32_t poison_after; /* 0: the default */
     uint64_t parent_life;  /* as that of gri_start */
 } gri_spawn;
@@ -368,6 +357,9 @@ void gri_start_free(gri_ctx *ctx, gr_msg *start);
 /* Orders the next run of a stable actor that self keeps; completes *how.
  * Errors: as gr_revive. */
 int gri_stay_revive(gr_actor *self, gri_spawn *how, gr_pid pid);
+/* On another node; as gr_spawn, which has looked at its arguments. */
+int gri_spawn_far(gr_actor *self, const gr_behavior *behavior,
+                  const gr_spawn_opts *opts, gr_pid *out);
 /* Of a thread actor: GR_EINVAL if it makes no sense. */
 int gri_check_mailbox(const gr_system *sys, const gr_mailbox *box);
 /* Whether it has a name, and takes messages. */
@@ -411,10 +403,6 @@ int gri_ask_open(gr_actor *self, int64_t timeout_ms, gr_continuation then,
 /* It waits for that job, and lets go of it at its end; NULL: nothing will come,
  * and it is closed. */
 void gri_ask_of_job(gr_actor *self, uint64_t ref, gr_job *job);
-/* call.c: what is wrong with a call, or its wait. Errors: as gr_call. */
-int gri_call_check(gr_actor *self, gr_pid to, int64_t timeout_ms);
-int gri_call_end(gr_actor *self, int64_t deadline_ns, uint64_t ref,
-                 gr_pattern expect);
 gri_take gri_on_reply(gr_actor *self, gr_msg *msg);
 gri_take gri_on_ask_timeout(gr_actor *self, gr_msg *msg);
 void gri_asks_end(gr_actor *self);
@@ -574,63 +562,6 @@ int gri_table_place(gr_system *sys, gr_pid pid);
 void gri_room_reached(gri_ctx *ctx, gr_msg *msg);
 /* Takes in a WAITER or a ROOM. */
 gri_take gri_on_room_signal(gr_actor *self, gr_msg *msg);
-
-/* ---- thread.c ------------------------------------------------------------ */
-
-enum {
-    GRI_WAIT_WHAT_MAX = 48, /* bytes of a tag in words; longer ones are cut */
-    GRI_WAIT_PATH_MAX = 512 /* and of a circle */
-};
-
-/* What a thread waits for: see circle.h. */
-typedef struct gri_wait {
-    uint64_t id;           /* constant: the thread's actor */
-    _Atomic(uint64_t) ref; /* the thread's: of its wait; 0: it does not wait */
-    char told[GRI_WAIT_PATH_MAX]; /* the thread's: the last circle */
-
-    /* Under circle_lock. */
-    uint64_t edge; /* the ref of its edge; 0: it has none */
-    uint64_t to;   /* whose answer it waits for */
-    bool room;     /* it is room that it waits for */
-    char what[GRI_WAIT_WHAT_MAX];
-    char path[GRI_WAIT_PATH_MAX]; /* a circle that is to be told */
-} gri_wait;
-
-struct gri_thread {
-    gri_ctx ctx;
-    gri_cache cache;
-    _Atomic(uint32_t) bell; /* futex: 1 after a push that found it idle */
-    gri_ext *ext;           /* for its run, unless that has one */
-    bool killed;            /* looked at once: the alert stays */
-    gr_msg *saved_first, *saved_last; /* by link: received, not given yet */
-    gr_msg *given;                    /* by the last wait; ends with the next */
-    gri_map rooms; /* {receiver's id, 0}: it will tell us of room (room.c) */
-    gri_wait wait;
-    bool watches_signals; /* gr_wait_stop: wakes when the count is not... */
-    uint32_t signals;     /* ... this any more */
-};
-
-/* wait_stop.c: signals that came while somebody waited for them. */
-uint32_t gri_signal_count(void);
-
-/* The START of a thread's run was taken: the consumer's role is to be the
- * thread's, as soon as gri_thread_ring tells it. */
-void gri_thread_hand_over(gri_thread *thread, gr_actor *self);
-/* Whether no thread is attached any more, or still on its way out. */
-bool gri_threads_gone(gr_system *sys);
-/* What the last wait gave is over. */
-void gri_thread_end_given(gr_actor *self);
-/* Takes in what comes, up to the next for the program, which it saves. Errors:
- * GR_ETIMEOUT, GR_ESTOPPED. */
-int gri_thread_save_next(gr_actor *self, int64_t deadline_ns);
-/* Takes in what comes, and saves it, up to the answer to that ref. Errors:
- * GR_ETIMEOUT, GR_ESTOPPED. */
-int gri_thread_wait_answer(gr_actor *self, int64_t deadline_ns, uint64_t ref,
-                           gr_msg **out);
-/* Drops what a wait of self's, or gr_stash, set aside and the program wants no
- * more: the signal of that kind with that ref; ref 0: the one from `from`. */
-void gri_thread_forget(gr_actor *self, gri_msg_kind kind, gr_pid from,
-                       uint64_t ref);
 
 /* ---- msgpack.c ----------------------------------------------------------- */
 

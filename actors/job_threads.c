@@ -77,11 +77,16 @@ static void *thread_main(void *arg)
     /* Before it can be joined: then the system may end. */
     gri_cache_flush(&t->cache);
     gri_lane_thread *before = row->ended;
-    row->ended = t;
+    const bool abandoned = row->abandoned;
+    row->ended = abandoned ? NULL : t;
     row->stats.threads--;
     (void)pthread_cond_signal(&row->less);
     (void)pthread_mutex_unlock(&row->lock);
     join(before);
+    if (abandoned) { /* nobody joins it any more */
+        (void)pthread_detach(pthread_self());
+        free(t);
+    }
     return NULL;
 }
 
@@ -271,6 +276,7 @@ static bool wait_row(gr_system *sys, gri_job_row *row, int64_t deadline_ns)
     }
     gri_lane_thread *ended = row->ended;
     row->ended = NULL;
+    row->abandoned = !all;
     (void)pthread_mutex_unlock(&row->lock);
     join(ended);
     return all;

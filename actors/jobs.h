@@ -44,6 +44,7 @@ typedef struct gri_job_row {
     gr_job_stats stats;     /* all but refused jobs count, see job.h */
     uint32_t idle;          /* threads that wait for a job */
     bool closing;           /* no job begins any more */
+    bool abandoned;         /* nor is a thread joined that ends */
 } gri_job_row;
 
 struct gri_jobs {

@@ -96,6 +96,17 @@ void gri_limit_discharge(gr_actor *slot, gr_msg *msg);
 /* ---- the consumer ---------------------------------------------------------
  */
 
+/* Tells senders what a limited actor has. */
+void gri_meter_publish(const gri_ext *ext);
+/* So many bytes more of an actor's memory are used; or, as numbers wrap, less.
+ */
+static inline void gri_ext_use(gri_ext *ext, size_t size)
+{
+    ext->arena_used += size;
+    if (ext->meter != NULL) {
+        gri_meter_publish(ext);
+    }
+}
 /* Whether an actor may have so many bytes more by arena_max and memory_max;
  * over the latter it is to end. */
 bool gri_has_room(gr_actor *self, size_t size);

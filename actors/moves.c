@@ -11,6 +11,7 @@
 
 #include "actors/account.h"
 #include "actors/internal.h"
+#include "actors/limits.h"
 
 static bool is_far(const gr_actor *self, gr_pid to)
 {

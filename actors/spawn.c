@@ -450,46 +450,6 @@ int gri_check_mailbox(const gr_system *sys, const gr_mailbox *box)
     return good_mailbox(sys, NULL, box) ? 0 : GR_EINVAL;
 }
 
-/* On another node: its agent does it. */
-static int spawn_far(gr_actor *self, const gr_behavior *behavior,
-                     const gr_spawn_opts *opts, gr_pid *out)
-{
-    gr_pid pid = GR_NOBODY;
-    gr_ref ref = {0};
-    const gr_mailbox *box = &opts->mailbox;
-    if (opts->ack || opts->stable || opts->grade != GR_GRADE_DEFAULT ||
-        box->soft != 0 || box->hard != 0 || box->full != GR_FULL_FAIL ||
-        box->urgent != 0 || opts->limits.memory_max != 0 ||
-        opts->limits.handler_max_ms != 0) {
-        return GR_ENOTSUP; /* the question to the agent has no room for them */
-    }
-    gr_value args = gr_list_of(opts->args.items, opts->args.n);
-    gr_value name =
-        opts->name != NULL ? gr_strn(opts->name, strlen(opts->name)) : gr_nil();
-    gr_value ask[] = {gr_strn("spawn", 5),
-                      gr_strn(behavior->name, strlen(behavior->name)), name,
-                      args};
-    gr_out outs[] = {{GR_OUT_PID, 0, &pid}};
-    gr_pattern expect = {gr_strn("pid", 3), outs, 1};
-    GR_TRY(gr_callv(self, (gr_pid){opts->node.id, GRI_AGENT_ID},
-                    GRI_FAR_CALL_MS, expect, ask, 4));
-    int rc = opts->link ? gr_link(self, pid) : 0;
-    if (rc == 0 && opts->monitor != NULL) {
-        rc = gr_monitor(self, pid, &ref);
-    }
-    if (rc < 0) {
-        GR_IGNORE(gr_kill(self, pid), "the tie's error is the answer");
-        return rc;
-    }
-    if (opts->monitor != NULL) {
-        *opts->monitor = ref;
-    }
-    if (out != NULL) {
-        *out = pid;
-    }
-    return 0;
-}
-
 static gri_spawn spawn_of(gr_actor *self, const gr_spawn_opts *opts)
 {
     return (gri_spawn){
@@ -588,7 +548,7 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
     opts = opts != NULL ? opts : &defaults;
     GR_TRY(check_spawn(self->sys, behavior, &opts->mailbox));
     if (opts->node.id != 0 && opts->node.id != self->sys->node) {
-        return spawn_far(self, behavior, opts, out);
+        return gri_spawn_far(self, behavior, opts, out);
     }
     gri_spawn how = spawn_of(self, opts);
     how.behavior = behavior;
