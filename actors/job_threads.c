@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "actors/jobs.h"
@@ -67,6 +68,13 @@ static void *thread_main(void *arg)
 {
     gri_lane_thread *t = arg;
     gri_job_row *row = t->row;
+    char name[16]; /* the kernel's limit */
+    /* relaxed: a number for people. */
+    (void)snprintf(name, sizeof name, "gr-job-%u",
+                   1 + atomic_fetch_add_explicit(&row->jobs->names, 1,
+                                                 memory_order_relaxed) %
+                           1000000);
+    (void)prctl(PR_SET_NAME, name);
     (void)pthread_mutex_lock(&row->lock);
     for (gr_job *job; (job = next_job(row)) != NULL;) {
         (void)pthread_mutex_unlock(&row->lock);
@@ -127,13 +135,6 @@ static bool start(gri_job_row *row)
     }
     /* It ends under the lock, which we take again before anybody reads this. */
     t->thread = thread;
-    char name[16]; /* the kernel's limit */
-    /* relaxed: a number for people. */
-    (void)snprintf(
-        name, sizeof name, "gr-job-%u",
-        1 + atomic_fetch_add_explicit(&jobs->names, 1, memory_order_relaxed) %
-                1000000);
-    (void)pthread_setname_np(thread, name);
     return true;
 }
 

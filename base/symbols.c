@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -139,9 +140,17 @@ static bool read_maps(Dwfl *dwfl)
     return symbols.lib.report_end(dwfl, NULL, NULL) == 0 && failed == 0;
 }
 
+/* A process that is held to a list of system calls (process/filter.c) may open
+ * nothing, and ends if it tries. It is refused this question, too, which no
+ * kernel refuses. */
+static bool may_read_files(void)
+{
+    return prctl(PR_GET_NO_NEW_PRIVS, 0UL, 0UL, 0UL, 0UL) >= 0;
+}
+
 static void begin(void)
 {
-    if (symbols.tried) {
+    if (symbols.tried || !may_read_files()) {
         return;
     }
     symbols.tried = true;
@@ -279,7 +288,7 @@ static void ask_loader(uintptr_t at, gr_frame *out)
 static void ask(uintptr_t at, gr_frame *out)
 {
     *out = (gr_frame){.line = 0};
-    if (!ask_libdw(at, out)) {
+    if (!may_read_files() || !ask_libdw(at, out)) {
         ask_loader(at, out);
     }
 }

@@ -32,6 +32,7 @@
 #include <stddef.h>
 
 #include <greenroom/error.h>
+#include <sys/prctl.h>
 
 #include "sched/futex.h"
 #include "sched/sched.h"
@@ -294,6 +295,7 @@ static void *watch(void *arg)
 {
     gri_sched *s = arg;
     gri_watchdog *d = &s->watchdog;
+    (void)prctl(PR_SET_NAME, "gr-watchdog"); /* for people only */
     for (;;) {
         gri_futex_wait(&d->state, GRI_WATCH_AWAKE,
                        gri_clock_ns(s->clock) + GRI_WATCH_NS);
@@ -323,7 +325,6 @@ int gri_watchdog_start(gri_sched *s)
     if (rc != 0) {
         return GR_EIO;
     }
-    (void)pthread_setname_np(s->watchdog.thread, "gr-watchdog");
     s->watchdog.runs = true;
     return 0;
 }

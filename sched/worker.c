@@ -300,6 +300,11 @@ static void *worker_main(void *arg)
     /* The kernel may wake a sleeper 50 us late by default: as late as some
      * timers are long. Refused, timers are only that much later. */
     (void)prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+    char name[16]; /* the kernel's limit; GR_WORKERS_MAX has 2 digits */
+    (void)snprintf(name, sizeof name, "gr-%s-%u",
+                   w->index < w->sched->base ? "worker" : "spare",
+                   w->index % 100);
+    (void)prctl(PR_SET_NAME, name); /* for people only */
     gri_crowd_join(w);
     gri_probe_join(w);
     w->trap.ops = w->sched->ops->trap;
@@ -537,11 +542,6 @@ int gri_worker_start(gri_worker *w)
     if (rc != 0) {
         return GR_EIO;
     }
-    char name[16]; /* the kernel's limit; GR_WORKERS_MAX has 2 digits */
-    (void)snprintf(name, sizeof name, "gr-%s-%u",
-                   w->index < w->sched->base ? "worker" : "spare",
-                   w->index % 100);
-    (void)pthread_setname_np(w->thread, name); /* for people only */
     return 0;
 }
 

@@ -139,6 +139,19 @@ static void an_abort_is_told_as_one_also_there(void **state)
     assert_signal(&why, SIGABRT);
 }
 
+/* Long enough for the watchdog of its process to look at it, to write of it and
+ * to lend a worker: nothing of that is a forbidden call. */
+static void a_long_turn_is_looked_at_also_there(void **state)
+{
+    if (UNDER_SANITIZER) {
+        skip();
+    }
+    const gr_exit_reason why =
+        end_by(((fixture *)*state)->self,
+               (gr_limits){.seccomp = true, .cpu_max_s = 3}, "loop");
+    assert_signal(&why, SIGXCPU);
+}
+
 static void processor_time_is_up_by_sigxcpu(void **state)
 {
     const gr_exit_reason why =
@@ -196,6 +209,7 @@ int main(int argc, char **argv)
         ACTOR_TEST(with_seccomp_it_lives),
         ACTOR_TEST(a_forbidden_call_ends_it_by_sigsys),
         ACTOR_TEST(an_abort_is_told_as_one_also_there),
+        ACTOR_TEST(a_long_turn_is_looked_at_also_there),
         ACTOR_TEST(processor_time_is_up_by_sigxcpu),
         ACTOR_TEST(memory_and_descriptors_are_refused),
         ACTOR_TEST(limits_that_make_no_sense_are_told),
