@@ -349,14 +349,6 @@ typedef struct gri_spawn {
 /* Starts an actor; completes *how. *wakes: the START found the inbox idle, and
  * nobody was scheduled for it: the caller consumes (threads only). */
 int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes);
-/* A START, of a run with or without (`behind`) mail of an older one before it,
- * and its end. NULL: *rc says why. */
-gr_msg *gri_start_build(gri_ctx *ctx, const gri_spawn *how, bool behind,
-                        int *rc);
-void gri_start_free(gri_ctx *ctx, gr_msg *start);
-/* Orders the next run of a stable actor that self keeps; completes *how.
- * Errors: as gr_revive. */
-int gri_stay_revive(gr_actor *self, gri_spawn *how, gr_pid pid);
 /* On another node; as gr_spawn, which has looked at its arguments. */
 int gri_spawn_far(gr_actor *self, const gr_behavior *behavior,
                   const gr_spawn_opts *opts, gr_pid *out);

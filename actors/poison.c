@@ -20,6 +20,7 @@
  */
 #include <stdint.h>
 
+#include "actors/start.h"
 #include "actors/stay_state.h"
 #include "mailbox/near.h"
 

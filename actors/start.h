@@ -15,6 +15,12 @@ enum {
     GRI_START_BITS = 7
 };
 
+/* A START, of a run with or without (`behind`) mail of an older one before it,
+ * and its end. NULL: *rc says why. */
+gr_msg *gri_start_build(gri_ctx *ctx, const gri_spawn *how, bool behind,
+                        int *rc);
+void gri_start_free(gri_ctx *ctx, gr_msg *start);
+
 /* NULL: it has none. */
 static inline gri_start *gri_start_more(const gr_msg *start)
 {

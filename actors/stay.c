@@ -4,9 +4,10 @@
 
 #include <stdlib.h>
 
-#include "actors/crash.h"
 #include "actors/lane.h"
 #include "actors/limits.h"
+#include "actors/record.h"
+#include "actors/start.h"
 #include "actors/stay_state.h"
 
 /* ---- begin and end --------------------------------------------------------
@@ -279,6 +280,7 @@ int gri_stay_revive(gr_actor *self, gri_spawn *how, gr_pid pid)
         gri_start_free(ctx, start);
         return rc;
     }
+    gri_note_spawn(ctx, pid.id, how->behavior, how->parent);
     GRI_TALLY(ctx, spawned);
     return 0;
 }

@@ -56,6 +56,9 @@ int gri_stay_prepare(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
 void gri_stay_not(gr_actor *slot);
 /* It was published: self, who has an ext, keeps it from now on. */
 void gri_stay_adopt(gr_actor *self, gr_pid pid);
+/* Orders the next run of what self keeps there; completes *how. Errors: as
+ * gr_revive. */
+int gri_stay_revive(gr_actor *self, gri_spawn *how, gr_pid pid);
 /* Self keeps it no more. Errors: GR_EINVAL (not one of self's), GR_ENOPROC. */
 int gri_stay_drop(gr_actor *self, gr_pid pid);
 /* Self ends, or ends a run: so do the addresses that it keeps. */

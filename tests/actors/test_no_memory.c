@@ -156,6 +156,9 @@ static int worker_receive(gr_actor *self, void *state, const gr_msg *msg)
     if (gr_match(msg, "later")) {
         return use_stash(self, msg);
     }
+    if (gr_match(msg, "fail")) {
+        return GR_EFAIL;
+    }
     if (gr_match(msg, "job")) {
         return gr_ask_job(self, &copier, 5000, gr_then(on_answer, 4),
                           gr_bin(large, sizeof large));
@@ -343,6 +346,43 @@ static int use_limits(gr_actor *self, int *hooks)
     return 0;
 }
 
+/* ---- a stable actor ---- */
+
+/* A run that stashes and fails twice on one message, by names and ties, and one
+ * that is given up with what waits. */
+static int use_stable(gr_actor *self, int *hooks)
+{
+    gr_ref ref;
+    gr_pid pid;
+    gr_spawn_opts opts = {.args = gr_args((uint64_t)(uintptr_t)hooks),
+                          .name = "stable",
+                          .link = true,
+                          .monitor = &ref,
+                          .ack = true,
+                          .stable = true,
+                          .poison_after = 2,
+                          .mailbox = {.urgent = GR_URGENT_USUAL}};
+    GR_TRY(gr_spawn(self, &worker, &opts, &pid));
+    GR_TRY(gr_send(self, pid, "later"));
+    GR_TRY(gr_send(self, pid, "fail"));
+    GR_TRY(gr_send_urgent(self, pid, "tick"));
+    int rc = 0;
+    for (int i = 0; i < 4 && rc == 0; i++) {
+        drain(self);
+        rc = gr_revive(self, pid, &opts);
+        if (rc == GR_EINVAL) { /* it lives, or could not tell its link */
+            GR_TRY(gr_kill(self, pid));
+            rc = 0;
+        }
+    }
+    GR_TRY(rc);
+    GR_TRY(gr_send(self, pid, "fail"));
+    drain(self);
+    GR_TRY(gr_send(self, pid, "tick"));
+    GR_TRY(gr_give_up(self, pid));
+    return gr_kill(self, pid);
+}
+
 /* ---- a supervisor ---- */
 
 static int use_supervisor(gr_actor *self, int *hooks)
@@ -354,6 +394,7 @@ static int use_supervisor(gr_actor *self, int *hooks)
          .args = gr_args((uint64_t)(uintptr_t)hooks)},
         {.id = "two",
          .behavior = &worker,
+         .stable = true,
          .args = gr_args((uint64_t)(uintptr_t)hooks)},
         {.id = NULL},
     };
@@ -410,6 +451,7 @@ static int play_as(gr_actor *self, int *hooks)
     gr_tell(self, a, "dead letter");
     GR_TRY(use_mailboxes(self, hooks));
     GR_TRY(use_limits(self, hooks));
+    GR_TRY(use_stable(self, hooks));
     GR_TRY(use_supervisor(self, hooks));
     return gr_stop(self, b);
 }
