@@ -140,21 +140,27 @@ static void write_path(gr_system *sys, gri_wait *first, uint64_t to)
     }
 }
 
-/* The tag as in a printed message, or what there is of it. */
+/* The tag as in a printed message. False: it is none, or too long. */
+static bool print_tag(gri_wait *w, const gri_wait_for *what)
+{
+    if (what->tag != NULL) {
+        uint8_t bytes[GRI_WAIT_WHAT_MAX];
+        const int64_t len = gri_pack_value(what->tag, bytes, sizeof bytes);
+        return len > 0 && gr_any_print((gr_any){bytes, (uint32_t)len}, w->what,
+                                       sizeof w->what) > 0;
+    }
+    gr_any tag;
+    if (what->msg == NULL) {
+        return false;
+    }
+    gr_reader r = gr_msg_reader(what->msg);
+    return gr_read_any(&r, &tag) == 0 &&
+           gr_any_print(tag, w->what, sizeof w->what) > 0;
+}
+
 static void set_what(gri_wait *w, const gri_wait_for *what)
 {
-    uint8_t bytes[GRI_WAIT_WHAT_MAX];
-    gr_any tag = {NULL, 0};
-    if (what->tag != NULL) {
-        const int64_t len = gri_pack_value(what->tag, bytes, sizeof bytes);
-        tag = len > 0 ? (gr_any){bytes, (uint32_t)len} : tag;
-    } else if (what->msg != NULL) {
-        gr_reader r = gr_msg_reader(what->msg);
-        (void)(gr_read_any(&r, &tag) < 0); /* then it stays empty */
-    }
-    if (tag.len > 0) {
-        (void)gr_any_print(tag, w->what, sizeof w->what);
-    } else {
+    if (!print_tag(w, what)) {
         (void)snprintf(w->what, sizeof w->what, "%s",
                        what->room ? "room" : "question");
     }

@@ -134,10 +134,10 @@ static int threads_named(const char *prefix)
     assert_non_null(dir);
     for (const struct dirent *e; (e = readdir(dir)) != NULL;) {
         char path[300];
-        char name[32] = "";
         (void)snprintf(path, sizeof path, "/proc/self/task/%s/comm", e->d_name);
         FILE *file = fopen(path, "r");
         if (file != NULL) {
+            char name[32] = "";
             if (fgets(name, sizeof name, file) != NULL) {
                 n += strncmp(name, prefix, strlen(prefix)) == 0;
             }

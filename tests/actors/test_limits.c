@@ -7,7 +7,8 @@
 
 #include "tests/support/stage.h"
 
-enum { KIB = 1024, MAX = 64 * KIB };
+#define KIB ((size_t)1024)
+#define MAX (64 * KIB)
 
 static const gr_spawn_opts limited = {.limits = {.memory_max = MAX}};
 
