@@ -98,7 +98,8 @@ int gr_blob_resize(gr_actor *self, gr_blob **blob, size_t size)
 {
     gri_ext *ext = self->ext;
     const uint32_t room = (*blob)->room;
-    if (size > GRI_BLOB_MAX || (size > room && !gri_has_room(self, size - room))) {
+    if (size > GRI_BLOB_MAX ||
+        (size > room && !gri_has_room(self, size - room))) {
         return GR_ENOMEM;
     }
     if (size > room || size < room / 2) { /* else it is not worth a move */

@@ -47,8 +47,7 @@ typedef struct gri_stay gri_stay;
  * order nothing. */
 typedef struct gri_counters {
     _Atomic(uint64_t) sent, handled, dead_letters, dropped, late_replies,
-        refused, slowed, redirected, spawned, exited, failed, trapped,
-        poisoned;
+        refused, slowed, redirected, spawned, exited, failed, trapped, poisoned;
     _Atomic(uint64_t) callbacks; /* those that `handled` does not tell apart:
                                     see watchdog.c */
 } gri_counters;
@@ -149,10 +148,10 @@ struct gr_actor {
     _Atomic(uint32_t) soft, hard; /* bounds; set by the spawner; 0: the ring has
                                      one instead (lane.h) */
     _Atomic(uint8_t) full;        /* gr_full; set by the spawner */
-    _Atomic(uint8_t) place;       /* gri_place; written by the consumer, mostly */
-    _Atomic(uint8_t) traits;      /* gri_traits; set by the spawner, mostly */
-    _Atomic(uint8_t) over;        /* the alert of the run with this mark (see
-                                     gri_over_mark) means GR_EXIT_LIMIT */
+    _Atomic(uint8_t) place;  /* gri_place; written by the consumer, mostly */
+    _Atomic(uint8_t) traits; /* gri_traits; set by the spawner, mostly */
+    _Atomic(uint8_t) over;   /* the alert of the run with this mark (see
+                                gri_over_mark) means GR_EXIT_LIMIT */
     gri_ext *ext;   /* the consumer's: what few need; NULL until they do */
     gr_system *sys; /* constant */
     _Atomic(uint64_t) born; /* order of spawn; set by the spawner */
@@ -236,7 +235,7 @@ struct gri_ext {
     const gr_behavior *origin; /* the spawned one, once it became another */
     gr_exit_reason why;        /* once exiting */
     gri_thread *thread;        /* of a thread actor */
-    gri_stay *stays; /* the stable actors that it keeps, see stay.h */
+    gri_stay *stays;           /* the stable actors that it keeps, see stay.h */
 };
 
 enum {
@@ -271,15 +270,15 @@ typedef struct gri_start {
     gri_name *name; /* reserved for it, or NULL */
     /* The bounds, from now on; hard 0: they hold already. */
     uint32_t soft, hard;
-    uint8_t class_; /* of this block */
+    uint8_t class_;       /* of this block */
     uint64_t parent_life; /* of a stable parent, see stay.h; else 0 */
 } gri_start;
 
 typedef struct gri_lane gri_lane;
 
 /* What the policy of a slot's mailbox has dropped, its lane, and what a stable
- * actor has there. Not in the slot: few actors have such a policy, and none pays
- * for it before the first drop. */
+ * actor has there. Not in the slot: few actors have such a policy, and none
+ * pays for it before the first drop. */
 typedef struct gri_drops {
     _Atomic(uint64_t) count;               /* and its run, see drop.c */
     _Atomic(const gr_behavior *) behavior; /* for the log */

@@ -39,6 +39,7 @@ enum {
 /* In the linker's words: where the section begins, and ends. They are hidden,
  * so the object's own. The first two are NULL in the shared library. */
 #define SECTION_END(name)                                                      \
+    /* NOLINTNEXTLINE: it is a name */                                         \
     extern const char name[] __attribute__((weak, visibility("hidden")))
 SECTION_END(__start_gri_text);  /* NOLINT: the linker's names */
 SECTION_END(__stop_gri_text);   /* NOLINT */

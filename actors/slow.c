@@ -92,16 +92,13 @@ static bool park(gr_actor *self, uint64_t sender, uint64_t token)
     bool parked = w != NULL && w->token == token;
     /* relaxed: who kills sets the alert, then takes the lock to let us go. If
      * that was before we were entered, we see the alert, else it sees us. */
-    if (parked && w->receiver != 0 &&
-        gri_stay_is_slack(&sys->slots[(uint32_t)w->receiver])) {
-        /* Between two runs: it would reach nothing. */
-        (void)gri_map_remove(&sys->waits, key_of(sender));
-        free(w);
-        parked = false;
-    } else if (parked &&
-               gri_is_alert_kill(atomic_load_explicit(&self->outlet.alert,
-                                                      memory_order_relaxed),
-                                 self->now)) {
+    const bool is_slack =
+        parked && w->receiver != 0 && /* between two runs: reaches nothing */
+        gri_stay_is_slack(&sys->slots[(uint32_t)w->receiver]);
+    const bool is_killed = gri_is_alert_kill(
+        atomic_load_explicit(&self->outlet.alert, memory_order_relaxed),
+        self->now);
+    if (parked && (is_slack || is_killed)) {
         (void)gri_map_remove(&sys->waits, key_of(sender));
         free(w);
         parked = false;

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 
 #include "actors/jobs.h"
-#include "actors/stay.h"
 #include "actors/record.h"
+#include "actors/stay.h"
 #include "sched/futex.h"
 
 enum {

@@ -9,8 +9,8 @@
 #include "actors/internal.h"
 #include "actors/jobs.h"
 #include "actors/lane.h"
-#include "actors/stay.h"
 #include "actors/record.h"
+#include "actors/stay.h"
 
 void gri_ctx_init(gri_ctx *ctx, gr_system *sys, gri_worker *worker,
                   gri_cache *cache, uint64_t id)

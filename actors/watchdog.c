@@ -338,7 +338,7 @@ static void print_doing(const gri_turn_note *note, char *to, size_t size)
     if (note->kind == DOING_INIT) {
         (void)snprintf(to, size, ", in init");
     } else if (note->kind == DOING_MESSAGE) {
-        char tag[sizeof note->text];
+        char tag[sizeof note->text] = "";
         for (unsigned i = 0; i < note->len; i++) {
             tag[i] = note->text[i];
             if (!isprint((unsigned char)tag[i])) {

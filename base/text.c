@@ -57,6 +57,7 @@ bool gri_object_of(uintptr_t at, gri_object *out)
 /* libgcc's, which has no header for it. The last of the bases is where the
  * function begins. */
 enum { FUNCTION = 2, BASES };
+/* NOLINTNEXTLINE(bugprone-reserved-identifier) */
 extern const uint8_t *_Unwind_Find_FDE(void *pc, void *bases[BASES]);
 
 /*

@@ -39,9 +39,9 @@ static inline bool gri_near_is_over(const gr_msg *msg)
 static inline void gri_near_over(gr_msg *msg)
 {
     const uint32_t others = msg->flags & ((1u << GRI_MSG_NEAR_AT) - 1);
-    msg->flags = (uint16_t)(others | (uint32_t)GRI_NEAR_ARG_MAX
-                                         << GRI_NEAR_ARG_AT |
-                            (uint32_t)GRI_NEAR_OVER << GRI_MSG_NEAR_AT);
+    msg->flags =
+        (uint16_t)(others | (uint32_t)GRI_NEAR_ARG_MAX << GRI_NEAR_ARG_AT |
+                   (uint32_t)GRI_NEAR_OVER << GRI_MSG_NEAR_AT);
 }
 
 /* Writes what the note says, such as "argument 1 is 300 (wanted: int8)".

@@ -47,8 +47,7 @@ static int check_nodes(const gr_child *child)
     /* A supervisor's spec is for one node; what a spawn from afar is not told
      * must not be asked for. */
     return n > 0 && child->behavior != &gr_supervisor_behavior &&
-                   !child->stable &&
-                   child->grade == GR_GRADE_DEFAULT &&
+                   !child->stable && child->grade == GR_GRADE_DEFAULT &&
                    child->limits.memory_max == 0 &&
                    child->limits.handler_max_ms == 0
                ? 0

@@ -46,8 +46,8 @@ typedef struct gri_child {
     gr_reader nodes; /* that were not tried yet for this run */
     bool retry;      /* ENDED: not by a death; it has waited long enough */
     bool killed;     /* STOPPING: not only asked to */
-    gr_pid address;  /* of a stable one: that of all its runs, once it had one */
-    bool has_ended;  /* a run of it; how: */
+    gr_pid address; /* of a stable one: that of all its runs, once it had one */
+    bool has_ended; /* a run of it; how: */
     gr_exit_reason why;
     int64_t due_ms;     /* WAITING: until then */
     size_t appointment; /* the place in the agenda, counted from 1; 0: none */

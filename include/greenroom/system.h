@@ -219,12 +219,12 @@ typedef struct gr_stats {
     uint64_t steals;       /* times a worker took work from another */
     uint64_t parks;        /* times a worker went to sleep */
     uint64_t redirected;   /* sent on by GR_FULL_REDIRECT (each once in sent) */
-    uint64_t poisoned;     /* of the dead letters: a stable actor failed on them */
-    uint64_t trapped;      /* faults of actors' code that ended no more than the
-                              actor */
-    uint64_t long_turns;   /* turns beyond turn_warn_ms */
-    uint64_t deadlines;    /* callbacks beyond handler_max_ms */
-    uint64_t spares_lent;  /* times a spare worker went into service */
+    uint64_t poisoned; /* of the dead letters: a stable actor failed on them */
+    uint64_t trapped;  /* faults of actors' code that ended no more than the
+                          actor */
+    uint64_t long_turns;    /* turns beyond turn_warn_ms */
+    uint64_t deadlines;     /* callbacks beyond handler_max_ms */
+    uint64_t spares_lent;   /* times a spare worker went into service */
     uint64_t spares_missed; /* times there were too few of them */
     uint32_t spares;        /* in service now */
     uint32_t spares_most;   /* in service at a time, at most */

@@ -79,8 +79,8 @@ static void a_pid_names_all_of_its_runs(void **state)
 static void scene_normal(stage *s)
 {
     gr_pid a = stable_puppet(s, NULL, NULL);
-    CHECK_RC(gr_send(s->self, a, "puppet.do",
-                     (uint64_t)(uintptr_t)puppet_leave), 0);
+    CHECK_RC(
+        gr_send(s->self, a, "puppet.do", (uint64_t)(uintptr_t)puppet_leave), 0);
     waiter_tell(s, a, "next");
     stage_settle(s);
     stage_expect(s, "-a:normal");
@@ -142,8 +142,8 @@ WAITER_HEARS(be_keeper, keep_asked)
 static void scene_own(stage *s)
 {
     gr_pid a = stable_puppet(s, NULL, NULL);
-    gr_pid b = stage_puppet_with(s, s->self, 'b', &puppet_behavior, NULL,
-                                 be_keeper);
+    gr_pid b =
+        stage_puppet_with(s, s->self, 'b', &puppet_behavior, NULL, be_keeper);
     stage_settle(s);
     stage_do(s, a, after);
     stage_do_to(s, a, stable_ask, b);

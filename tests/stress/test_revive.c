@@ -1,13 +1,12 @@
 /*
- * Goal:   stable actors that fail and are killed all the time lose nothing: each
- *         receiver handles the messages of each sender once, in their order,
- *         but for those that it fails on, which are set aside; each question is
- *         answered; and restarts leave nothing behind.
- * Method: handler actors send numbered messages, every some of them a poisonous
- *         one, and ask; a keeper restarts the receivers, at once or a while
- *         later; a killer kills whoever lives. What was handled is noted
- *         outside of the receivers' state: numbers must follow one another.
- *         (With the alert left as it was in a revival, or the message in hand
+ * Goal:   stable actors that fail and are killed all the time lose nothing:
+ * each receiver handles the messages of each sender once, in their order, but
+ * for those that it fails on, which are set aside; each question is answered;
+ * and restarts leave nothing behind. Method: handler actors send numbered
+ * messages, every some of them a poisonous one, and ask; a keeper restarts the
+ * receivers, at once or a while later; a killer kills whoever lives. What was
+ * handled is noted outside of the receivers' state: numbers must follow one
+ * another. (With the alert left as it was in a revival, or the message in hand
  *         buried when a run is killed, this fails within a second.)
  */
 #include <unistd.h>
@@ -88,8 +87,7 @@ struct keeper {
 static int keep(gr_actor *self, uint64_t i)
 {
     gr_ref ref;
-    gr_spawn_opts opts = {
-        .args = gr_args(i), .monitor = &ref, .stable = true};
+    gr_spawn_opts opts = {.args = gr_args(i), .monitor = &ref, .stable = true};
     return gr_pid_is_nobody(receivers[i])
                ? gr_spawn(self, &receiver, &opts, &receivers[i])
                : gr_revive(self, receivers[i], &opts);
@@ -264,9 +262,8 @@ static int fail_at_once(gr_actor *self, void *state, const gr_msg *msg)
     return ERROR_POISON;
 }
 
-static const gr_behavior failing = {.name = "failing",
-                                    .state_size = 100,
-                                    .receive = fail_at_once};
+static const gr_behavior failing = {
+    .name = "failing", .state_size = 100, .receive = fail_at_once};
 
 static long resident(void)
 {

@@ -28,9 +28,8 @@ static gr_exit_kind down_of(gr_actor *self, gr_ref ref)
 
 static void waits(gr_actor *self)
 {
-    const gr_child children[] = {PART_WITH("a", .stable = true, .name = "it"),
-                                 PART("b"),
-                                 {0}};
+    const gr_child children[] = {
+        PART_WITH("a", .stable = true, .name = "it"), PART("b"), {0}};
     gr_supervisor spec = {.restarts_max = 10, .children = children};
     gr_ref ref;
     gr_pid named;
@@ -144,7 +143,8 @@ static void ends_for_good(gr_actor *self)
     const gr_child children[] = {
         PART_WITH("a", .stable = true, .restart = GR_TRANSIENT),
         PART_WITH("b", .stable = true, .restart = GR_TEMPORARY),
-        PART_WITH("c", .stable = true), {0}};
+        PART_WITH("c", .stable = true),
+        {0}};
     gr_supervisor spec = {.children = children};
 
     gr_pid sup = supervise(self, &spec);
@@ -265,8 +265,8 @@ static void children_of_run_time_may_be_stable(void **state)
 static void wrong(gr_actor *self)
 {
     const char *const nodes[] = {"n", NULL};
-    const gr_child far[] = {
-        PART_WITH("a", .stable = true, .nodes = nodes), {0}};
+    const gr_child far[] = {PART_WITH("a", .stable = true, .nodes = nodes),
+                            {0}};
     const gr_child plain[] = {PART_WITH("a", .poison_after = 2), {0}};
     gr_pid sup;
 

@@ -38,8 +38,7 @@ gr_pid stable_puppet(stage *s, const gr_spawn_opts *opts, puppet_fn *begin)
         o = *opts;
     }
     o.stable = true;
-    gr_pid a =
-        stage_puppet_with(s, s->self, 'a', &puppet_behavior, &o, begin);
+    gr_pid a = stage_puppet_with(s, s->self, 'a', &puppet_behavior, &o, begin);
     if (s->seed != 0) {
         stage_settle(s);
         stage_expect(s, "+a");
