@@ -137,7 +137,7 @@ typedef struct gr_spawn_opts {
     gr_mailbox mailbox; /* what is not 0 overrides the behaviour's */
     gr_node node;     /* where; another node needs the behaviour on its list of
                          spawnable ones, and a thread actor to wait (5 s); it takes
-                         no ack, no mailbox and no grade, and ties behind init */
+                         no ack, mailbox, grade or limits, and ties behind init */
     gr_grade grade;   /* not 0: instead of the behaviour's */
     gr_limits limits; /* what is not 0 overrides the behaviour's */
     bool stable; /* address, name and mailbox outlive its runs: see gr_revive;
