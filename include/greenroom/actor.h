@@ -168,12 +168,12 @@ GR_API gr_system *gr_system_of(const gr_actor *self);
 
 /*
  * A stable actor (gr_spawn_opts.stable) is spawned as any other. When a run of
- * it ends, however it did, links and monitors fire, and its memory, timers, asks
- * and kept messages end, as ever. But its pid still names it, and so does the
- * name that it was spawned with. Whatever is sent to it from then on, messages,
- * asks, monitors, links, requests to stop, waits for its next run, within the
- * bounds of its mailbox; no sender is slowed down meanwhile. A kill ends the run
- * that lives when it comes; between two runs there is none.
+ * it ends, however it did, links and monitors fire, and its memory, timers,
+ * asks and kept messages end, as ever. But its pid still names it, and so does
+ * the name that it was spawned with. Whatever is sent to it from then on,
+ * messages, asks, monitors, links, requests to stop, waits for its next run,
+ * within the bounds of its mailbox; no sender is slowed down meanwhile. A kill
+ * ends the run that lives when it comes; between two runs there is none.
  *
  * Its spawner decides what comes next. gr_revive begins another run: init, then
  * what was stashed, then the message that the last run failed on, then what
