@@ -125,6 +125,38 @@ static void test_handlers_cannot_wait_for_another_node(void **state)
     stage_each_seed(scene_handler_cannot_wait, NULL);
 }
 
+/* What another node is not told must not be lost in silence. */
+static void scene_what_does_not_travel(stage *s)
+{
+    fake_route_install(&fake, s);
+    const gr_node there = {fake_pid(&fake, 1).node};
+    const gr_spawn_opts refused[] = {
+        {.node = there, .ack = true},
+        {.node = there, .stable = true},
+        {.node = there, .grade = GR_GRADE_PROCESS},
+        {.node = there, .mailbox = {.hard = 1}},
+        {.node = there, .limits = {.memory_max = 1}},
+        {.node = there, .limits = {.handler_max_ms = 1}},
+        {.node = there, .limits = {.address_space_max = 1}},
+        {.node = there, .limits = {.file_size_max = 1}},
+        {.node = there, .limits = {.cpu_max_s = 1}},
+        {.node = there, .limits = {.files_max = 16}},
+        {.node = there, .limits = {.seccomp = true}},
+    };
+    gr_pid out;
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        CHECK_RC(gr_spawn(s->self, &puppet_behavior, &refused[i], &out),
+                 GR_ENOTSUP);
+    }
+    CHECK_INT(fake.count, 0);
+}
+
+static void test_a_spawn_elsewhere_refuses_what_does_not_travel(void **state)
+{
+    (void)state;
+    stage_each_seed(scene_what_does_not_travel, NULL);
+}
+
 /* ---- inward ---- */
 
 static int answer(gr_actor *self, puppet *p, const gr_msg *msg)
@@ -456,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_what_the_route_refuses_is_refused),
         cmocka_unit_test(test_without_a_route_nothing_is_connected),
         cmocka_unit_test(test_handlers_cannot_wait_for_another_node),
+        cmocka_unit_test(test_a_spawn_elsewhere_refuses_what_does_not_travel),
         cmocka_unit_test(test_who_asks_from_far_is_answered),
         cmocka_unit_test(test_a_full_mailbox_answers_far_askers),
         cmocka_unit_test(test_ties_from_far),
