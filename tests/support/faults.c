@@ -56,7 +56,7 @@ static BLIND void write_cut(void)
     *(volatile char *)cut_page = 1;
 }
 
-static BLIND int recurse(volatile int *above)
+static BLIND int recurse(const volatile int *above)
 {
     volatile int here[32];
     here[0] = *above + 1;
