@@ -163,6 +163,9 @@ typedef struct gr_spawn_opts {
 GR_API GR_MUST_CHECK int gr_spawn(gr_actor *self, const gr_behavior *behavior,
                                   const gr_spawn_opts *opts, gr_pid *out);
 
+GR_API gr_pid gr_self(const gr_actor *self);
+GR_API gr_system *gr_system_of(const gr_actor *self);
+
 /*
  * A stable actor (gr_spawn_opts.stable) is spawned as any other. When a run of
  * it ends, however it did, links and monitors fire, and its memory, timers,
@@ -194,9 +197,6 @@ GR_API GR_MUST_CHECK int gr_spawn(gr_actor *self, const gr_behavior *behavior,
 GR_API GR_MUST_CHECK int gr_revive(gr_actor *self, gr_pid pid,
                                    const gr_spawn_opts *opts);
 GR_API GR_MUST_CHECK int gr_give_up(gr_actor *self, gr_pid pid);
-
-GR_API gr_pid gr_self(const gr_actor *self);
-GR_API gr_system *gr_system_of(const gr_actor *self);
 
 /* Ends this actor after the running callback. code 0: GR_EXIT_NORMAL;
  * GR_ESTOPPED: GR_EXIT_SHUTDOWN (for an actor that traps exits and was told to
