@@ -12,7 +12,7 @@
 #include "tests/support/faults.h"
 #include "tests/support/stage.h"
 
-enum { ROUNDS = 50 };
+#define ROUNDS UINT64_C(50)
 
 typedef enum place {
     IN_HANDLER,
@@ -89,7 +89,7 @@ static void wait_down(stage *s, gr_ref ref)
 
 static gr_ref run(stage *s, gr_pid *pid, uint64_t where)
 {
-    gr_ref ref;
+    gr_ref ref = {0};
     gr_spawn_opts opts = {.args = gr_args(where),
                           .monitor = &ref,
                           .stable = true,
@@ -135,7 +135,7 @@ static void a_fault_is_a_failure_as_any_other(void **state)
     stage s;
     gr_pid pid = GR_NOBODY;
     stage_start(&s, 0, NULL);
-    for (unsigned i = 0; i < ROUNDS; i++) {
+    for (uint64_t i = 0; i < ROUNDS; i++) {
         for (place where = 0; where < PLACES; where++) {
             fail_in(&s, &pid, where);
         }
