@@ -46,10 +46,10 @@ static run run_in(const gri_sandbox *sandbox, action *act)
 {
     run r = {.status = 0};
     int ends[2];
-    char why[128] = "";
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     const pid_t pid = fork();
     if (pid == 0) {
+        char why[128] = "";
         (void)dup2(ends[1], STDERR_FILENO);
         if (!gri_sandbox_prepare() ||
             gri_sandbox_enter(sandbox, why, sizeof(why)) != 0) {
@@ -116,7 +116,8 @@ static void map_much(void)
     void *p = mmap(NULL, (size_t)1 << 30, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     must(p == MAP_FAILED && errno == ENOMEM);
-    must(malloc((size_t)1 << 30) == NULL);
+    void *much = malloc((size_t)1 << 30);
+    must(much == NULL);
     void *little = malloc(1000);
     must(little != NULL);
     free(little);
