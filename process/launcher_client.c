@@ -13,9 +13,9 @@
 #include "base/clock.h"
 
 /* How long the launcher may take to begin, to start a process, and to tell of
- * one that it killed: far more than it ever needs, and less than a person's
- * patience. Then it hangs. */
-#define ANSWER_MS INT64_C(10000)
+ * one that died: far more than it ever needs, also on a machine that has come
+ * to a crawl, as whoever takes it for hung kills all its processes. */
+#define ANSWER_MS INT64_C(30000)
 
 /* To the process group, of Linux 6.9; older headers do not have it. */
 #define TO_GROUP (1U << 2)
@@ -309,9 +309,12 @@ void gri_client_ask_kill(gri_client *l, gri_managed *p)
 
 bool gri_client_is_hung(gri_managed *p)
 {
-    if (p->killed && p->pidfd >= 0 && !gri_await_end(p->pidfd, 0)) {
+    if (p->killed && p->pidfd >= 0 && !p->seen_dead) {
+        /* It may die slowly, or have died just now: only from when it is seen
+         * dead is the launcher late. */
+        p->seen_dead = gri_await_end(p->pidfd, 0);
         p->answer_by_ns = gri_deadline(&real_clock, ANSWER_MS);
-        return false; /* the process is in the kernel, and does not die yet */
+        return false;
     }
     return true;
 }

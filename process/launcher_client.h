@@ -29,6 +29,7 @@ typedef struct gri_managed {
     int pidfd;   /* -1: not running, or we had no descriptor for it */
     pid_t pid;
     bool killed;          /* by us */
+    bool seen_dead;       /* since, but the launcher has not said so */
     int64_t answer_by_ns; /* by then the launcher has to say something */
 } gri_managed;
 

@@ -102,10 +102,10 @@ static void close_pidfd(task *t)
 /* False: not now, or never again. */
 static bool say(launcher *l, const gri_report *report, int fd)
 {
-    const int rc = gri_packet_send(l->socket, report, sizeof(*report), fd);
+    int rc = gri_packet_send(l->socket, report, sizeof(*report), fd);
     if (rc == GR_ENOMEM && fd >= 0) {
         /* Too many descriptors on their way. It does without. */
-        return say(l, report, -1);
+        rc = gri_packet_send(l->socket, report, sizeof(*report), -1);
     }
     l->full = l->full || rc == GR_EAGAIN || rc == GR_ENOMEM;
     l->done = l->done || rc == GR_ENOCONN;
@@ -337,7 +337,7 @@ static bool begin(launcher *l)
     sigset_t all;
     sigset_t mine;
     (void)sigfillset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
     (void)sigemptyset(&mine);
     (void)sigaddset(&mine, SIGCHLD);
     (void)sigaddset(&mine, SIGTERM);

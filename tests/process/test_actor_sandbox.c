@@ -78,7 +78,7 @@ static const gr_behavior guarded_behavior = {
 
 static gr_exit_reason end_by(gr_actor *self, gr_limits limits, const char *what)
 {
-    gr_ref ref;
+    gr_ref ref = {0};
     const gr_pid pid =
         spawn_with(self, &guarded_behavior,
                    (gr_spawn_opts){.limits = limits, .monitor = &ref});

@@ -135,7 +135,6 @@ static void what_is_killed_is_replaced_and_nothing_else(void **state)
 static void too_many_deaths_end_the_supervisor(void **state)
 {
     gr_actor *self = ((fixture *)*state)->self;
-    gr_exit_reason why = {.kind = GR_EXIT_NORMAL};
     gr_ref ref;
     storm s;
     gr_trap_exit(self, true); /* it is linked to us */
@@ -146,7 +145,7 @@ static void too_many_deaths_end_the_supervisor(void **state)
     /* All its children at once: one more than it forgives. */
     assert_int_equal(kill(the_launcher(), SIGKILL), 0);
 
-    why = await_down(self, ref);
+    const gr_exit_reason why = await_down(self, ref);
     assert_int_equal(why.kind, GR_EXIT_LIMIT);
     int pids[FOUND_MAX];
     int launchers = 0;

@@ -105,39 +105,46 @@ static void a_kill_amid_starts_loses_no_end(void **state)
     }
 }
 
+static void release(record *r)
+{
+    (void)pthread_mutex_lock(&r->lock);
+    r->hold = false;
+    (void)pthread_cond_broadcast(&r->changed);
+    (void)pthread_mutex_unlock(&r->lock);
+}
+
 static void what_it_said_before_counts(void **state)
 {
-    record zero = RECORD_INIT;
+    record first = RECORD_INIT;
+    record second = RECORD_INIT;
     record held = RECORD_INIT;
+    (void)start(*state, "exec sleep 1000", -1, &first);
+    (void)start(*state, "exec sleep 1000", -1, &second);
+    const int first_pid = await_start(&first);
+    const int second_pid = await_start(&second);
+    const int launcher = launcher_of(first_pid);
     held.hold = true;
     (void)start(*state, "exec sleep 1000", -1, &held);
-    const int launcher = launcher_of(await_start(&held));
-    int ends[2];
-    pair(ends);
-    /* Our thread is held, so all this waits in the socket, or the launcher. */
-    (void)start(*state, "exec sleep 1000", ends[1], &zero);
-    (void)pthread_mutex_lock(&held.lock);
-    held.hold = false;
-    (void)pthread_cond_broadcast(&held.changed);
-    (void)pthread_mutex_unlock(&held.lock);
-    const int pid = await_start(&zero);
-    zero.hold = true;
-    assert_int_equal(kill(pid, SIGUSR1), 0);
-    await_no_process(pid); /* the launcher has reaped it */
+    (void)await_start(&held);
 
+    /* Our thread is held, so what the launcher says waits in the socket. It has
+     * told of the first before it reaps the second. */
+    assert_int_equal(kill(first_pid, SIGUSR1), 0);
+    await_no_process(first_pid);
+    assert_int_equal(kill(second_pid, SIGUSR2), 0);
+    await_no_process(second_pid);
     assert_int_equal(kill(launcher, SIGKILL), 0);
-    (void)pthread_mutex_lock(&zero.lock);
-    zero.hold = false;
-    (void)pthread_cond_broadcast(&zero.changed);
-    (void)pthread_mutex_unlock(&zero.lock);
+    await_dead(launcher);
+    release(&held);
 
-    /* Told if it came to that; as killed if not. Never both. */
-    const gri_process_event end = await_end(&zero);
+    const gri_process_event end = await_end(&first);
     assert_int_equal(end.kind, GRI_PROCESS_SIGNALED);
-    assert_true(end.code == SIGUSR1 || end.code == SIGKILL);
-    assert_int_equal(zero.events, 2);
+    assert_int_equal(end.code, SIGUSR1);
+    assert_int_equal(first.events, 2);
+    const int code = await_end(&second).code; /* told, or not any more */
+    assert_true(code == SIGUSR2 || code == SIGKILL);
+    assert_int_equal(second.events, 2);
     assert_int_equal(await_end(&held).code, SIGKILL);
-    (void)close(ends[0]);
 }
 
 static void one_that_hangs_does_not_hold_up_stop(void **state)

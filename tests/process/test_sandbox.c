@@ -116,7 +116,8 @@ static void map_much(void)
     void *p = mmap(NULL, (size_t)1 << 30, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     must(p == MAP_FAILED && errno == ENOMEM);
-    must(malloc((size_t)1 << 30) == NULL);
+    void *much = malloc((size_t)1 << 30);
+    must(much == NULL);
     void *little = malloc(1000);
     must(little != NULL);
     free(little);
