@@ -228,8 +228,9 @@ GR_API GR_MUST_CHECK int gr_stop(gr_actor *self, gr_pid pid);
 GR_API GR_MUST_CHECK int gr_kill(gr_actor *self, gr_pid pid);
 
 /* Calls fn(arg) when this actor has ended, however it did (killed, or by a
- * fault, too), last registered first, each once: for what it holds outside
- * (descriptors, malloc). Errors: GR_ENOMEM. */
+ * fault, too; of a process actor only if it ended in order), last registered
+ * first, each once: for what it holds outside (descriptors, malloc). Errors:
+ * GR_ENOMEM. */
 GR_API GR_MUST_CHECK int gr_on_exit(gr_actor *self, void (*fn)(void *arg),
                                     void *arg);
 
