@@ -19,7 +19,8 @@ cmake --build build/release --target bench_greenroom >&2
 
 # count NAME KEY=VALUE: instructions of the whole run.
 count() {
-    valgrind --tool=callgrind --callgrind-out-file=build/callgrind.out \
+    BENCH_NO_SIGNAL=1 \
+        valgrind --tool=callgrind --callgrind-out-file=build/callgrind.out \
         build/release/bench/greenroom-bench "$1" workers=1 "$2" \
         >build/callgrind.log 2>&1 || {
         cat build/callgrind.log >&2

@@ -11,6 +11,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "bench/greenroom/bench.h"
 
@@ -57,7 +58,12 @@ static int run_in_system(bench *b, const workload *w)
 {
     gr_system *sys;
     gr_actor *self;
-    int rc = gr_system_start(&(gr_system_opts){.workers = b->workers}, &sys);
+    const gr_system_opts opts = {
+        .workers = b->workers,
+        /* callgrind does not follow a handler onto its alternate stack. */
+        .watch_signal = getenv("BENCH_NO_SIGNAL") != NULL ? GR_SIGNAL_NONE : 0,
+    };
+    int rc = gr_system_start(&opts, &sys);
     if (rc < 0) {
         return rc;
     }
