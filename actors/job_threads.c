@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "actors/jobs.h"
+#include "sched/trap.h"
 
 enum {
     IDLE_MS = 10000 /* a thread that had nothing to do for so long ends */
@@ -102,14 +103,7 @@ static void *thread_main(void *arg)
 static void mask_signals(sigset_t *before)
 {
     sigset_t all;
-    (void)sigfillset(&all);
-    (void)sigdelset(&all, SIGSEGV);
-    (void)sigdelset(&all, SIGBUS);
-    (void)sigdelset(&all, SIGFPE);
-    (void)sigdelset(&all, SIGILL);
-    (void)sigdelset(&all, SIGABRT);
-    (void)sigdelset(&all, SIGTRAP);
-    (void)sigdelset(&all, SIGSYS);
+    gri_signals_asynchronous(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, before);
 }
 

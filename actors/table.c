@@ -34,7 +34,6 @@ int gri_table_init(gr_system *sys)
     sys->accounts = reserve(n * sizeof(gri_account));
     sys->meters = reserve(n * sizeof(gri_meter));
     sys->parents = reserve(n * sizeof *sys->parents);
-    sys->meters = reserve(n * sizeof(gri_meter));
     sys->free_slots = reserve(n * sizeof *sys->free_slots);
     if (sys->slots == NULL || sys->drops == NULL || sys->accounts == NULL ||
         sys->meters == NULL || sys->parents == NULL ||
@@ -64,7 +63,6 @@ void gri_table_fini(gr_system *sys)
     give_back(sys->accounts, n * sizeof(gri_account));
     give_back(sys->meters, n * sizeof(gri_meter));
     give_back(sys->parents, n * sizeof *sys->parents);
-    give_back(sys->meters, n * sizeof(gri_meter));
     give_back(sys->free_slots, n * sizeof *sys->free_slots);
 }
 
@@ -81,8 +79,6 @@ static int make_usable(gr_system *sys, uint32_t from, uint32_t to)
         mprotect(sys->meters, (size_t)to * sizeof(gri_meter),
                  PROT_READ | PROT_WRITE) != 0 ||
         mprotect(sys->parents, (size_t)to * sizeof *sys->parents,
-                 PROT_READ | PROT_WRITE) != 0 ||
-        mprotect(sys->meters, (size_t)to * sizeof(gri_meter),
                  PROT_READ | PROT_WRITE) != 0 ||
         mprotect(sys->free_slots, (size_t)to * sizeof *sys->free_slots,
                  PROT_READ | PROT_WRITE) != 0) {

@@ -19,6 +19,7 @@
 #include "base/unwind.h"
 #include "sched/futex.h"
 #include "sched/sched.h"
+#include "sched/trap.h"
 
 enum {
     BELOW_HIGHEST = 8, /* the usual signal, counted from SIGRTMAX */
@@ -108,7 +109,8 @@ static bool install(int number)
     struct sigaction action = {.sa_sigaction = on_signal,
                                .sa_flags =
                                    SA_SIGINFO | SA_RESTART | SA_ONSTACK};
-    (void)sigfillset(&action.sa_mask);
+    /* Of a stack that is damaged the unwinder may fault: with a line, then. */
+    gri_signals_asynchronous(&action.sa_mask);
     return sigaction(number, &action, NULL) == 0;
 }
 

@@ -65,6 +65,16 @@ const char *gri_signal_name(int number)
     return numbers[i] == number ? names[i] : "a signal";
 }
 
+void gri_signals_asynchronous(sigset_t *set)
+{
+    (void)sigfillset(set);
+    for (unsigned i = 0; i < SIGNALS; i++) {
+        (void)sigdelset(set, numbers[i]);
+    }
+    (void)sigdelset(set, SIGTRAP);
+    (void)sigdelset(set, SIGSYS);
+}
+
 /* ---- the line that a process ends with ---------------------------------- */
 
 typedef struct text {

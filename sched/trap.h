@@ -73,6 +73,11 @@ void gri_trap_leave(gri_trap *trap);
  * the system. */
 void gri_trap_landed(gri_trap *trap);
 
+/* All signals but those that an instruction of the thread may raise. Where one
+ * of those is blocked, a fault ends the process at once: no handler, no line,
+ * no flight recorder. */
+void gri_signals_asynchronous(sigset_t *set);
+
 /* "SIGSEGV", ...; never NULL. */
 const char *gri_signal_name(int number);
 

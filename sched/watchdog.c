@@ -36,6 +36,7 @@
 
 #include "sched/futex.h"
 #include "sched/sched.h"
+#include "sched/trap.h"
 
 enum {
     LOOKS = 3 /* that see the same turn: then it lasts too long */
@@ -318,7 +319,7 @@ int gri_watchdog_start(gri_sched *s)
 {
     sigset_t all;
     sigset_t before;
-    (void)sigfillset(&all); /* as on the workers, and more */
+    gri_signals_asynchronous(&all); /* as on the workers, and its own, too */
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     const int rc = pthread_create(&s->watchdog.thread, NULL, watch, s);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);

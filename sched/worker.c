@@ -521,14 +521,7 @@ int gri_worker_start(gri_worker *w)
      * watchdog's is for each worker. */
     sigset_t blocked;
     sigset_t before;
-    (void)sigfillset(&blocked);
-    (void)sigdelset(&blocked, SIGSEGV);
-    (void)sigdelset(&blocked, SIGBUS);
-    (void)sigdelset(&blocked, SIGFPE);
-    (void)sigdelset(&blocked, SIGILL);
-    (void)sigdelset(&blocked, SIGABRT);
-    (void)sigdelset(&blocked, SIGTRAP);
-    (void)sigdelset(&blocked, SIGSYS);
+    gri_signals_asynchronous(&blocked);
     if (w->sched->watch_signal != 0) {
         (void)sigdelset(&blocked, w->sched->watch_signal);
     }

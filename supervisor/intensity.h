@@ -9,7 +9,9 @@
 typedef struct gri_intensity {
     int64_t period_ms;
     int64_t *times; /* a ring of the restarts that still count, oldest first */
-    uint32_t max;   /* room in the ring, and the restarts that are allowed */
+    uint32_t max;   /* restarts that are allowed, and memory for so many */
+    uint32_t room;  /* in the ring: max, halved so often */
+    unsigned halvings;
     uint32_t first;
     uint32_t count;
 } gri_intensity;

@@ -17,6 +17,7 @@
 
 #include <greenroom/greenroom.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -39,11 +40,13 @@ enum {
     MODE_GRADE_ABORT,             /* the same, and an abort() */
     MODE_GRADE_RAISE,             /* and a raise(), which would come back */
     MODE_SINK,                    /* in the log's sink */
-    MODE_MAIN,                    /* on a thread that is no worker */
-    MODE_IN_FAULT,                /* a stack that cannot be read */
-    MODE_HANDLER,                 /* the program has a handler of its own */
-    MODE_HANDLER_JUMPS,           /* which jumps out of it, in main */
-    MODE_AFTER,                   /* the system has been stopped */
+    MODE_SINK_WATCHDOG,           /* likewise, of a turn that is too long */
+    MODE_BLOCKED,       /* grade abort; main has blocked all signals */
+    MODE_MAIN,          /* on a thread that is no worker */
+    MODE_IN_FAULT,      /* a stack that cannot be read */
+    MODE_HANDLER,       /* the program has a handler of its own */
+    MODE_HANDLER_JUMPS, /* which jumps out of it, in main */
+    MODE_AFTER,         /* the system has been stopped */
     MODES
 };
 
@@ -79,6 +82,7 @@ static int wrong_receive(gr_actor *self, void *state, const gr_msg *msg)
     case FAULT_RUNTIME:
         return gr_send(self, gr_self(self), "x", bad);
     case MODE_GRADE:
+    case MODE_BLOCKED:
     case MODE_GRADE_BEHAVIOR:
     case MODE_GRADE_SYSTEM:
     case MODE_HANDLER:
@@ -95,6 +99,10 @@ static int wrong_receive(gr_actor *self, void *state, const gr_msg *msg)
         break;
     case MODE_SINK:
         return GR_EFAIL;
+    case MODE_SINK_WATCHDOG:
+        (void)poll(NULL, 0, LONG_MS);
+        (void)poll(NULL, 0, LONG_MS); /* the watchdog's signal ends one */
+        break;
     default:
         fault_now((fault_kind)mode);
         break;
@@ -147,12 +155,19 @@ static int run_mode(void)
         (void)signal(SIGSEGV,
                      mode == MODE_HANDLER ? own_handler : jumping_handler);
     }
-    opts.log = mode == MODE_SINK ? faulty_sink : NULL;
+    if (mode == MODE_BLOCKED) {
+        sigset_t all;
+        (void)sigfillset(&all);
+        (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
+    }
+    opts.log =
+        mode == MODE_SINK || mode == MODE_SINK_WATCHDOG ? faulty_sink : NULL;
     opts.grade = mode == MODE_GRADE_SYSTEM ? GR_GRADE_ABORT : GR_GRADE_DEFAULT;
     wrong.grade =
         mode == MODE_GRADE_BEHAVIOR ? GR_GRADE_ABORT : GR_GRADE_DEFAULT;
-    if (mode == MODE_GRADE || mode == MODE_GRADE_ABORT ||
-        mode == MODE_GRADE_RAISE || mode == MODE_HANDLER) {
+    if (mode == MODE_GRADE || mode == MODE_BLOCKED ||
+        mode == MODE_GRADE_ABORT || mode == MODE_GRADE_RAISE ||
+        mode == MODE_HANDLER) {
         spawn.grade = GR_GRADE_ABORT;
     }
     if (gr_system_start(&opts, &sys) < 0) {
@@ -271,6 +286,7 @@ static void grade_abort_ends_the_process(void **state)
 {
     (void)state;
     must_end(MODE_GRADE, SIGSEGV, "its grade is abort");
+    must_end(MODE_BLOCKED, SIGSEGV, "its grade is abort");
     must_end(MODE_GRADE_BEHAVIOR, SIGSEGV, "its grade is abort");
     must_end(MODE_GRADE_SYSTEM, SIGSEGV, "its grade is abort");
     must_end(MODE_GRADE_ABORT, SIGABRT, "its grade is abort");
@@ -281,6 +297,7 @@ static void other_threads_faults_end_the_process(void **state)
 {
     (void)state;
     must_end(MODE_MAIN, SIGSEGV, "SIGSEGV at 0x0");
+    must_end(MODE_SINK_WATCHDOG, SIGSEGV, "not on a worker");
 }
 
 static void a_fault_during_a_fault_ends_the_process(void **state)
