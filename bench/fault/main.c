@@ -8,7 +8,11 @@
  *   write-null ...   the same by a fault, which is trapped; for each kind
  *   memory    the same by a write to NULL, very often; what memory is left
  *   lost      messages that a crash takes with it: only the one in hand
+ *   process   restarts of a process actor, beside those of a local one: three
+ *             lines, with the median and the 99th percentile of one
  *
+ * pause_ms: between two restarts, so that the process that is started ahead is
+ * ready (1: hardly).
  * level: of the log, which throws away what it is given. 3: each crash is
  * reported; 1: it is not.
  * Prints a line for each run, as greenroom-bench does. An operation is one
@@ -17,6 +21,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <greenroom/greenroom.h>
@@ -71,32 +76,66 @@ static const gr_behavior crasher_behavior = {
     .receive = crasher_receive,
 };
 
+static const gr_behavior process_crasher_behavior = {
+    .name = "process crasher",
+    .state_size = sizeof(crasher),
+    .init = crasher_init,
+    .receive = crasher_receive,
+    .grade = GR_GRADE_PROCESS,
+};
+
 /* ---- who makes it crash -------------------------------------------------- */
 
+/* How it is to be done; lives until the driver is done. */
+typedef struct plan {
+    const gr_behavior *who;
+    int kind;
+    int64_t n;
+    int adds; /* in each life */
+    int64_t pause_ms;
+    int64_t *ns; /* of each restart; NULL: nobody wants to know */
+} plan;
+
 typedef struct driver {
-    gr_pid owner;
-    int64_t left, ups, added;
-    int kind, adds; /* adds: in each life */
+    gr_pid owner, who;
+    const plan *plan;
+    int64_t done, added, began_ns;
 } driver;
 
 static int driver_init(gr_actor *self, void *state, const gr_msg *args)
 {
     driver *d = state;
+    uint64_t at;
     (void)self;
-    return gr_unpack(args, &d->owner, &d->kind, &d->left, &d->adds) ? 0
-                                                                    : GR_EINVAL;
+    if (!gr_unpack(args, &d->owner, &at)) {
+        return GR_EINVAL;
+    }
+    d->plan = (const plan *)(uintptr_t)at;
+    return 0;
+}
+
+static int crash_it(gr_actor *self, driver *d)
+{
+    for (int i = 0; i < d->plan->adds; i++) {
+        GR_TRY(gr_send(self, d->who, "add"));
+    }
+    d->began_ns = bench_now_ns();
+    return gr_send(self, d->who, "crash", d->plan->kind);
 }
 
 /* The crasher is there, for the first time or again. */
 static int on_up(gr_actor *self, driver *d, gr_pid who)
 {
-    if (d->left-- == 0) {
+    const plan *p = d->plan;
+    if (p->ns != NULL && d->done > 0) {
+        p->ns[d->done - 1] = bench_now_ns() - d->began_ns;
+    }
+    d->who = who;
+    if (d->done++ == p->n) {
         return gr_send(self, d->owner, "done", d->added);
     }
-    for (int i = 0; i < d->adds; i++) {
-        GR_TRY(gr_send(self, who, "add"));
-    }
-    return gr_send(self, who, "crash", d->kind);
+    return p->pause_ms > 0 ? gr_after(self, p->pause_ms, NULL, "next")
+                           : crash_it(self, d);
 }
 
 static int driver_receive(gr_actor *self, void *state, const gr_msg *msg)
@@ -105,6 +144,9 @@ static int driver_receive(gr_actor *self, void *state, const gr_msg *msg)
     gr_pid who;
     if (gr_match(msg, "up", &who)) {
         return on_up(self, d, who);
+    }
+    if (gr_match(msg, "next")) {
+        return crash_it(self, d);
     }
     if (gr_match(msg, "added")) {
         d->added++;
@@ -120,30 +162,43 @@ static const gr_behavior driver_behavior = {
     .receive = driver_receive,
 };
 
-/* n crashes of that kind, `adds` messages before each. *added: how many of
- * those were handled. */
-static int crash_often(bench *b, int kind, int64_t n, int adds, int64_t *added)
+/* Does as planned. *added: how many of the messages between were handled. */
+static int crash_as(bench *b, const plan *p, int64_t *added)
 {
     gr_pid d, supervisor;
-    GR_TRY(gr_spawn(
-        b->self, &driver_behavior,
-        &(gr_spawn_opts){.args = gr_args(gr_self(b->self), kind, n, adds)},
-        &d));
+    GR_TRY(gr_spawn(b->self, &driver_behavior,
+                    &(gr_spawn_opts){.args = gr_args(gr_self(b->self),
+                                                     (uint64_t)(uintptr_t)p)},
+                    &d));
     const gr_child children[] = {
-        {.id = "crasher", .behavior = &crasher_behavior, .args = gr_args(d)},
+        {.id = "crasher", .behavior = p->who, .args = gr_args(d)},
         {0},
     };
     const gr_supervisor spec = {
         .restarts_max = GR_RESTARTS_MAX, .period_ms = 1, .children = children};
     bench_begin(b);
     GR_TRY(gr_supervise(b->self, &spec, &supervisor));
-    for (;;) {
+    gr_pid over;
+    for (bool done = false;;) {
         const gr_msg *msg;
         GR_TRY(gr_receive(b->self, WAIT_MS, &msg));
         if (gr_match(msg, "done", added)) {
-            return gr_stop(b->self, supervisor);
+            done = true;
+            GR_TRY(gr_stop(b->self, supervisor));
+        } else if (gr_match_exit(msg, &over, NULL) &&
+                   gr_pid_eq(over, supervisor)) {
+            return done ? 0 : GR_EFAIL;
         }
     }
+}
+
+/* n crashes of that kind, `adds` messages before each. */
+static int crash_often(bench *b, int kind, int64_t n, int adds, int64_t *added)
+{
+    return crash_as(
+        b,
+        &(plan){.who = &crasher_behavior, .kind = kind, .n = n, .adds = adds},
+        added);
 }
 
 static int run_kind(bench *b, const char *name, int kind)
@@ -199,6 +254,59 @@ static int run_lost(bench *b)
     return lost == 0 ? 0 : GR_EFAIL;
 }
 
+/* ---- processes ----------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a;
+    const int64_t y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* One line: that many restarts of that crasher, timed one by one. */
+static int run_restarts(bench *b, const char *name, const gr_behavior *who,
+                        int kind)
+{
+    char extra[128];
+    int64_t added;
+    const int64_t n = bench_param_of(b, "n");
+    int64_t *ns = calloc((size_t)n, sizeof(*ns));
+    if (ns == NULL) {
+        return GR_ENOMEM;
+    }
+    const int rc = crash_as(b,
+                            &(plan){.who = who,
+                                    .kind = kind,
+                                    .n = n,
+                                    .pause_ms = bench_param_of(b, "pause_ms"),
+                                    .ns = ns},
+                            &added);
+    if (rc == 0) {
+        const int64_t took = bench_now_ns() - b->t0_ns;
+        qsort(ns, (size_t)n, sizeof(*ns), by_size);
+        (void)snprintf(
+            extra, sizeof extra,
+            "per_second=%" PRId64 " median_us=%" PRId64 " p99_us=%" PRId64,
+            n * 1000000000 / took, ns[n / 2] / 1000, ns[n * 99 / 100] / 1000);
+        bench_report(b, name, n, took, extra);
+    }
+    free(ns);
+    return rc;
+}
+
+static int run_process(bench *b)
+{
+    if (bench_param_of(b, "n") < 1) {
+        return GR_EINVAL;
+    }
+    GR_TRY(gr_processes_enable(b->self));
+    GR_TRY(run_restarts(b, "process-none", &crasher_behavior, BY_ERROR));
+    GR_TRY(
+        run_restarts(b, "process-exit", &process_crasher_behavior, BY_ERROR));
+    return run_restarts(b, "process-crash", &process_crasher_behavior,
+                        FAULT_WRITE_NULL);
+}
+
 /* ---- the program --------------------------------------------------------- */
 
 static void throw_away(void *arg, gr_log_level level, const char *line)
@@ -221,6 +329,7 @@ static int run_in_system(bench *b, const workload *w)
     int rc = gr_thread_attach(sys, NULL, &self);
     if (rc == 0) {
         b->self = self;
+        gr_trap_exit(self, true); /* of its supervisors */
         rc = w->run(b);
         gr_thread_detach(self, 0);
     }
@@ -251,11 +360,13 @@ static const workload others[] = {
     {"error", OFTEN, run_named},
     {"memory", {{"n", 1000000}, {"level", 3}}, run_memory},
     {"lost", {{"n", 10000}, {"level", 3}}, run_lost},
+    {"process", {{"n", 1000}, {"pause_ms", 5}, {"level", 1}}, run_process},
     {0},
 };
 
 int main(int argc, char **argv)
 {
+    gr_child_main(argc, argv); /* where this is the process of an actor */
     workload faults[FAULT_KINDS + 1] = {{0}};
     for (int kind = 0; kind < FAULT_KINDS; kind++) {
         faults[kind] =
