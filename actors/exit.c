@@ -270,7 +270,7 @@ GRI_CALLS_ACTORS void gri_end_run(gr_actor *self)
         report(self, &why);
     }
     take_waiting_ties(self);
-    const bool stays = gri_stay_outlives(self);
+    const bool stays = gri_is_stable(self) && gri_stay_outlives(self);
     /* Those who restart it hear of the end first, when its name is free and its
      * hooks have let go of what it held: so whoever learns of the end by any
      * other way and asks them finds that they know. */
@@ -289,11 +289,13 @@ GRI_CALLS_ACTORS void gri_end_run(gr_actor *self)
     }
     if (stays) {
         gri_stay_hold(self, &why);
-        free_run(self);
-        gri_stay_rest(self);
     } else {
         end_pid(self);
-        free_run(self);
+    }
+    free_run(self);
+    if (stays) {
+        gri_stay_rest(self);
+    } else {
         gri_slot_give(ctx, self);
         gri_tell_stopper(sys);
     }

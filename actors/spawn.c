@@ -380,7 +380,7 @@ int gri_check_mailbox(const gr_system *sys, const gr_mailbox *box)
     return good_mailbox(sys, NULL, box) ? 0 : GR_EINVAL;
 }
 
-static gri_spawn spawn_of(gr_actor *self, const gr_spawn_opts *opts)
+static inline gri_spawn spawn_of(gr_actor *self, const gr_spawn_opts *opts)
 {
     return (gri_spawn){
         .args = opts->args,
@@ -483,6 +483,9 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
     gri_spawn how = spawn_of(self, opts);
     how.behavior = behavior;
     GR_TRY(for_process(self, opts, &how));
+    if (!opts->link && opts->monitor == NULL && !opts->stable) {
+        return gri_spawn_run(self->ctx, &how, out, NULL); /* as most are */
+    }
     gr_pid pid = GR_NOBODY;
     GR_TRY(start_tied(self, &how, opts, &pid));
     if (out != NULL) {

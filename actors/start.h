@@ -15,11 +15,54 @@ enum {
     GRI_START_BITS = 7
 };
 
-/* A START, of a run with or without (`behind`) mail of an older one before it,
- * and its end. NULL: *rc says why. */
-gr_msg *gri_start_build(gri_ctx *ctx, const gri_spawn *how, bool behind,
-                        int *rc);
+/* With a thread, a name, a behaviour that stands elsewhere, or bounds. Errors:
+ * GR_ENOMEM. */
+int gri_start_add_more(gri_ctx *ctx, const gri_spawn *how, gr_msg *start);
 void gri_start_free(gri_ctx *ctx, gr_msg *start);
+
+/* The arguments, with a trailer behind them. NULL: *rc says why. */
+static inline gr_msg *gri_start_pack(gri_ctx *ctx, const gri_spawn *how,
+                                     int *rc)
+{
+    const gr_any args = how->raw_args;
+    *rc = GR_ENOMEM;
+    if (args.ptr != NULL || how->args.n == 0) {
+        return gri_msg_signal(ctx->cache, GRI_MSG_START, args.ptr, args.len);
+    }
+    gr_msg *msg = gri_pack(&ctx->builder, how->args.items, how->args.n, true);
+    if (msg == NULL) {
+        *rc = ctx->builder.rc;
+        return NULL;
+    }
+    msg->kind = GRI_MSG_START;
+    return msg;
+}
+
+/* A START, of a run with or without (`behind`) mail of an older one before it.
+ * Inline: so begin most actors. NULL: *rc says why. */
+static inline gr_msg *gri_start_build(gri_ctx *ctx, const gri_spawn *how,
+                                      bool behind, int *rc)
+{
+    gr_msg *msg = gri_start_pack(ctx, how, rc);
+    if (msg == NULL) {
+        return NULL;
+    }
+    msg->from = how->parent;
+    gri_msg_trailer(msg)->ref = how->monitor;
+    gri_msg_trailer(msg)->extra = (intptr_t)how->behavior;
+    if (behind || how->thread != NULL || how->name != NULL ||
+        how->parent_life != 0 ||
+        ((uintptr_t)how->behavior & GRI_START_BITS) != 0) {
+        *rc = gri_start_add_more(ctx, how, msg);
+        if (*rc < 0) {
+            gri_msg_free(ctx->cache, msg);
+            return NULL;
+        }
+    }
+    gri_msg_trailer(msg)->extra |=
+        (how->link ? GRI_START_LINK : 0) | (how->ack ? GRI_START_ACK : 0);
+    return msg;
+}
 
 /* NULL: it has none. */
 static inline gri_start *gri_start_more(const gr_msg *start)

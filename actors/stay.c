@@ -295,9 +295,6 @@ uint64_t gri_stay_life(const gr_actor *self)
 
 bool gri_stay_outlives(gr_actor *self)
 {
-    if (!gri_is_stable(self)) {
-        return false;
-    }
     gri_stay *stay = gri_stay_of(self);
     (void)pthread_mutex_lock(&stay->lock);
     bool stays = true;

@@ -107,10 +107,12 @@ static int collect(stopper *s)
     return 0;
 }
 
-static void ask_to_stop(stopper *s, gr_pid pid)
+static inline void ask_to_stop(stopper *s, gr_pid pid)
 {
     gri_ctx *ctx = &s->sys->stop_ctx;
-    if (gri_stay_stop(ctx, pid)) {
+    /* Whose run was found has been what it is since before that. */
+    if (gri_is_stable(&s->sys->slots[gri_pid_index(pid)]) &&
+        gri_stay_stop(ctx, pid)) {
         return; /* nobody runs there, and nobody will */
     }
     if (gri_send_new_signal(ctx, GR_NOBODY, pid, GRI_MSG_STOP, 0) < 0) {
@@ -125,9 +127,18 @@ static bool is_asked(const victim *v, bool tended)
     return ((v->traits & GRI_TENDED) != 0) == tended || v->is_thread;
 }
 
-/* Asks them, latest first; then waits for all of them. Those behind one that
- * took all the time there was have not deserved to be killed: they get a little
- * more. */
+/* Until when to wait next. Those behind one that took all the time there was
+ * have not deserved to be killed: they get a little more, once for all of them.
+ */
+static int64_t next_deadline(const stopper *s, int64_t deadline_ns)
+{
+    const gri_clock *clock = &s->sys->clock;
+    return deadline_ns == s->deadline_ns && gri_clock_ns(clock) >= deadline_ns
+               ? gri_deadline(clock, KILL_GRACE_MS)
+               : deadline_ns;
+}
+
+/* Asks them, latest first; then waits for all of them. */
 static void stop_pass(stopper *s, bool tended)
 {
     gr_system *sys = s->sys;
@@ -137,15 +148,13 @@ static void stop_pass(stopper *s, bool tended)
         if (!is_asked(v, tended)) {
             continue;
         }
-        if (deadline_ns == s->deadline_ns && /* once for all of them */
-            gri_clock_ns(&sys->clock) >= deadline_ns) {
-            deadline_ns = gri_deadline(&sys->clock, KILL_GRACE_MS);
-        }
         ask_to_stop(s, v->pid);
         if ((v->traits & GRI_SLOW_END) != 0 && !v->is_thread) {
+            deadline_ns = next_deadline(s, deadline_ns);
             v->stuck = !wait_end(sys, v->pid, deadline_ns);
         }
     }
+    deadline_ns = next_deadline(s, deadline_ns);
     for (size_t i = 0; i < s->count; i++) {
         const victim *v = &s->list[i];
         if (is_asked(v, tended) && !v->stuck) {

@@ -39,14 +39,21 @@ static gri_take on_stop(gr_actor *self)
     return GRI_TAKE_DONE;
 }
 
+/* A child of this run has started, or one of a run before. */
+static __attribute__((noinline)) gri_take on_started(gr_actor *self,
+                                                     const gr_msg *msg)
+{
+    return gri_msg_ref(msg) == gri_stay_life(self) ? GRI_TAKE_GIVE
+                                                   : GRI_TAKE_DONE;
+}
+
 gri_take gri_take_in(gr_actor *self, gr_msg *msg)
 {
     switch ((gri_msg_kind)msg->kind) {
     case GRI_MSG_USER:
         return GRI_TAKE_GIVE;
-    case GRI_MSG_STARTED: /* of a child of this run? */
-        return gri_msg_ref(msg) == gri_stay_life(self) ? GRI_TAKE_GIVE
-                                                       : GRI_TAKE_DONE;
+    case GRI_MSG_STARTED:
+        return on_started(self, msg);
     case GRI_MSG_REPLY:
         return gri_on_reply(self, msg);
     case GRI_MSG_TIMER:
@@ -267,7 +274,9 @@ GRI_CALLS_ACTORS static __attribute__((noinline)) bool
 handle_other(gr_actor *self, gr_msg *msg)
 {
     self->ctx->current = NULL;
-    gri_limit_discharge(self, msg);
+    if (msg->kind == GRI_MSG_METERED) {
+        gri_limit_discharge(self, msg);
+    }
     /* START belongs to the run that it begins; all else must first see whether
      * that run is to go on. */
     const bool starts = msg->kind == GRI_MSG_START;

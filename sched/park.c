@@ -122,7 +122,8 @@ void gri_sched_call(gri_sched *s, unsigned i)
     }
 }
 
-void gri_sched_notify(gri_sched *s)
+/* Some sleep, or did a moment ago. */
+static __attribute__((noinline)) void wake_one(gri_sched *s)
 {
     for (;;) {
         /* seq_cst, both: the submitter's look, see the head of this file. */
@@ -136,6 +137,14 @@ void gri_sched_notify(gri_sched *s)
                            GRI_PERMIT_WORK)) {
             return;
         }
+    }
+}
+
+void gri_sched_notify(gri_sched *s)
+{
+    /* seq_cst: the submitter's look. */
+    if (atomic_load_explicit(&s->parked, memory_order_seq_cst) != 0) {
+        wake_one(s);
     }
 }
 

@@ -259,7 +259,7 @@ static __attribute__((noinline)) gri_task *next_task(gri_worker *w)
     return task != NULL ? task : search(w);
 }
 
-static void run(gri_worker *w, gri_task *task)
+static inline void run(gri_worker *w, gri_task *task)
 {
     /* relaxed, both: our own counter. */
     const uint64_t turns =
