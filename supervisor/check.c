@@ -28,6 +28,13 @@ static int check_backoff(const gr_backoff *b)
     return 0;
 }
 
+static bool has_no_limits(const gr_limits *l)
+{
+    return l->memory_max == 0 && l->handler_max_ms == 0 &&
+           l->address_space_max == 0 && l->file_size_max == 0 &&
+           l->cpu_max_s == 0 && l->files_max == 0 && !l->seccomp;
+}
+
 static int check_nodes(const gr_child *child)
 {
     uint32_t n = 0;
@@ -47,10 +54,8 @@ static int check_nodes(const gr_child *child)
     /* A supervisor's spec is for one node; what a spawn from afar is not told
      * must not be asked for. */
     return n > 0 && child->behavior != &gr_supervisor_behavior &&
-                   !child->stable &&
-                   child->grade == GR_GRADE_DEFAULT &&
-                   child->limits.memory_max == 0 &&
-                   child->limits.handler_max_ms == 0
+                   !child->stable && child->grade == GR_GRADE_DEFAULT &&
+                   has_no_limits(&child->limits)
                ? 0
                : GR_EINVAL;
 }
