@@ -16,6 +16,7 @@
 #include "process/hosts.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -124,14 +125,16 @@ static gri_host *find_locked(const gri_hosts *all, uint64_t id)
 
 /* ---- waking proxies ------------------------------------------------------ */
 
-/* Of the host with that number, if it has a proxy. */
+/* Of the host with that number, if it has a proxy. One that waits for one hangs
+ * up, too, when its process dies, whatever it is armed for: that is no news for
+ * the proxy that may have it later, which is to be told then. */
 static void wake(gri_hosts *all, uint64_t id, gri_cache *cache)
 {
     gr_pid proxy = GR_NOBODY;
     bool signal = false;
     lock(all);
     gri_host *h = find_locked(all, id);
-    if (h != NULL && !h->dropped) {
+    if (h != NULL && !h->dropped && !h->warm) {
         proxy = h->proxy;
         signal = !h->wake_sent;
         h->wake_sent = true;
@@ -403,13 +406,21 @@ static int ready_locked(gri_hosts *all)
                : gri_launcher_new(gri_system_log(all->sys), &all->launcher);
 }
 
+/* Its process has closed the other end, or died: nobody can use it, though the
+ * launcher has not told of it yet. Who took it would end with it. */
+static bool is_hung_up(const gri_host *h)
+{
+    struct pollfd polled = {.fd = h->fd};
+    return poll(&polled, 1, 0) > 0;
+}
+
 /* The oldest that waits; *n: how many do. */
 static gri_host *warm_locked(const gri_hosts *all, unsigned *n)
 {
     gri_host *oldest = NULL;
     *n = 0;
     for (gri_host *h = all->all; h != NULL; h = h->next) {
-        if (h->warm && !h->ended) {
+        if (h->warm && !h->ended && !is_hung_up(h)) {
             oldest = h;
             (*n)++;
         }

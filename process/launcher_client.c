@@ -220,6 +220,26 @@ static void kill_orphan(const gri_managed *p)
     }
 }
 
+/* Returns when all that were killed are dead. Before one end is told: who hears
+ * of it may start something in its place, and would take a process that was
+ * started ahead, and is about to die. */
+static void await_orphans(gri_client *l, int64_t until_ns)
+{
+    for (uint64_t last_id = 0;;) {
+        gri_client_lock(l);
+        const gri_managed *p = l->all; /* by their ids */
+        while (p != NULL && (p->id <= last_id || p->pidfd < 0)) {
+            p = p->next;
+        }
+        gri_client_unlock(l);
+        if (p == NULL) {
+            return;
+        }
+        last_id = p->id;
+        (void)gri_await_end(p->pidfd, until_ns); /* or see bury */
+    }
+}
+
 /* Tells the end of p, whose launcher is gone. */
 static void bury(gri_client *l, gri_managed *p, int64_t until_ns)
 {
@@ -260,6 +280,7 @@ void gri_client_lose(gri_client *l, bool hangs)
     }
     gri_client_unlock(l);
     const int64_t until_ns = gri_deadline(&real_clock, GRI_REAP_MS);
+    await_orphans(l, until_ns);
     for (gri_managed *p;
          (p = gri_client_first(l, GRI_ASKED, GRI_RUNNING)) != NULL;) {
         bury(l, p, until_ns);

@@ -6,7 +6,8 @@
 
 enum {
     TOP_VALUES = 8,     /* of a spec, */
-    CHILD_VALUES = 14,  /* of a child, */
+    CHILD_VALUES = 13,  /* of a child, */
+    LIMITS_VALUES = 7,  /* of its limits, */
     BACKOFF_VALUES = 6, /* of its back-off, and */
     ADDED_VALUES = 2    /* of a child that is added: see the head of spec.h */
 };
@@ -33,7 +34,8 @@ static uint32_t count_nodes(const gr_child *child)
 /* The values of a child itself and of its lists. */
 static size_t child_room(const gr_child *child)
 {
-    return CHILD_VALUES + BACKOFF_VALUES + (size_t)count_nodes(child);
+    return CHILD_VALUES + LIMITS_VALUES + BACKOFF_VALUES +
+           (size_t)count_nodes(child);
 }
 
 size_t gri_child_room(const gr_child *child)
@@ -78,11 +80,24 @@ static gr_value backoff_value(const gr_backoff *b, gr_value *at)
     return gr_list_of(at, BACKOFF_VALUES);
 }
 
+static gr_value limits_value(const gr_limits *l, gr_value *at)
+{
+    at[0] = GRI_VALUE((uint64_t)l->memory_max);
+    at[1] = GRI_VALUE(l->handler_max_ms);
+    at[2] = GRI_VALUE((uint64_t)l->address_space_max);
+    at[3] = GRI_VALUE((uint64_t)l->file_size_max);
+    at[4] = GRI_VALUE(l->cpu_max_s);
+    at[5] = GRI_VALUE(l->files_max);
+    at[6] = gr_bool(l->seccomp);
+    return gr_list_of(at, LIMITS_VALUES);
+}
+
 /* Writes one child to `at`, which has child_room(child) values. */
 static gr_value child_value(const gr_child *child, gr_value *at)
 {
     uint32_t nodes_n = count_nodes(child);
-    gr_value *backoff = at + CHILD_VALUES;
+    gr_value *limits = at + CHILD_VALUES;
+    gr_value *backoff = limits + LIMITS_VALUES;
     gr_value *nodes = backoff + BACKOFF_VALUES;
 
     for (uint32_t i = 0; i < nodes_n; i++) {
@@ -94,14 +109,13 @@ static gr_value child_value(const gr_child *child, gr_value *at)
     at[3] = GRI_VALUE(stop_ms_of(child));
     at[4] = text_value(child->name);
     at[5] = GRI_VALUE((uint32_t)child->grade);
-    at[6] = GRI_VALUE((uint64_t)child->limits.memory_max);
-    at[7] = GRI_VALUE(child->limits.handler_max_ms);
-    at[8] = gr_bool(child->significant);
-    at[9] = gr_bool(child->stable);
-    at[10] = GRI_VALUE(child->poison_after);
-    at[11] = backoff_value(&child->backoff, backoff);
-    at[12] = gr_list_of(nodes, nodes_n);
-    at[13] = gr_list_of(child->args.items, child->args.n);
+    at[6] = limits_value(&child->limits, limits);
+    at[7] = gr_bool(child->significant);
+    at[8] = gr_bool(child->stable);
+    at[9] = GRI_VALUE(child->poison_after);
+    at[10] = backoff_value(&child->backoff, backoff);
+    at[11] = gr_list_of(nodes, nodes_n);
+    at[12] = gr_list_of(child->args.items, child->args.n);
     return gr_list_of(at, CHILD_VALUES);
 }
 
@@ -180,6 +194,34 @@ static int read_u32(gr_reader *r, uint32_t max, uint32_t *out)
     return 0;
 }
 
+static int read_size(gr_reader *r, size_t *out)
+{
+    uint64_t value;
+
+    if (gr_read_uint(r, &value) < 0 || value > SIZE_MAX) {
+        return GR_EINVAL;
+    }
+    *out = (size_t)value;
+    return 0;
+}
+
+static int read_limits(gr_reader *r, gr_limits *out)
+{
+    gr_reader list;
+
+    *out = (gr_limits){0};
+    return gr_read_list(r, &list) < 0 ||
+                   read_size(&list, &out->memory_max) < 0 ||
+                   gr_read_int(&list, &out->handler_max_ms) < 0 ||
+                   read_size(&list, &out->address_space_max) < 0 ||
+                   read_size(&list, &out->file_size_max) < 0 ||
+                   read_u32(&list, UINT32_MAX, &out->cpu_max_s) < 0 ||
+                   read_u32(&list, UINT32_MAX, &out->files_max) < 0 ||
+                   gr_read_bool(&list, &out->seccomp) < 0
+               ? GR_EINVAL
+               : 0;
+}
+
 static int read_backoff(gr_reader *r, gr_backoff *out)
 {
     gr_reader list;
@@ -208,7 +250,7 @@ static int read_child(gr_reader *children, gri_child_spec *out, gr_reader *args)
 {
     gr_reader r;
     const char *id = NULL;
-    uint64_t behavior, memory_max;
+    uint64_t behavior;
     uint32_t restart, grade;
 
     if (gr_read_list(children, &r) < 0 || gri_read_text(&r, &id) < 0 ||
@@ -217,8 +259,7 @@ static int read_child(gr_reader *children, gri_child_spec *out, gr_reader *args)
         gr_read_int(&r, &out->stop_max_ms) < 0 ||
         gri_read_text(&r, &out->name) < 0 ||
         read_u32(&r, GR_GRADE_PROCESS, &grade) < 0 ||
-        gr_read_uint(&r, &memory_max) < 0 ||
-        gr_read_int(&r, &out->limits.handler_max_ms) < 0 ||
+        read_limits(&r, &out->limits) < 0 ||
         gr_read_bool(&r, &out->significant) < 0 ||
         gr_read_bool(&r, &out->stable) < 0 ||
         read_u32(&r, UINT32_MAX, &out->poison_after) < 0 ||
@@ -233,7 +274,6 @@ static int read_child(gr_reader *children, gri_child_spec *out, gr_reader *args)
     out->behavior = (const gr_behavior *)(uintptr_t)behavior;
     out->restart = (gr_restart)restart;
     out->grade = (gr_grade)grade;
-    out->limits.memory_max = (size_t)memory_max;
     return 0;
 }
 

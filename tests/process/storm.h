@@ -5,17 +5,15 @@
 #ifndef TESTS_PROCESS_STORM_H
 #define TESTS_PROCESS_STORM_H
 
-#include <dirent.h>
-#include <poll.h>
 #include <stdio.h>
-#include <sys/pidfd.h>
 
 #include "tests/process/nodes.h"
 
+#include "tests/process/found.h"
+
 enum {
     STORM_NODES = 3,
-    STORM_FLIGHT = 16, /* messages under way to each node */
-    FOUND_MAX = 64
+    STORM_FLIGHT = 16 /* messages under way to each node */
 };
 
 /* ---- traffic ------------------------------------------------------------ */
@@ -157,51 +155,13 @@ static inline bool storm_all_up(const storm *s)
 
 /* ---- its processes ------------------------------------------------------ */
 
-/* True if the process lives (a zombie has no arguments) and has that in them.
- */
-static inline bool storm_has(const char *id, const char *want, size_t n_want)
-{
-    char path[300];
-    char text[4096];
-    (void)snprintf(path, sizeof(path), "/proc/%s/cmdline", id);
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return false;
-    }
-    const ssize_t n = read(fd, text, sizeof(text));
-    (void)close(fd);
-    return n > 0 && memmem(text, (size_t)n, want, n_want) != NULL;
-}
-
 /* The launchers and child nodes of that program; launchers first. */
 static inline int storm_processes(int program, int pids[FOUND_MAX],
                                   int *launchers)
 {
-    char wants[2][96];
-    size_t lengths[2];
-    int found = 0;
-    lengths[0] =
-        (size_t)snprintf(wants[0], sizeof(wants[0]),
-                         "--greenroom-launcher%c3%c%d", 0, 0, program) +
-        1;
-    lengths[1] =
-        (size_t)snprintf(wants[1], sizeof(wants[1]), "storm-%d-", program);
-    for (int kind = 0; kind < 2; kind++) {
-        DIR *proc = opendir("/proc");
-        assert_non_null(proc);
-        /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has it */
-        for (struct dirent *e; (e = readdir(proc)) != NULL;) {
-            if (storm_has(e->d_name, wants[kind], lengths[kind])) {
-                assert_true(found < FOUND_MAX);
-                pids[found++] = (int)strtol(e->d_name, NULL, 10);
-            }
-        }
-        (void)closedir(proc);
-        if (kind == 0) {
-            *launchers = found;
-        }
-    }
-    return found;
+    char want[96];
+    const int n = snprintf(want, sizeof(want), "storm-%d-", program);
+    return found_processes(program, want, (size_t)n, pids, launchers);
 }
 
 /* Returns when none of them lives. */
@@ -210,23 +170,8 @@ static inline void storm_await_none(int program)
     int pids[FOUND_MAX];
     int launchers = 0;
     for (int n; (n = storm_processes(program, pids, &launchers)) > 0;) {
-        for (int i = 0; i < n; i++) {
-            struct pollfd gone = {.fd = pidfd_open(pids[i], 0),
-                                  .events = POLLIN};
-            if (gone.fd >= 0) {
-                assert_int_equal(poll(&gone, 1, -1), 1);
-                (void)close(gone.fd);
-            }
-        }
+        found_await_ends(pids, n);
     }
-}
-
-/* How often: KILL_ROUNDS in the environment, or `usual`. */
-static inline int storm_rounds(int usual)
-{
-    const char *text = getenv("KILL_ROUNDS"); /* NOLINT: nobody changes it */
-    const long n = text != NULL ? strtol(text, NULL, 10) : 0;
-    return n > 0 && n < 1000000 ? (int)n : usual;
 }
 
 #endif /* TESTS_PROCESS_STORM_H */

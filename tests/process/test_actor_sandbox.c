@@ -168,10 +168,11 @@ static void memory_and_descriptors_are_refused(void **state)
     if (UNDER_SANITIZER) {
         skip(); /* it reserves terabytes */
     }
-    why = end_by(self, (gr_limits){.address_space_max = (size_t)1 << 30},
+    why = end_by(self, (gr_limits){.address_space_max = (size_t)3 << 30},
                  "memory");
     assert_int_equal(why.kind, GR_EXIT_ERROR);
     assert_int_equal(why.code, GR_ENOMEM);
+    assert_string_equal(why.text, "receive"); /* it did start */
 }
 
 static void limits_that_make_no_sense_are_told(void **state)
@@ -202,6 +203,41 @@ static void one_actors_limits_are_no_others(void **state)
     assert_int_equal(privileges, 1); /* it never gets more, all the same */
 }
 
+/* A child's limits go to its supervisor in a message: none is lost there. */
+static void a_supervised_actor_has_its_limits_too(void **state)
+{
+    const gr_limits all[] = {{.seccomp = true},
+                             {.cpu_max_s = 1},
+                             {.files_max = 30},
+                             {.address_space_max = (size_t)3 << 30}};
+    static const char *const whats[] = {"open", "loop", "dup", "memory"};
+    static const int codes[] = {SIGSYS, SIGXCPU, GR_ELIMIT, GR_ENOMEM};
+    gr_actor *self = ((fixture *)*state)->self;
+    if (UNDER_SANITIZER) {
+        skip();
+    }
+    gr_trap_exit(self, true); /* its supervisor is linked to us */
+    for (int i = 0; i < 4; i++) {
+        const gr_child children[] = {{.id = "guarded",
+                                      .behavior = &guarded_behavior,
+                                      .restart = GR_TEMPORARY,
+                                      .limits = all[i]},
+                                     {0}};
+        gr_pid supervisor;
+        gr_pid pid;
+        gr_ref ref;
+        assert_int_equal(gr_supervise(self,
+                                      &(gr_supervisor){.children = children},
+                                      &supervisor),
+                         0);
+        assert_int_equal(gr_child_pid(self, supervisor, "guarded", &pid), 0);
+        assert_int_equal(gr_monitor(self, pid, &ref), 0);
+        assert_int_equal(gr_send(self, pid, "do", whats[i]), 0);
+        assert_int_equal(await_down(self, ref).code, codes[i]);
+        assert_int_equal(gr_stop(self, supervisor), 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     gr_child_main(argc, argv);
@@ -214,6 +250,7 @@ int main(int argc, char **argv)
         ACTOR_TEST(memory_and_descriptors_are_refused),
         ACTOR_TEST(limits_that_make_no_sense_are_told),
         ACTOR_TEST(one_actors_limits_are_no_others),
+        ACTOR_TEST(a_supervised_actor_has_its_limits_too),
     };
     return cmocka_run_group_tests_name("process/actor_sandbox", tests, NULL,
                                        NULL);

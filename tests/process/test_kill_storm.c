@@ -108,7 +108,7 @@ static unsigned strike(gr_actor *self, const storm *s, int round)
 static void what_is_killed_is_replaced_and_nothing_else(void **state)
 {
     gr_actor *self = ((fixture *)*state)->self;
-    const int rounds = storm_rounds(ROUNDS);
+    const int rounds = found_rounds(ROUNDS);
     storm s;
     gr_trap_exit(self, true); /* it is linked to us */
     assert_int_equal(storm_start(self, &s, ENDLESS), 0);

@@ -83,7 +83,7 @@ static const struct {
 
 static void nothing_outlives_a_killed_program(void **state)
 {
-    const int rounds = storm_rounds(ROUNDS);
+    const int rounds = found_rounds(ROUNDS);
     char base[] = "/tmp/gr-test-storm-XXXXXX";
     char command[128];
     (void)state;

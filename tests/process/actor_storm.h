@@ -1,0 +1,173 @@
+/*
+ * tests/process/actor_storm.h - a supervisor with process actors and traffic to
+ * each of them, and the processes of such a program.
+ */
+#ifndef TESTS_PROCESS_ACTOR_STORM_H
+#define TESTS_PROCESS_ACTOR_STORM_H
+
+#include "tests/process/actors.h"
+
+#include "tests/process/found.h"
+
+enum {
+    STORM_ACTORS = 3,
+    STORM_FLIGHT = 16 /* messages under way to each actor */
+};
+
+/* ---- traffic ------------------------------------------------------------ */
+
+static inline int echo_init(gr_actor *self, void *state, const gr_msg *args)
+{
+    gr_pid owner;
+    int which;
+    (void)state;
+    if (!gr_unpack(args, &owner, &which)) {
+        return GR_EINVAL;
+    }
+    return gr_send(self, owner, "up", which, gr_self(self), (int)getpid());
+}
+
+static inline int echo_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    int64_t n;
+    (void)state;
+    if (gr_match(msg, "ping", &n)) {
+        gr_tell(self, gr_sender(msg), "pong", n + 1);
+        return 0;
+    }
+    return gr_unhandled(self, msg);
+}
+
+static const gr_behavior storm_echo = {.name = "storm.echo",
+                                       .init = echo_init,
+                                       .receive = echo_receive,
+                                       .grade = GR_GRADE_PROCESS};
+
+/* Keeps STORM_FLIGHT messages going between itself and an echo, until that is
+ * down. Tells its starter of the first that came back. */
+typedef struct pump {
+    gr_pid echo;
+    gr_pid starter;
+    int64_t returned;
+} pump;
+
+static inline int pump_init(gr_actor *self, void *state, const gr_msg *args)
+{
+    pump *p = state;
+    gr_ref ref;
+    if (!gr_unpack(args, &p->echo, &p->starter)) {
+        return GR_EINVAL;
+    }
+    GR_TRY(gr_monitor(self, p->echo, &ref));
+    for (int i = 0; i < STORM_FLIGHT; i++) {
+        gr_tell(self, p->echo, "ping", 0);
+    }
+    return 0;
+}
+
+static inline int pump_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    pump *p = state;
+    int64_t n;
+    if (gr_match(msg, "pong", &n)) {
+        if (p->returned++ == STORM_FLIGHT) {
+            gr_tell(self, p->starter, "flows", p->echo);
+        }
+        gr_tell(self, p->echo, "ping", n);
+        return 0;
+    }
+    if (gr_match_down(msg, NULL, NULL, NULL)) {
+        gr_exit(self, 0, "its echo is gone");
+        return 0;
+    }
+    return gr_unhandled(self, msg);
+}
+
+static const gr_behavior storm_pump = {.name = "storm.pump",
+                                       .state_size = sizeof(pump),
+                                       .init = pump_init,
+                                       .receive = pump_receive};
+
+/* ---- the tree ----------------------------------------------------------- */
+
+typedef struct storm {
+    struct {
+        gr_pid pid;
+        int process;
+        bool flows; /* its traffic does */
+    } actors[STORM_ACTORS];
+    gr_pid supervisor;
+} storm;
+
+/* Processes have the name of their program, by which they can be found. */
+static inline void storm_name_program(void)
+{
+    static char name[64];
+    (void)snprintf(name, sizeof(name), "storm-%d-", getpid());
+    program_invocation_name = name;
+}
+
+static inline int storm_start(gr_actor *self, storm *s, uint32_t restarts_max)
+{
+    *s = (storm){.supervisor = GR_NOBODY};
+    storm_name_program();
+    const gr_pid me = gr_self(self);
+    const gr_child specs[STORM_ACTORS + 1] = {
+        {.id = "a", .behavior = &storm_echo, .args = gr_args(me, 0)},
+        {.id = "b", .behavior = &storm_echo, .args = gr_args(me, 1)},
+        {.id = "c", .behavior = &storm_echo, .args = gr_args(me, 2)},
+    };
+    return gr_supervise(
+        self, &(gr_supervisor){.children = specs, .restarts_max = restarts_max},
+        &s->supervisor);
+}
+
+/* Takes in what actors and pumps tell. */
+static inline void storm_note(gr_actor *self, storm *s, const gr_msg *msg)
+{
+    gr_pid pid;
+    int which;
+    int process;
+    gr_exit_reason why;
+    if (gr_match(msg, "up", &which, &pid, &process)) {
+        s->actors[which].pid = pid;
+        s->actors[which].process = process;
+        s->actors[which].flows = false;
+        assert_int_equal(
+            gr_spawn(self, &storm_pump,
+                     &(gr_spawn_opts){.args = gr_args(pid, gr_self(self))},
+                     NULL),
+            0);
+    } else if (gr_match(msg, "flows", &pid)) {
+        for (int i = 0; i < STORM_ACTORS; i++) {
+            /* Else it has been replaced meanwhile. */
+            s->actors[i].flows |= gr_pid_eq(s->actors[i].pid, pid);
+        }
+    } else if (gr_match_exit(msg, &pid, &why) &&
+               gr_pid_eq(pid, s->supervisor)) {
+        fail_msg("the supervisor has ended: %s", why.text);
+    }
+}
+
+static inline bool storm_all_flow(const storm *s)
+{
+    bool all = true;
+    for (int i = 0; i < STORM_ACTORS; i++) {
+        all = all && s->actors[i].flows;
+    }
+    return all;
+}
+
+/* ---- its processes ------------------------------------------------------ */
+
+/* The launchers and processes of actors of that program; launchers first. */
+static inline int storm_processes(int program, int pids[FOUND_MAX],
+                                  int *launchers)
+{
+    char want[96];
+    const int n = snprintf(want, sizeof(want), "storm-%d-%c--greenroom-actor",
+                           program, 0);
+    return found_processes(program, want, (size_t)n, pids, launchers);
+}
+
+#endif /* TESTS_PROCESS_ACTOR_STORM_H */
