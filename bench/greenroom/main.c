@@ -61,6 +61,7 @@ static int run_in_system(bench *b, const workload *w)
     const gr_system_opts opts = {
         .workers = b->workers,
         /* callgrind does not follow a handler onto its alternate stack. */
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it */
         .watch_signal = getenv("BENCH_NO_SIGNAL") != NULL ? GR_SIGNAL_NONE : 0,
     };
     int rc = gr_system_start(&opts, &sys);

@@ -134,8 +134,9 @@ static int on_answer(gr_actor *self, void *state, const gr_msg *reply)
 
 static int ask_somebody(gr_actor *self, leaf *me, uint64_t token)
 {
-    return gr_ask(self, pid_of(gri_rng_below(&me->rng, ACTORS)), 5000,
-                  gr_then(on_answer, token), "double", 21);
+    const int rc = gr_ask(self, pid_of(gri_rng_below(&me->rng, ACTORS)), 5000,
+                          gr_then(on_answer, token), "double", 21);
+    return rc == GR_EAGAIN ? 0 : rc; /* a full mailbox is no reason to die */
 }
 
 static void hook(void *arg)
