@@ -72,8 +72,8 @@ static inline bool gri_is_between(const gr_actor *self)
     return (self->todo & GRI_IS_BETWEEN) != 0;
 }
 
-/* In gri_end_run, of a stable one: whether the address outlives this run. The same answer each
- * time, until the run is over. */
+/* In gri_end_run, of a stable one: whether the address outlives this run. The
+ * same answer each time, until the run is over. */
 bool gri_stay_outlives(gr_actor *self);
 /* Then: takes what is to be given to the next run, sets aside what this one
  * failed on, and leaves the slot between two runs, when all else has ended. */
