@@ -16,7 +16,7 @@
 #undef NDEBUG
 #include <assert.h> /* once more: in release builds, too */
 
-#define BLIND __attribute__((noinline, no_sanitize("undefined")))
+#define BLIND __attribute__((noinline, no_sanitize("undefined", "thread")))
 
 enum {
     NOWHERE = 0x1000,        /* the first page is nobody's, nor the next */
