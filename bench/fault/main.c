@@ -267,7 +267,6 @@ static int by_size(const void *a, const void *b)
 static int run_restarts(bench *b, const char *name, const gr_behavior *who,
                         int kind)
 {
-    char extra[128];
     int64_t added;
     const int64_t n = bench_param_of(b, "n");
     int64_t *ns = calloc((size_t)n, sizeof(*ns));
@@ -282,6 +281,7 @@ static int run_restarts(bench *b, const char *name, const gr_behavior *who,
                                     .ns = ns},
                             &added);
     if (rc == 0) {
+        char extra[128];
         const int64_t took = bench_now_ns() - b->t0_ns;
         qsort(ns, (size_t)n, sizeof(*ns), by_size);
         (void)snprintf(
