@@ -39,7 +39,7 @@ static void check_end(stage *s, gr_ref ref, gr_exit_kind kind, int code,
     const gr_msg *msg;
     gr_ref ended;
     gr_exit_reason why;
-    CHECK_RC(gr_receive(s->self, PATIENCE_S * 1000, &msg), 0);
+    CHECK_RC(gr_receive(s->self, PATIENCE_S * INT64_C(1000), &msg), 0);
     CHECK(gr_match_down(msg, &ended, NULL, &why));
     CHECK_INT(ended.id, ref.id);
     CHECK_INT(why.kind, kind);
@@ -221,7 +221,7 @@ static void test_the_next_actor_in_the_slot_is_not_marked(void **state)
         hanger_check_echo(&s, pid);
         hanger_check_echo(&s, pid);
         CHECK_RC(gr_kill(s.self, pid), 0);
-        hanger_wait_until(&s, has_exited, 2 * round);
+        hanger_wait_until(&s, has_exited, UINT64_C(2) * round);
     }
     stage_end(&s);
 }

@@ -266,7 +266,7 @@ static void others_go_on(unsigned workers, unsigned stuck, bool spins)
     /* A timer, too, that stands with a worker that is stuck. */
     const gr_msg *msg;
     CHECK_RC(gr_after(s.self, 1, NULL, "tick"), 0);
-    CHECK_RC(gr_receive(s.self, PATIENCE_S * 1000, &msg), 0);
+    CHECK_RC(gr_receive(s.self, PATIENCE_S * INT64_C(1000), &msg), 0);
     CHECK(gr_match(msg, "tick"));
     const gr_stats stats = stage_stats(&s);
     if (stuck >= workers) {

@@ -145,7 +145,7 @@ static void a_killed_process_loses_at_most_the_message_in_hand(void **state)
                          0);
         for (; t.sent < MESSAGES; t.sent++) {
             assert_int_equal(gr_send(self, pid, "n", t.sent), 0);
-            if (t.sent == round * (MESSAGES / ROUNDS)) {
+            if (t.sent == (int64_t)round * (MESSAGES / ROUNDS)) {
                 assert_int_equal(kill((pid_t)process, SIGKILL), 0);
             }
             take(self, &t, ref, 0);

@@ -212,7 +212,7 @@ static int leaf_receive(gr_actor *self, void *state, const gr_msg *msg)
         return on_tick(self, me);
     }
     if (gr_match(msg, "double", &n)) {
-        return gr_reply(self, msg, "twice", 2 * n);
+        return gr_reply(self, msg, "twice", INT64_C(2) * n);
     }
     if (gr_match(msg, "sum")) {
         return gr_reply(self, msg, "sum", me->sum);

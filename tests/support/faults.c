@@ -56,6 +56,7 @@ static BLIND void write_cut(void)
     *(volatile char *)cut_page = 1;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): that is what it is for */
 static BLIND int recurse(const volatile int *above)
 {
     volatile int here[32];

@@ -160,6 +160,7 @@ void hanger_let_go(unsigned n, bool spins)
 
 void hanger_check_echo(stage *s, gr_pid pid)
 {
-    CHECK_RC(
-        gr_call(s->self, pid, PATIENCE_S * 1000, gr_expect("echo"), "echo"), 0);
+    CHECK_RC(gr_call(s->self, pid, PATIENCE_S * INT64_C(1000),
+                     gr_expect("echo"), "echo"),
+             0);
 }
