@@ -32,9 +32,8 @@ static inline bool found_has(const char *id, const char *want, size_t n_want)
     return n > 0 && memmem(text, (size_t)n, want, n_want) != NULL;
 }
 
-/* The launchers of that program, and then who has `want` in his arguments. */
-static inline int found_processes(int program, const char *want, size_t n_want,
-                                  int pids[FOUND_MAX], int *launchers)
+static inline int found_at_once(int program, const char *want, size_t n_want,
+                                int pids[FOUND_MAX], int *launchers)
 {
     char launcher[96];
     const char *const wants[2] = {launcher, want};
@@ -59,6 +58,19 @@ static inline int found_processes(int program, const char *want, size_t n_want,
             *launchers = found;
         }
     }
+    return found;
+}
+
+/* The launcher of that program, if there is one, and then who has `want` in his
+ * arguments. What a launcher starts has its arguments until it executes, and
+ * one that was killed may not be gone yet: then it looks again. */
+static inline int found_processes(int program, const char *want, size_t n_want,
+                                  int pids[FOUND_MAX], int *launchers)
+{
+    int found;
+    do {
+        found = found_at_once(program, want, n_want, pids, launchers);
+    } while (*launchers > 1);
     return found;
 }
 

@@ -9,7 +9,7 @@
  */
 #include "tests/process/actor_storm.h"
 
-#include <spawn.h>
+#include "tests/process/killed.h"
 
 enum { ROUNDS = 12, ENDLESS = 1000000 };
 
@@ -38,87 +38,12 @@ static int run_program(void)
     }
 }
 
-static pid_t start_program(void)
-{
-    posix_spawn_file_actions_t files;
-    char name[] = "test_actor_storm_parent";
-    char word[] = "program";
-    char *argv[] = {name, word, NULL};
-    char line[16] = "";
-    int ends[2];
-    pid_t pid = 0;
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    assert_int_equal(posix_spawn_file_actions_init(&files), 0);
-    assert_int_equal(
-        posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO), 0);
-    assert_int_equal(
-        posix_spawn(&pid, "/proc/self/exe", &files, NULL, argv, environ), 0);
-    (void)posix_spawn_file_actions_destroy(&files);
-    (void)close(ends[1]);
-    assert_true(read(ends[0], line, sizeof(line) - 1) > 0);
-    assert_int_equal(strncmp(line, "up", 2), 0);
-    (void)close(ends[0]);
-    return pid;
-}
-
 /* ---- the test ----------------------------------------------------------- */
-
-enum { PROGRAM, LAUNCHER, CHILD, VICTIMS };
-
-/* All orders of one, two or three that have the program in them; *stop: a child
- * is stopped before. */
-static const struct {
-    int order[VICTIMS];
-    int n;
-    bool stop;
-} ways[] = {
-    {{PROGRAM}, 1, false},
-    {{PROGRAM}, 1, true},
-    {{LAUNCHER, PROGRAM}, 2, false},
-    {{LAUNCHER, PROGRAM}, 2, true},
-    {{PROGRAM, LAUNCHER}, 2, false},
-    {{PROGRAM, LAUNCHER}, 2, true},
-    {{CHILD, PROGRAM}, 2, false},
-    {{PROGRAM, CHILD}, 2, false},
-    {{CHILD, LAUNCHER, PROGRAM}, 3, false},
-    {{LAUNCHER, CHILD, PROGRAM}, 3, false},
-    {{PROGRAM, CHILD, LAUNCHER}, 3, false},
-    {{PROGRAM, LAUNCHER, CHILD}, 3, false},
-};
 
 static void nothing_outlives_a_killed_program(void **state)
 {
-    const int rounds = found_rounds(ROUNDS);
     (void)state;
-    for (int round = 0; round < rounds; round++) {
-        const size_t way = (size_t)round % (sizeof(ways) / sizeof(ways[0]));
-        int pids[FOUND_MAX];
-        int launchers = 0;
-        int status = 0;
-        const pid_t program = start_program();
-        int n;
-        do { /* what it starts has its arguments until it executes */
-            n = storm_processes(program, pids, &launchers);
-            assert_true(launchers > 0);
-        } while (launchers > 1);
-        assert_in_range(n, 1 + STORM_ACTORS, 2 + STORM_ACTORS);
-        const int victims[VICTIMS] = {program, pids[0], pids[1]};
-        if (ways[way].stop) {
-            assert_int_equal(kill(pids[2], SIGSTOP), 0);
-        }
-
-        for (int i = 0; i < ways[way].n; i++) {
-            /* It may have died with the one before. */
-            (void)kill(victims[ways[way].order[i]], SIGKILL);
-        }
-
-        assert_int_equal(waitpid(program, &status, 0), program);
-        assert_true(WIFSIGNALED(status));
-        assert_int_equal(WTERMSIG(status), SIGKILL);
-        while ((n = storm_processes(program, pids, &launchers)) > 0) {
-            found_await_ends(pids, n);
-        }
-    }
+    kill_programs(found_rounds(ROUNDS), STORM_ACTORS, STORM_ACTORS + 1);
 }
 
 int main(int argc, char **argv)
