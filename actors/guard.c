@@ -32,8 +32,9 @@ enum {
     GAP = 64,          /* bytes between two functions, at most */
     LEAVES = 4,        /* frames of such functions: strstr calls strlen */
     ABORT_FRAMES = 6,  /* below abort or raise: how libc raises a signal */
-    ASSERT_FRAMES = 2  /* between abort and assert; an abort of malloc's, which
-                          assert calls, too, has more */
+    ASSERT_FRAMES = 2  /* between abort and assert, or its caller, as it may
+                          jump to them; an abort of malloc's, which assert
+                          calls, too, has more */
 };
 
 /* In the linker's words: where the section begins, and ends. They are hidden,
@@ -339,6 +340,21 @@ static bool is_actors(uintptr_t pc)
     return is_in(guard.actors, n, pc) && !gri_object_has(&guard.runtime, pc);
 }
 
+/* Whether it is where actor code goes on after its call of assert. */
+static bool has_asserted(uintptr_t back)
+{
+    /* acquire: as in is_actors. */
+    const unsigned n =
+        atomic_load_explicit(&guard.actor_count, memory_order_acquire);
+    for (unsigned i = 0; i < n; i++) {
+        if (gri_span_has(guard.actors[i], back - 1)) {
+            const uintptr_t to = gri_call_target(back, guard.actors[i]);
+            return is_in(guard.asserts, 3, to);
+        }
+    }
+    return false;
+}
+
 static void refuse(decision *d, const char *why)
 {
     d->why = why;
@@ -405,9 +421,14 @@ static void see(decision *d, uintptr_t pc)
     case AT_RAISE:
     case AT_ABORT:
     case AT_ASSERT:
-        /* Between abort and actor code stands all of assert, or nothing. */
-        if (actors && (d->stage == AT_ASSERT ||
-                       (d->stage == AT_ABORT && d->frames == 1))) {
+        /* Between abort and actor code stands all of assert, or what assert
+         * has jumped to, or nothing. */
+        if (actors && d->stage == AT_ABORT && d->frames > 1 &&
+            has_asserted(pc + 1)) {
+            d->fault->assertion = true;
+            enter(d, AT_ACTOR);
+        } else if (actors && (d->stage == AT_ASSERT ||
+                              (d->stage == AT_ABORT && d->frames == 1))) {
             enter(d, AT_ACTOR);
         } else {
             see_abort(d, pc);

@@ -117,3 +117,70 @@ bool gri_function_of(uintptr_t at, gri_span *out, bool *is_bare)
     }
     return true;
 }
+
+/* ---- calls -------------------------------------------------------------- */
+
+static uintptr_t pointer_at(uintptr_t at)
+{
+    uintptr_t x;
+    memcpy(&x, (const void *)at, sizeof x);
+    return x;
+}
+
+#if defined(__x86_64__)
+
+/* To `next`, the end of the instruction, its last four bytes are added. */
+static uintptr_t relative_to(uintptr_t next)
+{
+    return next + (uintptr_t)(int32_t)word_at((const uint8_t *)next - 4);
+}
+
+uintptr_t gri_call_target(uintptr_t back, gri_span text)
+{
+    enum { CALL = 0xe8, INDIRECT = 0xff, CALL_SLOT = 0x15, JUMP_SLOT = 0x25 };
+    static const uint8_t mark[] = {0xf3, 0x0f, 0x1e, 0xfa}; /* of an entry */
+    const uint8_t *p = (const uint8_t *)back;
+    if (p[-6] == INDIRECT && p[-5] == CALL_SLOT) {
+        return pointer_at(relative_to(back));
+    }
+    if (p[-5] != CALL || !gri_span_has(text, relative_to(back))) {
+        return 0;
+    }
+    const uint8_t *stub = (const uint8_t *)relative_to(back);
+    stub += memcmp(stub, mark, sizeof mark) == 0 ? sizeof mark : 0;
+    stub += *stub == 0xf2 ? 1 : 0; /* a prefix that says nothing any more */
+    return stub[0] == INDIRECT && stub[1] == JUMP_SLOT
+               ? pointer_at(relative_to((uintptr_t)stub + 6))
+               : relative_to(back);
+}
+
+#elif defined(__aarch64__)
+
+/* `bits` of them, from bit `at` on, with their sign. */
+static int64_t field(uint32_t word, unsigned at, unsigned bits)
+{
+    return (int64_t)((uint64_t)word << (64 - at - bits)) >> (64 - bits);
+}
+
+uintptr_t gri_call_target(uintptr_t back, gri_span text)
+{
+    enum { MARK = 0xd503245f }; /* of an entry */
+    const uint32_t call = word_at((const uint8_t *)back - 4);
+    const uintptr_t to = back - 4 + (uintptr_t)(field(call, 0, 26) * 4);
+    if (call >> 26 != 0x25 || !gri_span_has(text, to)) {
+        return 0; /* not bl */
+    }
+    uintptr_t stub = to;
+    stub += word_at((const uint8_t *)stub) == (uint32_t)MARK ? 4 : 0;
+    const uint32_t page = word_at((const uint8_t *)stub);
+    const uint32_t load = word_at((const uint8_t *)stub + 4);
+    if ((page & 0x9f00001f) != 0x90000010 ||
+        (load & 0xffc003ff) != 0xf9400211) {
+        return to; /* not adrp x16 and ldr x17, [x16] */
+    }
+    const int64_t pages = field(page, 5, 19) * 4 + (page >> 29 & 3);
+    return pointer_at((stub & ~(uintptr_t)0xfff) + (uintptr_t)(pages * 4096) +
+                      (load >> 10 & 0xfff) * 8);
+}
+
+#endif

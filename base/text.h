@@ -47,4 +47,10 @@ static inline bool gri_object_has(const gri_object *object, uintptr_t at)
  * be NULL: it never moves the stack pointer, and so calls nobody. */
 bool gri_function_of(uintptr_t at, gri_span *out, bool *is_bare);
 
+/* Where the call went that returns to `back`: directly, or through the stub by
+ * which `text`, all of the code around it, calls another object's function. 0:
+ * that cannot be told. For handlers, too: it only reads code, and the address
+ * that the loader wrote for the stub. */
+uintptr_t gri_call_target(uintptr_t back, gri_span text);
+
 #endif /* GRI_BASE_TEXT_H */

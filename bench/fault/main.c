@@ -30,7 +30,7 @@
 #include "tests/support/faults.h"
 
 enum {
-    WAIT_MS = 600000,
+    WAIT_MS = 3600000,      /* 100,000 deep stacks take a quarter of an hour */
     BY_ERROR = FAULT_KINDS, /* no fault at all, to compare with */
     LIFE_ADDS = 100         /* messages between two crashes, in `lost` */
 };

@@ -345,21 +345,24 @@ static void try_to_leave(void)
 
 static void what_is_not_on_the_list_ends_it(void **state)
 {
+    /* A call that is made with all signals blocked ends it without a word:
+     * newer libraries' fork is such a one. */
     static const struct {
         action *act;
         const char *text;
+        bool may_be_silent;
     } cases[] = {
-        {try_open, "seccomp: openat ("},
-        {try_socket, "seccomp: socket ("},
-        {try_fork, "seccomp: clone ("},
-        {try_exec, "seccomp: execve ("},
-        {try_kill, "seccomp: kill ("},
-        {try_tgkill, "seccomp: tgkill ("},
-        {try_ptrace, "seccomp: ptrace ("},
-        {try_setown, "seccomp: call ("},
-        {try_unblocked, ""},
-        {try_thread, "seccomp: openat ("},
-        {try_to_leave, "seccomp: call ("},
+        {try_open, "seccomp: openat (", false},
+        {try_socket, "seccomp: socket (", false},
+        {try_fork, "seccomp: clone (", true},
+        {try_exec, "seccomp: execve (", false},
+        {try_kill, "seccomp: kill (", false},
+        {try_tgkill, "seccomp: tgkill (", false},
+        {try_ptrace, "seccomp: ptrace (", false},
+        {try_setown, "seccomp: call (", false},
+        {try_unblocked, "", true},
+        {try_thread, "seccomp: openat (", false},
+        {try_to_leave, "seccomp: call (", false},
     };
     (void)state;
     if (UNDER_SANITIZER) {
@@ -368,7 +371,9 @@ static void what_is_not_on_the_list_ends_it(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const run r = run_in(&(gri_sandbox){.filter = 1}, cases[i].act);
         assert_killed(&r, SIGSYS);
-        if (strncmp(r.text, cases[i].text, strlen(cases[i].text)) != 0) {
+        const bool is_silent = cases[i].may_be_silent && r.text[0] == '\0';
+        if (!is_silent &&
+            strncmp(r.text, cases[i].text, strlen(cases[i].text)) != 0) {
             print_message("%s: %s\n", cases[i].text, r.text);
             fail();
         }
