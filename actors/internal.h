@@ -342,6 +342,7 @@ typedef struct gri_spawn {
     bool proxy;  /* behavior is a proxy's */
     bool hosted; /* its mailbox is elsewhere, and only its hard bound is here */
     bool stable; /* see stay.h */
+    bool usual;  /* behavior says all: what follows it here is 0, but parent */
     uint32_t poison_after; /* 0: the default */
     uint64_t parent_life;  /* as that of gri_start */
 } gri_spawn;

@@ -84,8 +84,8 @@ static int64_t deadline_of(const gr_system *sys, const gri_spawn *how)
                : sys->opts.limits.handler_max_ms;
 }
 
-/* What senders look at: the mailbox of the spawn, else the behaviour's, else
- * the system's; published with the run. Errors: GR_ENOMEM. */
+/* The mailbox of the spawn, else the behaviour's, else the system's; and what
+ * few have. Errors: GR_ENOMEM. */
 static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
                       uint32_t run)
 {
@@ -135,10 +135,51 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     /* release: who finds it finds the run before ended; pairs with the acquire
      * in gri_drops_of. */
     atomic_store_explicit(&slot->full, (uint8_t)full, memory_order_release);
-    atomic_store_explicit(&slot->over, 0, memory_order_relaxed);
     if (full == GR_FULL_DROP_NEW || full == GR_FULL_DROP_OLD) {
         gri_drops_begin(slot, run, how->behavior);
     }
+    const int64_t deadline_ms = deadline_of(ctx->sys, how);
+    return deadline_ms > 0 ? gri_deadline_begin(slot, run, deadline_ms) : 0;
+}
+
+/* The same for an actor as most are, in fewer steps. False: it is none. */
+static inline bool set_usual_bounds(const gr_system *sys, gr_actor *slot,
+                                    const gr_behavior *b)
+{
+    const gr_system_opts *opts = &sys->opts;
+    const gr_full full = b->mailbox.full;
+    const bool limited =
+        b->limits.memory_max != 0 || opts->limits.memory_max != 0 ||
+        b->limits.handler_max_ms != 0 || opts->limits.handler_max_ms != 0;
+    if (limited || b->mailbox.urgent != 0 ||
+        (full != GR_FULL_FAIL && full != GR_FULL_STOP)) {
+        return false;
+    }
+    const uint32_t hard =
+        b->mailbox.hard != 0 ? b->mailbox.hard : opts->mailbox_hard;
+    const uint32_t soft =
+        b->mailbox.soft != 0 ? b->mailbox.soft : opts->mailbox_soft;
+    const bool is_slow = b->terminate != NULL || b->trap_exit;
+    /* As in set_bounds. */
+    atomic_store_explicit(&slot->traits, is_slow ? GRI_SLOW_END : 0,
+                          memory_order_relaxed);
+    atomic_store_explicit(&slot->hard, hard, memory_order_relaxed);
+    atomic_store_explicit(&slot->soft, soft < hard ? soft : hard,
+                          memory_order_relaxed);
+    atomic_store_explicit(&slot->full, (uint8_t)full, memory_order_release);
+    return true;
+}
+
+/* What senders and others look at; published with the run. Errors: GR_ENOMEM.
+ */
+static int set_outside(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
+                       uint32_t run)
+{
+    if (!how->usual || !set_usual_bounds(ctx->sys, slot, how->behavior)) {
+        GR_TRY(set_bounds(ctx, slot, how, run));
+    }
+    /* relaxed, both: as in set_bounds. */
+    atomic_store_explicit(&slot->over, 0, memory_order_relaxed);
     gri_account_begin(slot);
     atomic_store_explicit(
         &slot->born,
@@ -164,11 +205,7 @@ static int publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
                        uint32_t run, gri_start *lifted)
 {
     gr_system *sys = slot->sys;
-    GR_TRY(set_bounds(ctx, slot, how, run));
-    const int64_t deadline_ms = deadline_of(sys, how);
-    if (deadline_ms > 0) {
-        GR_TRY(gri_deadline_begin(slot, run, deadline_ms));
-    }
+    GR_TRY(set_outside(ctx, slot, how, run));
     if (lifted != NULL) {
         lift_bounds(slot, lifted);
     }
@@ -472,11 +509,26 @@ static int start_tied(gr_actor *self, gri_spawn *how, const gr_spawn_opts *opts,
 
 static const gr_spawn_opts defaults = {.name = NULL};
 
+/* As most spawns are: the behaviour says all. */
+static int spawn_usual(gr_actor *self, const gr_behavior *b, gr_pid *out)
+{
+    gri_spawn how = {
+        .behavior = b,
+        .parent = gri_pid_of(self),
+        .usual = true,
+    };
+    return gri_spawn_run(self->ctx, &how, out, NULL);
+}
+
 int gr_spawn(gr_actor *self, const gr_behavior *behavior,
              const gr_spawn_opts *opts, gr_pid *out)
 {
-    opts = opts != NULL ? opts : &defaults;
+    const bool usual = opts == NULL;
+    opts = usual ? &defaults : opts;
     GR_TRY(check_spawn(self->sys, behavior, &opts->mailbox));
+    if (usual && behavior->grade != GR_GRADE_PROCESS) {
+        return spawn_usual(self, behavior, out);
+    }
     if (opts->node.id != 0 && opts->node.id != self->sys->node) {
         return gri_spawn_far(self, behavior, opts, out);
     }
