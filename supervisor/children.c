@@ -117,12 +117,30 @@ static int run(gr_actor *self, gri_child *child, gr_pid *out)
     return 0;
 }
 
+/* Of a branch it is asked at once whether all its children have started: so it
+ * is asked before anybody can tell it of their ends, and answers before it
+ * deals with these. */
+static int note_run(gr_actor *self, gri_runs *runs, gri_child *child,
+                    gr_pid pid)
+{
+    GR_TRY(gri_map_put(&runs->by_pid, key_of(pid), child));
+    if (child->spec->behavior != &gr_supervisor_behavior) {
+        return 0;
+    }
+    int rc = gr_ask(self, pid, GR_FOREVER, gr_then(runs->ready, pid.id),
+                    "gr.started");
+    if (rc < 0) {
+        gri_map_remove(&runs->by_pid, key_of(pid));
+    }
+    return rc;
+}
+
 int gri_child_run_here(gr_actor *self, gri_runs *runs, gri_child *child)
 {
     gr_pid pid;
 
     GR_TRY(run(self, child, &pid));
-    int rc = gri_map_put(&runs->by_pid, key_of(pid), child);
+    int rc = note_run(self, runs, child, pid);
     if (rc < 0) {
         /* Nobody would know of it. Its death finds no child by its pid. */
         GR_IGNORE(gr_kill(self, pid), "the link ends it with the supervisor");

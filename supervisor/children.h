@@ -72,6 +72,8 @@ typedef struct gri_runs {
     uint64_t tokens;         /* questions to other nodes so far */
     gr_receive_fn *answered; /* what their answers go to; the token is that of
                                 the child */
+    gr_receive_fn *ready;    /* what a branch's answer goes to, when all its
+                                children have started; the token is its id */
 } gri_runs;
 
 typedef struct gri_queue {

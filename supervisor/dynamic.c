@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <greenroom/system.h>
+
 #include "supervisor/state.h"
 
 /* ---- records ------------------------------------------------------------ */
@@ -120,6 +122,7 @@ static int rerun(gr_actor *self, gri_supervisor *s, gri_child *child)
         gr_exit_reason shutdown = {.kind = GR_EXIT_SHUTDOWN};
         return gri_supervisor_end(self, s, &shutdown);
     }
+    gri_tell_refused(self, s, child, rc);
     child->why = (gr_exit_reason){.kind = GR_EXIT_ERROR, .code = rc};
     child->has_ended = true;
     /* There is one thing to do about that; this says when. */
@@ -128,10 +131,23 @@ static int rerun(gr_actor *self, gri_supervisor *s, gri_child *child)
     return gri_wait(self, s, child);
 }
 
+/* Whether there is another child. One that is being started for somebody is
+ * none yet, and one that is being stopped for somebody is none any more. */
+static bool others_matter(const gri_supervisor *s, const gri_child *child)
+{
+    for (const gri_child *at = s->first; at != NULL; at = at->next) {
+        if (at != child && at->asked == NULL &&
+            at->state != GRI_CHILD_STOPPING) {
+            return true; /* mostly the first or the second */
+        }
+    }
+    return false;
+}
+
 static int act(gr_actor *self, gri_supervisor *s, gri_child *child,
                gri_event_kind kind, gr_exit_kind why)
 {
-    bool others = child->prev != NULL || child->next != NULL;
+    bool others = child->spec->significant && others_matter(s, child);
     gri_action action =
         gri_supervisor_decide(self, s, child, kind, why, others);
 
@@ -147,7 +163,7 @@ static int act(gr_actor *self, gri_supervisor *s, gri_child *child,
         return gri_supervisor_shut_down(self, s, child);
     case GRI_ACTION_ROLL_BACK: /* this strategy starts without children */
     case GRI_ACTION_GIVE_UP:
-        return gri_supervisor_give_up(self, s);
+        return gri_supervisor_give_up(self, s, child);
     }
     return 0;
 }
@@ -251,13 +267,27 @@ static gri_child *find(const gri_supervisor *s, gr_pid pid)
     return NULL;
 }
 
+/* No child has that pid. If nobody has, it has been one, for all that is known:
+ * then what was asked for is so, as in OTP. */
+static void answer_stranger(gr_actor *self, const gr_msg *msg, gr_pid pid)
+{
+    gr_actor_info info;
+
+    if (gr_actor_inspect(gr_system_of(self), pid, &info) == GR_ENOPROC) {
+        GR_IGNORE(gr_reply(self, msg, "gr.terminated"),
+                  "the asker has a deadline");
+    } else {
+        gri_refuse(self, msg, GR_ENOENT);
+    }
+}
+
 int gri_dynamic_terminate(gr_actor *self, gri_supervisor *s, const gr_msg *msg,
                           gr_pid pid)
 {
     gri_child *child = find(s, pid);
 
     if (child == NULL) {
-        gri_refuse(self, msg, GR_ENOENT);
+        answer_stranger(self, msg, pid);
         return 0;
     }
     gri_kept *kept = malloc(sizeof(*kept));

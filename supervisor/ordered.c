@@ -176,14 +176,23 @@ static int stop_next(gr_actor *self, gri_supervisor *s)
 
 /* ---- deciding ------------------------------------------------------------ */
 
+/* Whether a child that is down waits for the delay of its group. OTP knows no
+ * delays; one that is down as a restart of its group failed halfway counts
+ * there as ended, and so it does here. */
+static bool is_delayed(const gri_supervisor *s, const gri_child *child)
+{
+    const gri_child *waits = gri_ordered_pending(s, child);
+
+    return waits != NULL && waits->spec->backoff.first_ms > 0;
+}
+
 /* Whether a significant child, other than this one, runs or comes back. */
 static bool others_matter(const gri_supervisor *s, const gri_child *child)
 {
     for (uint32_t i = 0; i < s->n; i++) {
         const gri_child *other = s->children[i];
         if (other != child && other->spec->significant &&
-            (other->state != GRI_CHILD_DOWN ||
-             gri_ordered_pending(s, other) != NULL)) {
+            (other->state != GRI_CHILD_DOWN || is_delayed(s, other))) {
             return true;
         }
     }
@@ -227,7 +236,7 @@ static int act(gr_actor *self, gri_supervisor *s, gri_child *child,
         return WAIT;
     case GRI_ACTION_GIVE_UP:
         child->state = GRI_CHILD_DOWN;
-        GR_TRY(gri_supervisor_give_up(self, s));
+        GR_TRY(gri_supervisor_give_up(self, s, child));
         return WAIT;
     case GRI_ACTION_SHUT_DOWN:
         child->state = GRI_CHILD_DOWN;
@@ -259,7 +268,12 @@ static int start_next(gr_actor *self, gri_supervisor *s)
 
     if (work->at == work->end) {
         work->step = GRI_STEP_NONE;
-        s->started = true;
+        if (!s->started) {
+            /* Said before it is looked at who has ended meanwhile: that is a
+             * matter of restarts, and no failed start. */
+            s->started = true;
+            gri_asks_answer(self, s);
+        }
         return GO_ON;
     }
     gri_child *child = s->children[work->at];
@@ -278,6 +292,7 @@ static int start_next(gr_actor *self, gri_supervisor *s)
         return WAIT;
     }
     gr_exit_reason refused = {.kind = GR_EXIT_ERROR, .code = rc};
+    gri_tell_refused(self, s, child, rc);
     child->why = refused;
     child->has_ended = true;
     return not_started(self, s, child, &refused);

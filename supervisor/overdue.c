@@ -9,12 +9,16 @@
  * deadline of its own: its children have theirs.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include <greenroom/system.h>
 
 #include "supervisor/state.h"
 
-enum { LINE_MAX_BYTES = 512 };
+enum {
+    LINE_MAX_BYTES = 512,
+    WHAT_MAX_BYTES = 60 /* of what a child has done: fits beside an id */
+};
 
 /* Longer than anybody waits, short enough to be counted in nanoseconds. */
 #define TIMER_MAX_MS (INT64_C(365) * 24 * 3600 * 1000)
@@ -62,10 +66,15 @@ int gri_wait(gr_actor *self, gri_supervisor *s, gri_child *child)
 
 /* ---- children that do not stop ------------------------------------------ */
 
-static void tell(gr_actor *self, gri_supervisor *s, const gri_child *child,
-                 gr_log_level level, const char *what)
+/* What overdue children are told by, and their branch is known by. */
+#define NOT_STOPPED "did not stop within "
+#define NOT_ENDED   "does not end, "
+
+void gri_tell(gr_actor *self, const gri_supervisor *s, const gri_child *child,
+              gr_log_level level, const char *what)
 {
     const gri_child_spec *spec = child->spec;
+    const bool runs = !gr_pid_is_nobody(child->pid);
     char line[LINE_MAX_BYTES];
     char own[GR_PID_TEXT_MAX], other[GR_PID_TEXT_MAX];
 
@@ -73,9 +82,33 @@ static void tell(gr_actor *self, gri_supervisor *s, const gri_child *child,
         snprintf(line, sizeof(line), "supervisor %s %s: child %s (%s %s) %s",
                  s->spec.name != NULL ? s->spec.name : "",
                  gr_pid_text(gr_self(self), own), spec->id.ptr,
-                 spec->behavior->name, gr_pid_text(child->pid, other), what),
+                 spec->behavior->name,
+                 gr_pid_text(runs ? child->pid : child->was, other), what),
         "a line that is cut is good enough");
     gr_log(self, level, line);
+}
+
+void gri_tell_refused(gr_actor *self, const gri_supervisor *s,
+                      const gri_child *child, int code)
+{
+    char what[WHAT_MAX_BYTES];
+
+    GR_IGNORE(
+        snprintf(what, sizeof(what), "cannot be spawned: %s", gr_errname(code)),
+        "cannot be longer");
+    gri_tell(self, s, child, GR_LOG_WARN, what);
+}
+
+bool gri_is_blame(const char *text)
+{
+    return strstr(text, NOT_STOPPED) != NULL || strstr(text, NOT_ENDED) != NULL;
+}
+
+static void tell_overdue(gr_actor *self, gri_supervisor *s,
+                         const gri_child *child, gr_log_level level,
+                         const char *what)
+{
+    gri_tell(self, s, child, level, what);
     if (s->ending) {
         gri_blame(s, child, ' ', what);
     }
@@ -84,9 +117,14 @@ static void tell(gr_actor *self, gri_supervisor *s, const gri_child *child,
 void gri_blame(gri_supervisor *s, const gri_child *child, char between,
                const char *text)
 {
+    const int room = (int)sizeof(s->blocked) - 2 - (int)strlen(text);
+
     if (s->blocked[0] == '\0') {
-        GR_IGNORE(snprintf(s->blocked, sizeof(s->blocked), "%s%c%s",
-                           child->spec->id.ptr, between, text),
+        /* Should it be too long, the id is cut: what was done stays, and is
+         * what the supervisor above knows it by. */
+        GR_IGNORE(snprintf(s->blocked, sizeof(s->blocked), "%.*s%c%s",
+                           room > 0 ? room : 0, child->spec->id.ptr, between,
+                           text),
                   "a text that is cut is good enough");
     }
 }
@@ -94,14 +132,13 @@ void gri_blame(gri_supervisor *s, const gri_child *child, char between,
 /* It was asked to stop, and its time is over. */
 static int kill_overdue(gr_actor *self, gri_supervisor *s, gri_child *child)
 {
-    char what[96];
+    char what[WHAT_MAX_BYTES];
 
     child->overdue++;
-    GR_IGNORE(snprintf(what, sizeof(what),
-                       "did not stop within %lld ms: killed",
+    GR_IGNORE(snprintf(what, sizeof(what), NOT_STOPPED "%lld ms: killed",
                        (long long)child->spec->stop_max_ms),
               "cannot be longer");
-    tell(self, s, child, GR_LOG_WARN, what);
+    tell_overdue(self, s, child, GR_LOG_WARN, what);
     GR_TRY(gri_child_kill(self, child));
     return put(self, s, child, gr_now_ms(self) + GR_CHILD_KILL_MS);
 }
@@ -110,13 +147,13 @@ static int kill_overdue(gr_actor *self, gri_supervisor *s, gri_child *child)
 static int leave_behind(gr_actor *self, gri_supervisor *s, gri_child *child)
 {
     gr_exit_reason why = {.kind = GR_EXIT_KILLED};
-    char what[96];
+    char what[WHAT_MAX_BYTES];
 
     GR_IGNORE(snprintf(what, sizeof(what),
-                       "does not end, %d ms after it was killed: left behind",
+                       NOT_ENDED "%d ms after it was killed: left behind",
                        GR_CHILD_KILL_MS),
               "cannot be longer");
-    tell(self, s, child, GR_LOG_ERROR, what);
+    tell_overdue(self, s, child, GR_LOG_ERROR, what);
     GR_IGNORE(snprintf(why.text, sizeof(why.text), "killed, and left behind"),
               "cannot be longer");
     gri_child_over(&s->runs, child, &why);

@@ -18,6 +18,8 @@
 #ifndef GRI_SUPERVISOR_STATE_H
 #define GRI_SUPERVISOR_STATE_H
 
+#include <greenroom/system.h>
+
 #include "base/rng.h"
 #include "supervisor/agenda.h"
 #include "supervisor/backoff.h"
@@ -114,8 +116,9 @@ struct gri_supervisor {
 /* Stops the children, then ends for the reason `why`. The first call counts. */
 int gri_supervisor_end(gr_actor *self, gri_supervisor *s,
                        const gr_exit_reason *why);
-/* The same because of too many restarts, and for a significant child. */
-int gri_supervisor_give_up(gr_actor *self, gri_supervisor *s);
+/* The same because that child ended too often, and as a significant one has. */
+int gri_supervisor_give_up(gr_actor *self, gri_supervisor *s,
+                           const gri_child *child);
 int gri_supervisor_shut_down(gr_actor *self, gri_supervisor *s,
                              const gri_child *child);
 /* The last child is gone: ends the actor. */
@@ -158,6 +161,15 @@ int gri_stop(gr_actor *self, gri_supervisor *s, gri_child *child);
  * "branch/id text", where a branch has said so. */
 void gri_blame(gri_supervisor *s, const gri_child *child, char between,
                const char *text);
+/* Whether the text of a branch's end is such a note: it may also say why the
+ * branch ended by itself. */
+bool gri_is_blame(const char *text);
+/* Tells the log of a child. */
+void gri_tell(gr_actor *self, const gri_supervisor *s, const gri_child *child,
+              gr_log_level level, const char *what);
+/* The same of one that could not be spawned: there is no actor to report it. */
+void gri_tell_refused(gr_actor *self, const gri_supervisor *s,
+                      const gri_child *child, int code);
 
 /* ---- ordered.c and requests.c ---------------------------------------------
  */

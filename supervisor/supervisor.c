@@ -48,14 +48,20 @@ int gri_supervisor_end(gr_actor *self, gri_supervisor *s,
     return s->ops->end(self, s);
 }
 
-int gri_supervisor_give_up(gr_actor *self, gri_supervisor *s)
+int gri_supervisor_give_up(gr_actor *self, gri_supervisor *s,
+                           const gri_child *child)
 {
-    gr_exit_reason why = {.kind = GR_EXIT_LIMIT, .code = GR_ELIMIT};
+    gr_exit_reason why = {.kind = GR_EXIT_SHUTDOWN};
+    char what[sizeof(why.text) + 32];
 
     GR_IGNORE(snprintf(why.text, sizeof(why.text),
                        "more than %u restarts within %lld ms",
                        s->spec.restarts_max, (long long)s->spec.period_ms),
               "a text that is cut is good enough");
+    /* A shutdown is no failure to the runtime, which reports nothing. */
+    GR_IGNORE(snprintf(what, sizeof(what), "ended too often: %s", why.text),
+              "cannot be longer");
+    gri_tell(self, s, child, GR_LOG_ERROR, what);
     return gri_supervisor_end(self, s, &why);
 }
 
@@ -196,6 +202,19 @@ static int on_answered(gr_actor *self, void *state, const gr_msg *reply)
     return over(self, s, child, &why);
 }
 
+/* A child that is a supervisor has started when its own children have. */
+static int on_ready(gr_actor *self, void *state, const gr_msg *reply)
+{
+    gri_supervisor *s = ((struct holder *)state)->s;
+    gr_pid from = {gr_self(self).node, gr_msg_token(reply)};
+    gri_child *child = gri_child_of(&s->runs, from);
+
+    if (gr_msg_status(reply) < 0 || child == NULL) {
+        return 0; /* it failed, and its monitor tells or has told */
+    }
+    return s->ops->started(self, s, child);
+}
+
 static int init(gr_actor *self, void *state, const gr_msg *args)
 {
     struct holder *holder = state;
@@ -211,6 +230,7 @@ static int init(gr_actor *self, void *state, const gr_msg *args)
     holder->s = s;
     s->parent = gr_sender(args);
     s->runs.answered = on_answered;
+    s->runs.ready = on_ready;
     /* In deterministic mode both follow from the seed. */
     s->rng.state = gr_self(self).node ^ gr_self(self).id;
     GR_TRY(gri_spec_read(args, gr_system_node(gr_system_of(self)), &s->spec));
@@ -241,37 +261,21 @@ static int on_down(gr_actor *self, gri_supervisor *s, gr_pid from,
     if (child == NULL) {
         return 0;
     }
-    if (s->ending && why->text[0] != '\0' &&
-        child->state == GRI_CHILD_STOPPING && why->kind == GR_EXIT_SHUTDOWN &&
-        child->spec->behavior == &gr_supervisor_behavior) {
+    if (s->ending && child->state == GRI_CHILD_STOPPING &&
+        why->kind == GR_EXIT_SHUTDOWN &&
+        child->spec->behavior == &gr_supervisor_behavior &&
+        gri_is_blame(why->text)) {
         gri_blame(s, child, '/', why->text);
     }
     return over(self, s, child, why);
-}
-
-/* A child that is a supervisor has started when its own children have. */
-static int on_ready(gr_actor *self, void *state, const gr_msg *reply)
-{
-    gri_supervisor *s = ((struct holder *)state)->s;
-    gr_pid from = {gr_self(self).node, gr_msg_token(reply)};
-    gri_child *child = gri_child_of(&s->runs, from);
-
-    if (gr_msg_status(reply) < 0 || child == NULL) {
-        return 0; /* it failed, and its monitor tells or has told */
-    }
-    return s->ops->started(self, s, child);
 }
 
 static int on_started(gr_actor *self, gri_supervisor *s, gr_pid from)
 {
     gri_child *child = gri_child_of(&s->runs, from);
 
-    if (child == NULL) {
+    if (child == NULL || child->spec->behavior == &gr_supervisor_behavior) {
         return 0;
-    }
-    if (child->spec->behavior == &gr_supervisor_behavior) {
-        return gr_ask(self, from, GR_FOREVER, gr_then(on_ready, from.id),
-                      "gr.started");
     }
     return s->ops->started(self, s, child);
 }

@@ -90,7 +90,9 @@ int wc_nodes_team_down(wc_run *r, gr_ref ref, const gr_exit_reason *why)
         return 0;
     }
     node->has_team = false;
-    if (why->kind != GR_EXIT_ERROR && why->kind != GR_EXIT_LIMIT) {
+    /* Its supervisor's reason: one that gives up says of what. */
+    const bool gave_up = why->kind == GR_EXIT_SHUTDOWN && why->text[0] != '\0';
+    if (why->kind != GR_EXIT_ERROR && why->kind != GR_EXIT_LIMIT && !gave_up) {
         /* Somebody stopped it, most likely with its node. */
         return gr_after(r->self, RETRY_MS, NULL, "teams");
     }

@@ -127,7 +127,9 @@ typedef struct gr_supervisor {
  * A child that ended is restarted as its `restart` and the strategy say. A
  * restart that fails is one more restart, and is tried again. More than
  * restarts_max restarts within period_ms: the supervisor stops its children and
- * ends with GR_EXIT_LIMIT.
+ * ends with GR_EXIT_SHUTDOWN, as in OTP: so one above it restarts it if it is
+ * permanent, and not if it is transient. The log says whose end was one too
+ * many, and the text of its own end how many were allowed.
  *
  * Told to stop, or when its starter ends (however it did), it stops its
  * children in reverse order, each within its stop_max_ms and the next when the
@@ -221,8 +223,9 @@ gr_add_child_args(gr_actor *self, const gr_child *child, gr_values *out);
 GR_API GR_MUST_CHECK int gr_terminate_child(gr_actor *self, gr_pid supervisor,
                                             const char *id);
 /* The same for a child of a simple_one_for_one supervisor, which forgets it.
- * ["gr.terminate_child", pid]. Errors: GR_ENOENT (no child of it), GR_ENOTSUP
- * (another strategy). */
+ * ["gr.terminate_child", pid]. What has ended already is no error. Errors:
+ * GR_ENOENT (it lives, or is of another node, and is no child of it),
+ * GR_ENOTSUP (another strategy). */
 GR_API GR_MUST_CHECK int
 gr_terminate_child_pid(gr_actor *self, gr_pid supervisor, gr_pid child);
 /*

@@ -242,6 +242,13 @@ static inline gr_exit_reason end_of(gr_actor *self, gr_pid pid)
     }
 }
 
+/* Whether a supervisor ended so because of too many restarts. */
+static inline bool gave_up(gr_exit_reason why)
+{
+    return why.kind == GR_EXIT_SHUTDOWN && why.code == 0 &&
+           strncmp(why.text, "more than ", strlen("more than ")) == 0;
+}
+
 static inline void stop(gr_actor *self, gr_pid supervisor)
 {
     CHECK_RC(gr_stop(self, supervisor), 0);

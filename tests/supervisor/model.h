@@ -33,7 +33,7 @@ typedef struct model {
     int restarts_n;
     int failures[128]; /* as init_failures of the fixture */
     bool over;         /* the supervisor has ended: */
-    gr_exit_kind end;
+    bool gave_up;      /* by too many restarts */
     char story[1024];
 } model;
 
@@ -106,7 +106,8 @@ static inline void model_terminate(model *m, int first, int end)
     }
 }
 
-static inline void model_end(model *m, gr_exit_kind kind)
+/* Shuts down. */
+static inline void model_end(model *m)
 {
     for (int i = m->n - 1; i >= 0; i--) {
         if (m->children[i].up) {
@@ -114,7 +115,6 @@ static inline void model_end(model *m, gr_exit_kind kind)
         }
     }
     m->over = true;
-    m->end = kind;
 }
 
 /* Counts a restart; false: it is one too many. */
@@ -164,7 +164,8 @@ static inline void model_restart(model *m, int i)
 {
     while (i >= 0) {
         if (!model_count(m)) {
-            model_end(m, GR_EXIT_LIMIT);
+            m->gave_up = true;
+            model_end(m);
             return;
         }
         i = model_try(m, i);
@@ -183,7 +184,7 @@ static inline void model_auto_shutdown(model *m, bool significant)
             }
         }
     }
-    model_end(m, GR_EXIT_SHUTDOWN);
+    model_end(m);
 }
 
 /* The child at i, which is up, has ended. */

@@ -205,7 +205,7 @@ static void intensity(gr_actor *self)
     init_failures['b'] = 100;
     int64_t begin = now_ms(self);
     crash(self, sup, "b");
-    CHECK(end_of(self, sup).kind == GR_EXIT_LIMIT);
+    CHECK(gave_up(end_of(self, sup)));
     /* The fourth restart is too many, and it is known when it is due. */
     CHECK(now_ms(self) - begin == 100 + 200 + 400 + 400);
     EXPECT("+b!b*b*b*b");

@@ -238,7 +238,9 @@ static void compare(run *r, int event)
     journal[0] = '\0';
     m->story[0] = '\0';
     if (m->over) {
-        CHECK(end_of(r->self, r->sup).kind == m->end);
+        gr_exit_reason why = end_of(r->self, r->sup);
+        CHECK(why.kind == GR_EXIT_SHUTDOWN);
+        CHECK(gave_up(why) == m->gave_up);
         return;
     }
     CHECK(gr_list_children(r->self, r->sup, 0, info, MODEL_CHILDREN) == m->n);
@@ -285,7 +287,7 @@ static void follow(run *r)
         compare(r, event);
     }
     if (!r->m.over) {
-        model_end(&r->m, GR_EXIT_SHUTDOWN);
+        model_end(&r->m);
         CHECK_RC(gr_stop(r->self, r->sup), 0);
         settle(r->self);
         compare(r, EVENTS + 1);

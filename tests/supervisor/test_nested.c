@@ -86,7 +86,7 @@ static void escalation(gr_actor *self)
     /* Once more on both levels is once too often for the outer. */
     crash(self, inner_of(self), "y");
     crash(self, inner_of(self), "y");
-    CHECK(end_of(self, sup).kind == GR_EXIT_LIMIT);
+    CHECK(gave_up(end_of(self, sup)));
     EXPECT("!y-x+x+y!y-x-b-a");
 }
 
@@ -94,6 +94,117 @@ static void a_branch_that_gives_up_is_restarted_by_its_supervisor(void **state)
 {
     (void)state;
     on_each_seed(escalation);
+}
+
+/* a, and a branch that gives up, of that type. */
+static gr_pid giving_up(gr_actor *self, gr_restart type, bool significant)
+{
+    const gr_child leaves[] = {PART("x"), {0}};
+    gr_supervisor inner = {.restarts_max = GR_RESTARTS_NONE,
+                           .children = leaves};
+    gr_values args;
+    CHECK_RC(gr_supervisor_args(self, &inner, &args), 0);
+    const gr_child children[] = {PART("a"),
+                                 {.id = "inner",
+                                  .behavior = &gr_supervisor_behavior,
+                                  .args = args,
+                                  .restart = type,
+                                  .significant = significant},
+                                 {0}};
+    gr_pid sup =
+        supervise(self, &(gr_supervisor){.children = children,
+                                         .auto_shutdown = GR_AUTO_ANY});
+    EXPECT("+a+x");
+    crash(self, pid_of(self, sup, "inner"), "x");
+    settle(self);
+    return sup;
+}
+
+static void gave_up_below(gr_actor *self)
+{
+    gr_pid pid;
+
+    gr_pid sup = giving_up(self, GR_PERMANENT, false);
+    EXPECT("!x+x");
+    stop(self, sup);
+    EXPECT("-x-a");
+
+    sup = giving_up(self, GR_TRANSIENT, false);
+    EXPECT("!x"); /* shutdown is no failure */
+    CHECK_RC(gr_child_pid(self, sup, "inner", &pid), GR_ENOPROC);
+    gr_child_info info;
+    CHECK_RC(gr_inspect_child(self, sup, "inner", &info), 0);
+    CHECK(gave_up(info.last));
+    stop(self, sup);
+    EXPECT("-a");
+
+    sup = giving_up(self, GR_TEMPORARY, false);
+    CHECK_RC(gr_child_pid(self, sup, "inner", &pid), GR_ENOENT);
+    stop(self, sup);
+    EXPECT("!x-a");
+
+    sup = giving_up(self, GR_TRANSIENT, true);
+    gr_exit_reason why = end_of(self, sup);
+    CHECK(why.kind == GR_EXIT_SHUTDOWN);
+    CHECK(strcmp(why.text, "inner has ended") == 0);
+    EXPECT("!x-a");
+}
+
+static void a_branch_that_gives_up_has_ended_by_shutdown(void **state)
+{
+    (void)state;
+    on_each_seed(gave_up_below);
+}
+
+/* Its first run fails as soon as it has started. */
+static int hasty_runs;
+
+static int hasty_init(gr_actor *self, void *state, const gr_msg *args)
+{
+    (void)state;
+    (void)args;
+    return hasty_runs++ == 0 ? gr_send(self, gr_self(self), "fail") : 0;
+}
+
+static int hasty_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)state;
+    return gr_match(msg, "fail") ? ERROR_CRASH : gr_unhandled(self, msg);
+}
+
+static const gr_behavior hasty = {
+    .name = "hasty", .init = hasty_init, .receive = hasty_receive};
+
+static void ended_too_soon(gr_actor *self)
+{
+    const gr_child leaves[] = {{.id = "h", .behavior = &hasty}, PART("x"), {0}};
+    gr_supervisor inner = {.restarts_max = GR_RESTARTS_NONE,
+                           .children = leaves};
+    gr_values args;
+    CHECK_RC(gr_supervisor_args(self, &inner, &args), 0);
+    const gr_child children[] = {
+        {.id = "inner", .behavior = &gr_supervisor_behavior, .args = args},
+        {0}};
+    gr_child_info info;
+
+    hasty_runs = 0;
+    gr_pid sup = supervise(self, &(gr_supervisor){.children = children});
+    settle(self);
+
+    /* To fail after init is to have started: no failed start of the tree, but
+     * a restart of the branch. */
+    CHECK_RC(gr_call(self, sup, ASK_MS, gr_expect("gr.started"), "gr.started"),
+             0);
+    CHECK_RC(gr_inspect_child(self, sup, "inner", &info), 0);
+    CHECK(info.state == GR_CHILD_UP && info.restarts == 1);
+    EXPECT("+x-x+x");
+    stop(self, sup);
+}
+
+static void what_ends_right_after_its_start_has_started(void **state)
+{
+    (void)state;
+    on_each_seed(ended_too_soon);
 }
 
 static void killed_branch(gr_actor *self)
@@ -213,7 +324,7 @@ static void storm(gr_actor *self)
         EXPECT(i == 1 ? "!x-y-b+b+x+y" : "!x+x");
     }
     crash_x(self);
-    CHECK(end_of(self, sup).kind == GR_EXIT_LIMIT);
+    CHECK(gave_up(end_of(self, sup)));
     EXPECT("!x-y-b-a");
 }
 
@@ -270,6 +381,8 @@ int main(void)
         cmocka_unit_test(a_tree_starts_in_order_and_stops_in_reverse),
         cmocka_unit_test(a_failed_start_of_a_branch_fails_the_tree),
         cmocka_unit_test(a_branch_that_gives_up_is_restarted_by_its_supervisor),
+        cmocka_unit_test(a_branch_that_gives_up_has_ended_by_shutdown),
+        cmocka_unit_test(what_ends_right_after_its_start_has_started),
         cmocka_unit_test(a_killed_branch_is_run_again_whole),
         cmocka_unit_test(branches_can_be_started_at_run_time),
         cmocka_unit_test(a_storm_is_handed_up_level_by_level),

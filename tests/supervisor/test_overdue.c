@@ -125,7 +125,6 @@ static void in_a_family(gr_actor *self)
     }
     CHECK_RC(gr_terminate_child_pid(self, sup, pids[1]), 0);
     CHECK(now_ms(self) == 250);
-    CHECK_RC(gr_terminate_child_pid(self, sup, pids[1]), GR_ENOENT);
     CHECK(lines_with("did not stop") == 1);
     CHECK_RC(gr_stop(self, sup), 0);
     gr_exit_reason why = end_of(self, sup);
@@ -198,6 +197,78 @@ static void a_tree_says_which_leaf_held_it_up(void **state)
     on_each_seed_logged(in_a_tree);
 }
 
+/* A branch that ends by itself when it is told to stop. */
+static void by_itself(gr_actor *self)
+{
+    const gr_child leaves[] = {
+        PART_AS(PART_SLOW, "z", .stop_max_ms = 10 * STOP_MS), PART("x"), {0}};
+    gr_supervisor inner = {.restarts_max = GR_RESTARTS_NONE,
+                           .children = leaves};
+    gr_values args;
+    CHECK_RC(gr_supervisor_args(self, &inner, &args), 0);
+    const gr_child children[] = {
+        {.id = "inner", .behavior = &gr_supervisor_behavior, .args = args},
+        {0}};
+    gr_pid sup = supervise(self, &(gr_supervisor){.children = children});
+
+    crash(self, pid_of(self, sup, "inner"), "x");
+    CHECK_RC(gr_stop(self, sup), 0);
+    gr_exit_reason why = end_of(self, sup);
+    EXPECT("+z+x!x-z");
+    CHECK(why.kind == GR_EXIT_SHUTDOWN);
+    CHECK(why.text[0] == '\0'); /* why it ended is not who held it up */
+}
+
+static void a_branch_that_ends_by_itself_held_nobody_up(void **state)
+{
+    (void)state;
+    on_each_seed_logged(by_itself);
+}
+
+/* ---- what nobody else tells
+ * ------------------------------------------------- */
+
+static void too_often(gr_actor *self)
+{
+    const gr_child children[] = {PART("a"), {0}};
+    gr_pid sup =
+        supervise(self, &(gr_supervisor){.children = children, .name = "sup"});
+
+    crash(self, sup, "a");
+    CHECK(lines_with("supervisor sup") == 0);
+    crash(self, sup, "a");
+    CHECK(gave_up(end_of(self, sup)));
+    CHECK(lines_with("0 supervisor sup <") == 1);
+    CHECK(lines_with(": child a (part <") == 1);
+    CHECK(lines_with(") ended too often: more than 1 restarts within 5000 ms"
+                     "\n") == 1);
+}
+
+static void who_makes_it_give_up_is_named(void **state)
+{
+    (void)state;
+    on_each_seed_logged(too_often);
+}
+
+static void name_taken(gr_actor *self)
+{
+    const gr_child children[] = {PART_WITH("b", .name = "taken"), {0}};
+
+    CHECK_RC(gr_register(self, "taken"), 0);
+    gr_pid sup =
+        supervise(self, &(gr_supervisor){.children = children, .name = "sup"});
+    CHECK_RC(end_of(self, sup).code, GR_EEXIST);
+    CHECK(lines_with("1 supervisor sup <") == 1);
+    CHECK(lines_with(": child b (part <") == 1);
+    CHECK(lines_with(") cannot be spawned: GR_EEXIST\n") == 1);
+}
+
+static void who_cannot_be_spawned_is_named(void **state)
+{
+    (void)state;
+    on_each_seed_logged(name_taken);
+}
+
 /* ---- a callback that does not return
  * ------------------------------------------ */
 
@@ -267,6 +338,9 @@ int main(void)
         cmocka_unit_test(so_is_who_holds_up_a_restart),
         cmocka_unit_test(so_are_all_of_a_family),
         cmocka_unit_test(a_tree_says_which_leaf_held_it_up),
+        cmocka_unit_test(a_branch_that_ends_by_itself_held_nobody_up),
+        cmocka_unit_test(who_makes_it_give_up_is_named),
+        cmocka_unit_test(who_cannot_be_spawned_is_named),
         cmocka_unit_test(a_child_that_cannot_be_killed_is_left_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,11 +135,11 @@ static void all_significant_ends_shut_down(void **state)
     on_each_seed(all);
 }
 
-static gr_pid significant_family(gr_actor *self, gr_auto_shutdown when)
+static gr_pid significant_family(gr_actor *self, part_mode mode,
+                                 gr_auto_shutdown when)
 {
     const gr_child children[] = {
-        PART_AS(PART_PLAIN, "x", .restart = GR_TRANSIENT, .significant = true),
-        {0}};
+        PART_AS(mode, "x", .restart = GR_TRANSIENT, .significant = true), {0}};
 
     return supervise(self, &(gr_supervisor){.strategy = GR_SIMPLE_ONE_FOR_ONE,
                                             .children = children,
@@ -150,7 +150,7 @@ static void dynamic(gr_actor *self)
 {
     gr_pid one, two;
 
-    gr_pid sup = significant_family(self, GR_AUTO_ALL);
+    gr_pid sup = significant_family(self, PART_PLAIN, GR_AUTO_ALL);
     CHECK_RC(gr_start_child(self, sup, gr_args(1), &one), 0);
     CHECK_RC(gr_start_child(self, sup, gr_args(2), &two), 0);
     CHECK_RC(gr_send(self, one, "end"), 0);
@@ -159,7 +159,7 @@ static void dynamic(gr_actor *self)
     CHECK_RC(gr_send(self, two, "end"), 0);
     ends(self, sup, "-x");
 
-    sup = significant_family(self, GR_AUTO_ANY);
+    sup = significant_family(self, PART_PLAIN, GR_AUTO_ANY);
     CHECK_RC(gr_start_child(self, sup, gr_args(1), &one), 0);
     CHECK_RC(gr_start_child(self, sup, gr_args(2), &two), 0);
     CHECK_RC(gr_terminate_child_pid(self, sup, two), 0);
@@ -173,6 +173,114 @@ static void a_family_shuts_down_likewise(void **state)
 {
     (void)state;
     on_each_seed(dynamic);
+}
+
+/* Asks a supervisor for something and lets it take its time. */
+static int on_answer(gr_actor *self, void *state, const gr_msg *reply)
+{
+    (void)self;
+    (void)state;
+    (void)reply;
+    return 0;
+}
+
+static int asker_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    gr_pid sup, child;
+
+    (void)state;
+    if (gr_match(msg, "start", &sup)) {
+        return gr_ask(self, sup, ASK_MS, gr_then(on_answer, 0),
+                      "gr.start_child", gr_list_of(NULL, 0));
+    }
+    if (gr_match(msg, "terminate", &sup, &child)) {
+        return gr_ask(self, sup, ASK_MS, gr_then(on_answer, 0),
+                      "gr.terminate_child", child);
+    }
+    return gr_unhandled(self, msg);
+}
+
+static const gr_behavior asker = {.name = "asker", .receive = asker_receive};
+
+static void last_of_a_family(gr_actor *self)
+{
+    gr_pid ask, one, two;
+
+    CHECK_RC(gr_spawn(self, &asker, NULL, &ask), 0);
+    /* One that does not start was never a child, whatever comes first. */
+    gr_pid sup = significant_family(self, PART_PLAIN, GR_AUTO_ALL);
+    CHECK_RC(gr_start_child(self, sup, gr_args(1), &one), 0);
+    init_failures['x'] = 1;
+    CHECK_RC(gr_send(self, ask, "start", sup), 0);
+    CHECK_RC(gr_send(self, one, "end"), 0);
+    CHECK(end_of(self, sup).kind == GR_EXIT_SHUTDOWN);
+    init_failures['x'] = 0;
+
+    /* One that is being terminated is none any more. */
+    sup = significant_family(self, PART_SLOW, GR_AUTO_ALL);
+    CHECK_RC(gr_start_child(self, sup, gr_args(1), &one), 0);
+    CHECK_RC(gr_start_child(self, sup, gr_args(2), &two), 0);
+    CHECK_RC(gr_send(self, ask, "terminate", sup, one), 0);
+    settle(self);
+    CHECK_RC(gr_send(self, two, "end"), 0);
+    CHECK(end_of(self, sup).kind == GR_EXIT_SHUTDOWN);
+}
+
+static void only_children_that_are_there_count_in_a_family(void **state)
+{
+    (void)state;
+    on_each_seed(last_of_a_family);
+}
+
+static void halfway(gr_actor *self)
+{
+    const gr_child children[] = {SIGNIFICANT("s", GR_TRANSIENT),
+                                 PART("a"),
+                                 SIGNIFICANT("t", GR_TRANSIENT),
+                                 {0}};
+    gr_pid sup =
+        supervise(self, &(gr_supervisor){.strategy = GR_REST_FOR_ONE,
+                                         .restarts_max = 3,
+                                         .children = children,
+                                         .auto_shutdown = GR_AUTO_ALL});
+    gr_pid s = pid_of(self, sup, "s");
+
+    CHECK_RC(gr_send(self, pid_of(self, sup, "a"), "crash"), 0);
+    init_failures['a'] = 1;
+    /* Timers stand still: the next try is waited for, and t is down. */
+    (void)gr_sim_settle(gr_system_of(self));
+    EXPECT("+s+a+t!a-t*a");
+    CHECK_RC(gr_send(self, s, "end"), 0);
+    ends(self, sup, "-s"); /* it was the last one active */
+}
+
+static void halfway_with_a_delay(gr_actor *self)
+{
+    const gr_child children[] = {
+        SIGNIFICANT("s", GR_TRANSIENT),
+        PART_WITH("a", .backoff = {.first_ms = 1000, .max_ms = 1000}),
+        SIGNIFICANT("t", GR_TRANSIENT),
+        {0}};
+    gr_pid sup =
+        supervise(self, &(gr_supervisor){.strategy = GR_REST_FOR_ONE,
+                                         .restarts_max = 3,
+                                         .children = children,
+                                         .auto_shutdown = GR_AUTO_ALL});
+
+    crash(self, sup, "a");
+    tell_child(self, sup, "s", "end");
+    EXPECT("+s+a+t!a-t-s"); /* t comes back, and it is known when */
+    gr_sim_advance(gr_system_of(self), 1000);
+    EXPECT("+a+t");
+    tell_child(self, sup, "t", "end");
+    ends(self, sup, "-t-a");
+}
+
+static void a_group_that_is_down_counts_if_it_is_delayed(void **state)
+{
+    (void)state;
+    on_each_seed(halfway);
+    on_each_seed(halfway_with_a_delay);
 }
 
 /* A branch that shuts itself down, of that type, in a supervisor where it is
@@ -252,6 +360,8 @@ int main(void)
         cmocka_unit_test(a_siblings_restart_does_not_shut_down),
         cmocka_unit_test(all_significant_ends_shut_down),
         cmocka_unit_test(a_family_shuts_down_likewise),
+        cmocka_unit_test(only_children_that_are_there_count_in_a_family),
+        cmocka_unit_test(a_group_that_is_down_counts_if_it_is_delayed),
         cmocka_unit_test(a_branch_that_shuts_down_has_ended_by_shutdown),
         cmocka_unit_test(a_significant_child_that_cannot_be_is_refused),
     };

@@ -185,7 +185,7 @@ static void gives_up(gr_actor *self)
     CHECK_RC(gr_send(self, a, "crash"), 0);
     CHECK_RC(gr_send(self, a, "crash"), 0);
     CHECK_RC(ask_who(self, a), GR_ENOPROC);
-    CHECK(end_of(self, sup).kind == GR_EXIT_LIMIT);
+    CHECK(gave_up(end_of(self, sup)));
     EXPECT("+a!a+a!a");
     /* A supervisor that is killed cannot give up anybody. */
     sup = supervise(self, &spec);
