@@ -12,9 +12,9 @@
  *     audit
  *
  * Each supervisor bears few restarts in a short time. One that has to bear more
- * stops its children and ends, which for the one above it is a failure of a
- * child as any other: it starts that branch anew, from a known good state, with
- * all that depends on it. What lies beside the branch is never disturbed.
+ * stops its children and ends by a shutdown, and says why in the log. The one
+ * above starts that branch anew, as it is permanent, from a known good state,
+ * with all that depends on it. What lies beside the branch is never disturbed.
  */
 #include <stdio.h>
 

@@ -5,73 +5,24 @@
 #ifndef TESTS_PROCESS_ACTORS_H
 #define TESTS_PROCESS_ACTORS_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h> /* needs the headers above */
-
-#include <errno.h>
-#include <greenroom/greenroom.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-/* Longer than anything may take on a busy machine: a hang, not a bound. */
-#define LONG_MS 60000
-
-typedef struct fixture {
-    gr_system *sys;
-    gr_actor *self;
-} fixture;
+#include "tests/process/scene.h"
 
 static inline int setup(void **state)
 {
     static fixture f;
-    const gr_system_opts opts = {.workers = 2, .log_level = GR_LOG_WARN};
-    assert_int_equal(gr_system_start(&opts, &f.sys), 0);
-    assert_int_equal(gr_thread_attach(f.sys, NULL, &f.self), 0);
+    scene_begin(&f);
     assert_int_equal(gr_processes_enable(f.self), 0);
     *state = &f;
     return 0;
 }
 
-/* Every message is accounted for, and no process is left, dead or alive. */
 static inline int teardown(void **state)
 {
-    fixture *f = *state;
-    siginfo_t info;
-    gr_thread_detach(f->self, 0);
-    assert_int_equal(gr_system_stop(f->sys, LONG_MS), 0);
-    assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT), -1);
-    assert_int_equal(errno, ECHILD);
+    scene_end(*state);
     return 0;
 }
 
 #define ACTOR_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-static inline void next_message(gr_actor *self, const gr_msg **msg)
-{
-    assert_int_equal(gr_receive(self, LONG_MS, msg), 0);
-}
-
-/* Waits for the end of what ref watches; skips what else comes. */
-static inline gr_exit_reason await_down(gr_actor *self, gr_ref want)
-{
-    for (;;) {
-        const gr_msg *msg;
-        gr_ref ref;
-        gr_exit_reason why;
-        next_message(self, &msg);
-        if (gr_match_down(msg, &ref, NULL, &why) && ref.id == want.id) {
-            return why;
-        }
-    }
-}
 
 static inline gr_pid spawn_with(gr_actor *self, const gr_behavior *b,
                                 gr_spawn_opts opts)
@@ -85,15 +36,8 @@ static inline int process_of(gr_actor *self, gr_pid pid)
 {
     int process = 0;
     assert_int_equal(gr_process_of(self, pid, &process), 0);
-    assert_true(process > 0);
-    assert_int_equal(kill(process, 0), 0);
+    assert_process(process);
     return process;
-}
-
-static inline void assert_no_process(int process)
-{
-    assert_int_equal(kill(process, 0), -1);
-    assert_int_equal(errno, ESRCH);
 }
 
 #endif /* TESTS_PROCESS_ACTORS_H */

@@ -170,24 +170,31 @@ static const gr_behavior part = {
 
 typedef void scenario_fn(gr_actor *self);
 
-/* Runs a scenario once for each seed, each time in a new system, as a thread
- * actor that traps exits. Prints nothing but what failed. */
+/* Runs a scenario in a new system, as a thread actor that traps exits. Prints
+ * nothing but what failed. */
+static inline void on_system(const gr_system_opts *opts, scenario_fn *run)
+{
+    gr_system *sys;
+    gr_actor *self;
+
+    seed_now = opts->seed;
+    journal[0] = '\0';
+    memset(init_failures, 0, sizeof(init_failures));
+    CHECK_RC(gr_system_start(opts, &sys), 0);
+    CHECK_RC(gr_thread_attach(sys, NULL, &self), 0);
+    gr_trap_exit(self, true);
+
+    run(self);
+
+    gr_thread_detach(self, 0);
+    CHECK_RC(gr_system_stop(sys, 600000), 0);
+}
+
+/* Once for each seed. */
 static inline void on_each_seed(scenario_fn *run)
 {
-    for (seed_now = 1; seed_now <= SEEDS; seed_now++) {
-        gr_system *sys;
-        gr_actor *self;
-
-        journal[0] = '\0';
-        memset(init_failures, 0, sizeof(init_failures));
-        CHECK_RC(gr_system_start(&(gr_system_opts){.seed = seed_now}, &sys), 0);
-        CHECK_RC(gr_thread_attach(sys, NULL, &self), 0);
-        gr_trap_exit(self, true);
-
-        run(self);
-
-        gr_thread_detach(self, 0);
-        CHECK_RC(gr_system_stop(sys, 600000), 0);
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        on_system(&(gr_system_opts){.seed = seed}, run);
     }
 }
 

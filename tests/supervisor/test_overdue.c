@@ -1,5 +1,6 @@
-/* Children that do not stop in time: killed, and named. Most in deterministic
- * systems; one on real threads, where a callback can be stuck. */
+/* Children that do not stop in time: killed, and named; and what else a
+ * supervisor tells the log. Most in deterministic systems; one on real threads,
+ * where a callback can be stuck. */
 #include "tests/supervisor/fixture.h"
 
 #include <pthread.h>
@@ -23,21 +24,12 @@ static void note_line(void *arg, gr_log_level level, const char *line)
 /* As on_each_seed, with a log. */
 static void on_each_seed_logged(scenario_fn *run)
 {
-    for (seed_now = 1; seed_now <= SEEDS; seed_now++) {
-        gr_system_opts opts = {
-            .seed = seed_now, .log = note_line, .log_level = GR_LOG_WARN};
-        gr_system *sys;
-        gr_actor *self;
-
-        journal[0] = '\0';
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         logged.text[0] = '\0';
-        memset(init_failures, 0, sizeof(init_failures));
-        CHECK_RC(gr_system_start(&opts, &sys), 0);
-        CHECK_RC(gr_thread_attach(sys, NULL, &self), 0);
-        gr_trap_exit(self, true);
-        run(self);
-        gr_thread_detach(self, 0);
-        CHECK_RC(gr_system_stop(sys, 600000), 0);
+        on_system(&(gr_system_opts){.seed = seed,
+                                    .log = note_line,
+                                    .log_level = GR_LOG_WARN},
+                  run);
     }
 }
 

@@ -175,17 +175,8 @@ static void no_room(gr_actor *self)
 
 static void children_are_added_up_to_the_limit(void **state)
 {
-    gr_system *sys;
-    gr_actor *self;
-
     (void)state;
-    seed_now = 1;
-    CHECK_RC(gr_system_start(&(gr_system_opts){.seed = seed_now}, &sys), 0);
-    CHECK_RC(gr_thread_attach(sys, NULL, &self), 0);
-    gr_trap_exit(self, true);
-    no_room(self);
-    gr_thread_detach(self, 0);
-    CHECK_RC(gr_system_stop(sys, 1000), 0);
+    on_system(&(gr_system_opts){.seed = 1}, no_room);
 }
 
 /* ---- stopping and starting again ------------------------------------------

@@ -91,17 +91,8 @@ static void many_children(gr_actor *self)
 
 static void a_spec_holds_as_many_children_as_promised(void **state)
 {
-    gr_system *sys;
-    gr_actor *self;
-
     (void)state;
-    seed_now = 1;
-    CHECK_RC(gr_system_start(&(gr_system_opts){.seed = seed_now}, &sys), 0);
-    CHECK_RC(gr_thread_attach(sys, NULL, &self), 0);
-    gr_trap_exit(self, true);
-    many_children(self);
-    gr_thread_detach(self, 0);
-    CHECK_RC(gr_system_stop(sys, 1000), 0);
+    on_system(&(gr_system_opts){.seed = 1}, many_children);
 }
 
 /* ---- a handler actor ---------------------------------------------------- */
