@@ -457,10 +457,31 @@ static void while_restarting(gr_actor *self)
     EXPECT("-b");
 }
 
+/* One that waits for a delay can be stopped and deleted: nothing of it is left
+ * to come back. */
+static void while_delayed(gr_actor *self)
+{
+    const gr_child children[] = {
+        PART_WITH("a", .backoff = {.first_ms = 1000, .max_ms = 1000}),
+        PART("b"),
+        {0}};
+    gr_pid sup = supervise(self, &(gr_supervisor){.children = children});
+
+    crash(self, sup, "a");
+    CHECK(info_of(self, sup, "a").state == GR_CHILD_RESTARTING);
+    CHECK_RC(gr_terminate_child(self, sup, "a"), 0);
+    CHECK_RC(gr_delete_child(self, sup, "a"), 0);
+    gr_sim_advance(gr_system_of(self), 10000);
+    EXPECT("+a+b!a");
+    stop(self, sup);
+    EXPECT("-b");
+}
+
 static void a_child_that_waits_for_its_restart_can_be_terminated(void **state)
 {
     (void)state;
     on_each_seed(while_restarting);
+    on_each_seed(while_delayed);
 }
 
 /* ---- looking ----------------------------------------------------------------
