@@ -128,6 +128,46 @@ static void nobody_is_restarted_any_more_when_it_stops(void **state)
     on_each_seed(crash_while_stopping);
 }
 
+static void ends_otherwise(gr_actor *self)
+{
+    const gr_child children[] = {
+        PART("a"), PART_AS(PART_SLOW, "b", .stop_max_ms = 1000), {0}};
+    gr_supervisor spec = {.strategy = GR_ONE_FOR_ALL, .children = children};
+    gr_pid sup = supervise(self, &spec);
+    gr_child_info info;
+
+    /* When its group is restarted: that is one restart, and not two. */
+    gr_pid b = pid_of(self, sup, "b");
+    crash(self, sup, "a");
+    EXPECT("+a+b!a");
+    CHECK_RC(gr_send(self, b, "crash"), 0);
+    settle(self);
+    EXPECT("!b+a+b");
+
+    /* When it is terminated: it stays down, though it is permanent. */
+    tell_child(self, sup, "b", "crash later");
+    CHECK_RC(gr_terminate_child(self, sup, "b"), 0);
+    EXPECT("!b");
+    gr_sim_advance(gr_system_of(self), 10000);
+    CHECK_RC(gr_inspect_child(self, sup, "b", &info), 0);
+    CHECK(info.state == GR_CHILD_DOWN && info.last.kind == GR_EXIT_ERROR);
+    EXPECT("");
+
+    /* When all are stopped. */
+    CHECK_RC(gr_restart_child(self, sup, "b", &b), 0);
+    CHECK_RC(gr_stop(self, sup), 0);
+    settle(self);
+    CHECK_RC(gr_send(self, b, "crash"), 0);
+    CHECK(end_of(self, sup).kind == GR_EXIT_SHUTDOWN);
+    EXPECT("+b!b-a");
+}
+
+static void a_child_that_fails_while_it_is_stopped_is_stopped(void **state)
+{
+    (void)state;
+    on_each_seed(ends_otherwise);
+}
+
 /* ---- its starter -------------------------------------------------------- */
 
 /* Supervises a and b, tells its owner where, and ends as it is told. */
@@ -385,6 +425,7 @@ int main(void)
         cmocka_unit_test(the_deadline_has_a_default_and_kill_does_not_ask),
         cmocka_unit_test(a_second_stop_changes_nothing),
         cmocka_unit_test(nobody_is_restarted_any_more_when_it_stops),
+        cmocka_unit_test(a_child_that_fails_while_it_is_stopped_is_stopped),
         cmocka_unit_test(it_ends_with_its_starter_and_as_its_starter),
         cmocka_unit_test(the_first_reason_to_stop_counts),
         cmocka_unit_test(a_killed_supervisor_takes_its_children_with_it),
