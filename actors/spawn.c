@@ -175,7 +175,8 @@ static inline bool set_usual_bounds(const gr_system *sys, gr_actor *slot,
 static int set_outside(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
                        uint32_t run)
 {
-    if (!how->usual || !set_usual_bounds(ctx->sys, slot, how->behavior)) {
+    if (!how->usual || how->grade == GR_GRADE_ABORT ||
+        !set_usual_bounds(ctx->sys, slot, how->behavior)) {
         GR_TRY(set_bounds(ctx, slot, how, run));
     }
     /* relaxed, both: as in set_bounds. */

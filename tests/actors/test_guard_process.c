@@ -182,8 +182,10 @@ static int run_mode(void)
     if (mode == MODE_MAIN || mode == MODE_AFTER) {
         fault_now(FAULT_WRITE_NULL);
     }
+    /* The grade is not asked for: then nothing is. */
+    const bool usual = mode == MODE_GRADE_BEHAVIOR || mode == MODE_GRADE_SYSTEM;
     if (gr_thread_attach(sys, NULL, &self) < 0 ||
-        gr_spawn(self, &wrong, &spawn, &pid) < 0 ||
+        gr_spawn(self, &wrong, usual ? NULL : &spawn, &pid) < 0 ||
         gr_send(self, pid, "fault") < 0) {
         return 3;
     }
