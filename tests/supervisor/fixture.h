@@ -267,6 +267,52 @@ static inline int64_t now_ms(gr_actor *self)
     return gr_now_ms(self);
 }
 
+/* ---- an asker ------------------------------------------------------------ */
+
+/* Asks what it is told, so that the test goes on meanwhile, and tells its owner
+ * what came: "ask", whom, a number of the test's own, the question's tag and
+ * its value; "answer", that number, the status. */
+static inline int asker_answered(gr_actor *self, void *state,
+                                 const gr_msg *reply)
+{
+    const gr_pid *owner = state;
+
+    return gr_send(self, *owner, "answer", (uint32_t)gr_msg_token(reply),
+                   gr_msg_status(reply));
+}
+
+static inline int asker_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    gr_pid *owner = state;
+    gr_pid whom;
+    gr_str what;
+    gr_any value;
+    uint32_t number;
+
+    if (gr_match(msg, "ask", &whom, &number, &what, &value)) {
+        const gr_value values[] = {GRI_VALUE(what), GRI_VALUE(value)};
+        *owner = gr_sender(msg);
+        return gr_askv(self, whom, ASK_MS, gr_then(asker_answered, number),
+                       values, 2);
+    }
+    return gr_unhandled(self, msg);
+}
+
+static const gr_behavior asker = {
+    .name = "asker", .state_size = sizeof(gr_pid), .receive = asker_receive};
+
+static inline void expect_answer(gr_actor *self, uint32_t number, int code)
+{
+    const gr_msg *msg;
+    uint32_t got;
+    int status;
+
+    CHECK_RC(gr_receive(self, ASK_MS, &msg), 0);
+    CHECK(gr_match(msg, "answer", &got, &status));
+    CHECK(got == number);
+    CHECK_RC(status, code);
+}
+
 /* Rows of a list of children, which ends at {0}. */
 #define PART(letter)                                                           \
     {                                                                          \

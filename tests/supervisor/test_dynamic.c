@@ -178,6 +178,9 @@ static void failing_restart(gr_actor *self)
     EXPECT("+x+x!x*x*x+x");
 
     /* Three restarts are the limit, in all. */
+    gr_child_info info;
+    CHECK(gr_list_children(self, sup, 0, &info, 1) == 1);
+    CHECK(info.restarts == 3); /* tries, all told */
     CHECK_RC(gr_send(self, add(self, sup, 3), "crash"), 0);
     CHECK(gave_up(end_of(self, sup)));
     EXPECT("+x!x-x-x");

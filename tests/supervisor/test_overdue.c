@@ -261,6 +261,33 @@ static void who_cannot_be_spawned_is_named(void **state)
     on_each_seed_logged(name_taken);
 }
 
+/* Between two tries others get their turn, also when one fails at once. */
+static void one_by_one(gr_actor *self)
+{
+    const gr_child children[] = {PART_WITH("b", .name = "b"), {0}};
+    gr_pid sup = supervise(
+        self, &(gr_supervisor){.restarts_max = 10, .children = children});
+    int tries = 0;
+
+    CHECK_RC(gr_kill(self, pid_of(self, sup, "b")), 0);
+    while (gr_register(self, "b") != 0) {
+        CHECK(gr_sim_step(gr_system_of(self)));
+    }
+    while (tries < 10) {
+        gr_sim_step(gr_system_of(self));
+        int now = lines_with("cannot be spawned");
+        CHECK(now <= tries + 1);
+        tries = now;
+    }
+    CHECK(gave_up(end_of(self, sup)));
+}
+
+static void tries_that_fail_at_once_come_one_by_one(void **state)
+{
+    (void)state;
+    on_each_seed_logged(one_by_one);
+}
+
 /* ---- a callback that does not return
  * ------------------------------------------ */
 
@@ -333,6 +360,7 @@ int main(void)
         cmocka_unit_test(a_branch_that_ends_by_itself_held_nobody_up),
         cmocka_unit_test(who_makes_it_give_up_is_named),
         cmocka_unit_test(who_cannot_be_spawned_is_named),
+        cmocka_unit_test(tries_that_fail_at_once_come_one_by_one),
         cmocka_unit_test(a_child_that_cannot_be_killed_is_left_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

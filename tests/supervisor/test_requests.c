@@ -322,46 +322,6 @@ static void a_terminated_child_comes_back_with_its_group(void **state)
 /* ---- while other things are under way -------------------------------------
  */
 
-/* Asks what it is told, and tells its owner what came. */
-static int on_answer(gr_actor *self, void *state, const gr_msg *reply)
-{
-    const gr_pid *owner = state;
-
-    return gr_send(self, *owner, "answer", (uint32_t)gr_msg_token(reply),
-                   gr_msg_status(reply));
-}
-
-static int asker_receive(gr_actor *self, void *state, const gr_msg *msg)
-{
-    gr_pid *owner = state;
-    gr_pid sup;
-    gr_str what, id;
-    uint32_t number;
-
-    if (gr_match(msg, "ask", &sup, &number, &what, &id)) {
-        const gr_value values[] = {GRI_VALUE(what), GRI_VALUE(id)};
-        *owner = gr_sender(msg);
-        return gr_askv(self, sup, ASK_MS, gr_then(on_answer, number), values,
-                       2);
-    }
-    return gr_unhandled(self, msg);
-}
-
-static const gr_behavior asker = {
-    .name = "asker", .state_size = sizeof(gr_pid), .receive = asker_receive};
-
-static void expect_answer(gr_actor *self, uint32_t number, int code)
-{
-    const gr_msg *msg;
-    uint32_t got;
-    int status;
-
-    CHECK_RC(gr_receive(self, ASK_MS, &msg), 0);
-    CHECK(gr_match(msg, "answer", &got, &status));
-    CHECK(got == number);
-    CHECK_RC(status, code);
-}
-
 static void one_after_the_other(gr_actor *self)
 {
     const gr_child children[] = {PART_AS(PART_SLOW, "a", .stop_max_ms = 1000),
@@ -399,6 +359,28 @@ static void requests_are_carried_out_one_after_the_other(void **state)
     on_each_seed(one_after_the_other);
 }
 
+/* It comes while the first start is under way. */
+static void asked_early(gr_actor *self)
+{
+    const gr_child children[] = {PART("a"), PART("b"), {0}};
+    gr_pid ask, sup;
+
+    CHECK_RC(gr_spawn(self, &asker, NULL, &ask), 0);
+    CHECK_RC(gr_supervise(self, &(gr_supervisor){.children = children}, &sup),
+             0);
+    CHECK_RC(gr_send(self, ask, "ask", sup, 0u, "gr.terminate_child", "a"), 0);
+    expect_answer(self, 0, 0);
+    EXPECT("+a+b-a");
+    stop(self, sup);
+    EXPECT("-b");
+}
+
+static void a_request_waits_for_the_first_start(void **state)
+{
+    (void)state;
+    on_each_seed(asked_early);
+}
+
 static void stopped_meanwhile(gr_actor *self)
 {
     const gr_child children[] = {
@@ -417,14 +399,47 @@ static void stopped_meanwhile(gr_actor *self)
     for (uint32_t i = 0; i < 3; i++) {
         expect_answer(self, i, GR_ENOPROC);
     }
+    CHECK_RC(gr_send(self, ask, "ask", sup, 3u, "gr.delete_child", "b"), 0);
+    settle(self);
+    expect_answer(self, 3, GR_ENOPROC); /* at once */
+    EXPECT("+a+b");
     CHECK(end_of(self, sup).kind == GR_EXIT_SHUTDOWN);
-    EXPECT("+a+b-b-a");
+    EXPECT("-b-a");
 }
 
 static void a_stop_refuses_what_is_not_done(void **state)
 {
     (void)state;
     on_each_seed(stopped_meanwhile);
+}
+
+/* Who asks for a child that is forgotten meanwhile is told. */
+static void asked_and_forgotten(gr_actor *self)
+{
+    const gr_child children[] = {
+        PART("a"),
+        PART_AS(PART_SLOW, "b", .stop_max_ms = 1000, .restart = GR_TEMPORARY),
+        {0}};
+    gr_pid ask,
+        sup = supervise(self, &(gr_supervisor){.strategy = GR_ONE_FOR_ALL,
+                                               .children = children});
+
+    CHECK_RC(gr_spawn(self, &asker, NULL, &ask), 0);
+    crash(self, sup, "a");
+    CHECK_RC(gr_send(self, ask, "ask", sup, 0u, "gr.child", "b"), 0);
+    settle(self);
+    EXPECT("+a+b!a");
+    gr_sim_advance(gr_system_of(self), STOP_MS);
+    EXPECT("-b+a");
+    expect_answer(self, 0, GR_ENOPROC);
+    CHECK(now_ms(self) == STOP_MS);
+    stop(self, sup);
+}
+
+static void who_asks_for_a_child_that_is_forgotten_is_told(void **state)
+{
+    (void)state;
+    on_each_seed(asked_and_forgotten);
 }
 
 /* A child that waits for its next try can be stopped, and nothing else. */
@@ -559,7 +574,9 @@ int main(void)
         cmocka_unit_test(a_restart_on_request_is_tried_once),
         cmocka_unit_test(a_terminated_child_comes_back_with_its_group),
         cmocka_unit_test(requests_are_carried_out_one_after_the_other),
+        cmocka_unit_test(a_request_waits_for_the_first_start),
         cmocka_unit_test(a_stop_refuses_what_is_not_done),
+        cmocka_unit_test(who_asks_for_a_child_that_is_forgotten_is_told),
         cmocka_unit_test(a_child_that_waits_for_its_restart_can_be_terminated),
         cmocka_unit_test(children_can_be_looked_at),
     };

@@ -284,7 +284,7 @@ static int on_answer(gr_actor *self, void *state, const gr_msg *reply)
     return gr_send(self, *owner, "answer", gr_msg_status(reply), child);
 }
 
-static int asker_receive(gr_actor *self, void *state, const gr_msg *msg)
+static int finder_receive(gr_actor *self, void *state, const gr_msg *msg)
 {
     gr_pid *owner = state;
     gr_pid sup;
@@ -297,10 +297,10 @@ static int asker_receive(gr_actor *self, void *state, const gr_msg *msg)
     return gr_unhandled(self, msg);
 }
 
-static const gr_behavior asker = {
-    .name = "asker", .state_size = sizeof(gr_pid), .receive = asker_receive};
+static const gr_behavior finder = {
+    .name = "finder", .state_size = sizeof(gr_pid), .receive = finder_receive};
 
-/* The answer that the asker was given, 1 if it has none yet. */
+/* The answer that the finder was given, 1 if it has none yet. */
 static int answer_of(gr_actor *self, gr_pid *child)
 {
     const gr_msg *msg;
@@ -323,7 +323,7 @@ static void asked_meanwhile(gr_actor *self)
     gr_pid ask, old, child = GR_NOBODY;
 
     gr_pid sup = supervise(self, &spec);
-    CHECK_RC(gr_spawn(self, &asker, NULL, &ask), 0);
+    CHECK_RC(gr_spawn(self, &finder, NULL, &ask), 0);
     old = pid_of(self, sup, "d");
     crash(self, sup, "b");
     EXPECT("+a+b+c+d!b-d");
@@ -356,7 +356,7 @@ static void asked_between_tries(gr_actor *self)
     gr_pid ask, child = GR_NOBODY;
 
     gr_pid sup = supervise(self, &spec);
-    CHECK_RC(gr_spawn(self, &asker, NULL, &ask), 0);
+    CHECK_RC(gr_spawn(self, &finder, NULL, &ask), 0);
     CHECK_RC(gr_send(self, pid_of(self, sup, "a"), "crash"), 0);
     init_failures['a'] = 1;
     /* Timers stand still: the next try is waited for. */
@@ -387,7 +387,7 @@ static void asked_and_stopped(gr_actor *self)
     gr_pid ask, child = GR_NOBODY;
 
     gr_pid sup = supervise(self, &spec);
-    CHECK_RC(gr_spawn(self, &asker, NULL, &ask), 0);
+    CHECK_RC(gr_spawn(self, &finder, NULL, &ask), 0);
     crash(self, sup, "a");
     CHECK_RC(gr_send(self, ask, "ask", sup, "a"), 0);
     settle(self);

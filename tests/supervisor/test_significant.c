@@ -175,33 +175,6 @@ static void a_family_shuts_down_likewise(void **state)
     on_each_seed(dynamic);
 }
 
-/* Asks a supervisor for something and lets it take its time. */
-static int on_answer(gr_actor *self, void *state, const gr_msg *reply)
-{
-    (void)self;
-    (void)state;
-    (void)reply;
-    return 0;
-}
-
-static int asker_receive(gr_actor *self, void *state, const gr_msg *msg)
-{
-    gr_pid sup, child;
-
-    (void)state;
-    if (gr_match(msg, "start", &sup)) {
-        return gr_ask(self, sup, ASK_MS, gr_then(on_answer, 0),
-                      "gr.start_child", gr_list_of(NULL, 0));
-    }
-    if (gr_match(msg, "terminate", &sup, &child)) {
-        return gr_ask(self, sup, ASK_MS, gr_then(on_answer, 0),
-                      "gr.terminate_child", child);
-    }
-    return gr_unhandled(self, msg);
-}
-
-static const gr_behavior asker = {.name = "asker", .receive = asker_receive};
-
 static void last_of_a_family(gr_actor *self)
 {
     gr_pid ask, one, two;
@@ -211,7 +184,9 @@ static void last_of_a_family(gr_actor *self)
     gr_pid sup = significant_family(self, PART_PLAIN, GR_AUTO_ALL);
     CHECK_RC(gr_start_child(self, sup, gr_args(1), &one), 0);
     init_failures['x'] = 1;
-    CHECK_RC(gr_send(self, ask, "start", sup), 0);
+    CHECK_RC(gr_send(self, ask, "ask", sup, 0u, "gr.start_child",
+                     gr_list_of(NULL, 0)),
+             0);
     CHECK_RC(gr_send(self, one, "end"), 0);
     CHECK(end_of(self, sup).kind == GR_EXIT_SHUTDOWN);
     init_failures['x'] = 0;
@@ -220,7 +195,7 @@ static void last_of_a_family(gr_actor *self)
     sup = significant_family(self, PART_SLOW, GR_AUTO_ALL);
     CHECK_RC(gr_start_child(self, sup, gr_args(1), &one), 0);
     CHECK_RC(gr_start_child(self, sup, gr_args(2), &two), 0);
-    CHECK_RC(gr_send(self, ask, "terminate", sup, one), 0);
+    CHECK_RC(gr_send(self, ask, "ask", sup, 0u, "gr.terminate_child", one), 0);
     settle(self);
     CHECK_RC(gr_send(self, two, "end"), 0);
     CHECK(end_of(self, sup).kind == GR_EXIT_SHUTDOWN);
