@@ -315,6 +315,7 @@ typedef struct gri_listeners {
 } gri_listeners;
 
 typedef struct gri_crashes gri_crashes;
+typedef struct gri_reports gri_reports;
 
 struct gr_system {
     /* Constant after the start. */
@@ -342,6 +343,7 @@ struct gr_system {
     _Atomic(uint64_t) *parents; /* likewise: whose spawn it was, by its id */
     gri_listeners dead_watchers, crash_watchers;
     gri_crashes *crashes;
+    gri_reports *reports;
     gri_recorder recorder;
     alignas(GRI_CACHE_LINE) gri_worker_side *sides; /* of each worker */
 

@@ -2,7 +2,8 @@
  * actors/crash.c - see crash.h.
  *
  * Of a backtrace only the addresses are kept: what stands there is looked up
- * for the log when the crash happens, and for others when they ask.
+ * for the log and for watchers by who writes the report (reports.h), and for
+ * others, by themselves, when they ask.
  */
 #include "actors/crash.h"
 
@@ -11,6 +12,7 @@
 
 #include "actors/internal.h"
 #include "actors/lane.h"
+#include "actors/reports.h"
 #include "base/symbols.h"
 #include "mailbox/print.h"
 
@@ -45,6 +47,12 @@ int gri_crashes_init(gr_system *sys)
         free(crashes);
         return GR_ENOMEM;
     }
+    int rc = gri_reports_init(sys);
+    if (rc < 0) {
+        free(crashes->last);
+        free(crashes);
+        return rc;
+    }
     (void)pthread_mutex_init(&crashes->lock, NULL); /* cannot fail on Linux */
     sys->crashes = crashes;
     gri_symbols_join();
@@ -57,6 +65,7 @@ void gri_crashes_fini(gr_system *sys)
         return;
     }
     (void)pthread_mutex_destroy(&sys->crashes->lock); /* nobody holds it */
+    gri_reports_fini(sys);
     gri_symbols_leave();
     free(sys->crashes->last);
     free(sys->crashes);
@@ -179,17 +188,6 @@ static void set_fault(const gri_fault *fault, const gr_exit_reason *why,
     }
 }
 
-/* Looks up what stands at the first n frames' addresses. The innermost is where
- * the fault happened, if that is known; the others are where calls return to.
- */
-static void set_frames(gr_crash *crash, unsigned n, bool has_pc)
-{
-    for (unsigned i = 0; i < n && i < crash->frame_count; i++) {
-        gri_symbol_find(crash->frames[i].address, i > 0 || !has_pc,
-                        &crash->frames[i]);
-    }
-}
-
 static void collect(gr_actor *self, const gr_exit_reason *why, gr_crash *out)
 {
     gr_system *sys = self->sys;
@@ -222,13 +220,12 @@ static void keep(gri_crashes *crashes, gr_crash *crash, bool has_pc)
     (void)pthread_mutex_unlock(&crashes->lock);
 }
 
-static void tell_watchers(gri_ctx *ctx, gr_crash *c, bool has_pc)
+static void tell_watchers(gri_ctx *ctx, const gr_crash *c)
 {
     char name[sizeof c->name];
     char text[sizeof c->reason.text];
     char where[2 * GR_CRASH_NAME_MAX + 32] = "";
     if (c->frame_count > 0) {
-        set_frames(c, 1, has_pc);
         (void)gri_frame_text(&c->frames[0], where, sizeof where);
     }
     (void)gri_escape(name, sizeof name, c->name, strlen(c->name));
@@ -251,28 +248,78 @@ static void tell_watchers(gri_ctx *ctx, gr_crash *c, bool has_pc)
                        sizeof values / sizeof values[0]);
 }
 
+/* What a crash's report is of. */
+typedef struct written {
+    bool watched; /* when it happened */
+    bool logged;
+    gr_log_level level;
+    unsigned char head[offsetof(gr_crash, frames)];
+} written;
+
+_Static_assert(sizeof(written) <= GRI_REPORT_BYTES, "it has room");
+
+static void write_crash(gri_ctx *ctx, const gri_report *report,
+                        const gr_frame *frames)
+{
+    written w;
+    gr_crash crash; /* its frames are many bytes, and mostly unused */
+    memcpy(&w, report->of, sizeof w);
+    memcpy(&crash, w.head, sizeof w.head);
+    memcpy(crash.frames, frames, report->n * sizeof *frames);
+    if (w.logged) {
+        gri_crash_log(&ctx->sys->log, w.level, &crash);
+    }
+    if (w.watched) {
+        tell_watchers(ctx, &crash);
+    }
+}
+
+/* w has all but the head. */
+static void report(gri_ctx *ctx, written *w, const gr_crash *crash, bool has_pc)
+{
+    gri_report r;
+    r.write = write_crash;
+    r.n = crash->frame_count;
+    r.returns_from = has_pc ? 1 : 0;
+    for (unsigned i = 0; i < crash->frame_count; i++) {
+        r.at[i] = crash->frames[i].address;
+    }
+    memcpy(w->head, crash, sizeof w->head);
+    memcpy(r.of, w, sizeof *w);
+    gri_report_give(ctx, &r);
+}
+
 void gri_crash_make(gr_actor *self, const gr_exit_reason *why)
 {
     gr_system *sys = self->sys;
-    gr_crash crash; /* its frames are many bytes, and mostly unused */
+    gr_crash crash; /* as above */
     const gri_fault *fault = self->ctx->fault;
     const bool has_pc = fault != NULL && fault->pc != NULL;
     collect(self, why, &crash);
     keep(sys->crashes, &crash, has_pc);
     /* A handler that returns an error asks for this, and a supervisor may be
      * built on it; a signal is a defect of the program. */
-    const gr_log_level level = crash.signal != 0 ? GR_LOG_ERROR : GR_LOG_INFO;
-    if (level <= sys->log.level) {
-        set_frames(&crash, crash.frame_count, has_pc);
-        gri_crash_log(&sys->log, level, &crash);
-    }
+    written w = {.level = crash.signal != 0 ? GR_LOG_ERROR : GR_LOG_INFO};
+    w.logged = w.level <= sys->log.level;
     /* relaxed: who begins to watch sees the crashes from some moment on. */
-    if (atomic_load_explicit(&sys->crash_watchers.any, memory_order_relaxed)) {
-        tell_watchers(self->ctx, &crash, has_pc);
+    w.watched =
+        atomic_load_explicit(&sys->crash_watchers.any, memory_order_relaxed);
+    if (w.logged || w.watched) {
+        report(self->ctx, &w, &crash, has_pc);
     }
 }
 
 /* ---- who asks ------------------------------------------------------------ */
+
+/* Looks up what stands at the frames' addresses. The innermost is where the
+ * fault happened, if that is known; the others are where calls return to. */
+static void set_frames(gr_crash *crash, bool has_pc)
+{
+    for (unsigned i = 0; i < crash->frame_count; i++) {
+        gri_symbol_find(crash->frames[i].address, i > 0 || !has_pc,
+                        &crash->frames[i]);
+    }
+}
 
 /* Under lock. Returns has_pc. */
 static bool copy_out(const kept *k, gr_crash *out)
@@ -312,7 +359,7 @@ int gr_crash_report(gr_system *sys, gr_pid pid, gr_crash *out)
     }
     (void)pthread_mutex_unlock(&crashes->lock);
     if (rc == 0) {
-        set_frames(out, out->frame_count, has_pc);
+        set_frames(out, has_pc);
     }
     return rc;
 }
@@ -332,7 +379,7 @@ int gr_crash_next(gr_system *sys, uint64_t *number, gr_crash *out)
     (void)pthread_mutex_unlock(&crashes->lock);
     if (rc == 0) {
         *number = out->number;
-        set_frames(out, out->frame_count, has_pc);
+        set_frames(out, has_pc);
     }
     return rc;
 }

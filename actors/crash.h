@@ -1,7 +1,7 @@
 /*
  * actors/crash.h - the report of an abnormal end: made when the run ends,
- * before anybody hears of it; logged, told to who watches, and kept for a
- * while.
+ * before anybody hears of it, and kept for a while. What is logged and told to
+ * who watches may come a moment later, see reports.h.
  */
 #ifndef GRI_ACTORS_CRASH_H
 #define GRI_ACTORS_CRASH_H

@@ -22,8 +22,15 @@
 
 #include "actors/internal.h"
 #include "actors/record.h"
+#include "actors/reports.h"
 #include "base/text.h"
 #include "base/unwind.h"
+
+enum {
+    /* For reports that wait, when the process is to end: mostly none do, and
+     * looking up names for the first time takes a tenth of this. */
+    REPORTS_MS = 1000
+};
 
 enum {
     ACTOR_SPANS = 256, /* of executable and libraries: one each is usual */
@@ -518,8 +525,18 @@ static const char *refuse_fault(void *arg, const gri_moment *at,
     return NULL;
 }
 
+/* The process ends by this fault: what others have failed in before is told. */
+static void before_abort(void *arg, const gri_fault *fault)
+{
+    const gri_worker *worker = arg;
+    const gri_ctx *ctx = worker->user;
+    gri_record_abort(arg, fault);
+    /* Who writes may wait for what this thread holds: not for ever. */
+    (void)gri_reports_wait(ctx->sys, gri_deadline(&(gri_clock){0}, REPORTS_MS));
+}
+
 const gri_trap_ops gri_guard_ops = {.refuse = refuse_fault,
-                                    .aborting = gri_record_abort};
+                                    .aborting = before_abort};
 
 int gri_grade_of(const gr_system *sys, const gr_behavior *b, gr_grade asked)
 {

@@ -12,6 +12,7 @@
 
 #include "actors/jobs.h"
 #include "actors/record.h"
+#include "actors/reports.h"
 #include "actors/stay.h"
 #include "sched/futex.h"
 
@@ -300,6 +301,21 @@ static void stop_plugs(const stopper *s)
     }
 }
 
+/* Whatever has stopped, the reports of what has failed are written: nobody may
+ * come back to them. */
+static bool stop_reports(const stopper *s, bool all)
+{
+    const int64_t ms = left_ms(s);
+    const int64_t until_ns =
+        s->deadline_ns == GRI_NEVER
+            ? GRI_NEVER
+            : gri_deadline(&(gri_clock){0},
+                           ms > THREAD_GRACE_MS ? ms : THREAD_GRACE_MS);
+    const bool done = all ? gri_reports_stop(s->sys, until_ns)
+                          : gri_reports_wait(s->sys, until_ns);
+    return all && done;
+}
+
 /* No thread can ask it to deliver any more. */
 static void free_route(gr_system *sys)
 {
@@ -325,7 +341,7 @@ int gr_system_stop(gr_system *sys, int64_t deadline_ms)
                                 : gri_deadline(&sys->clock, left_ms(&s));
     all = gri_jobs_stop(sys, jobs_ns) && all;
     stop_plugs(&s);
-    if (!all) {
+    if (!stop_reports(&s, all)) {
         return GR_ETIMEOUT;
     }
     if (sys->sched.is_sim) {

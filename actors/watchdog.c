@@ -28,17 +28,19 @@
 #include <sys/mman.h>
 
 #include "actors/internal.h"
-#include "base/symbols.h"
+#include "actors/reports.h"
 
 enum {
     FRAMES_TOLD = 24, /* of a stack, in a line of log */
-    STACK_MAX = 700   /* bytes of that line for them */
+    STACK_MAX = 700,  /* bytes of that line for them */
+    HEAD_MAX = 600    /* and for what is before them */
 };
 
 /* What a turn was doing. */
 typedef enum doing {
     DOING_UNKNOWN = 0, /* with what was stashed, or nobody could tell */
     DOING_INIT,
+    DOING_END,    /* terminate, or what is called at an exit */
     DOING_MESSAGE /* the note's text is its tag, if it has one */
 } doing;
 
@@ -268,6 +270,13 @@ void gri_watch_note(gri_worker *worker, gri_turn_note *note)
         return; /* it buries what nobody receives */
     }
     note->id = gri_id(self->now, gri_index(self));
+    /* `begun` is false before init has returned, and again once the run ends,
+     * where it says that terminate is not to be called any more. */
+    if ((self->todo & GRI_IS_ENDING) != 0 ||
+        (!self->begun && gri_exiting(self))) {
+        note->kind = DOING_END;
+        return;
+    }
     if (!self->begun) {
         note->kind = DOING_INIT;
         return;
@@ -304,31 +313,30 @@ typedef struct long_turn {
 } long_turn;
 
 /* One frame for people: its function, or where it stands in its file. */
-static int print_frame(const gri_probe *p, unsigned i, char *to, size_t size)
+static int print_frame(const gr_frame *f, bool first, char *to, size_t size)
 {
-    const char *before = i == 0 ? "" : " < ";
-    gr_frame f;
-    gri_symbol_find(p->frames[i], false, &f);
-    if (f.function[0] == '\0') {
-        return snprintf(to, size, "%s%s+0x%llx", before, f.file,
-                        (unsigned long long)f.offset);
+    const char *before = first ? ": " : " < ";
+    if (f->function[0] == '\0') {
+        return snprintf(to, size, "%s%s+0x%llx", before, f->file,
+                        (unsigned long long)f->offset);
     }
-    return f.line != 0 ? snprintf(to, size, "%s%s (%s:%u)", before, f.function,
-                                  f.file, f.line)
-                       : snprintf(to, size, "%s%s", before, f.function);
+    return f->line != 0 ? snprintf(to, size, "%s%s (%s:%u)", before,
+                                   f->function, f->file, f->line)
+                        : snprintf(to, size, "%s%s", before, f->function);
 }
 
-static void print_stack(const gri_probe *p, char to[STACK_MAX])
+static void print_stack(const gr_frame *frames, unsigned n, char to[STACK_MAX])
 {
     size_t len = 0;
     to[0] = '\0';
-    for (unsigned i = 0; i < p->n && i < FRAMES_TOLD; i++) {
-        const int n = print_frame(p, i, to + len, STACK_MAX - len);
-        if (n < 0 || (size_t)n >= STACK_MAX - len) {
+    for (unsigned i = 0; i < n; i++) {
+        const int more =
+            print_frame(&frames[i], i == 0, to + len, STACK_MAX - len);
+        if (more < 0 || (size_t)more >= STACK_MAX - len) {
             to[len] = '\0'; /* no half of a name */
             return;
         }
-        len += (size_t)n;
+        len += (size_t)more;
     }
 }
 
@@ -337,6 +345,8 @@ static void print_doing(const gri_turn_note *note, char *to, size_t size)
     to[0] = '\0';
     if (note->kind == DOING_INIT) {
         (void)snprintf(to, size, ", in init");
+    } else if (note->kind == DOING_END) {
+        (void)snprintf(to, size, ", at its end");
     } else if (note->kind == DOING_MESSAGE) {
         char tag[sizeof note->text] = "";
         for (unsigned i = 0; i < note->len; i++) {
@@ -349,25 +359,39 @@ static void print_doing(const gri_turn_note *note, char *to, size_t size)
     }
 }
 
-/* Whoever keeps reports of failures gets this one from here, too. */
+static void write_report(gri_ctx *ctx, const gri_report *r,
+                         const gr_frame *frames)
+{
+    char stack[STACK_MAX];
+    print_stack(frames, r->n, stack);
+    gri_log_write(&ctx->sys->log, GR_LOG_WARN, "%s%s", (const char *)r->of,
+                  stack);
+}
+
+/* The stack waits for its names: that is not for this thread, which others wait
+ * for. */
 static void report(gr_system *sys, const long_turn *t, const char *what)
 {
     if (sys->log.level < GR_LOG_WARN) {
         return;
     }
+    gri_report r = {.write = write_report, .returns_from = GRI_FRAMES_MAX};
     char pid[GR_PID_TEXT_MAX];
     char at[sizeof(gri_turn_note) + 16] = "";
-    char stack[STACK_MAX] = "";
     const gr_pid who = {sys->node, gri_id(t->run, gri_index(t->slot))};
     if (t->was_probed) {
-        print_doing(&t->worker->probe.note, at, sizeof at);
-        print_stack(&t->worker->probe, stack);
+        const gri_probe *p = &t->worker->probe;
+        print_doing(&p->note, at, sizeof at);
+        while (r.n < p->n && r.n < FRAMES_TOLD) {
+            r.at[r.n] = p->frames[r.n];
+            r.n++;
+        }
     }
-    gri_log_write(&sys->log, GR_LOG_WARN, "%s (%lld ms so far): %s %s%s%s%s%s",
-                  what, (long long)(t->ns / GRI_NS_PER_MS),
-                  t->behavior != NULL ? t->behavior->name : "actor", t->name,
-                  gr_pid_text(who, pid), at, stack[0] != '\0' ? ": " : "",
-                  stack);
+    (void)snprintf((char *)r.of, HEAD_MAX, "%s (%lld ms so far): %s %s%s%s",
+                   what, (long long)(t->ns / GRI_NS_PER_MS),
+                   t->behavior != NULL ? t->behavior->name : "actor", t->name,
+                   gr_pid_text(who, pid), at);
+    gri_report_leave(&sys->watched->ctx, &r);
 }
 
 /* ---- a look

@@ -55,16 +55,21 @@ typedef struct set {
     answer of[SET];
 } set;
 
-/* All under lock. */
 static struct {
+    /* Held for as long as libdw looks for an answer. */
     pthread_mutex_t lock;
+    /* Under lock. */
     unsigned users;
     bool tried;  /* to begin: nothing has changed since that it would find */
     bool loaded; /* it stays: others may use what it brought */
     library lib;
     Dwfl *dwfl; /* NULL: there is none, or not yet */
-    set *sets;  /* NULL: likewise */
-} symbols = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+    /* Held for a copy; who takes both takes this one last. */
+    pthread_mutex_t table_lock;
+    set *sets; /* under table_lock; NULL: there is none, or not yet */
+} symbols = {.lock = PTHREAD_MUTEX_INITIALIZER,
+             .table_lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- libdw --------------------------------------------------------------- */
 
@@ -293,6 +298,9 @@ static void ask(uintptr_t at, gr_frame *out)
     }
 }
 
+/* ---- the table of answers ------------------------------------------------ */
+
+/* Under table_lock. */
 static set *set_of(uintptr_t at)
 {
     /* Fibonacci hashing: Knuth, The Art of Computer Programming 6.4. */
@@ -300,37 +308,72 @@ static set *set_of(uintptr_t at)
                          (64 - SETS_BITS)];
 }
 
-static const gr_frame *answer_of(uintptr_t at)
+/* False: it is not there. */
+static bool get(uintptr_t at, gr_frame *out)
 {
-    set *s = set_of(at);
-    for (unsigned i = 0; i < SET; i++) {
+    bool found = false;
+    (void)pthread_mutex_lock(&symbols.table_lock);
+    const set *s = symbols.sets != NULL ? set_of(at) : NULL;
+    for (unsigned i = 0; s != NULL && i < SET && !found; i++) {
         if (s->of[i].at == at) {
-            return &s->of[i].frame;
+            *out = s->of[i].frame;
+            found = true;
         }
     }
-    answer *a = &s->of[s->next];
-    s->next = (s->next + 1) % SET;
-    ask(at, &a->frame);
-    a->at = at;
-    return &a->frame;
+    (void)pthread_mutex_unlock(&symbols.table_lock);
+    return found;
+}
+
+/* It is not there yet: who puts it there holds lock, and has looked. */
+static void put(uintptr_t at, const gr_frame *frame)
+{
+    (void)pthread_mutex_lock(&symbols.table_lock);
+    if (symbols.sets == NULL) {
+        symbols.sets = calloc((size_t)1 << SETS_BITS, sizeof(set));
+    }
+    if (symbols.sets != NULL) { /* without memory it is asked for each time */
+        set *s = set_of(at);
+        s->of[s->next] = (answer){.at = at, .frame = *frame};
+        s->next = (s->next + 1) % SET;
+    }
+    (void)pthread_mutex_unlock(&symbols.table_lock);
+}
+
+/* The call may be a function's last instruction: behind it begins the next one.
+ */
+static uintptr_t place_of(const void *address, bool returns)
+{
+    return (uintptr_t)address - (returns ? 1 : 0);
+}
+
+bool gri_symbol_known(const void *address, bool returns, gr_frame *out)
+{
+    const bool known = get(place_of(address, returns), out);
+    if (known) {
+        out->address = address;
+    }
+    return known;
+}
+
+void gri_symbol_near(const void *address, bool returns, gr_frame *out)
+{
+    *out = (gr_frame){.line = 0};
+    ask_loader(place_of(address, returns), out);
+    out->address = address;
 }
 
 void gri_symbol_find(const void *address, bool returns, gr_frame *out)
 {
-    /* The call may be a function's last instruction: behind it begins the next
-     * one. */
-    const uintptr_t at = (uintptr_t)address - (returns ? 1 : 0);
-    (void)pthread_mutex_lock(&symbols.lock);
-    begin();
-    if (symbols.sets == NULL) {
-        symbols.sets = calloc((size_t)1 << SETS_BITS, sizeof(set));
+    const uintptr_t at = place_of(address, returns);
+    if (!get(at, out)) {
+        (void)pthread_mutex_lock(&symbols.lock);
+        if (!get(at, out)) { /* nor has somebody found it meanwhile */
+            begin();
+            ask(at, out);
+            put(at, out);
+        }
+        (void)pthread_mutex_unlock(&symbols.lock);
     }
-    if (symbols.sets != NULL) {
-        *out = *answer_of(at);
-    } else {
-        ask(at, out); /* without memory each time */
-    }
-    (void)pthread_mutex_unlock(&symbols.lock);
     out->address = address;
 }
 
@@ -348,10 +391,12 @@ void gri_symbols_leave(void)
         if (symbols.dwfl != NULL) {
             symbols.lib.end(symbols.dwfl);
         }
-        free(symbols.sets);
         symbols.dwfl = NULL;
-        symbols.sets = NULL;
         symbols.tried = false;
+        (void)pthread_mutex_lock(&symbols.table_lock);
+        free(symbols.sets);
+        symbols.sets = NULL;
+        (void)pthread_mutex_unlock(&symbols.table_lock);
     }
     (void)pthread_mutex_unlock(&symbols.lock);
 }

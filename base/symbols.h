@@ -12,9 +12,10 @@
  * systems run in it. It is bounded, and ends with the last of its users: what
  * is open, of the program and of its libraries, is closed then.
  *
- * Threads: any, one at a time behind a lock, as libdw asks for. The first
- * question takes some 10 ms, an address that was asked for before some 100 ns.
- * Not in a signal handler.
+ * Threads: any. Those who look for something new do so one at a time behind a
+ * lock, as libdw asks for: the first question takes 40 ms and more, a new
+ * address then some 10 us. What was asked for before takes some 100 ns, also
+ * while another thread looks for something new. Not in a signal handler.
  */
 #ifndef GRI_BASE_SYMBOLS_H
 #define GRI_BASE_SYMBOLS_H
@@ -26,6 +27,12 @@
 /* Fills all of out. `returns`: the address is where a call returns to, and what
  * is meant is the call. */
 void gri_symbol_find(const void *address, bool returns, gr_frame *out);
+/* The same of an address that was asked for before. False: it was not, or is
+ * forgotten; out is as it was. */
+bool gri_symbol_known(const void *address, bool returns, gr_frame *out);
+/* What the loader knows of it, at once: the file, the place in it, and the name
+ * of a function that is exported. */
+void gri_symbol_near(const void *address, bool returns, gr_frame *out);
 
 /* A user comes, and goes. */
 void gri_symbols_join(void);
