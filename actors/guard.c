@@ -28,8 +28,8 @@
 
 enum {
     /* For reports that wait, when the process is to end: mostly none do, and
-     * looking up names for the first time takes a tenth of this. */
-    REPORTS_MS = 1000
+     * looking up names for the first time takes a tenth of this at most. */
+    REPORTS_MS = 2000
 };
 
 enum {

@@ -58,8 +58,7 @@ static void find(const gri_report *r, gr_frame *frames)
 static bool are_known(const gri_report *r, gr_frame *frames)
 {
     unsigned i = 0;
-    while (i < r->n &&
-           gri_symbol_known(r->at[i], returns(r, i), &frames[i])) {
+    while (i < r->n && gri_symbol_known(r->at[i], returns(r, i), &frames[i])) {
         i++;
     }
     return i == r->n;
@@ -117,8 +116,7 @@ static void write_first(gri_ctx *ctx, gri_reports *q)
     uint64_t number = 0;
     (void)pthread_mutex_lock(&q->writing);
     (void)pthread_mutex_lock(&q->lock);
-    const bool full =
-        waiting(q) == GRI_REPORTS_MAX && first_of(q, &r, &number);
+    const bool full = waiting(q) == GRI_REPORTS_MAX && first_of(q, &r, &number);
     (void)pthread_mutex_unlock(&q->lock);
     if (full) {
         find_near(&r, frames);

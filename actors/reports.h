@@ -53,8 +53,8 @@ void gri_report_give(gri_ctx *ctx, const gri_report *report);
 /* The same, and not on this thread, if that can be had. */
 void gri_report_leave(gri_ctx *ctx, const gri_report *report);
 
-/* Waits until none waits any more, and all are counted. False: some do, by then.
- * Any thread; in a signal handler, too. */
+/* Waits until none waits any more, and all are counted. False: some do, by
+ * then. Any thread; in a signal handler, too. */
 bool gri_reports_wait(gr_system *sys, int64_t deadline_ns);
 /* After the last actor has ended: the same, and the thread ends. False: it runs
  * still, and nothing may be freed. */

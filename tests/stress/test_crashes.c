@@ -14,6 +14,7 @@
 #include "tests/stress/stress.h"
 
 #include "actors/internal.h"
+#include "actors/reports.h"
 
 enum { WAVES = 300, WAVE = 40, CRASHES = WAVES * WAVE, READERS = 2 };
 
@@ -169,6 +170,7 @@ static void each_crash_is_reported_once(void **state)
         assert_int_equal(pthread_join(readers[i], NULL), 0);
     }
     gr_stats stats;
+    assert_true(gri_reports_wait(s->sys, GRI_NEVER));
     stress_settle(s, 1, &stats); /* the watcher */
     assert_int_equal(stats.failed, CRASHES);
     assert_int_equal(
