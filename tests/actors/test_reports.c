@@ -149,7 +149,7 @@ static void test_nobody_waits_for_names(void **state)
     /* The only worker is free. */
     gr_pid other = spawn(&s, &ref);
     CHECK_RC(gr_call(s.self, other, GR_FOREVER, gr_expect("here"), "echo"), 0);
-    CHECK_INT(s.log_lines, 0);
+    CHECK(!stage_logged(&s, " ended: "));
     /* Who has no names to be looked up waits for its place all the same. */
     CHECK_RC(gr_send(s.self, other, "fail"), 0);
     hear_of_end(&s, ref);
@@ -187,10 +187,8 @@ static void test_known_names_are_written_at_once(void **state)
     CHECK(gri_reports_wait(s.sys, GRI_NEVER));
     CHECK_INT(crash.frame_count, 2);
     CHECK(stage_logged(&s, ": #0 "));
-    const unsigned lines = s.log_lines;
     fall_and_hear(&s, 2);
     CHECK(stage_logged(&s, "no. 2"));
-    CHECK_INT(s.log_lines, 2 * lines);
     for (unsigned i = 0; i < crash.frame_count; i++) {
         char where[256];
         CHECK(stage_logged(&s, gri_frame_text(&crash.frames[i], where,
