@@ -65,7 +65,9 @@ typedef struct gr_crash {
 /*
  * The report of that actor's end. Whoever hears of the end (gr_match_down,
  * gr_match_exit) finds it, unless gr_system_opts.crashes_kept later ones pushed
- * it out. What became of actors of other nodes is reported there.
+ * it out. What became of actors of other nodes is reported there. Names of
+ * functions that nobody has asked for before are looked up here, which takes
+ * some 10 ms the first time: other actors wait less behind a gr_watch_crashes.
  * Errors:  GR_EINVAL (nobody), GR_ENOENT.
  * Threads: any.
  */
@@ -86,7 +88,8 @@ GR_API GR_MUST_CHECK int gr_crash_next(gr_system *sys, uint64_t *number,
  * ["gr.crash", number, pid, behaviour, name, kind of reason, code, text,
  * signal, where, message text] for each crash of its system, its own excepted:
  * the members of gr_crash, escaped as in the log, and `where` the innermost
- * frame. A best effort, as gr_watch_dead_letters. Errors: GR_ENOMEM.
+ * frame. It may come later than the end itself is heard of, once names are
+ * looked up. A best effort, as gr_watch_dead_letters. Errors: GR_ENOMEM.
  */
 GR_API GR_MUST_CHECK int gr_watch_crashes(gr_actor *self, bool on);
 

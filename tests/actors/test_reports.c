@@ -191,8 +191,8 @@ static void test_known_names_are_written_at_once(void **state)
     CHECK(stage_logged(&s, "no. 2"));
     for (unsigned i = 0; i < crash.frame_count; i++) {
         char where[256];
-        CHECK(stage_logged(&s, gri_frame_text(&crash.frames[i], where,
-                                              sizeof where)));
+        CHECK(stage_logged(
+            &s, gri_frame_text(&crash.frames[i], where, sizeof where)));
     }
     stage_end(&s);
 }

@@ -122,6 +122,57 @@ static void test_init_can_be_too_long_as_well(void **state)
     stage_end(&s);
 }
 
+static void hang_in_terminate(gr_actor *self, void *state,
+                              const gr_exit_reason *why)
+{
+    (void)self, (void)state, (void)why;
+    watchdog_test_blocks();
+}
+
+static void hang_in_hook(void *arg)
+{
+    (void)arg;
+    watchdog_test_blocks();
+}
+
+static int end_in_a_hook(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)state, (void)msg;
+    gr_exit(self, 0, NULL);
+    return gr_on_exit(self, hang_in_hook, NULL);
+}
+
+/* Neither is init, although terminate is not to be called any more. */
+static void test_an_end_can_be_too_long_as_well(void **state)
+{
+    (void)state;
+    const gr_behavior slow[] = {
+        {.name = "slow-ender",
+         .terminate = hang_in_terminate,
+         .handlers = hanger_handlers},
+        {.name = "slow-ender", .receive = end_in_a_hook},
+    };
+    for (unsigned i = 0; i < 2; i++) {
+        stage s;
+        gr_pid pid;
+        hanger_begin(&s, (gr_system_opts){.workers = 1});
+        CHECK_RC(gr_spawn(s.self, &slow[i], NULL, &pid), 0);
+        if (i == 0) {
+            CHECK_RC(gr_stop(s.self, pid), 0);
+        } else {
+            CHECK_RC(gr_send(s.self, pid, "end"), 0);
+        }
+        hanger_wait_sem(&hanger_entered);
+        hanger_wait_for_line(&s, "slow-ender <", 1);
+#if !defined(UNDER_TSAN)
+        CHECK(stage_logged(&s, ", at its end: "));
+        CHECK(!stage_logged(&s, ", in init"));
+#endif
+        hanger_release_blocked();
+        stage_end(&s);
+    }
+}
+
 static void test_tags_are_shown_as_text(void **state)
 {
     (void)state;
@@ -346,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_a_long_turn_is_reported_with_all_that_is_known),
         cmocka_unit_test(test_it_is_reported_once_for_each_turn),
         cmocka_unit_test(test_init_can_be_too_long_as_well),
+        cmocka_unit_test(test_an_end_can_be_too_long_as_well),
         cmocka_unit_test(test_tags_are_shown_as_text),
         cmocka_unit_test(test_reports_can_be_switched_off),
         cmocka_unit_test(test_a_signal_of_the_programs_own_stays_so),
