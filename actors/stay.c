@@ -155,6 +155,17 @@ static void give_up(gri_ctx *ctx, gri_stay *stay)
     }
 }
 
+/* The life of what self keeps there now; 0: nothing. */
+static uint64_t own_life(gri_stay *stay, const gr_actor *self, gr_pid pid)
+{
+    (void)pthread_mutex_lock(&stay->lock);
+    const bool own = stay->run == gri_pid_run(pid) &&
+                     gr_pid_eq(stay->keeper, gri_pid_of(self));
+    const uint64_t life = own ? stay->life : 0;
+    (void)pthread_mutex_unlock(&stay->lock);
+    return life;
+}
+
 /* What self keeps at that address. Errors: GR_EINVAL, GR_ENOPROC. */
 static int find_own(gr_actor *self, gr_pid pid, gri_stay **out)
 {
@@ -164,18 +175,19 @@ static int find_own(gr_actor *self, gr_pid pid, gri_stay **out)
         return GR_EINVAL;
     }
     gri_stay *stay = gri_stay_of(slot);
-    if (stay == NULL) {
-        return gri_slot_lives(slot, gri_pid_run(pid)) ? GR_EINVAL : GR_ENOPROC;
-    }
-    (void)pthread_mutex_lock(&stay->lock);
-    const bool own = stay->run == gri_pid_run(pid) &&
-                     gr_pid_eq(stay->keeper, gri_pid_of(self));
-    (void)pthread_mutex_unlock(&stay->lock);
-    if (!own) {
+    if (stay == NULL || own_life(stay, self, pid) == 0) {
         return gri_slot_lives(slot, gri_pid_run(pid)) ? GR_EINVAL : GR_ENOPROC;
     }
     *out = stay;
     return 0;
+}
+
+uint64_t gri_stay_meant(const gr_actor *self, gr_pid pid)
+{
+    gr_system *sys = self->sys;
+    gr_actor *slot = gri_is_here(sys, pid) ? gri_slot_of(sys, pid) : NULL;
+    gri_stay *stay = slot != NULL ? gri_stay_of(slot) : NULL;
+    return stay != NULL ? own_life(stay, self, pid) : 0;
 }
 
 int gri_stay_drop(gr_actor *self, gr_pid pid)
@@ -248,6 +260,7 @@ static int order(gri_ctx *ctx, gri_stay *stay, gr_msg *start)
         wakes = stay->at == GRI_STAY_WAITS;
         stay->at = GRI_STAY_RUNS;
         stay->start = start;
+        stay->life++;
         forget_kills(slot);
         /* relaxed: as in set_bounds. It is younger now than who was spawned
          * meanwhile, and is asked to stop before them. */
@@ -416,7 +429,6 @@ static void begin(gr_actor *self, gri_stay *stay, gr_msg *start)
         stay->name = NULL;
     }
     gri_slow_slack(self, false);
-    stay->life++;
     gri_count_callback(self->ctx);
     stay->starting = start; /* for the case that init does not return */
     gri_begin_run(self, start);

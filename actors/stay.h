@@ -28,8 +28,11 @@
  * must be told apart by more than that:
  *
  *   - answers, timers, monitors: by their refs, which ended with the run;
- *   - links: by the ends, likewise;
+ *   - links: by the ends, likewise; an EXIT that waits here, and a link that
+ *     the next run makes to the same pid, by the LINK's number (links.c);
  *   - STARTED of a child: by the number of the life that spawned it;
+ *   - a STOP of the keeper's: by the number of the life that it means, as it
+ *     may not know yet that it is over. Those of others wait;
  *   - kills: an order for another run takes the alert away, before that run can
  *     be known to anybody. So a kill ends the run that lives when it comes, and
  *     one that comes between two runs ends nobody, as any kill of the dead.
@@ -61,6 +64,9 @@ void gri_stay_adopt(gr_actor *self, gr_pid pid);
 int gri_stay_revive(gr_actor *self, gri_spawn *how, gr_pid pid);
 /* Self keeps it no more. Errors: GR_EINVAL (not one of self's), GR_ENOPROC. */
 int gri_stay_drop(gr_actor *self, gr_pid pid);
+/* The life that self means by that pid; 0: whichever, as it is not its keeper.
+ */
+uint64_t gri_stay_meant(const gr_actor *self, gr_pid pid);
 /* Self ends, or ends a run: so do the addresses that it keeps. */
 void gri_stays_end(gr_actor *self);
 

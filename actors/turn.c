@@ -29,8 +29,12 @@ static gri_take on_start(gr_actor *self, gr_msg *msg)
     return GRI_TAKE_DONE;
 }
 
-static gri_take on_stop(gr_actor *self)
+static gri_take on_stop(gr_actor *self, const gr_msg *msg)
 {
+    const uint64_t life = gri_msg_ref(msg);
+    if (life != 0 && life != gri_stay_life(self)) {
+        return GRI_TAKE_DONE; /* its keeper meant a run that is over */
+    }
     if (self->trap_exit) {
         return GRI_TAKE_GIVE;
     }
@@ -63,7 +67,7 @@ gri_take gri_take_in(gr_actor *self, gr_msg *msg)
     case GRI_MSG_START:
         return on_start(self, msg);
     case GRI_MSG_STOP:
-        return on_stop(self);
+        return on_stop(self, msg);
     case GRI_MSG_LINK:
     case GRI_MSG_UNLINK:
     case GRI_MSG_MONITOR:
