@@ -240,6 +240,7 @@ static void forget_kills(gr_actor *slot)
                                   memory_order_relaxed);
         }
     }
+    gri_deadline_forget(slot);
 }
 
 /* Orders a run to begin with START, which it takes on 0. Errors: GR_EINVAL (a
@@ -493,6 +494,39 @@ bool gri_stay_stop(gri_ctx *ctx, gr_pid pid)
         schedule(ctx, slot);
     }
     return between;
+}
+
+uint64_t gri_stay_life_now(gr_actor *slot)
+{
+    gri_stay *stay = gri_is_stable(slot) ? gri_stay_of(slot) : NULL;
+    if (stay == NULL) {
+        return 0;
+    }
+    (void)pthread_mutex_lock(&stay->lock);
+    const uint64_t life = stay->life;
+    (void)pthread_mutex_unlock(&stay->lock);
+    return life;
+}
+
+bool gri_stay_pin(gr_actor *slot, uint64_t life)
+{
+    if (life == 0) {
+        return true;
+    }
+    gri_stay *stay = gri_stay_of(slot);
+    (void)pthread_mutex_lock(&stay->lock);
+    if (stay->life == life && stay->at == GRI_STAY_RUNS) {
+        return true;
+    }
+    (void)pthread_mutex_unlock(&stay->lock);
+    return false;
+}
+
+void gri_stay_unpin(gr_actor *slot, uint64_t life)
+{
+    if (life != 0) {
+        (void)pthread_mutex_unlock(&gri_stay_of(slot)->lock);
+    }
 }
 
 void gri_stay_slack(gr_actor *self, bool on)

@@ -105,6 +105,12 @@ uint64_t gri_stay_life(const gr_actor *self);
 /* The system stops: an address between two runs is given up. False: a run lives
  * there, or is about to. */
 bool gri_stay_stop(gri_ctx *ctx, gr_pid pid);
+/* The life that a slot has now; 0: it is not a stable actor's. */
+uint64_t gri_stay_life_now(gr_actor *slot);
+/* From here to the other one that life, if it is not 0, is not over. False: it
+ * is, and there is no other one. */
+bool gri_stay_pin(gr_actor *slot, uint64_t life);
+void gri_stay_unpin(gr_actor *slot, uint64_t life);
 /* Under slow_lock: nobody is to wait for what does not run. */
 bool gri_stay_is_slack(const gr_actor *slot);
 void gri_stay_slack(gr_actor *self, bool on);
