@@ -79,6 +79,7 @@ int gri_stay_prepare(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     stay->poison_after =
         how->poison_after != 0 ? how->poison_after : GR_POISON_AFTER_DEFAULT;
     stay->life++;
+    stay->needs = 0; /* the consumer's, from the run on */
     (void)pthread_mutex_unlock(&stay->lock);
     /* relaxed: published with the run. */
     atomic_store_explicit(&slot->place, GRI_PLACE_STABLE, memory_order_relaxed);
@@ -333,14 +334,34 @@ void gri_stay_keep_name(gr_actor *self)
 void gri_stay_rest(gr_actor *self)
 {
     gri_stay *stay = gri_stay_of(self);
-    if (gri_is_limited(self)) { /* all that counts now is what waits */
+    if (gri_is_limited(self)) {
         /* relaxed: a number. */
-        atomic_store_explicit(&gri_meter_of(self)->own, 0,
+        atomic_store_explicit(&gri_meter_of(self)->own, gri_stay_reserve(self),
                               memory_order_relaxed);
     }
     stay->head = self->outlet.head;
     self->outlet.head = &stay->shut; /* its next is NULL */
     self->todo = GRI_IS_BETWEEN;
+}
+
+size_t gri_stay_reserve(const gr_actor *self)
+{
+    const gri_stay *stay = gri_stay_of(self);
+    size_t sum = stay->needs;
+    for (const gr_msg *msg = stay->front; msg != NULL; msg = msg->link) {
+        sum += gri_kept_size(msg);
+    }
+    return sum;
+}
+
+void gri_stay_begun(gr_actor *self)
+{
+    gri_ext *ext = self->ext;
+    if (ext != NULL && ext->meter != NULL && !gri_exiting(self)) {
+        gri_stay_of(self)->needs = ext->state_size + ext->arena_used;
+        ext->reserve = 0;
+        gri_meter_publish(ext);
+    }
 }
 
 void gri_stay_unpop(gr_actor *self, gr_msg *msg)
@@ -435,6 +456,7 @@ static void begin(gr_actor *self, gri_stay *stay, gr_msg *start)
     gri_begin_run(self, start);
     stay->starting = NULL;
     gri_start_free(self->ctx, start);
+    gri_stay_begun(self);
     if (stay->front != NULL && !gri_exiting(self)) {
         give_front(self, stay);
     }

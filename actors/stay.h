@@ -91,6 +91,11 @@ void gri_stay_keep_name(gr_actor *self);
 void gri_stay_over(gr_actor *self);
 /* A message that was popped, and not handled, goes back. Between two runs. */
 void gri_stay_unpop(gr_actor *self, gr_msg *msg);
+/* Its init has returned. */
+void gri_stay_begun(gr_actor *self);
+/* What is kept free for a run of a limited one, in bytes: what the last run had
+ * when it began, and what is kept for it. */
+size_t gri_stay_reserve(const gr_actor *self);
 /* A message that was given again has been handled. */
 void gri_stay_handled(gr_actor *self, const gr_msg *msg);
 /* A turn between two runs: carries the order out. False: there is none, and the
