@@ -36,6 +36,8 @@
  *   - kills: an order for another run takes the alert away, before that run can
  *     be known to anybody. So a kill ends the run that lives when it comes, and
  *     one that comes between two runs ends nobody, as any kill of the dead.
+ *
+ * tests/model/stay.pml has all of it.
  */
 #ifndef GRI_ACTORS_STAY_H
 #define GRI_ACTORS_STAY_H
