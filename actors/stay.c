@@ -520,7 +520,11 @@ bool gri_stay_stop(gri_ctx *ctx, gr_pid pid)
 
 uint64_t gri_stay_life_now(gr_actor *slot)
 {
-    gri_stay *stay = gri_is_stable(slot) ? gri_stay_of(slot) : NULL;
+    /* acquire: pairs with the release in spawn.c, for who has found the slot by
+     * looking at others' work. */
+    const uint32_t run = atomic_load_explicit(&slot->run, memory_order_acquire);
+    gri_stay *stay =
+        (run & 1) != 0 && gri_is_stable(slot) ? gri_stay_of(slot) : NULL;
     if (stay == NULL) {
         return 0;
     }

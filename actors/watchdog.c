@@ -27,6 +27,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "actors/guard.h"
 #include "actors/stay.h"
 #include "base/symbols.h"
 
@@ -288,7 +289,11 @@ void gri_watch_note(gri_worker *worker, gri_turn_note *note)
     /* relaxed: our own writing. */
     const gr_actor *self =
         atomic_load_explicit(&ctx->running, memory_order_relaxed);
-    if (self == NULL || self->now == 0) {
+    const gri_probe *p = &worker->probe;
+    if (self == NULL || !gri_guard_in_callback(p->frames, p->n)) {
+        return; /* the turn may be over, and the actor another worker's */
+    }
+    if (self->now == 0) {
         return; /* it buries what nobody receives */
     }
     note->id = gri_id(self->now, gri_index(self));

@@ -138,8 +138,8 @@ static const gr_behavior asker_behavior = {
 static int64_t ask(gr_actor *self, gr_pid pid, const char *what)
 {
     int64_t n = 0;
-    assert_int_equal(
-        gr_call(self, pid, LONG_MS, gr_expect("answer", &n), what), 0);
+    assert_int_equal(gr_call(self, pid, LONG_MS, gr_expect("answer", &n), what),
+                     0);
     return n;
 }
 
@@ -147,8 +147,8 @@ static int64_t ask(gr_actor *self, gr_pid pid, const char *what)
 
 static void play(gr_actor *self, gr_grade grade)
 {
-    gr_pid pid = spawn_with(self, &asker_behavior,
-                            (gr_spawn_opts){.grade = grade});
+    gr_pid pid =
+        spawn_with(self, &asker_behavior, (gr_spawn_opts){.grade = grade});
     /* 2, and each number from 1 to ROUNDS, and one more each. */
     assert_int_equal(ask(self, pid, "sums"),
                      2 + ROUNDS * (ROUNDS + 1) / 2 + ROUNDS);
@@ -171,11 +171,11 @@ static void what_it_does_with_an_answer_has_a_deadline(void **state)
 {
     gr_actor *self = ((fixture *)*state)->self;
     gr_ref ref;
-    gr_pid pid = spawn_with(self, &asker_behavior,
-                            (gr_spawn_opts){.grade = GR_GRADE_PROCESS,
-                                            .monitor = &ref,
-                                            .limits = {.handler_max_ms =
-                                                           LIMIT_MS}});
+    gr_pid pid =
+        spawn_with(self, &asker_behavior,
+                   (gr_spawn_opts){.grade = GR_GRADE_PROCESS,
+                                   .monitor = &ref,
+                                   .limits = {.handler_max_ms = LIMIT_MS}});
     assert_int_equal(gr_send(self, pid, "hang"), 0);
     const gr_exit_reason why = await_down(self, ref);
     assert_int_equal(why.kind, GR_EXIT_LIMIT);
