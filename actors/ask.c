@@ -413,6 +413,15 @@ continue_with(gr_actor *self, gri_ask *ask, gr_msg *msg)
     }
 }
 
+/* The same in a process, of what did not come from outside. */
+GRI_CALLS_ACTORS static __attribute__((noinline)) void
+continue_own(gr_actor *self, gri_ask *ask, gr_msg *msg)
+{
+    gri_hosted_begins(self, NULL);
+    continue_with(self, ask, msg);
+    gri_hosted_after(self, NULL);
+}
+
 uint64_t gr_msg_token(const gr_msg *msg)
 {
     return msg->kind == GRI_MSG_REPLY || msg->kind == GRI_MSG_ASK_TIMEOUT
@@ -432,7 +441,11 @@ gri_take gri_on_reply(gr_actor *self, gr_msg *msg)
     }
     GRI_TALLY(self->ctx, handled);
     gri_account_in(self, msg);
-    continue_with(self, ask, msg);
+    if (gri_is_host(self->sys) && (msg->flags & GRI_MSG_LENT) == 0) {
+        continue_own(self, ask, msg); /* a job's */
+    } else {
+        continue_with(self, ask, msg);
+    }
     return GRI_TAKE_DONE;
 }
 
@@ -441,11 +454,9 @@ gri_take gri_on_ask_timeout(gr_actor *self, gr_msg *msg)
     gri_ask *ask = take_ask(self, gri_msg_ref(msg));
     if (ask != NULL) { /* else it was answered while this was on its way */
         if (gri_is_host(self->sys)) {
-            gri_hosted_begins(self, NULL);
-        }
-        continue_with(self, ask, msg);
-        if (gri_is_host(self->sys)) {
-            gri_hosted_after(self, NULL);
+            continue_own(self, ask, msg);
+        } else {
+            continue_with(self, ask, msg);
         }
     }
     return GRI_TAKE_DONE;

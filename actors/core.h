@@ -229,6 +229,7 @@ struct gri_ext {
     size_t arena_used, arena_max;
     struct gri_meter *meter; /* of a limited actor, else NULL: see limits.h */
     size_t state_size;       /* of one: its state's block, in bytes */
+    size_t reserve;          /* of one that begins: what is kept free for it */
     gr_blob *blobs;          /* this actor's own */
     gr_msg *kept; /* doubly linked by link and next, once off the inbox */
     gri_stash stash;

@@ -362,6 +362,19 @@ static bool has_asserted(uintptr_t back)
     return false;
 }
 
+bool gri_guard_in_callback(void *const *frames, unsigned n)
+{
+    bool inside = false;
+    for (unsigned i = 0; i < n; i++) {
+        const uintptr_t pc = (uintptr_t)frames[i];
+        if (gri_span_has(guard.calls, pc)) {
+            return inside;
+        }
+        inside = inside || is_actors(pc);
+    }
+    return inside && n == GRI_FRAMES_MAX; /* there are more */
+}
+
 static void refuse(decision *d, const char *why)
 {
     d->why = why;

@@ -51,6 +51,10 @@ static inline void gri_guard_admit(const gr_behavior *b)
     }
 }
 
+/* Whether the frames, the innermost first, are those of a callback: then it is
+ * the thread's own turn. In a signal handler. */
+bool gri_guard_in_callback(void *const *frames, unsigned n);
+
 /* What the scheduler's trap asks. */
 extern const gri_trap_ops gri_guard_ops;
 

@@ -239,7 +239,7 @@ static void tell(gri_ctx *ctx, gr_msg *answers)
         const gr_pid to = answer->from;
         answers = answer->link;
         answer->from = GR_NOBODY;
-        (void)gri_send_signal(ctx, to, answer);
+        gri_job_answer(ctx, to, answer);
     }
 }
 

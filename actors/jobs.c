@@ -99,6 +99,24 @@ static gr_msg *answer_of(gr_job *job, int rc)
     return status;
 }
 
+void gri_job_answer(gri_ctx *ctx, gr_pid to, gr_msg *answer)
+{
+    if (!gri_is_host(ctx->sys)) {
+        (void)gri_send_signal(ctx, to, answer);
+        return;
+    }
+    /* All other answers there are to questions that went outside. */
+    gr_actor *slot = gri_slot_of(ctx->sys, to);
+    GRI_TALLY(ctx, sent);
+    if (slot == NULL || !gri_slot_lives(slot, gri_pid_run(to))) {
+        gri_bury(ctx, to, answer, GRI_WHY_NOPROC);
+        gri_msg_free(ctx->cache, answer);
+        return;
+    }
+    answer->run = gri_pid_run(to);
+    gri_push(ctx, slot, answer, false);
+}
+
 void gri_job_do(gri_ctx *ctx, gr_job *job)
 {
     gri_job_row *row = job->row;
@@ -119,7 +137,7 @@ void gri_job_do(gri_ctx *ctx, gr_job *job)
     }
     /* Behind all of that: whoever gets it may ask for another at once, and find
      * room. An actor that has ended, or waits no more, counts it as late. */
-    (void)gri_send_signal(ctx, to, answer);
+    gri_job_answer(ctx, to, answer);
 }
 
 /* ---- deterministic mode ---------------------------------------------------
@@ -230,7 +248,7 @@ int gri_job_give(gr_actor *self, const gr_job_kind *kind, uint64_t ref,
     int rc = job->args != NULL ? 0 : ctx->builder.rc;
     if (rc == 0) {
         rc = admit(ctx, job);
-        if (rc < 0 && moves.first != NULL) {
+        if (moves.first != NULL) {
             gri_moves_end(self, &moves, job->args, rc);
         }
     }

@@ -90,6 +90,8 @@ void gri_job_let_go(gri_ctx *ctx, gr_job *job);
 void gri_job_free(gri_ctx *ctx, gr_job *job);
 /* Does one that is out of the queue, and answers. */
 void gri_job_do(gri_ctx *ctx, gr_job *job);
+/* Sends the answer to who asked, who is here. */
+void gri_job_answer(gri_ctx *ctx, gr_pid to, gr_msg *answer);
 /* Deterministic mode: the job's time has come. */
 void gri_job_fired(gri_ctx *ctx, gr_job *job);
 

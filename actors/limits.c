@@ -1,6 +1,8 @@
 /* actors/limits.c - see limits.h. */
 #include "actors/limits.h"
 
+#include "actors/stay.h"
+
 enum { MARK_BITS = 16 }; /* of the run, as in drop.c */
 
 #define BYTE_BITS (64 - MARK_BITS)
@@ -34,8 +36,10 @@ void gri_limit_begin(gr_actor *slot, uint32_t run, size_t max)
 
 void gri_meter_publish(const gri_ext *ext)
 {
+    const size_t own = ext->state_size + ext->arena_used;
     /* relaxed: a number. */
-    atomic_store_explicit(&ext->meter->own, ext->state_size + ext->arena_used,
+    atomic_store_explicit(&ext->meter->own,
+                          own > ext->reserve ? own : ext->reserve,
                           memory_order_relaxed);
 }
 
@@ -51,6 +55,7 @@ int gri_limit_begin_run(gr_actor *self, size_t state)
     gri_ext *ext = self->ext;
     ext->meter = gri_meter_of(self);
     ext->state_size = state;
+    ext->reserve = gri_is_stable(self) ? gri_stay_reserve(self) : 0;
     gri_meter_publish(ext);
     return gri_has_room(self, 0) ? 0 : GR_ELIMIT;
 }

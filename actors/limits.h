@@ -9,6 +9,10 @@
  * (GRI_MSG_METERED), so that its receiver leaves the usual path, too, and takes
  * it off the sum; from there on it is a message as any other.
  *
+ * A stable actor's next run may find that much waits for it. So that it can
+ * begin all the same, what the last one had when its init had returned is kept
+ * free for it (stay.c).
+ *
  * The sum is one word with the low bits of the run on top, as in drop.c: who
  * comes late counts nothing for the run that came after.
  */

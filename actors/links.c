@@ -16,11 +16,13 @@
  * The EXIT of a lost connection comes from no actor, so a LINK may go over the
  * next connection before its sender has found that EXIT. It names the last LINK
  * that was sent over the lost one, and ends no link that was made anew since.
+ * The same of an EXIT that waits between two runs of a stable actor, the second
+ * of which links itself to a stable actor again.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/internal.h"
+#include "actors/stay.h"
 
 static gri_key key_of(gr_pid pid)
 {
@@ -329,7 +331,8 @@ void gr_demonitor(gr_actor *self, gr_ref ref)
     free(watch);
 }
 
-static int signal_to(gr_actor *self, gr_pid pid, gri_msg_kind kind)
+static int signal_to(gr_actor *self, gr_pid pid, gri_msg_kind kind,
+                     uint64_t ref)
 {
     if (gr_pid_is_nobody(pid)) {
         return GR_EINVAL;
@@ -339,18 +342,19 @@ static int signal_to(gr_actor *self, gr_pid pid, gri_msg_kind kind)
         return GR_ENOMEM;
     }
     msg->from = gri_pid_of(self);
+    gri_msg_trailer(msg)->ref = ref;
     return gri_send_signal(self->ctx, pid, msg);
 }
 
 int gr_stop(gr_actor *self, gr_pid pid)
 {
-    return signal_to(self, pid, GRI_MSG_STOP);
+    return signal_to(self, pid, GRI_MSG_STOP, gri_stay_meant(self, pid));
 }
 
 int gr_kill(gr_actor *self, gr_pid pid)
 {
     gri_kill(self->ctx, pid);
-    return signal_to(self, pid, GRI_MSG_KILL);
+    return signal_to(self, pid, GRI_MSG_KILL, 0);
 }
 
 void gri_kill(gri_ctx *ctx, gr_pid pid)
@@ -489,6 +493,25 @@ static bool tell_watchers(gr_actor *self, const gr_exit_reason *why,
     return all;
 }
 
+/* Tells the other end of a link. False: no memory. */
+static bool tell_linked(gr_actor *self, const link_end *link,
+                        const gr_exit_reason *why)
+{
+    gri_ctx *ctx = self->ctx;
+    const gr_pid to = link->watch.pid;
+    gr_msg *msg = gri_exit_signal(ctx->cache, gri_pid_of(self), why);
+    if (msg == NULL) {
+        return false;
+    }
+    const gr_actor *slot =
+        gri_is_here(self->sys, to) ? gri_slot_of(self->sys, to) : NULL;
+    if (link->heard != 0 && slot != NULL && gri_is_stable(slot)) {
+        gri_exit_ends(msg, link->heard);
+    }
+    gri_send_signal(ctx, to, msg);
+    return true;
+}
+
 void gri_links_end(gr_actor *self, const gr_exit_reason *why)
 {
     gri_ext *ext = self->ext;
@@ -497,13 +520,8 @@ void gri_links_end(gr_actor *self, const gr_exit_reason *why)
     bool lost = false;
     size_t at = 0;
     for (gri_entry *e; (e = gri_map_next(&ext->links, &at)) != NULL;) {
-        gri_watch *watch = e->value;
-        gr_msg *msg = gri_exit_signal(ctx->cache, me, why);
-        lost = lost || msg == NULL;
-        if (msg != NULL) {
-            gri_send_signal(ctx, watch->pid, msg);
-        }
-        free(watch);
+        lost = !tell_linked(self, e->value, why) || lost;
+        free(e->value);
     }
     /* Its spawner first: whoever else hears of this, and asks a supervisor for
      * the next run of its child, finds that it knows. */

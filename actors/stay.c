@@ -79,6 +79,7 @@ int gri_stay_prepare(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     stay->poison_after =
         how->poison_after != 0 ? how->poison_after : GR_POISON_AFTER_DEFAULT;
     stay->life++;
+    stay->needs = 0; /* the consumer's, from the run on */
     (void)pthread_mutex_unlock(&stay->lock);
     /* relaxed: published with the run. */
     atomic_store_explicit(&slot->place, GRI_PLACE_STABLE, memory_order_relaxed);
@@ -155,6 +156,17 @@ static void give_up(gri_ctx *ctx, gri_stay *stay)
     }
 }
 
+/* The life of what self keeps there now; 0: nothing. */
+static uint64_t own_life(gri_stay *stay, const gr_actor *self, gr_pid pid)
+{
+    (void)pthread_mutex_lock(&stay->lock);
+    const bool own = stay->run == gri_pid_run(pid) &&
+                     gr_pid_eq(stay->keeper, gri_pid_of(self));
+    const uint64_t life = own ? stay->life : 0;
+    (void)pthread_mutex_unlock(&stay->lock);
+    return life;
+}
+
 /* What self keeps at that address. Errors: GR_EINVAL, GR_ENOPROC. */
 static int find_own(gr_actor *self, gr_pid pid, gri_stay **out)
 {
@@ -164,18 +176,19 @@ static int find_own(gr_actor *self, gr_pid pid, gri_stay **out)
         return GR_EINVAL;
     }
     gri_stay *stay = gri_stay_of(slot);
-    if (stay == NULL) {
-        return gri_slot_lives(slot, gri_pid_run(pid)) ? GR_EINVAL : GR_ENOPROC;
-    }
-    (void)pthread_mutex_lock(&stay->lock);
-    const bool own = stay->run == gri_pid_run(pid) &&
-                     gr_pid_eq(stay->keeper, gri_pid_of(self));
-    (void)pthread_mutex_unlock(&stay->lock);
-    if (!own) {
+    if (stay == NULL || own_life(stay, self, pid) == 0) {
         return gri_slot_lives(slot, gri_pid_run(pid)) ? GR_EINVAL : GR_ENOPROC;
     }
     *out = stay;
     return 0;
+}
+
+uint64_t gri_stay_meant(const gr_actor *self, gr_pid pid)
+{
+    gr_system *sys = self->sys;
+    gr_actor *slot = gri_is_here(sys, pid) ? gri_slot_of(sys, pid) : NULL;
+    gri_stay *stay = slot != NULL ? gri_stay_of(slot) : NULL;
+    return stay != NULL ? own_life(stay, self, pid) : 0;
 }
 
 int gri_stay_drop(gr_actor *self, gr_pid pid)
@@ -228,6 +241,7 @@ static void forget_kills(gr_actor *slot)
                                   memory_order_relaxed);
         }
     }
+    gri_deadline_forget(slot);
 }
 
 /* Orders a run to begin with START, which it takes on 0. Errors: GR_EINVAL (a
@@ -248,6 +262,7 @@ static int order(gri_ctx *ctx, gri_stay *stay, gr_msg *start)
         wakes = stay->at == GRI_STAY_WAITS;
         stay->at = GRI_STAY_RUNS;
         stay->start = start;
+        stay->life++;
         forget_kills(slot);
         /* relaxed: as in set_bounds. It is younger now than who was spawned
          * meanwhile, and is asked to stop before them. */
@@ -319,14 +334,34 @@ void gri_stay_keep_name(gr_actor *self)
 void gri_stay_rest(gr_actor *self)
 {
     gri_stay *stay = gri_stay_of(self);
-    if (gri_is_limited(self)) { /* all that counts now is what waits */
+    if (gri_is_limited(self)) {
         /* relaxed: a number. */
-        atomic_store_explicit(&gri_meter_of(self)->own, 0,
+        atomic_store_explicit(&gri_meter_of(self)->own, gri_stay_reserve(self),
                               memory_order_relaxed);
     }
     stay->head = self->outlet.head;
     self->outlet.head = &stay->shut; /* its next is NULL */
     self->todo = GRI_IS_BETWEEN;
+}
+
+size_t gri_stay_reserve(const gr_actor *self)
+{
+    const gri_stay *stay = gri_stay_of(self);
+    size_t sum = stay->needs;
+    for (const gr_msg *msg = stay->front; msg != NULL; msg = msg->link) {
+        sum += gri_kept_size(msg);
+    }
+    return sum;
+}
+
+void gri_stay_begun(gr_actor *self)
+{
+    gri_ext *ext = self->ext;
+    if (ext != NULL && ext->meter != NULL && !gri_exiting(self)) {
+        gri_stay_of(self)->needs = ext->state_size + ext->arena_used;
+        ext->reserve = 0;
+        gri_meter_publish(ext);
+    }
 }
 
 void gri_stay_unpop(gr_actor *self, gr_msg *msg)
@@ -416,12 +451,12 @@ static void begin(gr_actor *self, gri_stay *stay, gr_msg *start)
         stay->name = NULL;
     }
     gri_slow_slack(self, false);
-    stay->life++;
     gri_count_callback(self->ctx);
     stay->starting = start; /* for the case that init does not return */
     gri_begin_run(self, start);
     stay->starting = NULL;
     gri_start_free(self->ctx, start);
+    gri_stay_begun(self);
     if (stay->front != NULL && !gri_exiting(self)) {
         give_front(self, stay);
     }
@@ -481,6 +516,43 @@ bool gri_stay_stop(gri_ctx *ctx, gr_pid pid)
         schedule(ctx, slot);
     }
     return between;
+}
+
+uint64_t gri_stay_life_now(gr_actor *slot)
+{
+    /* acquire: pairs with the release in spawn.c, for who has found the slot by
+     * looking at others' work. */
+    const uint32_t run = atomic_load_explicit(&slot->run, memory_order_acquire);
+    gri_stay *stay =
+        (run & 1) != 0 && gri_is_stable(slot) ? gri_stay_of(slot) : NULL;
+    if (stay == NULL) {
+        return 0;
+    }
+    (void)pthread_mutex_lock(&stay->lock);
+    const uint64_t life = stay->life;
+    (void)pthread_mutex_unlock(&stay->lock);
+    return life;
+}
+
+bool gri_stay_pin(gr_actor *slot, uint64_t life)
+{
+    if (life == 0) {
+        return true;
+    }
+    gri_stay *stay = gri_stay_of(slot);
+    (void)pthread_mutex_lock(&stay->lock);
+    if (stay->life == life && stay->at == GRI_STAY_RUNS) {
+        return true;
+    }
+    (void)pthread_mutex_unlock(&stay->lock);
+    return false;
+}
+
+void gri_stay_unpin(gr_actor *slot, uint64_t life)
+{
+    if (life != 0) {
+        (void)pthread_mutex_unlock(&gri_stay_of(slot)->lock);
+    }
 }
 
 void gri_stay_slack(gr_actor *self, bool on)

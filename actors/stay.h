@@ -28,11 +28,16 @@
  * must be told apart by more than that:
  *
  *   - answers, timers, monitors: by their refs, which ended with the run;
- *   - links: by the ends, likewise;
+ *   - links: by the ends, likewise; an EXIT that waits here, and a link that
+ *     the next run makes to the same pid, by the LINK's number (links.c);
  *   - STARTED of a child: by the number of the life that spawned it;
+ *   - a STOP of the keeper's: by the number of the life that it means, as it
+ *     may not know yet that it is over. Those of others wait;
  *   - kills: an order for another run takes the alert away, before that run can
  *     be known to anybody. So a kill ends the run that lives when it comes, and
  *     one that comes between two runs ends nobody, as any kill of the dead.
+ *
+ * tests/model/stay.pml has all of it.
  */
 #ifndef GRI_ACTORS_STAY_H
 #define GRI_ACTORS_STAY_H
@@ -61,6 +66,9 @@ void gri_stay_adopt(gr_actor *self, gr_pid pid);
 int gri_stay_revive(gr_actor *self, gri_spawn *how, gr_pid pid);
 /* Self keeps it no more. Errors: GR_EINVAL (not one of self's), GR_ENOPROC. */
 int gri_stay_drop(gr_actor *self, gr_pid pid);
+/* The life that self means by that pid; 0: whichever, as it is not its keeper.
+ */
+uint64_t gri_stay_meant(const gr_actor *self, gr_pid pid);
 /* Self ends, or ends a run: so do the addresses that it keeps. */
 void gri_stays_end(gr_actor *self);
 
@@ -85,6 +93,11 @@ void gri_stay_keep_name(gr_actor *self);
 void gri_stay_over(gr_actor *self);
 /* A message that was popped, and not handled, goes back. Between two runs. */
 void gri_stay_unpop(gr_actor *self, gr_msg *msg);
+/* Its init has returned. */
+void gri_stay_begun(gr_actor *self);
+/* What is kept free for a run of a limited one, in bytes: what the last run had
+ * when it began, and what is kept for it. */
+size_t gri_stay_reserve(const gr_actor *self);
 /* A message that was given again has been handled. */
 void gri_stay_handled(gr_actor *self, const gr_msg *msg);
 /* A turn between two runs: carries the order out. False: there is none, and the
@@ -99,6 +112,12 @@ uint64_t gri_stay_life(const gr_actor *self);
 /* The system stops: an address between two runs is given up. False: a run lives
  * there, or is about to. */
 bool gri_stay_stop(gri_ctx *ctx, gr_pid pid);
+/* The life that a slot has now; 0: it is not a stable actor's. */
+uint64_t gri_stay_life_now(gr_actor *slot);
+/* From here to the other one that life, if it is not 0, is not over. False: it
+ * is, and there is no other one. */
+bool gri_stay_pin(gr_actor *slot, uint64_t life);
+void gri_stay_unpin(gr_actor *slot, uint64_t life);
 /* Under slow_lock: nobody is to wait for what does not run. */
 bool gri_stay_is_slack(const gr_actor *slot);
 void gri_stay_slack(gr_actor *self, bool on);

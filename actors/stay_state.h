@@ -23,6 +23,8 @@ struct gri_stay {
     bool given_up; /* no order is taken any more */
     gr_msg *start; /* the order for another run, until its turn takes it */
     gr_pid keeper;
+    uint64_t life; /* of the run that lives or is ordered, or was the last;
+                      never 0. Its consumer reads it without the lock */
 
     bool slack; /* under slow_lock: nobody is to wait for it */
 
@@ -34,7 +36,8 @@ struct gri_stay {
     gri_stay *prev, *next;
 
     /* The consumer's. */
-    uint64_t life;    /* of the run that lives, or was the last; never 0 */
+    size_t needs;     /* bytes that a run has when it begins, of a limited one;
+                         0: none has begun */
     gri_name *name;   /* of the address, between two runs */
     gr_msg *starting; /* a START whose init has not returned */
     gr_msg *front;    /* what the next run is given first, by link; each has

@@ -29,8 +29,12 @@ static gri_take on_start(gr_actor *self, gr_msg *msg)
     return GRI_TAKE_DONE;
 }
 
-static gri_take on_stop(gr_actor *self)
+static gri_take on_stop(gr_actor *self, const gr_msg *msg)
 {
+    const uint64_t life = gri_msg_ref(msg);
+    if (life != 0 && life != gri_stay_life(self)) {
+        return GRI_TAKE_DONE; /* its keeper meant a run that is over */
+    }
     if (self->trap_exit) {
         return GRI_TAKE_GIVE;
     }
@@ -63,7 +67,7 @@ gri_take gri_take_in(gr_actor *self, gr_msg *msg)
     case GRI_MSG_START:
         return on_start(self, msg);
     case GRI_MSG_STOP:
-        return on_stop(self);
+        return on_stop(self, msg);
     case GRI_MSG_LINK:
     case GRI_MSG_UNLINK:
     case GRI_MSG_MONITOR:
@@ -268,15 +272,23 @@ static inline bool is_alerted(const gr_actor *self)
            self->now;
 }
 
+/* A run has begun that is a stable actor's, or a thread's. False: as below. */
+static __attribute__((noinline)) bool begun_elsewhere(gr_actor *self)
+{
+    if (gri_is_stable(self)) {
+        gri_stay_begun(self);
+        return true;
+    }
+    gri_thread_ring(self->ctx, self);
+    return false;
+}
+
 /* Deals with what is not simply a message for the run that lives here. False:
  * the actor was handed over to a thread, and is not ours any more. */
 GRI_CALLS_ACTORS static __attribute__((noinline)) bool
 handle_other(gr_actor *self, gr_msg *msg)
 {
     self->ctx->current = NULL;
-    if (msg->kind == GRI_MSG_METERED) {
-        gri_limit_discharge(self, msg);
-    }
     /* START belongs to the run that it begins; all else must first see whether
      * that run is to go on. */
     const bool starts = msg->kind == GRI_MSG_START;
@@ -285,6 +297,9 @@ handle_other(gr_actor *self, gr_msg *msg)
         if (gri_is_between(self)) {
             return true; /* it is for the next run */
         }
+    }
+    if (msg->kind == GRI_MSG_METERED) {
+        gri_limit_discharge(self, msg);
     }
     if (!starts && msg->run != self->now) {
         gri_bury(self->ctx,
@@ -300,12 +315,11 @@ handle_other(gr_actor *self, gr_msg *msg)
         gri_hosted_passed(self, msg);
     }
     /* relaxed: we are the consumer, who writes it. */
-    if (starts && atomic_load_explicit(&self->place, memory_order_relaxed) ==
-                      GRI_PLACE_THREAD) {
-        gri_thread_ring(self->ctx, self);
-        return false;
-    }
-    return true;
+    return !starts ||
+                   atomic_load_explicit(&self->place, memory_order_relaxed) ==
+                       GRI_PLACE_WORKER
+               ? true
+               : begun_elsewhere(self);
 }
 
 /* A message for the run that lives here, which has no alert. */

@@ -27,8 +27,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "actors/guard.h"
 #include "actors/internal.h"
 #include "actors/reports.h"
+#include "actors/stay.h"
+#include "base/symbols.h"
 
 enum {
     FRAMES_TOLD = 24, /* of a stack, in a line of log */
@@ -54,6 +57,7 @@ struct gri_watched {
         uint64_t reported; /* the last turn that was */
         /* The last callback that was seen, and since when. */
         uint64_t turns, parks, handled, callbacks;
+        uint64_t life; /* of a stable actor: which of its runs; else 0 */
         int64_t since_ns;
         bool is_over; /* its deadline was looked at, and is no more */
     } of[GR_WORKERS_MAX];
@@ -211,6 +215,16 @@ int gri_deadline_begin(gr_actor *slot, uint32_t run, int64_t ms)
     return 0;
 }
 
+void gri_deadline_forget(gr_actor *slot)
+{
+    gri_deadline_word *words = words_of(slot->sys);
+    if (words != NULL) {
+        /* relaxed: as in mark; who ordered the run publishes it later. */
+        (void)atomic_fetch_and_explicit(
+            &words[gri_index(slot)], ~(uint64_t)MISSED, memory_order_relaxed);
+    }
+}
+
 bool gri_deadline_missed(const gr_actor *self)
 {
     const gri_deadline_word *words = words_of(self->sys);
@@ -232,19 +246,32 @@ static int64_t deadline_ns_of(gr_actor *slot, uint32_t run)
     return word >> 32 == run ? (int64_t)(word & MS_MAX) * GRI_NS_PER_MS : 0;
 }
 
-/* Ends that run when its callback returns. */
-static void mark(gri_ctx *ctx, gr_actor *slot, uint32_t run)
+/* False: it has ended. */
+static bool set_missed(gri_deadline_word *word, uint32_t run)
 {
-    gri_deadline_word *word = &words_of(ctx->sys)[gri_index(slot)];
     /* relaxed, all: published by the alert. */
     uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
-    if (now >> 32 != run || !atomic_compare_exchange_strong_explicit(
-                                word, &now, now | MISSED, memory_order_relaxed,
-                                memory_order_relaxed)) {
-        return; /* it has ended */
-    }
+    return now >> 32 == run && atomic_compare_exchange_strong_explicit(
+                                   word, &now, now | MISSED,
+                                   memory_order_relaxed, memory_order_relaxed);
+}
+
+/* Ends that run when its callback returns; of a stable actor only that life, as
+ * the next one may have begun since it was looked at. */
+static void mark(gri_ctx *ctx, gr_actor *slot, uint32_t run, uint64_t life)
+{
     const gr_pid pid = {ctx->sys->node, gri_id(run, gri_index(slot))};
-    gri_kill(ctx, pid);
+    if (!gri_stay_pin(slot, life)) {
+        return;
+    }
+    const bool lives = set_missed(&words_of(ctx->sys)[gri_index(slot)], run);
+    if (lives) {
+        gri_kill(ctx, pid);
+    }
+    gri_stay_unpin(slot, life);
+    if (!lives) {
+        return;
+    }
     /* Only a wake-up; without memory it ends with its next message. */
     (void)gri_send_new_signal(ctx, GR_NOBODY, pid, GRI_MSG_KILL, 0);
 }
@@ -266,7 +293,11 @@ void gri_watch_note(gri_worker *worker, gri_turn_note *note)
     /* relaxed: our own writing. */
     const gr_actor *self =
         atomic_load_explicit(&ctx->running, memory_order_relaxed);
-    if (self == NULL || self->now == 0) {
+    const gri_probe *p = &worker->probe;
+    if (self == NULL || !gri_guard_in_callback(p->frames, p->n)) {
+        return; /* the turn may be over, and the actor another worker's */
+    }
+    if (self->now == 0) {
         return; /* it buries what nobody receives */
     }
     note->id = gri_id(self->now, gri_index(self));
@@ -465,7 +496,8 @@ static void look_at_turn(gr_system *sys, gri_worker *w, const gri_sight *sight)
 }
 
 /* Whether it is the callback that was seen last; if not, it is from now on. */
-static bool is_same_callback(gri_worker *w, const gri_sight *sight)
+static bool is_same_callback(gri_worker *w, gr_actor *slot,
+                             const gri_sight *sight)
 {
     const gri_ctx *ctx = w->user;
     gri_watched *watched = ctx->sys->watched;
@@ -482,6 +514,7 @@ static bool is_same_callback(gri_worker *w, const gri_sight *sight)
     watched->of[i].parks = parks;
     watched->of[i].handled = handled;
     watched->of[i].callbacks = callbacks;
+    watched->of[i].life = gri_stay_life_now(slot);
     watched->of[i].since_ns = sight->now_ns;
     watched->of[i].is_over = false;
     return false;
@@ -495,7 +528,8 @@ static void look_at_callback(gr_system *sys, gri_worker *w,
     const gri_ctx *ctx = w->user;
     /* relaxed: see the head of this file. */
     gr_actor *slot = atomic_load_explicit(&ctx->running, memory_order_relaxed);
-    if (!is_same_callback(w, sight) || watched->of[i].is_over || slot == NULL) {
+    if (slot == NULL || !is_same_callback(w, slot, sight) ||
+        watched->of[i].is_over) {
         return;
     }
     /* relaxed: as above. */
@@ -508,11 +542,14 @@ static void look_at_callback(gr_system *sys, gri_worker *w,
         return;
     }
     /* It is still the same: so all that was found out is of it. */
-    if (is_same_callback(w, sight) && deadline_ns_of(t.slot, t.run) != 0) {
+    const uint64_t life = watched->of[i].life;
+    if (is_same_callback(w, slot, sight) && t.slot == slot &&
+        deadline_ns_of(slot, t.run) != 0) {
         watched->of[i].is_over = true;
         t.ns = sight->now_ns - since_ns;
         name_it(sys, &t);
-        mark(&watched->ctx, t.slot, t.run); /* first: a report takes its time */
+        /* First: a report takes its time. */
+        mark(&watched->ctx, slot, t.run, life);
         count(&watched->deadlines);
         report(sys, &t, "handler deadline");
     }

@@ -18,6 +18,9 @@ void gri_watch_note(gri_worker *worker, gri_turn_note *note);
 /* The spawner's: how long a callback of that run may take. Before the run is
  * published. Errors: GR_ENOMEM. */
 int gri_deadline_begin(gr_actor *slot, uint32_t run, int64_t ms);
+/* Another run begins in that slot under the same number (stay.h): no mark that
+ * came so far is for it. */
+void gri_deadline_forget(gr_actor *slot);
 /* The consumer's: a callback of its run took longer. */
 bool gri_deadline_missed(const gr_actor *self);
 /* A callback begins that is not counted as handled. */

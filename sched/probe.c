@@ -61,12 +61,12 @@ static void write_down(gri_worker *w, void *ucontext)
     if (!p->in_turn) {
         return;
     }
-    if (ops->note != NULL) {
-        ops->note(w, &p->note);
-    }
     gri_unwind(ucontext, add_frame, p);
     if (p->n == 0) { /* not a stack that can be read */
         p->frames[p->n++] = (void *)gri_interrupted_pc(ucontext);
+    }
+    if (ops->note != NULL) {
+        ops->note(w, &p->note);
     }
 }
 

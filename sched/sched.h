@@ -54,8 +54,9 @@ typedef struct gri_sched_ops {
     void (*watched)(gri_worker *worker, const gri_sight *sight);
     /* so many turns last too long that there are too few spares. */
     void (*short_of_spares)(gri_sched *s);
-    /* NULL, or in a signal handler on the thread of a worker that is in a turn:
-     * writes down what that turn does. */
+    /* NULL, or in a signal handler on the thread of a worker that is in a turn,
+     * or has just ended it: writes down what that turn does. The frames of the
+     * worker's probe are there. */
     void (*note)(gri_worker *worker, gri_turn_note *note);
 } gri_sched_ops;
 

@@ -174,7 +174,9 @@ GR_API gr_system *gr_system_of(const gr_actor *self);
  * the name that it was spawned with. Whatever is sent to it from then on,
  * messages, asks, monitors, links, requests to stop, waits for its next run,
  * within the bounds of its mailbox; no sender is slowed down meanwhile. A kill
- * ends the run that lives when it comes; between two runs there is none.
+ * ends the run that lives when it comes; between two runs there is none. The
+ * same holds for its spawner's requests to stop; those of others wait. Of
+ * memory_max as much as the last run had behind init is kept for the next one.
  *
  * Its spawner decides what comes next. gr_revive begins another run: init, then
  * what was stashed, then the message that the last run failed on, then what

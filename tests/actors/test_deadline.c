@@ -226,6 +226,35 @@ static void test_the_next_actor_in_the_slot_is_not_marked(void **state)
     stage_end(&s);
 }
 
+/* A stable actor's runs have one number; the mark is of one of them. */
+static void test_the_next_run_of_a_stable_actor_is_not_marked(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 20 };
+    stage s;
+    gr_pid pid;
+    gr_ref ref;
+    const gr_behavior late = {.name = "late",
+                              .receive = leave_late,
+                              .limits = {.handler_max_ms = LIMIT_MS}};
+    gr_spawn_opts opts = {.monitor = &ref, .stable = true};
+    hanger_begin(&s,
+                 (gr_system_opts){.workers = 1, .turn_warn_ms = GR_FOREVER});
+    CHECK_RC(gr_spawn(s.self, &late, &opts, &pid), 0);
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        CHECK_RC(gr_send(s.self, pid, "go"), 0);
+        hanger_wait_sem(&hanger_entered);
+        hanger_wait_until(&s, has_deadlines, round);
+        hanger_release_blocked();
+        check_end(&s, ref, GR_EXIT_ERROR, GR_EUSER - 1, "receive");
+        CHECK_RC(gr_revive(s.self, pid, &opts), 0);
+        CHECK_RC(gr_kill(s.self, pid), 0);
+        check_end(&s, ref, GR_EXIT_KILLED, 0, "");
+        CHECK_RC(gr_revive(s.self, pid, &opts), 0);
+    }
+    stage_end(&s);
+}
+
 /* A turn of callbacks that are each shorter than the limit, and together much
  * longer. They spin for a while that a stall of the machine does not make into
  * the limit. */
@@ -301,6 +330,7 @@ int main(void)
             test_the_callbacks_before_it_count_and_terminate_is_called),
         cmocka_unit_test(test_an_actor_with_an_empty_mailbox_ends_too),
         cmocka_unit_test(test_the_next_actor_in_the_slot_is_not_marked),
+        cmocka_unit_test(test_the_next_run_of_a_stable_actor_is_not_marked),
         cmocka_unit_test(test_many_short_callbacks_are_not_a_long_one),
         cmocka_unit_test(test_deterministic_systems_have_no_deadlines),
     };

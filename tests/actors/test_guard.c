@@ -20,6 +20,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 
+#include "actors/guard.h"
+#include "actors/internal.h"
 #include "tests/support/faults.h"
 #include "tests/support/sanitizers.h"
 
@@ -384,9 +386,54 @@ static void faults_end_the_actor_and_nobody_else(void **state)
     end(&s);
 }
 
+/* The runtime's section of those functions that call actors. */
+/* NOLINTNEXTLINE: the linker's name */
+extern const char __start_gri_calls[] __attribute__((visibility("hidden")));
+
+/* ISO C has no cast from a function's pointer to another one. */
+static void *address_of(const void *function_pointer)
+{
+    void *at;
+    memcpy(&at, function_pointer, sizeof at);
+    return at;
+}
+
+/* An actor is looked at from a signal handler only while it is called. */
+static void a_callback_is_known_by_its_frames(void **state)
+{
+    stage s;
+    gr_pid pid;
+    (void)state;
+    begin(&s, NULL);
+    assert_int_equal(gr_spawn(s.self, &adder_behavior, NULL, &pid), 0);
+    void (*const hook)(void *) = count_hook;
+    void (*const runtime)(gr_actor *, const gr_exit_reason *) = gri_exit_set;
+    size_t (*const libc)(const char *) = strlen;
+    void *const own = address_of(&hook);
+    void *const caller = (void *)(uintptr_t)__start_gri_calls;
+    void *const others = address_of(&runtime);
+    void *const called[] = {address_of(&libc), own, others, own, caller, own};
+    assert_true(gri_guard_in_callback(called, 6));
+    assert_true(gri_guard_in_callback(called + 1, 4));
+    /* The turn is over, or was not begun. */
+    assert_false(gri_guard_in_callback(called + 4, 2));
+    assert_false(gri_guard_in_callback(called, 4));
+    void *const runs[] = {others, caller};
+    assert_false(gri_guard_in_callback(runs, 2));
+    assert_false(gri_guard_in_callback(runs, 0));
+    /* So deep that the caller was not reached. */
+    void *deep[GRI_FRAMES_MAX];
+    for (unsigned i = 0; i < GRI_FRAMES_MAX; i++) {
+        deep[i] = own;
+    }
+    assert_true(gri_guard_in_callback(deep, GRI_FRAMES_MAX));
+    end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_callback_is_known_by_its_frames),
         cmocka_unit_test(faults_end_the_actor_and_nobody_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

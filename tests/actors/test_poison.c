@@ -380,13 +380,15 @@ static void scene_drop_old(stage *s)
 {
     gr_spawn_opts opts = {.mailbox = {.hard = 3, .full = GR_FULL_DROP_OLD}};
     gr_pid a = stable_puppet(s, &opts, stable_be);
+    gr_pid b = stage_puppet(s, 'b');
     waiter_tell(s, a, "bad 2");
     stage_settle(s);
     waiter_tell(s, a, "3");
-    CHECK_RC(gr_stop(s->self, a), 0);
+    stage_do_to(s, b, stable_stop, a);
     waiter_tell(s, a, "4 5");
+    stage_expect_words(s, "+b a:bad -a:error");
     stable_revive(s, a, NULL);
-    stage_expect(s, "a:bad -a:error +a a:3 -a:shutdown");
+    stage_expect(s, "+a a:3 -a:shutdown");
     stable_revive(s, a, NULL);
     stage_expect(s, "+a a:4 a:5");
     CHECK_INT(stage_stats(s).dropped, 1);

@@ -256,6 +256,48 @@ static void ties_that_are_cut_between_runs_are_cut(void **state)
     play(scene_cut);
 }
 
+static gr_pid old_friend;
+
+static int link_friend(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)p, (void)msg;
+    return gr_link(self, old_friend);
+}
+
+/* Two that are linked end at the same time, so that the exit of the one waits
+ * for the next run of the other, which links itself anew. */
+static void scene_stale_exit(stage *s)
+{
+    gr_spawn_opts opts = {.stable = true};
+    gr_pid a = stable_puppet(s, NULL, NULL);
+    gr_pid x =
+        stage_puppet_with(s, s->self, 'x', &puppet_behavior, &opts, stable_be);
+    stage_settle(s);
+    stage_do_to(s, a, puppet_link, x);
+    for (unsigned i = 0; i < 3; i++) {
+        old_friend = x;
+        waiter_tell(s, x, "bad");
+        CHECK_RC(gr_kill(s->self, a), 0);
+        stage_settle(s);
+        stage_expect_words(s, i == 0 ? "+x x:bad -x:error" : "x:bad -x:error");
+        opts.args = gr_args((uint64_t)(uintptr_t)s, gr_strn("x", 1),
+                            (uint64_t)(uintptr_t)stable_be);
+        CHECK_RC(gr_revive(s->self, x, &opts), 0);
+        stable_revive(s, a, link_friend);
+        waiter_tell(s, a, "here");
+        stage_settle(s);
+        stage_expect_words(s, "+x +a a:here");
+    }
+    stage_do(s, x, puppet_fail); /* the new link is one */
+    stage_expect_words(s, "-x:error -a:error");
+}
+
+static void an_exit_of_the_last_run_ends_no_link_of_the_next(void **state)
+{
+    (void)state;
+    play(scene_stale_exit);
+}
+
 /* The keeper's own, by gr_revive. */
 static void scene_keepers_ties(stage *s)
 {
@@ -413,12 +455,13 @@ static void a_kill_ends_the_run_that_lives_when_it_comes(void **state)
 static void scene_stops(stage *s)
 {
     gr_pid a = stable_puppet(s, NULL, NULL);
+    gr_pid b = stage_puppet(s, 'b');
     stage_do(s, a, puppet_fail);
     waiter_tell(s, a, "one");
-    CHECK_RC(gr_stop(s->self, a), 0);
+    stage_do_to(s, b, stable_stop, a);
     waiter_tell(s, a, "two");
     stage_settle(s);
-    stage_expect(s, "-a:error");
+    stage_expect_words(s, "+b -a:error");
     stable_revive(s, a, NULL);
     stage_expect(s, "+a a:one -a:shutdown");
     stable_revive(s, a, NULL);
@@ -429,6 +472,35 @@ static void a_request_to_stop_waits_for_the_next_run(void **state)
 {
     (void)state;
     play(scene_stops);
+}
+
+/* Its keeper, who orders the runs, means the one that it knows of. */
+static void scene_keepers_stops(stage *s)
+{
+    gr_pid a = stable_puppet(s, NULL, stable_be);
+    waiter_tell(s, a, "bad one");
+    CHECK_RC(gr_stop(s->self, a), 0); /* it is dead when it comes there */
+    stage_settle(s);
+    CHECK_RC(gr_stop(s->self, a), 0); /* it was before */
+    stage_settle(s);
+    stage_expect(s, "a:bad -a:error");
+    stable_revive(s, a, NULL);
+    waiter_tell(s, a, "two");
+    stage_settle(s);
+    stage_expect(s, "+a a:one a:two");
+    /* The one that lives, and the one that is ordered. */
+    CHECK_RC(gr_stop(s->self, a), 0);
+    stage_settle(s);
+    CHECK_RC(stable_revive_with(s, a, NULL, NULL), 0);
+    CHECK_RC(gr_stop(s->self, a), 0);
+    stage_settle(s);
+    stage_expect(s, "-a:shutdown +a -a:shutdown");
+}
+
+static void its_keepers_is_for_the_run_that_lives_when_it_comes(void **state)
+{
+    (void)state;
+    play(scene_keepers_stops);
 }
 
 int main(void)
@@ -442,11 +514,13 @@ int main(void)
         cmocka_unit_test(kept_messages_end_with_their_run),
         cmocka_unit_test(links_and_monitors_fire_for_each_run),
         cmocka_unit_test(ties_that_are_cut_between_runs_are_cut),
+        cmocka_unit_test(an_exit_of_the_last_run_ends_no_link_of_the_next),
         cmocka_unit_test(a_revival_is_tied_to_its_keeper),
         cmocka_unit_test(a_child_of_the_last_run_is_nothing_to_the_next),
         cmocka_unit_test(its_name_stays_and_others_end_with_the_run),
         cmocka_unit_test(a_kill_ends_the_run_that_lives_when_it_comes),
         cmocka_unit_test(a_request_to_stop_waits_for_the_next_run),
+        cmocka_unit_test(its_keepers_is_for_the_run_that_lives_when_it_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

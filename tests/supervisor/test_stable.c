@@ -136,6 +136,39 @@ static void it_keeps_its_address_when_its_group_restarts(void **state)
     on_each_seed(in_a_group);
 }
 
+/* Two of a group end at the same time: one is asked to stop when it is dead
+ * already, and its next run is not asked. */
+static void fall_together(gr_actor *self)
+{
+    const gr_child children[] = {
+        PART_WITH("a", .stable = true), PART_WITH("b", .stable = true), {0}};
+    gr_supervisor spec = {
+        .strategy = GR_ONE_FOR_ALL, .restarts_max = 1, .children = children};
+
+    gr_pid sup = supervise(self, &spec);
+    gr_pid a = pid_of(self, sup, "a");
+    gr_pid b = pid_of(self, sup, "b");
+    EXPECT("+a+b");
+    CHECK_RC(gr_send(self, a, "crash"), 0);
+    CHECK_RC(gr_send(self, b, "crash"), 0);
+    CHECK_RC(ask_who(self, a), 0);
+    CHECK_RC(ask_who(self, b), 0);
+    settle(self);
+    CHECK(strncmp(journal, "!a", 2) == 0 || strncmp(journal, "!b", 2) == 0);
+    journal[1] = 'x';
+    journal[3] = 'x';
+    EXPECT("!x!x+a+b");
+    CHECK(gr_pid_eq(pid_of(self, sup, "b"), b));
+    stop(self, sup);
+    EXPECT("-b-a");
+}
+
+static void a_stop_that_came_too_late_ends_no_later_run(void **state)
+{
+    (void)state;
+    on_each_seed(fall_together);
+}
+
 /* ---- the end ------------------------------------------------------------- */
 
 static void ends_for_good(gr_actor *self)
@@ -289,6 +322,7 @@ int main(void)
         cmocka_unit_test(it_waits_from_one_try_to_the_next),
         cmocka_unit_test(the_message_that_it_fails_on_is_set_aside),
         cmocka_unit_test(it_keeps_its_address_when_its_group_restarts),
+        cmocka_unit_test(a_stop_that_came_too_late_ends_no_later_run),
         cmocka_unit_test(who_stays_down_is_given_up),
         cmocka_unit_test(it_ends_with_its_supervisor),
         cmocka_unit_test(a_stop_between_two_runs_gives_it_up),

@@ -17,6 +17,12 @@ int stable_be(gr_actor *self, puppet *p, const gr_msg *msg)
     return 0;
 }
 
+int stable_stop(gr_actor *self, puppet *p, const gr_msg *msg)
+{
+    (void)msg;
+    return gr_stop(self, p->peer);
+}
+
 static int on_answer(gr_actor *self, void *state, const gr_msg *reply)
 {
     puppet *p = state;

@@ -18,6 +18,8 @@ void stable_revive(stage *s, gr_pid pid, puppet_fn *begin);
  * asked one. All other messages are written down. */
 int stable_hear(gr_actor *self, puppet *p, const gr_msg *msg);
 int stable_be(gr_actor *self, puppet *p, const gr_msg *msg);
+/* Asks the peer to stop. */
+int stable_stop(gr_actor *self, puppet *p, const gr_msg *msg);
 /* Asks the peer: writes down "b=GR_OK" or the error, with its own letter. */
 int stable_ask(gr_actor *self, puppet *p, const gr_msg *msg);
 
