@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "actors/hosted.h"
 #include "actors/internal.h"
 #include "actors/record.h"
 #include "base/text.h"
@@ -518,8 +519,18 @@ static const char *refuse_fault(void *arg, const gri_moment *at,
     return NULL;
 }
 
-const gri_trap_ops gri_guard_ops = {.refuse = refuse_fault,
-                                    .aborting = gri_record_abort};
+static void tell_host(void *arg)
+{
+    const gri_worker *worker = arg;
+    const gri_ctx *ctx = worker->user;
+    gri_hosted *host = ctx->sys->hosted;
+    if (host != NULL) {
+        host->dies(host);
+    }
+}
+
+const gri_trap_ops gri_guard_ops = {
+    .refuse = refuse_fault, .dying = tell_host, .aborting = gri_record_abort};
 
 int gri_grade_of(const gr_system *sys, const gr_behavior *b, gr_grade asked)
 {

@@ -101,6 +101,12 @@ static _Noreturn void leave(int status)
     _exit(status);
 }
 
+/* Nothing more will come: the parent waits for the end, and not for long. */
+static void dies(gri_hosted *host)
+{
+    (void)shutdown(of_host(host)->control, SHUT_WR);
+}
+
 static void ended(gri_hosted *host, uint64_t id, const gr_exit_reason *why)
 {
     gri_wire head = {.type = GRI_WIRE_EXITED, .id = id};
@@ -384,6 +390,7 @@ static void start_system(child *c, const gri_wire_setup *setup)
     c->host.begins = begins;
     c->host.ends = ends;
     c->host.unhandled = unhandled;
+    c->host.dies = dies;
     c->host.ended = ended;
     c->host.name = name;
     if (gri_hosted_system(&opts, setup->node, &c->host, &c->sys) < 0) {

@@ -436,20 +436,27 @@ int gri_host_take(gri_hosts *all, gr_pid proxy, gri_host **out)
     gri_host *h = rc == 0 ? warm_locked(all, &n) : NULL;
     if (rc == 0 && h == NULL) {
         rc = start_locked(all, &h);
-    } else if (h != NULL) {
-        n--;
     }
     if (rc == 0) {
         h->warm = false;
         h->proxy = proxy;
         *out = h;
-        for (gri_host *more = NULL;
-             n < all->warm_max && start_locked(all, &more) == 0; n++) {
-            /* What cannot be started ahead is started when it is needed. */
-        }
     }
     unlock(all);
     return rc;
+}
+
+void gri_hosts_refill(gri_hosts *all)
+{
+    unsigned n = 0;
+    lock(all);
+    (void)warm_locked(all, &n);
+    for (gri_host *more = NULL;
+         !all->stopping && n < all->warm_max && start_locked(all, &more) == 0;
+         n++) {
+        /* What cannot be started ahead is started when it is needed. */
+    }
+    unlock(all);
 }
 
 void gri_host_drop(gri_host *h)
@@ -472,14 +479,21 @@ int gri_host_fd(const gri_host *h)
     return h->fd;
 }
 
-void gri_host_arm(gri_host *h, bool writing)
+void gri_host_arm(gri_host *h, bool reading, bool writing)
 {
     struct epoll_event event = {
-        .events = EPOLLONESHOT | EPOLLIN | (writing ? EPOLLOUT : 0u),
+        .events = EPOLLONESHOT | EPOLLRDHUP | (reading ? EPOLLIN : 0u) |
+                  (writing ? EPOLLOUT : 0u),
         .data.u64 = h->id,
     };
     /* Cannot fail: it is in the set as long as it is open. */
     (void)epoll_ctl(h->owner->epoll, EPOLL_CTL_MOD, h->fd, &event);
+}
+
+bool gri_host_is_last(const gri_host *h)
+{
+    struct pollfd polled = {.fd = h->fd, .events = POLLRDHUP};
+    return poll(&polled, 1, 0) > 0;
 }
 
 void gri_host_awake(gri_host *h)

@@ -112,8 +112,7 @@ void gri_client_fail_fresh(gri_client *l, int code)
     const uint64_t last_id = l->last_id;
     gri_client_unlock(l);
     for (gri_managed *p;
-         (p = gri_client_fresh(l)) != NULL &&
-         p->id <= last_id;) {
+         (p = gri_client_fresh(l)) != NULL && p->id <= last_id;) {
         gri_client_fail(l, p, code);
     }
 }
@@ -335,8 +334,7 @@ void gri_client_lose(gri_client *l, bool hangs)
 void gri_client_ask_fresh(gri_client *l)
 {
     gri_managed *p;
-    while (!l->full &&
-           (p = gri_client_fresh(l)) != NULL) {
+    while (!l->full && (p = gri_client_fresh(l)) != NULL) {
         const int rc =
             gri_packet_send(l->remote.socket, p->request,
                             gri_request_size(p->request), p->control);

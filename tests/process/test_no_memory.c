@@ -68,10 +68,9 @@ static int play(gr_actor *self, gr_pid *pid)
     bool failed = false;
     gr_ref ref;
     GR_TRY(gr_processes_enable(self));
-    GR_TRY(
-        gr_spawn(self, &echo,
-                 &(gr_spawn_opts){.name = "it", .monitor = &ref, .ack = true},
-                 pid));
+    GR_TRY(gr_spawn(
+        self, &echo,
+        &(gr_spawn_opts){.name = "it", .monitor = &ref, .ack = true}, pid));
     return ask(self, *pid, SHORT_MS, &failed);
 }
 
