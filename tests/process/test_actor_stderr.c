@@ -41,9 +41,8 @@ static int victim_receive(gr_actor *self, void *state, const gr_msg *msg)
     return gr_unhandled(self, msg);
 }
 
-static const gr_behavior victim = {.name = "victim",
-                                   .receive = victim_receive,
-                                   .grade = GR_GRADE_PROCESS};
+static const gr_behavior victim = {
+    .name = "victim", .receive = victim_receive, .grade = GR_GRADE_PROCESS};
 
 /* ---- the pipe ------------------------------------------------------------ */
 
