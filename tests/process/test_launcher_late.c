@@ -44,8 +44,8 @@ static gri_client client_of(int socket)
     assert_true(launcher > 0);
     /* It has our descriptors until then. */
     siginfo_t info;
-    assert_int_equal(
-        waitid(P_PID, (id_t)launcher, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(waitid(P_PID, (id_t)launcher, &info, WEXITED | WNOWAIT),
+                     0);
     l.remote = (gri_launcher_remote){.socket = socket,
                                      .pidfd = pidfd_open(launcher, 0)};
     l.heard_ns = gri_clock_ns(&real_clock) - LONG_AGO_NS;
@@ -83,8 +83,8 @@ static void who_says_something_does_not_hang(void **state)
     static int ids[2] = {1, 2};
     int pair[2];
     (void)state;
-    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair),
-                     0);
+    assert_int_equal(
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     gri_client l = client_of(pair[0]);
     add(&l, &ids[0]);
     add(&l, &ids[1]);
@@ -112,8 +112,8 @@ static void the_youngest_end_is_told_first(void **state)
     static int ids[SOME] = {1, 2, 3, 4};
     int pair[2];
     (void)state;
-    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair),
-                     0);
+    assert_int_equal(
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     gri_client l = client_of(pair[0]);
     for (int i = 0; i < SOME; i++) {
         add(&l, &ids[i]);
