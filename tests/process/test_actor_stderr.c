@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "tests/support/faults.h"
 #include "tests/support/sanitizers.h"
 
 /* ---- the actor ----------------------------------------------------------- */
@@ -32,7 +33,7 @@ static int victim_receive(gr_actor *self, void *state, const gr_msg *msg)
         return gr_reply(self, msg, "process", (int)getpid());
     }
     if (gr_match(msg, "fault")) {
-        *(volatile int *)NULL = 1; /* NOLINT: that is what it is for */
+        fault_now(FAULT_WRITE_NULL);
     }
     if (gr_match(msg, "eat")) {
         eat();
