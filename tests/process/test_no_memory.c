@@ -105,7 +105,8 @@ static void play_all(bool for_ever)
         no_memory_begin(++at, for_ever);
         const int rc = play(f.self, &pid);
         failed = no_memory_end();
-        assert_true(rc == 0 || failed);
+        /* A start may take longer than we wait for what may be lost. */
+        assert_true(rc == 0 || rc == GR_ETIMEOUT || failed);
         if (!fine(rc)) {
             fail_msg("allocation %llu: %s", (unsigned long long)at,
                      gr_strerror(rc));
