@@ -49,9 +49,11 @@ static inline bool left_stat(const char *id, left_process *out)
     text[n] = '\0';
     *out = (left_process){.pid = (int)strtol(text, NULL, 10)};
     const char *name_end = strrchr(text, ')');
+    if (name_end == NULL) {
+        return false;
+    }
     /* The kernel's own numbers fit. NOLINTNEXTLINE(cert-err34-c) */
-    return name_end != NULL &&
-           sscanf(name_end,
+    return sscanf(name_end,
                   ") %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
                   "%*s %*s %*s %*s %llu",
                   &out->state, &out->parent, &out->born) == 3;
