@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "actors/hosted.h"
 #include "actors/internal.h"
 #include "actors/record.h"
 #include "actors/reports.h"
@@ -548,8 +549,18 @@ static void before_abort(void *arg, const gri_fault *fault)
     (void)gri_reports_wait(ctx->sys, gri_deadline(&(gri_clock){0}, REPORTS_MS));
 }
 
-const gri_trap_ops gri_guard_ops = {.refuse = refuse_fault,
-                                    .aborting = before_abort};
+static void tell_host(void *arg)
+{
+    const gri_worker *worker = arg;
+    const gri_ctx *ctx = worker->user;
+    gri_hosted *host = ctx->sys->hosted;
+    if (host != NULL) {
+        host->dies(host);
+    }
+}
+
+const gri_trap_ops gri_guard_ops = {
+    .refuse = refuse_fault, .dying = tell_host, .aborting = before_abort};
 
 int gri_grade_of(const gr_system *sys, const gr_behavior *b, gr_grade asked)
 {

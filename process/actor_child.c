@@ -101,6 +101,12 @@ static _Noreturn void leave(int status)
     _exit(status);
 }
 
+/* Nothing more will come: the parent waits for the end, and not for long. */
+static void dies(gri_hosted *host)
+{
+    (void)shutdown(of_host(host)->control, SHUT_WR);
+}
+
 static void ended(gri_hosted *host, uint64_t id, const gr_exit_reason *why)
 {
     gri_wire head = {.type = GRI_WIRE_EXITED, .id = id};
@@ -216,8 +222,11 @@ static bool get(const child *c, void *p, size_t n)
     return true;
 }
 
-static _Noreturn void fail(const char *what)
+/* The socket goes first: standard error may be a pipe that nobody reads, and
+ * whoever sees the end of the stream has this process killed in a while. */
+static _Noreturn void fail(const child *c, const char *what)
 {
+    (void)shutdown(c->control, SHUT_WR);
     (void)fprintf(stderr, "%s: process of an actor: %s\n",
                   program_invocation_name, what);
     leave(STATUS_FAILED);
@@ -228,7 +237,7 @@ static gr_msg *get_message(child *c, const gri_wire *w, gri_msg_kind kind)
 {
     gr_msg *msg = gri_msg_new(&c->cache, gri_with_trailer(w->len));
     if (msg == NULL) {
-        fail("no memory for a message");
+        fail(c, "no memory for a message");
     }
     if (!get(c, gri_msg_payload(msg), w->len)) {
         leave(STATUS_FAILED);
@@ -245,7 +254,7 @@ static gr_msg *signal_of(child *c, const gri_wire *w, gri_msg_kind kind)
 {
     gr_msg *msg = gri_msg_signal(&c->cache, kind, NULL, 0);
     if (msg == NULL) {
-        fail("no memory for a signal");
+        fail(c, "no memory for a signal");
     }
     msg->from = w->pid;
     gri_msg_trailer(msg)->ref = w->ref;
@@ -286,7 +295,7 @@ static void on_end(child *c, const gri_wire *w)
     gr_msg *msg = down ? gri_down_signal(&c->cache, w->pid, w->ref, &why)
                        : gri_exit_signal(&c->cache, w->pid, &why);
     if (msg == NULL) {
-        fail("no memory for a signal");
+        fail(c, "no memory for a signal");
     }
     if (!down) {
         /* The link is the proxy's, and so is the knowledge that there was one;
@@ -339,7 +348,7 @@ static _Noreturn void serve(child *c)
             on_named(c, &w);
             break;
         default:
-            fail("unknown frame");
+            fail(c, "unknown frame");
         }
     }
     /* The parent has gone, or wants no more of this. */
@@ -381,10 +390,11 @@ static void start_system(child *c, const gri_wire_setup *setup)
     c->host.begins = begins;
     c->host.ends = ends;
     c->host.unhandled = unhandled;
+    c->host.dies = dies;
     c->host.ended = ended;
     c->host.name = name;
     if (gri_hosted_system(&opts, setup->node, &c->host, &c->sys) < 0) {
-        fail("cannot start its system");
+        fail(c, "cannot start its system");
     }
     gri_cache_init(&c->cache, gri_system_depot(c->sys));
 }
@@ -412,12 +422,12 @@ static void take_actor(child *c)
         texts = malloc(w.len - sizeof(a) + 2);
     }
     if (texts == NULL || !get(c, texts, w.len - sizeof(a))) {
-        fail("no actor to run");
+        fail(c, "no actor to run");
     }
     char *behavior = strndup(texts + a.object_len, a.name_len);
     char *object = strndup(texts, a.object_len);
     if (behavior == NULL || object == NULL) {
-        fail("no memory");
+        fail(c, "no memory");
     }
     c->self = w.pid;
     c->host.timed = a.timed != 0;
@@ -471,7 +481,7 @@ _Noreturn void gri_actor_process_main(char **argv)
         leave(status);
     }
     if (!gri_sandbox_prepare()) {
-        fail("cannot give up its rights");
+        fail(&c, "cannot give up its rights");
     }
     start_system(&c, &setup);
     take_actor(&c);

@@ -77,6 +77,7 @@ struct gri_hosts {
     pthread_t watcher;
     bool stopping;
     int64_t sleeps_until_ns; /* the watcher does; 0: it is awake */
+    int64_t retry_at_ns;     /* somebody is owed a wake; 0: nobody */
     /* The watcher's, and the launcher thread's. */
     gri_cache watcher_cache, launcher_cache;
 };
@@ -171,15 +172,21 @@ static void kill_locked(gri_host *h, int64_t grace_ms)
     }
 }
 
-/* Kills who is late. Returns when to look again; GRI_NEVER: on an event. */
-static int64_t look_at_deadlines_locked(gri_hosts *all)
+/* Kills who is late. Returns when to look again; GRI_NEVER: on an event. *owed:
+ * who is to be woken now, for whom there was no memory; 0: nobody. */
+static int64_t look_at_deadlines_locked(gri_hosts *all, uint64_t *owed)
 {
     const int64_t now = gri_clock_ns(&real_clock);
     int64_t next = GRI_NEVER;
     for (gri_host *h = all->all; h != NULL; h = h->next) {
         int64_t at = GRI_NEVER;
         if (h->wake_owed) {
-            at = now + RETRY_MS * GRI_NS_PER_MS;
+            /* One moment for all: events go on coming meanwhile. */
+            if (all->retry_at_ns == 0) {
+                all->retry_at_ns = now + RETRY_MS * GRI_NS_PER_MS;
+            }
+            at = all->retry_at_ns;
+            *owed = at <= now ? h->id : 0;
         } else if (h->late_at_ns != GRI_NEVER && !h->late) {
             at = h->late_at_ns;
             if (at <= now && !has_unread(h)) {
@@ -191,19 +198,8 @@ static int64_t look_at_deadlines_locked(gri_hosts *all)
         }
         next = at < next ? at : next;
     }
+    all->retry_at_ns = *owed != 0 ? 0 : all->retry_at_ns;
     return next;
-}
-
-static uint64_t owed(gri_hosts *all)
-{
-    lock(all);
-    const gri_host *h = all->all;
-    while (h != NULL && !h->wake_owed) {
-        h = h->next;
-    }
-    const uint64_t id = h != NULL ? h->id : 0;
-    unlock(all);
-    return id;
 }
 
 static int timeout_ms(int64_t until_ns)
@@ -229,25 +225,26 @@ static void wait_and_wake(gri_hosts *all, int64_t until_ns)
             wake(all, events[i].data.u64, &all->watcher_cache);
         }
     }
-    const uint64_t again = n == 0 ? owed(all) : 0;
-    if (again != 0) {
-        wake(all, again, &all->watcher_cache);
-    }
 }
 
 static void *watch(void *arg)
 {
     gri_hosts *all = arg;
     for (;;) {
+        uint64_t owed = 0;
         lock(all);
         const bool done = all->stopping;
-        const int64_t until = look_at_deadlines_locked(all);
+        const int64_t until = look_at_deadlines_locked(all, &owed);
         all->sleeps_until_ns = until;
         unlock(all);
         if (done) {
             return NULL;
         }
-        wait_and_wake(all, until);
+        if (owed != 0) {
+            wake(all, owed, &all->watcher_cache);
+        } else {
+            wait_and_wake(all, until);
+        }
     }
 }
 
@@ -406,21 +403,15 @@ static int ready_locked(gri_hosts *all)
                : gri_launcher_new(gri_system_log(all->sys), &all->launcher);
 }
 
-/* Its process has closed the other end, or died: nobody can use it, though the
- * launcher has not told of it yet. Who took it would end with it. */
-static bool is_hung_up(const gri_host *h)
-{
-    struct pollfd polled = {.fd = h->fd};
-    return poll(&polled, 1, 0) > 0;
-}
-
-/* The oldest that waits; *n: how many do. */
+/* The oldest that waits; *n: how many do. Not one whose process has closed the
+ * other end, or died, though the launcher has not told of it yet: who took it
+ * would end with it. */
 static gri_host *warm_locked(const gri_hosts *all, unsigned *n)
 {
     gri_host *oldest = NULL;
     *n = 0;
     for (gri_host *h = all->all; h != NULL; h = h->next) {
-        if (h->warm && !h->ended && !is_hung_up(h)) {
+        if (h->warm && !h->ended && !gri_host_is_last(h)) {
             oldest = h;
             (*n)++;
         }
@@ -436,20 +427,27 @@ int gri_host_take(gri_hosts *all, gr_pid proxy, gri_host **out)
     gri_host *h = rc == 0 ? warm_locked(all, &n) : NULL;
     if (rc == 0 && h == NULL) {
         rc = start_locked(all, &h);
-    } else if (h != NULL) {
-        n--;
     }
     if (rc == 0) {
         h->warm = false;
         h->proxy = proxy;
         *out = h;
-        for (gri_host *more = NULL;
-             n < all->warm_max && start_locked(all, &more) == 0; n++) {
-            /* What cannot be started ahead is started when it is needed. */
-        }
     }
     unlock(all);
     return rc;
+}
+
+void gri_hosts_refill(gri_hosts *all)
+{
+    unsigned n = 0;
+    lock(all);
+    (void)warm_locked(all, &n);
+    for (gri_host *more = NULL;
+         !all->stopping && n < all->warm_max && start_locked(all, &more) == 0;
+         n++) {
+        /* What cannot be started ahead is started when it is needed. */
+    }
+    unlock(all);
 }
 
 void gri_host_drop(gri_host *h)
@@ -457,6 +455,7 @@ void gri_host_drop(gri_host *h)
     gri_hosts *all = h->owner;
     lock(all);
     h->dropped = true;
+    h->wake_owed = false;
     h->proxy = GR_NOBODY;
     kill_locked(h, 0);
     if (h->ended) {
@@ -472,14 +471,21 @@ int gri_host_fd(const gri_host *h)
     return h->fd;
 }
 
-void gri_host_arm(gri_host *h, bool writing)
+void gri_host_arm(gri_host *h, bool reading, bool writing)
 {
     struct epoll_event event = {
-        .events = EPOLLONESHOT | EPOLLIN | (writing ? EPOLLOUT : 0u),
+        .events = EPOLLONESHOT | EPOLLRDHUP | (reading ? EPOLLIN : 0u) |
+                  (writing ? EPOLLOUT : 0u),
         .data.u64 = h->id,
     };
     /* Cannot fail: it is in the set as long as it is open. */
     (void)epoll_ctl(h->owner->epoll, EPOLL_CTL_MOD, h->fd, &event);
+}
+
+bool gri_host_is_last(const gri_host *h)
+{
+    struct pollfd polled = {.fd = h->fd, .events = POLLRDHUP};
+    return poll(&polled, 1, 0) > 0;
 }
 
 void gri_host_awake(gri_host *h)

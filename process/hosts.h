@@ -18,7 +18,8 @@ typedef struct gri_host gri_host;
 #define GRI_ACTOR_MARKER "--greenroom-actor"
 
 /*
- * Of a system; warm: as many processes wait to be used, from the first use on.
+ * Of a system; warm: as many processes wait to be used, from the first use on
+ * (gri_hosts_refill).
  * Starts nothing. Owns: gives *out, which ends with gri_hosts_free.
  * Errors: GR_ENOMEM.
  */
@@ -37,12 +38,18 @@ void gri_hosts_free(gri_hosts *all);
 int gri_host_take(gri_hosts *all, gr_pid proxy, gri_host **out);
 /* The proxy has ended. */
 void gri_host_drop(gri_host *h);
+/* Starts ahead what is missing. For when an actor has begun, and not before: a
+ * start is more work than all that a restart waits for. */
+void gri_hosts_refill(gri_hosts *all);
 
 /* Our end of the socket; not to be closed. */
 int gri_host_fd(const gri_host *h);
-/* Wakes the proxy once when there is something to be read, or if `writing` when
- * there is room again. */
-void gri_host_arm(gri_host *h, bool writing);
+/* Wakes the proxy once: if `reading` when there is something to be read, if
+ * `writing` when there is room again, and in any case when nothing more will
+ * come than what is there. */
+void gri_host_arm(gri_host *h, bool reading, bool writing);
+/* Whether that is so. */
+bool gri_host_is_last(const gri_host *h);
 /* The proxy has taken its GRI_MSG_WAKE: news from now on send another. */
 void gri_host_awake(gri_host *h);
 /* Whether the process has ended, and how; late: it was killed for a callback

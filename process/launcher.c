@@ -106,7 +106,7 @@ static int64_t earlier(int64_t a, int64_t b)
 }
 
 /* Kills what is due. Returns when to look again; GRI_NEVER: on an event.
- * *hung: the launcher does not answer. */
+ * *hung: the launcher does not answer, as far as was read. */
 static int64_t kill_due(gri_client *l, bool *hung)
 {
     const int64_t now = now_ns();
@@ -119,10 +119,10 @@ static int64_t kill_due(gri_client *l, bool *hung)
         if (p->stage == GRI_RUNNING && !p->killed && at <= now && !l->full) {
             gri_client_ask_kill(l, p);
         }
-        if (p->answer_by_ns <= now) {
+        if (gri_client_late_at(l, p) <= now) {
             *hung = gri_client_is_hung(p) || *hung;
         }
-        next = earlier(next, p->answer_by_ns);
+        next = earlier(next, gri_client_late_at(l, p));
         if (!p->killed && at > now) {
             next = earlier(next, at);
         }
@@ -144,14 +144,15 @@ static bool wait_and_listen(gri_client *l, int64_t until)
             left.tv_nsec = ns % 1000000000;
         }
     }
-    struct pollfd polled[2] = {
+    struct pollfd polled[3] = {
         {.fd = l->wake, .events = POLLIN},
         {.fd = l->remote.socket, /* -1 is passed over */
          .events = (short)(POLLIN | (l->full ? POLLOUT : 0))},
+        {.fd = l->dying, .events = POLLIN},
     };
     /* Errors (EINTR cannot come: all signals are blocked here; ENOMEM) leave
      * revents as they were set above: 0. The loop then asks again. */
-    (void)ppoll(polled, 2, until == GRI_NEVER ? NULL : &left, NULL);
+    (void)ppoll(polled, 3, until == GRI_NEVER ? NULL : &left, NULL);
     if (polled[0].revents != 0) {
         uint64_t n;
         (void)!read(l->wake, &n, sizeof(n)); /* non-blocking; resets it */
@@ -159,14 +160,14 @@ static bool wait_and_listen(gri_client *l, int64_t until)
     if ((polled[1].revents & POLLOUT) != 0) {
         l->full = false;
     }
+    gri_client_reap(l);
     return (polled[1].revents & ~POLLOUT) == 0 || gri_client_listen(l);
 }
 
 /* There is something to start: begins the launcher process if there is none. */
 static void need_launcher(gri_client *l)
 {
-    if (l->remote.socket >= 0 ||
-        gri_client_first(l, GRI_FRESH, GRI_FRESH) == NULL) {
+    if (l->remote.socket >= 0 || gri_client_fresh(l) == NULL) {
         return;
     }
     const int rc = gri_client_begin(l);
@@ -175,26 +176,51 @@ static void need_launcher(gri_client *l)
     }
 }
 
+/* All have ended, and it is to stop. */
+static bool is_done(gri_client *l)
+{
+    gri_client_lock(l);
+    const bool done = l->stopping && l->count == 0;
+    gri_client_unlock(l);
+    return done;
+}
+
+static void finish(gri_client *l)
+{
+    const int left = gri_launcher_end(&l->remote, GRI_REAP_MS);
+    if (left >= 0) {
+        (void)close(left);
+    }
+    gri_client_reap(l);
+    if (l->dying >= 0) {
+        (void)close(l->dying);
+    }
+}
+
 static void *run(void *arg)
 {
     gri_client *l = arg;
     for (;;) {
         bool hung = false;
+        bool gone = false;
         drop_fresh(l);
         need_launcher(l);
         if (l->remote.socket >= 0 && l->up) {
             gri_client_ask_fresh(l);
         }
-        const int64_t until = kill_due(l, &hung);
-        gri_client_lock(l);
-        const bool done = l->stopping && l->count == 0;
-        gri_client_unlock(l);
-        if (done) {
-            gri_launcher_end(&l->remote, GRI_REAP_MS);
+        int64_t until = kill_due(l, &hung);
+        if (hung) {
+            /* It may be us who did not run: what it has said counts. */
+            hung = false;
+            gone = l->remote.socket >= 0 && !gri_client_listen(l);
+            until = kill_due(l, &hung);
+        }
+        if (is_done(l)) {
+            finish(l);
             return NULL;
         }
-        if (hung || !wait_and_listen(l, until)) {
-            gri_client_lose(l, hung);
+        if (gone || hung || !wait_and_listen(l, until)) {
+            gri_client_lose(l, hung && !gone);
         }
     }
 }
@@ -312,6 +338,7 @@ int gri_launcher_new(const gri_log *log, gri_launcher **out)
     l->base.ops = &client_ops;
     l->log = log;
     l->remote = (gri_launcher_remote){.socket = -1, .pidfd = -1};
+    l->dying = -1;
     l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->wake < 0) {
         free(l);

@@ -77,15 +77,27 @@ static gri_managed *find(gri_client *l, uint64_t id)
     return p;
 }
 
-gri_managed *gri_client_first(gri_client *l, gri_stage from, gri_stage to)
+gri_managed *gri_client_fresh(gri_client *l)
 {
     gri_client_lock(l);
     gri_managed *p = l->all;
-    while (p != NULL && (p->stage < from || p->stage > to)) {
+    while (p != NULL && p->stage != GRI_FRESH) {
         p = p->next;
     }
     gri_client_unlock(l);
     return p;
+}
+
+/* The youngest that a launcher was told of, or NULL. */
+static gri_managed *last_told(gri_client *l)
+{
+    gri_managed *last = NULL;
+    gri_client_lock(l);
+    for (gri_managed *p = l->all; p != NULL; p = p->next) {
+        last = p->stage != GRI_FRESH ? p : last;
+    }
+    gri_client_unlock(l);
+    return last;
 }
 
 void gri_client_fail(gri_client *l, gri_managed *p, int code)
@@ -100,8 +112,7 @@ void gri_client_fail_fresh(gri_client *l, int code)
     const uint64_t last_id = l->last_id;
     gri_client_unlock(l);
     for (gri_managed *p;
-         (p = gri_client_first(l, GRI_FRESH, GRI_FRESH)) != NULL &&
-         p->id <= last_id;) {
+         (p = gri_client_fresh(l)) != NULL && p->id <= last_id;) {
         gri_client_fail(l, p, code);
     }
 }
@@ -113,6 +124,7 @@ int gri_client_begin(gri_client *l)
     GR_TRY(gri_launcher_begin(l->log, &l->remote));
     l->up = false;
     l->full = false;
+    l->heard_ns = gri_clock_ns(&real_clock);
     l->hello_by_ns = gri_deadline(&real_clock, ANSWER_MS);
     return 0;
 }
@@ -195,6 +207,7 @@ bool gri_client_listen(gri_client *l)
         if (n == GR_EAGAIN) {
             return true;
         }
+        l->heard_ns = gri_clock_ns(&real_clock);
         const bool ok =
             n == (ssize_t)sizeof(report) && on_report(l, &report, &fd);
         close_fd(&fd);
@@ -260,18 +273,42 @@ static void bury(gri_client *l, gri_managed *p, int64_t until_ns)
     forget(l, p);
 }
 
+void gri_client_reap(gri_client *l)
+{
+    if (l->dying >= 0 && gri_await_end(l->dying, 0)) {
+        siginfo_t info;
+        (void)waitid(P_PIDFD, (id_t)l->dying, &info, WEXITED | WNOHANG);
+        close_fd(&l->dying);
+    }
+}
+
+static void end_launcher(gri_client *l)
+{
+    const int pidfd = gri_launcher_end(&l->remote, GRI_REAP_MS);
+    if (pidfd >= 0) {
+        close_fd(&l->dying); /* two at a time are given up */
+        l->dying = pidfd;
+    }
+}
+
 void gri_client_lose(gri_client *l, bool hangs)
 {
     const bool was_up = l->up;
+    gri_client_lock(l);
+    const bool stopping = l->stopping;
+    gri_client_unlock(l);
     if (hangs) {
         gri_launcher_kill(&l->remote);
         (void)gri_client_listen(l); /* what it said before */
     }
     /* One that was told to end has closed its socket first, and kills all that
      * it has better than we could. */
-    gri_launcher_end(&l->remote, GRI_REAP_MS);
+    end_launcher(l);
     gri_log_write(l->log, was_up ? GR_LOG_WARN : GR_LOG_ERROR,
-                  "the launcher process %s%s%s", hangs ? "hangs" : "is gone",
+                  "the launcher process %s%s%s",
+                  !hangs     ? "is gone"
+                  : stopping ? "did not end in time"
+                             : "hangs",
                   was_up ? "" : ", and did not even begin",
                   was_up ? ": its processes are killed" : "");
     gri_client_lock(l);
@@ -281,8 +318,10 @@ void gri_client_lose(gri_client *l, bool hangs)
     gri_client_unlock(l);
     const int64_t until_ns = gri_deadline(&real_clock, GRI_REAP_MS);
     await_orphans(l, until_ns);
-    for (gri_managed *p;
-         (p = gri_client_first(l, GRI_ASKED, GRI_RUNNING)) != NULL;) {
+    /* The youngest first: what was started ahead is nobody's, and has to be
+     * known as dead when somebody hears of an end and starts another. Of one
+     * whose start was not told yet nothing else says so. */
+    for (gri_managed *p; (p = last_told(l)) != NULL;) {
         bury(l, p, until_ns);
     }
     if (!was_up) {
@@ -295,8 +334,7 @@ void gri_client_lose(gri_client *l, bool hangs)
 void gri_client_ask_fresh(gri_client *l)
 {
     gri_managed *p;
-    while (!l->full &&
-           (p = gri_client_first(l, GRI_FRESH, GRI_FRESH)) != NULL) {
+    while (!l->full && (p = gri_client_fresh(l)) != NULL) {
         const int rc =
             gri_packet_send(l->remote.socket, p->request,
                             gri_request_size(p->request), p->control);
@@ -326,6 +364,12 @@ void gri_client_ask_kill(gri_client *l, gri_managed *p)
     } else {
         l->full = rc != GR_ENOCONN; /* as above */
     }
+}
+
+int64_t gri_client_late_at(const gri_client *l, const gri_managed *p)
+{
+    const int64_t silent_ns = l->heard_ns + ANSWER_MS * GRI_NS_PER_MS;
+    return p->answer_by_ns > silent_ns ? p->answer_by_ns : silent_ns;
 }
 
 bool gri_client_is_hung(gri_managed *p)

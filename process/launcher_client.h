@@ -50,14 +50,17 @@ typedef struct gri_client {
     bool up;   /* it has said hello */
     bool full; /* the socket takes no more for now */
     int64_t hello_by_ns;
+    int64_t heard_ns; /* when it said something last, or was begun */
+    int dying; /* the pidfd of an earlier one, which was killed and took its
+                  time: still to be reaped; -1: none */
 } gri_client;
 
 /* The members under lock are looked at between these. */
 void gri_client_lock(gri_client *l);
 void gri_client_unlock(gri_client *l);
 
-/* The oldest that is in one of those stages, or NULL. */
-gri_managed *gri_client_first(gri_client *l, gri_stage from, gri_stage to);
+/* The oldest that is fresh, or NULL. */
+gri_managed *gri_client_fresh(gri_client *l);
 
 /* Tells that p was not started, and forgets it; or all that are fresh now. */
 void gri_client_fail(gri_client *l, gri_managed *p, int code);
@@ -75,11 +78,18 @@ void gri_client_ask_fresh(gri_client *l);
 /* Has the launcher kill p, if that can be said now. Needs the lock. */
 void gri_client_ask_kill(gri_client *l, gri_managed *p);
 
-/* p's answer is late. True: the launcher hangs; false: it cannot help it. */
+/* When p's answer will be late; GRI_NEVER: none is waited for. What comes first
+ * goes first: a launcher that says anything works through what it was told. */
+int64_t gri_client_late_at(const gri_client *l, const gri_managed *p);
+
+/* That moment has come. True: the launcher hangs; false: it cannot help it. */
 bool gri_client_is_hung(gri_managed *p);
 
 /* The launcher process is gone, or has to be killed, as it hangs. All of its
  * processes go with it. */
 void gri_client_lose(gri_client *l, bool hangs);
+
+/* Reaps who is dying, if he is dead now. */
+void gri_client_reap(gri_client *l);
 
 #endif /* GRI_PROCESS_LAUNCHER_CLIENT_H */

@@ -41,6 +41,10 @@
 /* What it may take to kill all when the program is gone. */
 #define PARTING_S 1
 
+/* Requests that are served before it looks again who has ended: a start takes
+ * as long as the other process until it executes. */
+enum { REQUESTS = 8 };
+
 enum { STATUS_FAILED = 1 };
 
 /* The children of the calling thread, which is all there are. */
@@ -231,7 +235,7 @@ static void serve(launcher *l, gri_request_buffer *buffer, size_t n, int fd)
 static void receive(launcher *l)
 {
     gri_request_buffer buffer;
-    while (!l->done) {
+    for (unsigned served = 0; served < REQUESTS && !l->done; served++) {
         int fd = -1;
         const ssize_t n =
             gri_packet_receive(l->socket, &buffer, sizeof(buffer), &fd);

@@ -118,18 +118,23 @@ void gri_launcher_kill(const gri_launcher_remote *remote)
     (void)gri_await_end(remote->pidfd, gri_deadline(&real_clock, GRI_REAP_MS));
 }
 
-void gri_launcher_end(gri_launcher_remote *remote, int64_t grace_ms)
+int gri_launcher_end(gri_launcher_remote *remote, int64_t grace_ms)
 {
     siginfo_t info;
     if (remote->socket < 0) {
-        return;
+        return -1;
     }
     (void)close(remote->socket);
     if (!gri_await_end(remote->pidfd, gri_deadline(&real_clock, grace_ms))) {
         gri_launcher_kill(remote);
     }
-    /* Fails if the program has taken its status: then it needs no reaping. */
-    (void)waitid(P_PIDFD, (id_t)remote->pidfd, &info, WEXITED | WNOHANG);
-    (void)close(remote->pidfd);
+    int left = remote->pidfd;
+    if (gri_await_end(left, 0)) {
+        /* Fails if the program has taken its status, and needs no reaping. */
+        (void)waitid(P_PIDFD, (id_t)left, &info, WEXITED | WNOHANG);
+        (void)close(left);
+        left = -1;
+    }
     *remote = (gri_launcher_remote){.socket = -1, .pidfd = -1};
+    return left;
 }

@@ -26,8 +26,9 @@ int gri_launcher_begin(const gri_log *log, gri_launcher_remote *out);
 void gri_launcher_kill(const gri_launcher_remote *remote);
 
 /* Closes its socket, by which it is asked to kill all that it has and to end;
- * kills it if it has not in grace_ms; reaps it. Also where there is none. */
-void gri_launcher_end(gri_launcher_remote *remote, int64_t grace_ms);
+ * kills it if it has not in grace_ms; reaps it. Also where there is none.
+ * Returns -1; or its pidfd, where it is still about to die, to be reaped. */
+int gri_launcher_end(gri_launcher_remote *remote, int64_t grace_ms);
 
 /* Waits for a process's end, until then at most. */
 bool gri_await_end(int pidfd, int64_t until_ns);

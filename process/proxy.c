@@ -132,7 +132,7 @@ static void work(gri_proxy *p, gr_actor *self)
         gri_proxy_pause(self);
     } else {
         gri_proxy_go_on(self);
-        gri_host_arm(p->host, false);
+        gri_host_arm(p->host, true, false);
     }
 }
 
@@ -149,7 +149,8 @@ static bool pausing(gri_processes *processes, void *state)
     bool late = false;
     (void)processes;
     if (!p->eof && !p->decided) {
-        gri_host_arm(p->host, p->out.at < p->out.len);
+        /* Not for what would not be read: that would wake us at once. */
+        gri_host_arm(p->host, !gri_proxy_is_behind(p), p->out.at < p->out.len);
     }
     return !gri_host_ended(p->host, &end, &late);
 }
@@ -213,14 +214,15 @@ static int proxy_init(gr_actor *self, void *state, const gr_msg *args)
     p->message_max = opts->message_max;
     p->arena_max =
         p->user->arena_max != 0 ? p->user->arena_max : opts->arena_max;
-    GR_TRY(gri_host_take(kind->hosts, gr_self(self), &p->host));
+    p->hosts = kind->hosts;
+    GR_TRY(gri_host_take(p->hosts, gr_self(self), &p->host));
     const int rc = gr_on_exit(self, on_proxy_exit, p);
     if (rc < 0) {
         on_proxy_exit(p);
         return rc;
     }
     (void)gri_proxy_assign(p, self, args);
-    gri_host_arm(p->host, false);
+    gri_host_arm(p->host, true, false);
     if (is_over(p) || gri_proxy_is_full(p)) {
         gri_proxy_pause(self);
     }

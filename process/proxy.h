@@ -68,6 +68,7 @@ typedef struct gri_proxy_tie {
 /* The proxy's state. */
 typedef struct gri_proxy {
     gri_host *host;
+    gri_hosts *hosts;
     const gr_behavior *user;
     gr_limits limits;
     gr_pid parent;
@@ -108,6 +109,11 @@ bool gri_proxy_give_signal(gri_proxy *p, gr_actor *self, const gr_msg *msg);
 void gri_proxy_flush(gri_proxy *p);
 /* Whether no more is to be given to the process now. */
 bool gri_proxy_is_full(const gri_proxy *p);
+/* So much waits to be written that nothing is read that would be answered. */
+static inline bool gri_proxy_is_behind(const gri_proxy *p)
+{
+    return p->out.len - p->out.at >= GRI_PROXY_BACKLOG;
+}
 /* Nothing was heard of its actor yet. */
 static inline bool gri_proxy_is_starting(const gri_proxy *p)
 {

@@ -205,6 +205,7 @@ static const char *do_up(gri_proxy *p, gr_actor *self)
     }
     gri_proxy_started(self, p->parent);
     gri_proxy_note_progress(p);
+    gri_hosts_refill(p->hosts);
     return NULL;
 }
 
@@ -367,8 +368,9 @@ bool gri_proxy_read(gri_proxy *p, gr_actor *self)
     gri_bytes_buffer *in = &p->in;
     unsigned reads = 0;
     bool all = p->eof;
+    /* A process that says nothing more may read nothing more, either. */
     while (!p->eof && !p->decided &&
-           p->out.len - p->out.at < GRI_PROXY_BACKLOG) {
+           (!gri_proxy_is_behind(p) || gri_host_is_last(p->host))) {
         const size_t need = do_frames(p, self);
         if (need == 0 || reads++ == GRI_PROXY_READS || !make_room(p, need)) {
             return false;

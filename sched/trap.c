@@ -236,6 +236,9 @@ static _Noreturn void give_up(const gri_trap *trap)
 static void end_process(gri_trap *trap, const char *why, int number,
                         siginfo_t *info, void *ucontext)
 {
+    if (trap->ops != NULL && trap->ops->dying != NULL) {
+        trap->ops->dying(trap->arg);
+    }
     write_line(trap, &trap->fault, why);
     if (trap->ops != NULL && trap->ops->aborting != NULL) {
         trap->ops->aborting(trap->arg, &trap->fault);

@@ -28,12 +28,15 @@ typedef struct gri_moment {
     uintptr_t stack_low, stack_high; /* this thread's; the guard is below */
 } gri_moment;
 
-/* Both are called by the handler: no lock, no memory. */
+/* All are called by the handler: no lock, no memory. */
 typedef struct gri_trap_ops {
     /* NULL: the worker can go on at the top of its loop. Else why it cannot,
      * for the line that the process ends with. Completes *fault. */
     const char *(*refuse)(void *arg, const gri_moment *at, gri_fault *fault);
-    /* The process is about to end: save what shall be found. May be NULL. */
+    /* The process is about to end, and nothing was written of that yet:
+     * standard error may be a pipe that nobody reads. May be NULL. */
+    void (*dying)(void *arg);
+    /* The line is written: save what shall be found. May be NULL. */
     void (*aborting)(void *arg, const gri_fault *fault);
 } gri_trap_ops;
 

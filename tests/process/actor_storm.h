@@ -32,6 +32,8 @@ static const gr_behavior storm_echo = {.name = "storm.echo",
 
 /* ---- the tree ----------------------------------------------------------- */
 
+static const char *const storm_ids[STORM_ACTORS] = {"a", "b", "c"};
+
 typedef struct storm {
     struct {
         gr_pid pid;
@@ -55,9 +57,9 @@ static inline int storm_start(gr_actor *self, storm *s, uint32_t restarts_max)
     storm_name_program();
     const gr_pid me = gr_self(self);
     const gr_child specs[STORM_ACTORS + 1] = {
-        {.id = "a", .behavior = &storm_echo, .args = gr_args(me, 0)},
-        {.id = "b", .behavior = &storm_echo, .args = gr_args(me, 1)},
-        {.id = "c", .behavior = &storm_echo, .args = gr_args(me, 2)},
+        {.id = storm_ids[0], .behavior = &storm_echo, .args = gr_args(me, 0)},
+        {.id = storm_ids[1], .behavior = &storm_echo, .args = gr_args(me, 1)},
+        {.id = storm_ids[2], .behavior = &storm_echo, .args = gr_args(me, 2)},
     };
     return gr_supervise(
         self, &(gr_supervisor){.children = specs, .restarts_max = restarts_max},

@@ -38,9 +38,12 @@ static inline void storm_flow(gr_actor *self, gr_node node)
 
 /* ---- the tree ----------------------------------------------------------- */
 
+static const char *const storm_ids[STORM_NODES] = {"a", "b", "c"};
+
 typedef struct storm {
     char names[STORM_NODES][GR_NODE_NAME_MAX + 1];
     gr_node nodes[STORM_NODES]; /* id 0: down */
+    bool flows[STORM_NODES];    /* its traffic does */
     gr_pid supervisor;
 } storm;
 
@@ -56,21 +59,35 @@ static inline int storm_start(gr_actor *self, storm *s, uint32_t restarts_max)
     }
     const gr_behavior *node = &gr_child_node_behavior;
     const gr_child specs[STORM_NODES + 1] = {
-        {.id = "a", .behavior = node, .args = gr_args((char *)s->names[0], 1)},
-        {.id = "b", .behavior = node, .args = gr_args((char *)s->names[1], 1)},
-        {.id = "c", .behavior = node, .args = gr_args((char *)s->names[2], 1)},
+        {.id = storm_ids[0],
+         .behavior = node,
+         .args = gr_args((char *)s->names[0], 1)},
+        {.id = storm_ids[1],
+         .behavior = node,
+         .args = gr_args((char *)s->names[1], 1)},
+        {.id = storm_ids[2],
+         .behavior = node,
+         .args = gr_args((char *)s->names[2], 1)},
     };
     return gr_supervise(
         self, &(gr_supervisor){.children = specs, .restarts_max = restarts_max},
         &s->supervisor);
 }
 
-/* Takes in a message about a node. It is gone then: this may wait. */
+/* Takes in a message about a node, or its traffic. */
 static inline void storm_note(gr_actor *self, storm *s, const gr_msg *msg)
 {
     bool up = false;
     gr_node node;
     gr_str name;
+    gr_pid echo;
+    if (gr_match(msg, "flows", &echo)) {
+        for (int i = 0; i < STORM_NODES; i++) {
+            /* Else it has been replaced meanwhile. */
+            s->flows[i] |= s->nodes[i].id != 0 && s->nodes[i].id == echo.node;
+        }
+        return;
+    }
     if (!gr_match_node(msg, &up, &node, &name, NULL)) {
         return;
     }
@@ -78,7 +95,8 @@ static inline void storm_note(gr_actor *self, storm *s, const gr_msg *msg)
         if (name.len == strlen(s->names[i]) &&
             memcmp(name.ptr, s->names[i], name.len) == 0) {
             s->nodes[i] = up ? node : (gr_node){0};
-            if (up) {
+            s->flows[i] = false;
+            if (up) { /* the message is gone then: this may wait */
                 storm_flow(self, node);
             }
             return;
@@ -86,11 +104,11 @@ static inline void storm_note(gr_actor *self, storm *s, const gr_msg *msg)
     }
 }
 
-static inline bool storm_all_up(const storm *s)
+static inline bool storm_all_flow(const storm *s)
 {
     bool all = true;
     for (int i = 0; i < STORM_NODES; i++) {
-        all = all && s->nodes[i].id != 0;
+        all = all && s->flows[i];
     }
     return all;
 }

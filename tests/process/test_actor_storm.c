@@ -1,19 +1,30 @@
 /*
  * Goal:   under load, SIGKILL to the process of an actor, to several, to one
- *         that waits to be used, to the launcher, or to both is an end like any
- *         other: the supervisor restarts what ended and nothing else, traffic
- *         flows again, and nothing is left at the end, dead or alive.
+ *         that waits to be used, to the launcher, or to both in either order is
+ *         an end like any other: the supervisor restarts what ended, once for
+ *         each end, and nothing else; traffic flows again; and nothing is left,
+ *         dead or alive, neither at the end nor while the launcher lives.
  * Method: this program is its own child. What has to come is waited for;
  *         nothing is timed. KILL_ROUNDS says how often.
  */
 #include "tests/process/actor_storm.h"
 
+#include "tests/process/left.h"
+
 enum {
     ROUNDS = 16,
     ENDLESS = 1000000,
-    WAYS = 6,
+    WAYS = 8,
     ALL = (1U << STORM_ACTORS) - 1
 };
+
+/* What was killed. */
+typedef struct blow {
+    unsigned which; /* the actors that are to be replaced */
+    unsigned twice; /* some of them, which may have been there again when the
+                       next one was killed: perhaps twice */
+    int launcher;   /* 0: it lives */
+} blow;
 
 static void await_flow(gr_actor *self, storm *s)
 {
@@ -24,21 +35,56 @@ static void await_flow(gr_actor *self, storm *s)
     }
 }
 
-/* Waits until the actors in `which` have been replaced, and have traffic. */
-static void await_replaced(gr_actor *self, storm *s, unsigned which,
-                           const storm *old)
+/* 0: there is none now. */
+static int launcher_now(void)
 {
+    int pids[FOUND_MAX];
+    int launchers = 0;
+    (void)storm_processes(getpid(), pids, &launchers);
+    return launchers > 0 ? pids[0] : 0;
+}
+
+static int the_launcher(void)
+{
+    const int launcher = launcher_now();
+    assert_true(launcher > 0);
+    return launcher;
+}
+
+/* Its launcher was not killed. */
+static bool lives_on(int process, const blow *b)
+{
+    const int parent = left_parent(process);
+    return b->launcher == 0 ||
+           (parent != b->launcher && parent == launcher_now());
+}
+
+/* All that had to be replaced is, and by what lives on. */
+static bool is_settled(const storm *s, const storm *old, const blow *b)
+{
+    if (!storm_all_flow(s)) {
+        return false;
+    }
     for (int i = 0; i < STORM_ACTORS; i++) {
-        while ((which & (1U << i)) != 0 &&
-               gr_pid_eq(s->actors[i].pid, old->actors[i].pid)) {
-            const gr_msg *msg;
-            next_message(self, &msg);
-            storm_note(self, s, msg);
+        if ((b->which & (1U << i)) != 0 &&
+            (gr_pid_eq(s->actors[i].pid, old->actors[i].pid) ||
+             !lives_on(s->actors[i].process, b))) {
+            return false;
         }
     }
-    await_flow(self, s);
+    return true;
+}
+
+static void await_replaced(gr_actor *self, storm *s, const storm *old,
+                           const blow *b)
+{
+    while (!is_settled(s, old, b)) {
+        const gr_msg *msg;
+        next_message(self, &msg);
+        storm_note(self, s, msg);
+    }
     for (int i = 0; i < STORM_ACTORS; i++) {
-        if ((which & (1U << i)) == 0) { /* the others were left alone */
+        if ((b->which & (1U << i)) == 0) { /* the others were left alone */
             assert_true(gr_pid_eq(s->actors[i].pid, old->actors[i].pid));
             assert_int_equal(s->actors[i].process, old->actors[i].process);
         } else {
@@ -47,14 +93,18 @@ static void await_replaced(gr_actor *self, storm *s, unsigned which,
     }
 }
 
-static int the_launcher(void)
+static void get_restarts(gr_actor *self, const storm *s,
+                         uint64_t out[STORM_ACTORS])
 {
-    int pids[FOUND_MAX];
-    int launchers = 0;
-    (void)storm_processes(getpid(), pids, &launchers);
-    assert_int_equal(launchers, 1);
-    return pids[0];
+    for (int i = 0; i < STORM_ACTORS; i++) {
+        gr_child_info info;
+        assert_int_equal(
+            gr_inspect_child(self, s->supervisor, storm_ids[i], &info), 0);
+        out[i] = info.restarts;
+    }
 }
+
+/* ---- blows --------------------------------------------------------------- */
 
 /* Kills whoever waits to be used, if somebody does at this moment. */
 static void strike_warm(const storm *s)
@@ -73,37 +123,79 @@ static void strike_warm(const storm *s)
     }
 }
 
-/* Kills something. Returns which actors are to be replaced. */
-static unsigned strike(const storm *s, int round)
+static void strike_one(int pid, int number)
 {
-    const int one = round % STORM_ACTORS;
-    const int other = (round + 1) % STORM_ACTORS;
-    const int pid = s->actors[one].process;
+    assert_int_equal(kill(pid, number), 0);
+}
+
+/* The launcher, with a process before or behind it. */
+static blow strike_launcher(int way, int pid, unsigned one)
+{
+    blow b = {.which = ALL, .launcher = the_launcher()};
+    switch (way) {
+    case 0:
+        strike_one(b.launcher, SIGKILL);
+        break;
+    case 1: /* one that does not run any more dies, too */
+        strike_one(pid, SIGSTOP);
+        strike_one(b.launcher, SIGKILL);
+        break;
+    case 2:
+        strike_one(b.launcher, SIGKILL);
+        (void)kill(pid, SIGKILL); /* it may have died with it */
+        break;
+    case 3:
+        b.twice = one;
+        strike_one(pid, SIGKILL);
+        strike_one(b.launcher, SIGKILL);
+        break;
+    default: /* both before we can hear of either */
+        strike_one(b.launcher, SIGSTOP);
+        strike_one(pid, SIGKILL);
+        found_await_ends(&pid, 1);
+        strike_one(b.launcher, SIGKILL);
+        break;
+    }
+    return b;
+}
+
+/* Kills something. */
+static blow strike(const storm *s, int round)
+{
+    const int i = (round + round / WAYS) % STORM_ACTORS;
+    const int k = (i + 1) % STORM_ACTORS;
+    const int pid = s->actors[i].process;
+    const unsigned one = 1U << i;
     switch (round % WAYS) {
     case 0:
-        assert_int_equal(kill(pid, SIGKILL), 0);
-        return 1U << one;
+        strike_one(pid, SIGKILL);
+        return (blow){.which = one};
     case 1:
-        assert_int_equal(kill(the_launcher(), SIGKILL), 0);
-        return ALL;
-    case 2:
-        assert_int_equal(kill(pid, SIGKILL), 0);
-        assert_int_equal(kill(s->actors[other].process, SIGKILL), 0);
-        return 1U << one | 1U << other;
-    case 3:
+        strike_one(pid, SIGKILL);
+        strike_one(s->actors[k].process, SIGKILL);
+        return (blow){.which = one | 1U << k};
+    case 2: /* what is started in its place may be what dies */
         strike_warm(s);
-        assert_int_equal(kill(pid, SIGKILL), 0);
-        return 1U << one;
-    case 4: /* one that does not run any more dies, too */
-        assert_int_equal(kill(pid, SIGSTOP), 0);
-        assert_int_equal(kill(the_launcher(), SIGKILL), 0);
-        return ALL;
+        strike_one(pid, SIGKILL);
+        return (blow){.which = one, .twice = one};
     default:
-        /* The other way round the actor might be there again before the
-         * launcher is gone, and be replaced twice. */
-        assert_int_equal(kill(the_launcher(), SIGKILL), 0);
-        (void)kill(pid, SIGKILL); /* it may have died with it */
-        return ALL;
+        return strike_launcher(round % WAYS - 3, pid, one);
+    }
+}
+
+/* One round: whatever ended was restarted once for each end. */
+static void strike_and_await(gr_actor *self, storm *s, int round)
+{
+    const storm old = *s;
+    uint64_t before[STORM_ACTORS];
+    uint64_t now[STORM_ACTORS];
+    get_restarts(self, s, before);
+    const blow b = strike(&old, round);
+    await_replaced(self, s, &old, &b);
+    get_restarts(self, s, now);
+    for (int i = 0; i < STORM_ACTORS; i++) {
+        const uint64_t n = (b.which >> i & 1U) + (b.twice >> i & 1U);
+        assert_in_range(now[i] - before[i], b.which >> i & 1U, n);
     }
 }
 
@@ -129,10 +221,12 @@ static void what_is_killed_is_replaced_and_nothing_else(void **state)
     assert_int_equal(storm_start(self, &s, ENDLESS), 0);
     await_flow(self, &s);
 
+    left_behind seen = {.n = 0};
     for (int round = 0; round < rounds; round++) {
-        const storm old = s;
-        await_replaced(self, &s, strike(&old, round), &old);
+        strike_and_await(self, &s, round);
+        left_look(&seen, getpid());
     }
+    left_await_none(getpid());
 
     /* One of each, one that waits, and no more. */
     int pids[FOUND_MAX];
@@ -214,7 +308,7 @@ static void nothing_is_left_of_a_system(void **state)
 {
     int before = 0;
     (void)state;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < WAYS; i++) {
         void *f = NULL;
         int pids[FOUND_MAX];
         int launchers = 0;
@@ -224,8 +318,7 @@ static void nothing_is_left_of_a_system(void **state)
         gr_trap_exit(self, true);
         assert_int_equal(storm_start(self, &s, ENDLESS), 0);
         await_flow(self, &s);
-        const storm old = s;
-        await_replaced(self, &s, strike(&old, i), &old);
+        strike_and_await(self, &s, i);
         assert_int_equal(teardown(&f), 0);
         assert_int_equal(storm_processes(getpid(), pids, &launchers), 0);
         if (i == 0) { /* what is opened once and for all, is open now */

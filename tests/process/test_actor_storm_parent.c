@@ -3,15 +3,15 @@
  *         together with its launcher or a process of an actor, in any order,
  *         leaves no process.
  * Method: this program starts itself as such a program, waits until its traffic
- *         flows, kills, and waits until none of its processes lives: one that
- *         stays is a hanging test, which the test runner ends. KILL_ROUNDS says
- *         how often.
+ *         flows, kills, and waits until none of its processes is left, dead or
+ *         alive: one that stays is a hanging test, which the test runner ends.
+ *         KILL_ROUNDS says how often.
  */
 #include "tests/process/actor_storm.h"
 
 #include "tests/process/killed.h"
 
-enum { ROUNDS = 12, ENDLESS = 1000000 };
+enum { ROUNDS = 14, ENDLESS = 1000000 };
 
 /* ---- the program that is killed ----------------------------------------- */
 
@@ -30,11 +30,7 @@ static int run_program(void)
         const gr_msg *msg;
         GR_TRY(gr_receive(self, GR_FOREVER, &msg));
         storm_note(self, &s, msg);
-        if (!told && storm_all_flow(&s)) {
-            told = true;
-            (void)puts("up");
-            (void)fflush(stdout);
-        }
+        killed_tell(&told, storm_all_flow(&s));
     }
 }
 

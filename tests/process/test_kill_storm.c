@@ -1,107 +1,184 @@
 /*
  * Goal:   under load, SIGKILL to a child node, to several, to the launcher, or
- *         to both is an end like any other: the supervisor restarts what ended
- *         and nothing else, traffic flows again, and nothing is left at the
- * end. Method: this program is its own child. What has to come is waited for;
+ *         to both in either order is an end like any other: the supervisor
+ *         restarts what ended, once for each end, and nothing else; traffic
+ *         flows again; and nothing is left, dead or alive, neither at the end
+ *         nor while the launcher lives.
+ * Method: this program is its own child. What has to come is waited for;
  *         nothing is timed. KILL_ROUNDS says how often.
  */
 #include <fcntl.h>
 
 #include "tests/process/storm.h"
 
-enum { ROUNDS = 16, ENDLESS = 1000000 };
+#include "tests/process/left.h"
 
-/* Waits for traffic over each node that is there. */
+enum {
+    ROUNDS = 14,
+    ENDLESS = 1000000,
+    WAYS = 7,
+    ALL = (1U << STORM_NODES) - 1
+};
+
+/* What was killed. */
+typedef struct blow {
+    unsigned which; /* the nodes that are to be replaced */
+    unsigned twice; /* some of them, which may have been there again when the
+                       next one was killed: perhaps twice */
+    int launcher;   /* 0: it lives */
+} blow;
+
 static void await_flow(gr_actor *self, storm *s)
 {
-    bool flows[STORM_NODES] = {false};
-    int left = STORM_NODES;
-    while (left > 0) {
+    while (!storm_all_flow(s)) {
         const gr_msg *msg;
-        gr_pid echo;
         next_message(self, &msg);
-        if (!gr_match(msg, "flows", &echo)) {
-            storm_note(self, s, msg);
-            continue;
-        }
-        for (int i = 0; i < STORM_NODES; i++) {
-            if (echo.node == s->nodes[i].id && !flows[i]) {
-                flows[i] = true;
-                left--;
-            }
-        }
-    }
-    assert_true(storm_all_up(s));
-}
-
-/* Waits until the nodes in `which` have been replaced, and have traffic. */
-static void await_replaced(gr_actor *self, storm *s, unsigned which)
-{
-    gr_node old[STORM_NODES];
-    memcpy(old, s->nodes, sizeof(old));
-    bool flows[STORM_NODES];
-    int left = 0;
-    for (int i = 0; i < STORM_NODES; i++) {
-        flows[i] = (which & (1U << i)) == 0;
-        left += !flows[i];
-    }
-    while (left > 0) {
-        const gr_msg *msg;
-        gr_pid echo;
-        next_message(self, &msg);
-        if (!gr_match(msg, "flows", &echo)) {
-            storm_note(self, s, msg);
-            continue;
-        }
-        for (int i = 0; i < STORM_NODES; i++) {
-            if (!flows[i] && echo.node == s->nodes[i].id &&
-                echo.node != old[i].id) {
-                flows[i] = true;
-                left--;
-            }
-        }
-    }
-    for (int i = 0; i < STORM_NODES; i++) {
-        if ((which & (1U << i)) == 0) { /* the others were left alone */
-            assert_int_equal(s->nodes[i].id, old[i].id);
-        }
+        storm_note(self, s, msg);
     }
 }
 
-static int the_launcher(void)
+/* 0: there is none now. */
+static int launcher_now(void)
 {
     int pids[FOUND_MAX];
     int launchers = 0;
     (void)storm_processes(getpid(), pids, &launchers);
-    assert_int_equal(launchers, 1);
-    return pids[0];
+    return launchers > 0 ? pids[0] : 0;
 }
 
-enum { ALL = (1U << STORM_NODES) - 1 };
-
-/* Kills something. Returns which nodes are to be replaced. */
-static unsigned strike(gr_actor *self, const storm *s, int round)
+static int the_launcher(void)
 {
-    const int one = round % STORM_NODES;
-    const int other = (round + 1) % STORM_NODES;
-    const int pid = process_of(self, s->names[one]);
-    switch (round % 4) {
-    case 0:
-        assert_int_equal(kill(pid, SIGKILL), 0);
-        return 1U << one;
-    case 1:
-        assert_int_equal(kill(the_launcher(), SIGKILL), 0);
-        return ALL;
-    case 2:
-        assert_int_equal(kill(pid, SIGKILL), 0);
-        assert_int_equal(kill(process_of(self, s->names[other]), SIGKILL), 0);
-        return 1U << one | 1U << other;
-    default: {
-        const int launcher = the_launcher();
-        assert_int_equal(kill(pid, SIGKILL), 0);
-        assert_int_equal(kill(launcher, SIGKILL), 0);
-        return ALL;
+    const int launcher = launcher_now();
+    assert_true(launcher > 0);
+    return launcher;
+}
+
+/* Its launcher was not killed. */
+static bool lives_on(gr_actor *self, const char *name, const blow *b)
+{
+    int pid = 0;
+    if (b->launcher == 0) {
+        return true;
     }
+    if (gr_child_node_process(self, name, &pid) < 0) {
+        return false;
+    }
+    const int parent = left_parent(pid);
+    return parent != b->launcher && parent == launcher_now();
+}
+
+/* All that had to be replaced is, and by what lives on. */
+static bool is_settled(gr_actor *self, const storm *s, const storm *old,
+                       const blow *b)
+{
+    if (!storm_all_flow(s)) {
+        return false;
+    }
+    for (int i = 0; i < STORM_NODES; i++) {
+        if ((b->which & (1U << i)) != 0 &&
+            (s->nodes[i].id == old->nodes[i].id ||
+             !lives_on(self, s->names[i], b))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void await_replaced(gr_actor *self, storm *s, const storm *old,
+                           const blow *b)
+{
+    while (!is_settled(self, s, old, b)) {
+        const gr_msg *msg;
+        next_message(self, &msg);
+        storm_note(self, s, msg);
+    }
+    for (int i = 0; i < STORM_NODES; i++) {
+        if ((b->which & (1U << i)) == 0) { /* the others were left alone */
+            assert_int_equal(s->nodes[i].id, old->nodes[i].id);
+        }
+    }
+}
+
+static void get_restarts(gr_actor *self, const storm *s,
+                         uint64_t out[STORM_NODES])
+{
+    for (int i = 0; i < STORM_NODES; i++) {
+        gr_child_info info;
+        assert_int_equal(
+            gr_inspect_child(self, s->supervisor, storm_ids[i], &info), 0);
+        out[i] = info.restarts;
+    }
+}
+
+static void strike_one(int pid, int number)
+{
+    assert_int_equal(kill(pid, number), 0);
+}
+
+/* The launcher, with a node before or behind it. */
+static blow strike_launcher(int way, int pid, unsigned one)
+{
+    blow b = {.which = ALL, .launcher = the_launcher()};
+    switch (way) {
+    case 0:
+        strike_one(b.launcher, SIGKILL);
+        break;
+    case 1: /* one that does not run any more dies, too */
+        strike_one(pid, SIGSTOP);
+        strike_one(b.launcher, SIGKILL);
+        break;
+    case 2:
+        strike_one(b.launcher, SIGKILL);
+        (void)kill(pid, SIGKILL); /* it may have died with it */
+        break;
+    case 3:
+        b.twice = one;
+        strike_one(pid, SIGKILL);
+        strike_one(b.launcher, SIGKILL);
+        break;
+    default: /* both before we can hear of either end */
+        strike_one(b.launcher, SIGSTOP);
+        strike_one(pid, SIGKILL);
+        found_await_ends(&pid, 1);
+        strike_one(b.launcher, SIGKILL);
+        break;
+    }
+    return b;
+}
+
+/* Kills something. */
+static blow strike(gr_actor *self, const storm *s, int round)
+{
+    const int i = (round + round / WAYS) % STORM_NODES;
+    const int k = (i + 1) % STORM_NODES;
+    const int pid = process_of(self, s->names[i]);
+    const unsigned one = 1U << i;
+    switch (round % WAYS) {
+    case 0:
+        strike_one(pid, SIGKILL);
+        return (blow){.which = one};
+    case 1:
+        strike_one(pid, SIGKILL);
+        strike_one(process_of(self, s->names[k]), SIGKILL);
+        return (blow){.which = one | 1U << k};
+    default:
+        return strike_launcher(round % WAYS - 2, pid, one);
+    }
+}
+
+/* One round: whatever ended was restarted once for each end. */
+static void strike_and_await(gr_actor *self, storm *s, int round)
+{
+    const storm old = *s;
+    uint64_t before[STORM_NODES];
+    uint64_t now[STORM_NODES];
+    get_restarts(self, s, before);
+    const blow b = strike(self, &old, round);
+    await_replaced(self, s, &old, &b);
+    get_restarts(self, s, now);
+    for (int i = 0; i < STORM_NODES; i++) {
+        const uint64_t n = (b.which >> i & 1U) + (b.twice >> i & 1U);
+        assert_in_range(now[i] - before[i], b.which >> i & 1U, n);
     }
 }
 
@@ -114,9 +191,12 @@ static void what_is_killed_is_replaced_and_nothing_else(void **state)
     assert_int_equal(storm_start(self, &s, ENDLESS), 0);
     await_flow(self, &s);
 
+    left_behind seen = {.n = 0};
     for (int round = 0; round < rounds; round++) {
-        await_replaced(self, &s, strike(self, &s, round));
+        strike_and_await(self, &s, round);
+        left_look(&seen, getpid());
     }
+    left_await_none(getpid());
 
     /* One of each, and no more. */
     int pids[FOUND_MAX];

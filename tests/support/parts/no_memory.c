@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "mailbox/pool.h"
@@ -60,6 +61,10 @@ void *__wrap_realloc(void *p, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void *__real_mmap(void *at, size_t size, int prot, int flags, int fd, off_t to);
 void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t to);
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+char *__real_strndup(const char *text, size_t n);
+char *__wrap_strndup(const char *text, size_t n);
 void *__real_gri_block_alloc_slow(gri_cache *cache, size_t size,
                                   uint8_t *class_out);
 void *__wrap_gri_block_alloc_slow(gri_cache *cache, size_t size,
@@ -89,6 +94,16 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size)
 void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t to)
 {
     return fails() ? MAP_FAILED : __real_mmap(at, size, prot, flags, fd, to);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return fails() ? NULL : __real_strdup(text);
+}
+
+char *__wrap_strndup(const char *text, size_t n)
+{
+    return fails() ? NULL : __real_strndup(text, n);
 }
 
 void *__wrap_gri_block_alloc_slow(gri_cache *cache, size_t size,
