@@ -112,13 +112,13 @@ static void drop_first(gri_reports *q)
 static void write_first(gri_ctx *ctx, gri_reports *q)
 {
     gri_report r;
-    gr_frame frames[GRI_FRAMES_MAX];
     uint64_t number = 0;
     (void)pthread_mutex_lock(&q->writing);
     (void)pthread_mutex_lock(&q->lock);
     const bool full = waiting(q) == GRI_REPORTS_MAX && first_of(q, &r, &number);
     (void)pthread_mutex_unlock(&q->lock);
     if (full) {
+        gr_frame frames[GRI_FRAMES_MAX];
         find_near(&r, frames);
         r.write(ctx, &r, frames);
         drop_first(q);
@@ -227,8 +227,8 @@ static bool is_alone(const gr_system *sys)
 
 void gri_report_leave(gri_ctx *ctx, const gri_report *report)
 {
-    gr_frame frames[GRI_FRAMES_MAX];
     if (is_alone(ctx->sys) || !put(ctx, ctx->sys->reports, report)) {
+        gr_frame frames[GRI_FRAMES_MAX];
         find(report, frames);
         report->write(ctx, report, frames);
     }
