@@ -307,6 +307,7 @@ void gri_crash_make(gr_actor *self, const gr_exit_reason *why)
     if (w.logged || w.watched) {
         report(self->ctx, &w, &crash, has_pc);
     }
+    self->ctx->fault = NULL; /* it was this end's alone */
 }
 
 /* ---- who asks ------------------------------------------------------------ */

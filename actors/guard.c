@@ -549,13 +549,13 @@ static void before_abort(void *arg, const gri_fault *fault)
     (void)gri_reports_wait(ctx->sys, gri_deadline(&(gri_clock){0}, REPORTS_MS));
 }
 
-static void tell_host(void *arg)
+static void tell_host(void *arg, const gri_fault *fault)
 {
     const gri_worker *worker = arg;
     const gri_ctx *ctx = worker->user;
     gri_hosted *host = ctx->sys->hosted;
     if (host != NULL) {
-        host->dies(host);
+        host->dies(host, fault);
     }
 }
 

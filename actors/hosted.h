@@ -15,6 +15,7 @@
 #include <greenroom/system.h>
 
 #include "actors/route.h"
+#include "base/fault.h"
 
 typedef enum gri_name_verb {
     GRI_NAME_TAKE = 1, /* gr_register */
@@ -41,8 +42,9 @@ struct gri_hosted {
     /* The handler returned. A held message will be named once more. */
     void (*ends)(gri_hosted *host, uint64_t id, gri_held held);
     void (*unhandled)(gri_hosted *host, uint64_t id);
-    /* A fault ends the process, soon. In a signal handler. */
-    void (*dies)(gri_hosted *host);
+    /* A fault ends the process, soon. In a signal handler, on the worker; a
+     * second time if that faults. */
+    void (*dies)(gri_hosted *host, const gri_fault *fault);
     /* The last word. id: the message that the actor failed at, or 0. */
     void (*ended)(gri_hosted *host, uint64_t id, const gr_exit_reason *why);
     /* Waits for the answer. Errors: as gr_register and its like. */

@@ -247,10 +247,14 @@ void gri_proxy_unhandled(gr_actor *self, const gr_msg *kept)
     }
 }
 
-void gri_proxy_end(gr_actor *self, const gr_exit_reason *why, const gr_msg *at)
+void gri_proxy_end(gr_actor *self, const gr_exit_reason *why, const gr_msg *at,
+                   const gri_fault *fault)
 {
     /* It is in hand: named in reports, and whoever asked hears of the end. */
     self->ctx->current = mutable_msg(at);
+    if (!gri_exiting(self) && why->kind == GR_EXIT_SIGNAL) {
+        self->ctx->fault = fault; /* until gri_crash_make, in this turn */
+    }
     gri_exit_set(self, why);
 }
 

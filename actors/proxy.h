@@ -16,6 +16,7 @@
 
 #include <greenroom/system.h>
 
+#include "base/fault.h"
 #include "mailbox/message.h"
 
 typedef struct gri_processes gri_processes;
@@ -80,8 +81,11 @@ void gri_proxy_lose(gr_actor *self, const gr_msg *msg);
 void gri_proxy_unhandled(gr_actor *self, const gr_msg *kept);
 /* What it was to send cannot be sent: a dead letter. */
 void gri_proxy_lost(gr_actor *self, gr_pid to);
-/* Ends it; at: the kept message that was in hand, or NULL. */
-void gri_proxy_end(gr_actor *self, const gr_exit_reason *why, const gr_msg *at);
+/* Ends it; at: the kept message that was in hand, or NULL; fault: the one that
+ * its process died by, at addresses of this process, or NULL. Both stay until
+ * its exit hooks are called. */
+void gri_proxy_end(gr_actor *self, const gr_exit_reason *why, const gr_msg *at,
+                   const gri_fault *fault);
 
 /* ---- from any thread ------------------------------------------------------
  */

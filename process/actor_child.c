@@ -28,6 +28,7 @@
 #include "process/actors.h"
 #include "process/object.h"
 #include "process/sandbox.h"
+#include "process/words.h"
 
 enum { STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
@@ -36,6 +37,9 @@ typedef struct child {
     int control;
     gr_system *sys;
     gr_pid self;
+    /* The worker's, and what interrupts it. */
+    volatile bool writes; /* a frame may be there in part */
+    volatile bool dying;
     /* The main thread's. */
     gri_cache cache;
     /* Under lock: the answer to a name verb. */
@@ -53,13 +57,14 @@ static child *of_host(gri_hosted *host)
 /* ---- writing: the worker ------------------------------------------------- */
 
 /* Waits until all of it is written. Whoever cannot write has no parent. */
-static void put(const child *c, const gri_wire *head, const void *body)
+static void put(child *c, const gri_wire *head, const void *body)
 {
     struct iovec parts[2] = {
         {(void *)(uintptr_t)head, sizeof(*head)},
         {(void *)(uintptr_t)body, head->len},
     };
     struct msghdr msg = {.msg_iov = parts, .msg_iovlen = 2};
+    c->writes = true;
     while (parts[0].iov_len + parts[1].iov_len > 0) {
         const ssize_t n = sendmsg(c->control, &msg, MSG_NOSIGNAL);
         if (n < 0 && errno != EINTR) {
@@ -74,6 +79,7 @@ static void put(const child *c, const gri_wire *head, const void *body)
             done -= cut;
         }
     }
+    c->writes = false;
 }
 
 static void begins(gri_hosted *host, uint64_t id)
@@ -101,10 +107,17 @@ static _Noreturn void leave(int status)
     _exit(status);
 }
 
-/* Nothing more will come: the parent waits for the end, and not for long. */
-static void dies(gri_hosted *host)
+/* Nothing more will come: the parent waits for the end, and not for long. What
+ * is told of the fault may fault itself, as anything may have been overwritten.
+ */
+static void dies(gri_hosted *host, const gri_fault *fault)
 {
-    (void)shutdown(of_host(host)->control, SHUT_WR);
+    child *c = of_host(host);
+    if (!c->dying && !c->writes) {
+        c->dying = true;
+        gri_words_send(c->control, fault);
+    }
+    (void)shutdown(c->control, SHUT_WR);
 }
 
 static void ended(gri_hosted *host, uint64_t id, const gr_exit_reason *why)
@@ -144,7 +157,7 @@ static int name(gri_hosted *host, gri_name_verb verb, const char *text,
 }
 
 /* A question, an answer, a message, or one that is passed on. */
-static void put_message(const child *c, gr_pid to, const gr_msg *msg)
+static void put_message(child *c, gr_pid to, const gr_msg *msg)
 {
     gri_wire head = {.type = GRI_WIRE_SEND, .len = msg->len, .pid = to};
     static const gri_trailer none;
@@ -167,7 +180,7 @@ static void put_message(const child *c, gr_pid to, const gr_msg *msg)
 
 static int deliver(void *net, gr_pid to, const gr_msg *msg)
 {
-    const child *c = of_host(net);
+    child *c = of_host(net);
     gri_wire head = {.pid = to};
     switch ((int)msg->kind) {
     case GRI_MSG_USER:

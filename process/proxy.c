@@ -93,7 +93,12 @@ static void finish(gri_proxy *p, gr_actor *self, const gri_process_event *end,
     }
     /* One that never ran has nothing in hand. */
     const bool failed = (p->decided || !p->exited) && p->up;
-    gri_proxy_end(self, &p->why, gri_proxy_bury_handed(p, self, failed));
+    /* What a process says of its fault counts if it died of that. */
+    const bool died = !p->decided && !p->exited && p->fault != NULL &&
+                      p->why.kind == GR_EXIT_SIGNAL &&
+                      p->why.code == p->fault->signal;
+    gri_proxy_end(self, &p->why, gri_proxy_bury_handed(p, self, failed),
+                  died ? p->fault : NULL);
 }
 
 /* It has ended, however it did. */
@@ -103,6 +108,7 @@ static void on_proxy_exit(void *arg)
     gri_host_drop(p->host);
     gri_proxy_free_out(p);
     gri_proxy_free_in(p);
+    free(p->fault);
 }
 
 /* ---- turns --------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 
 #include "actors/hosted.h"
 #include "process/proxy.h"
+#include "process/words.h"
 
 static gri_key key_of(uint64_t id)
 {
@@ -249,7 +250,7 @@ static const char *do_unhandled(gri_proxy *p, gr_actor *self, uint64_t id)
 static const char *do_frame(gri_proxy *p, gr_actor *self, const gri_wire *w,
                             const uint8_t *body)
 {
-    if (p->exited) {
+    if (p->exited || p->fault != NULL) {
         return "a word after the last one";
     }
     switch ((gri_wire_type)w->type) {
@@ -288,6 +289,9 @@ static const char *do_frame(gri_proxy *p, gr_actor *self, const gri_wire *w,
         return gri_proxy_done(p, self, w->id, w->flags);
     case GRI_WIRE_EXITED:
         do_exited(p, w, body);
+        return NULL;
+    case GRI_WIRE_FAULTED:
+        p->fault = gri_words_read(body);
         return NULL;
     case GRI_WIRE_SETUP:
     case GRI_WIRE_ASSIGN:

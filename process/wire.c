@@ -2,7 +2,10 @@
  * not name is zero. */
 #include "process/wire.h"
 
+#include <signal.h>
 #include <string.h>
+
+#include "base/fault.h"
 
 enum {
     HAS_PID = 1,     /* somebody's */
@@ -13,10 +16,17 @@ enum {
     HAS_REASON = 32,
     HAS_MESSAGE = 64,
     HAS_NAME = 128, /* and flags: a verb */
-    HAS_HELD = 256  /* flags: how it is held */
+    HAS_HELD = 256, /* flags: how it is held */
+    HAS_FAULT = 512
 };
 
 enum { VERB_MAX = 3, HELD_MAX = 2 };
+
+/* Bytes of a fault: below what a socket would take in parts. */
+enum {
+    FAULT_MAX = sizeof(gri_wire_fault) +
+                GRI_FRAMES_MAX * sizeof(gri_wire_frame) + GRI_WIRE_NAMES
+};
 
 /* Ids are counted from 1 in the proxy; more would be a forgery. */
 #define ID_MAX ((UINT64_C(1) << 40) - 1)
@@ -41,6 +51,7 @@ static const struct {
     [GRI_WIRE_BEGIN] = {true, MAY_ID},
     [GRI_WIRE_DONE] = {true, MAY_ID | HAS_HELD},
     [GRI_WIRE_EXITED] = {true, MAY_ID | HAS_REASON},
+    [GRI_WIRE_FAULTED] = {true, HAS_FAULT},
 };
 
 static unsigned has_of(uint32_t type)
@@ -90,6 +101,7 @@ static const char *wrong_length(const gri_wire *w, unsigned has,
     const uint32_t max = (has & HAS_MESSAGE) != 0  ? message_max
                          : (has & HAS_REASON) != 0 ? GR_EXIT_TEXT_MAX
                          : (has & HAS_NAME) != 0   ? GR_NAME_MAX
+                         : (has & HAS_FAULT) != 0  ? FAULT_MAX
                                                    : 0;
     return w->len > max ? "longer than its limit" : NULL;
 }
@@ -131,11 +143,55 @@ static bool is_tagged_array(const uint8_t *p, uint32_t n)
     return p[0] > 0x90 && p[0] <= 0x9f;
 }
 
+/* Is it so many names, each with its zero, and nothing else? */
+static bool are_names(const uint8_t *p, uint32_t bytes, uint32_t names)
+{
+    uint32_t zeros = 0;
+    for (uint32_t i = 0; i < bytes; i++) {
+        zeros += p[i] == 0;
+    }
+    return zeros == names && (bytes == 0 || p[bytes - 1] == 0);
+}
+
+static const char *wrong_fault(const uint8_t *body, uint32_t len)
+{
+    gri_wire_fault f;
+    if (len < sizeof(f)) {
+        return "a fault that is cut";
+    }
+    memcpy(&f, body, sizeof(f));
+    if (f.signal < 1 || f.signal >= NSIG ||
+        f.flags > (GRI_WIRE_FAULT_ADDRESS | GRI_WIRE_FAULT_OVERFLOW)) {
+        return "a fault of no kind";
+    }
+    if (f.frames > GRI_FRAMES_MAX || f.objects > GRI_WIRE_OBJECTS ||
+        f.names > GRI_WIRE_NAMES ||
+        len != sizeof(f) + f.frames * sizeof(gri_wire_frame) + f.names) {
+        return "a fault with a wrong count";
+    }
+    const uint8_t *at = body + sizeof(f);
+    for (uint32_t i = 0; i < f.frames; i++, at += sizeof(gri_wire_frame)) {
+        gri_wire_frame frame;
+        memcpy(&frame, at, sizeof(frame));
+        if (frame.object > f.objects && frame.object != GRI_WIRE_NOWHERE) {
+            return "a fault in an object without a name";
+        }
+    }
+    return are_names(at, f.names, f.objects) ? NULL
+                                             : "a fault with wrong names";
+}
+
 int gri_wire_check_body(const gri_wire *w, const uint8_t *body,
                         const char **fault)
 {
     const unsigned has = has_of(w->type);
-    if ((has & HAS_MESSAGE) != 0) {
+    if ((has & HAS_FAULT) != 0) {
+        const char *wrong = wrong_fault(body, w->len);
+        if (wrong != NULL) {
+            *fault = wrong;
+            return GR_EFORMAT;
+        }
+    } else if ((has & HAS_MESSAGE) != 0) {
         if (!is_tagged_array(body, w->len)) {
             *fault = "payload is no message";
             return GR_EFORMAT;

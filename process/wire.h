@@ -44,7 +44,8 @@ typedef enum gri_wire_type {
     GRI_WIRE_NAME = 44,      /* flags: a gri_name_verb; a text */
     GRI_WIRE_BEGIN = 45,     /* id, or 0 */
     GRI_WIRE_DONE = 46,      /* id, or 0; flags: a gri_held */
-    GRI_WIRE_EXITED = 47     /* id, or 0; reason; the last */
+    GRI_WIRE_EXITED = 47,    /* id, or 0; reason; the last */
+    GRI_WIRE_FAULTED = 48    /* gri_wire_fault and what it counts; the last */
 } gri_wire_type;
 
 enum { GRI_WIRE_ASKED = 1 };
@@ -83,6 +84,38 @@ typedef struct gri_wire_assign {
     uint32_t object_len, name_len, args_len, unused;
     gri_sandbox sandbox;
 } gri_wire_assign;
+
+enum {
+    GRI_WIRE_FAULT_ADDRESS = 1, /* it is known */
+    GRI_WIRE_FAULT_OVERFLOW = 2 /* the stack had no more room */
+};
+
+/* A fault. Behind it: the frames, and the objects' names, each with its zero.
+ * All together it is so small that a socket takes all of it or nothing. */
+typedef struct gri_wire_fault {
+    int32_t signal, code;
+    uint32_t flags;
+    uint32_t frames;  /* GRI_FRAMES_MAX at most */
+    uint32_t objects; /* GRI_WIRE_OBJECTS at most */
+    uint32_t names;   /* bytes; GRI_WIRE_NAMES at most */
+    uint64_t address;
+} gri_wire_fault;
+
+enum {
+    GRI_WIRE_OBJECTS = 8, /* libraries in one backtrace; two are usual */
+    GRI_WIRE_NAMES = 1024 /* bytes of their paths: more than eight usual ones */
+};
+
+/* An address as another process of the program can read it. */
+typedef struct gri_wire_frame {
+    uint64_t offset; /* from where the object was loaded; 0 if nowhere */
+    uint32_t object; /* 0: the executable; n: the n-th name; or: */
+#define GRI_WIRE_NOWHERE UINT32_MAX
+    uint32_t unused; /* 0 */
+} gri_wire_frame;
+
+_Static_assert(sizeof(gri_wire_fault) == 32, "no holes");
+_Static_assert(sizeof(gri_wire_frame) == 16, "no holes");
 
 /* A process may have sent this head. Checks all that can be known without the
  * bytes, before there is memory for them. Errors: GR_EFORMAT, and *fault says

@@ -221,13 +221,21 @@ static void note(gri_trap *trap, int number, const siginfo_t *info,
     }
 }
 
+static void tell_dying(const gri_trap *trap)
+{
+    if (trap->ops != NULL && trap->ops->dying != NULL) {
+        trap->ops->dying(trap->arg, &trap->fault);
+    }
+}
+
 /* The handler itself has faulted, or what it asked. */
 static _Noreturn void give_up(const gri_trap *trap)
 {
     const int number = trap->fault.signal;
     for (unsigned i = 0; i < SIGNALS; i++) {
-        take_default(numbers[i]);
+        take_default(numbers[i]); /* one more fault ends it at once */
     }
+    tell_dying(trap);
     write_line(trap, &trap->fault, "and a fault while it was looked at");
     raise_now(number);
     abort(); /* the first process of a container does not die of raise() */
@@ -236,9 +244,7 @@ static _Noreturn void give_up(const gri_trap *trap)
 static void end_process(gri_trap *trap, const char *why, int number,
                         siginfo_t *info, void *ucontext)
 {
-    if (trap->ops != NULL && trap->ops->dying != NULL) {
-        trap->ops->dying(trap->arg);
-    }
+    tell_dying(trap);
     write_line(trap, &trap->fault, why);
     if (trap->ops != NULL && trap->ops->aborting != NULL) {
         trap->ops->aborting(trap->arg, &trap->fault);

@@ -34,8 +34,9 @@ typedef struct gri_trap_ops {
      * for the line that the process ends with. Completes *fault. */
     const char *(*refuse)(void *arg, const gri_moment *at, gri_fault *fault);
     /* The process is about to end, and nothing was written of that yet:
-     * standard error may be a pipe that nobody reads. May be NULL. */
-    void (*dying)(void *arg);
+     * standard error may be a pipe that nobody reads. Called once more if that
+     * faults, or if `refuse` or `aborting` does. May be NULL. */
+    void (*dying)(void *arg, const gri_fault *fault);
     /* The line is written: save what shall be found. May be NULL. */
     void (*aborting)(void *arg, const gri_fault *fault);
 } gri_trap_ops;

@@ -13,8 +13,9 @@
 #include <greenroom/greenroom.h>
 
 #include "process/wire.h"
+#include "process/words.h"
 
-enum { LIMIT = 65536 };
+enum { LIMIT = 65536, FAULT_MAX = 4096 /* what a socket takes at once */ };
 
 static void require(bool condition)
 {
@@ -31,9 +32,10 @@ static bool has_message(const gri_wire *w)
 
 static void require_good_head(const gri_wire *w)
 {
-    require(w->type >= GRI_WIRE_UP && w->type <= GRI_WIRE_EXITED);
+    require(w->type >= GRI_WIRE_UP && w->type <= GRI_WIRE_FAULTED);
     require(w->len <= LIMIT);
-    require(has_message(w) || w->len <= GR_NAME_MAX);
+    require(has_message(w) || w->len <= GR_NAME_MAX ||
+            (w->type == GRI_WIRE_FAULTED && w->len <= FAULT_MAX));
     require(w->type != GRI_WIRE_EXITED ||
             (w->len <= GR_EXIT_TEXT_MAX && w->flags <= GR_EXIT_SIGNAL));
     require(w->type == GRI_WIRE_EXITED || w->code <= 0);
@@ -45,6 +47,10 @@ static void require_good_body(const gri_wire *w, const uint8_t *body)
 {
     if (has_message(w)) {
         require(w->len > 0 && gr_validate(body, w->len, 0) == 0);
+    } else if (w->type == GRI_WIRE_FAULTED) {
+        gri_fault *fault = gri_words_read(body);
+        require(fault == NULL || fault->n <= GRI_FRAMES_MAX);
+        free(fault);
     } else {
         require(w->len == 0 || memchr(body, 0, w->len) == NULL);
     }
