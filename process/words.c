@@ -72,7 +72,10 @@ static gri_wire_frame frame_of(words *w, const void *address, bool returns)
 void gri_words_send(int control, const gri_fault *fault)
 {
     words w; /* what is sent of it is set */
-    const unsigned n = fault->n < GRI_FRAMES_MAX ? fault->n : GRI_FRAMES_MAX;
+    unsigned n = fault->n < GRI_FRAMES_MAX ? fault->n : GRI_FRAMES_MAX;
+    while (n > 1 && fault->frames[n - 1] == NULL) {
+        n--; /* a thread's first function returns to nowhere */
+    }
     w.fault = (gri_wire_fault){
         .signal = fault->signal,
         .code = fault->code,

@@ -8,6 +8,7 @@
 
 #include <sys/socket.h>
 
+#include "base/fault.h"
 #include "process/hosts.h"
 
 static const uint8_t small_message[] = {0x91, 0xa1, 'x'};
@@ -138,6 +139,126 @@ static void many_names(gr_pid spawner)
     }
 }
 
+/* ---- last words ---------------------------------------------------------- */
+
+/* What a fault may be, and one byte more. */
+typedef struct lie {
+    gri_wire_fault fault;
+    gri_wire_frame frames[GRI_FRAMES_MAX + 1];
+    char names[GRI_WIRE_NAMES + 1];
+} lie;
+
+/* With as many frames and names as it says. */
+static void tell(const gri_wire_fault *fault, const gri_wire_frame *frames,
+                 const char *names)
+{
+    static lie all;
+    uint8_t *at = (uint8_t *)&all;
+    const size_t n = fault->frames * sizeof(*frames);
+    memcpy(at, fault, sizeof(*fault));
+    memcpy(at + sizeof(*fault), frames, n);
+    memcpy(at + sizeof(*fault) + n, names, fault->names);
+    put((gri_wire){.type = GRI_WIRE_FAULTED,
+                   .len = (uint32_t)(sizeof(*fault) + n) + fault->names},
+        at);
+}
+
+static const gri_wire_frame nowhere[GRI_FRAMES_MAX + 1];
+
+static void no_signal(gr_pid spawner)
+{
+    (void)spawner;
+    tell(&(gri_wire_fault){.signal = 65}, nowhere, "");
+}
+
+static void fault_flags(gr_pid spawner)
+{
+    (void)spawner;
+    tell(&(gri_wire_fault){.signal = SIGSEGV, .flags = 4}, nowhere, "");
+}
+
+static void many_frames(gr_pid spawner)
+{
+    (void)spawner;
+    tell(&(gri_wire_fault){.signal = SIGSEGV, .frames = GRI_FRAMES_MAX + 1},
+         nowhere, "");
+}
+
+static void wrong_frames(gr_pid spawner)
+{
+    static const gri_wire_fault f = {.signal = SIGSEGV, .frames = UINT32_MAX};
+    (void)spawner;
+    put((gri_wire){.type = GRI_WIRE_FAULTED, .len = sizeof(f)}, &f);
+}
+
+static void no_such_object(gr_pid spawner)
+{
+    (void)spawner;
+    tell(&(gri_wire_fault){.signal = SIGSEGV,
+                           .frames = 1,
+                           .objects = 1,
+                           .names = 2},
+         &(gri_wire_frame){.object = 2}, "x");
+}
+
+static void open_name(gr_pid spawner)
+{
+    (void)spawner;
+    tell(&(gri_wire_fault){.signal = SIGSEGV, .objects = 1, .names = 3},
+         nowhere, "abc");
+}
+
+static void fewer_names(gr_pid spawner)
+{
+    (void)spawner;
+    tell(&(gri_wire_fault){.signal = SIGSEGV, .objects = 2, .names = 2},
+         nowhere, "x");
+}
+
+/* No rule is broken, but nothing of it is there. */
+static void tell_lies(void)
+{
+    static const gri_wire_frame frames[] = {
+        {.offset = UINT64_MAX},
+        {.offset = UINT64_C(1) << 62},
+        {.offset = 0},
+        {.offset = 12345, .object = 1},
+        {.offset = UINT64_MAX, .object = 2},
+        {.offset = 77, .object = GRI_WIRE_NOWHERE},
+    };
+    static const char names[] = "/no/such\0\x1b[2J\0";
+    tell(&(gri_wire_fault){.signal = SIGSEGV,
+                           .code = -77,
+                           .flags = GRI_WIRE_FAULT_ADDRESS,
+                           .frames = 6,
+                           .objects = 2,
+                           .names = sizeof(names) - 1,
+                           .address = UINT64_MAX},
+         frames, names);
+}
+
+static void lie_and_die(gr_pid spawner)
+{
+    (void)spawner;
+    tell_lies();
+    (void)signal(SIGSEGV, SIG_DFL);
+    (void)raise(SIGSEGV);
+}
+
+static void lie_and_be_killed(gr_pid spawner)
+{
+    (void)spawner;
+    tell_lies();
+    (void)raise(SIGKILL);
+}
+
+static void lie_twice(gr_pid spawner)
+{
+    (void)spawner;
+    tell_lies();
+    tell_lies();
+}
+
 typedef struct part {
     const char *name;
     const char *fault; /* NULL: it breaks no rule of the frames */
@@ -190,6 +311,23 @@ static const part parts[] = {
     {"two monitors", "two monitors of one ref", .play = monitor_twice},
     {"exit kind", "unknown kind of exit",
      .w = {.type = GRI_WIRE_EXITED, .flags = 1000}},
+    {"cut fault", "a fault that is cut",
+     .w = {.type = GRI_WIRE_FAULTED, .len = 3}, .body = "abc"},
+    {"long fault", "longer than its limit",
+     .w = {.type = GRI_WIRE_FAULTED, .len = 1 << 20}},
+    {"fault of one", "wrong pid",
+     .w = {.type = GRI_WIRE_FAULTED, .pid = TO, .len = 3}, .body = "abc"},
+    {"no signal", "a fault of no kind", .play = no_signal},
+    {"fault flags", "a fault of no kind", .play = fault_flags},
+    {"many frames", "a fault with a wrong count", .play = many_frames},
+    {"wrong frames", "a fault with a wrong count", .play = wrong_frames},
+    {"no such object", "a fault in an object without a name",
+     .play = no_such_object},
+    {"open name", "a fault with wrong names", .play = open_name},
+    {"fewer names", "a fault with wrong names", .play = fewer_names},
+    {"two faults", "a word after the last one", .play = lie_twice},
+    {"liar", NULL, .play = lie_and_die},
+    {"killed liar", NULL, .play = lie_and_be_killed},
     {"deaf", NULL, .play = close_it},
     {"half", NULL, .play = half},
     {"flood", NULL, .play = flood},
@@ -329,6 +467,35 @@ static void a_flood_is_slowed_down_and_ends_with_a_kill(void **state)
     assert_int_equal(await_down(self, ref).kind, GR_EXIT_KILLED);
 }
 
+static gr_crash crash_of(gr_actor *self, const char *name)
+{
+    gr_crash crash;
+    gr_ref ref;
+    const gr_pid pid = start(self, name, &ref);
+    assert_int_equal(await_down(self, ref).kind, GR_EXIT_SIGNAL);
+    assert_int_equal(gr_crash_report(gr_system_of(self), pid, &crash), 0);
+    return crash;
+}
+
+static void lies_about_a_fault_are_only_names(void **state)
+{
+    gr_actor *self = ((fixture *)*state)->self;
+    gr_crash crash = crash_of(self, "liar");
+    assert_int_equal(crash.signal, SIGSEGV);
+    assert_int_equal(crash.signal_code, -77);
+    assert_int_equal((uintptr_t)crash.address, UINT64_MAX);
+    for (unsigned i = 0; i < crash.frame_count; i++) {
+        assert_null(crash.frames[i].address);
+        assert_string_equal(crash.frames[i].function, "");
+    }
+    /* It did not die of what it says. */
+    crash = crash_of(self, "killed liar");
+    assert_int_equal(crash.signal, SIGKILL);
+    assert_int_equal(crash.signal_code, 0);
+    assert_int_equal(crash.frame_count, 0);
+    assert_false(crash.has_address);
+}
+
 static void names_are_limited(void **state)
 {
     gr_actor *self = ((fixture *)*state)->self;
@@ -349,6 +516,7 @@ int main(int argc, char **argv)
         COLD_TEST(one_that_closes_its_socket_is_killed),
         COLD_TEST(half_a_frame_is_nothing),
         COLD_TEST(a_flood_is_slowed_down_and_ends_with_a_kill),
+        COLD_TEST(lies_about_a_fault_are_only_names),
         COLD_TEST(names_are_limited),
     };
     return cmocka_run_group_tests_name("process/actor_hostile", tests, NULL,
