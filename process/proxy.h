@@ -95,7 +95,7 @@ typedef struct gri_proxy {
     bool exited;  /* it has said how its actor ended: why, at */
     bool decided; /* it ends for another reason: why */
     gr_exit_reason why;
-    uint64_t at; /* the message that it failed at, or 0 */
+    uint64_t at;      /* the message that it failed at, or 0 */
     gri_fault *fault; /* that it says it has, its last word; or NULL */
 } gri_proxy;
 

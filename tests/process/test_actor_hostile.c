@@ -194,11 +194,10 @@ static void wrong_frames(gr_pid spawner)
 static void no_such_object(gr_pid spawner)
 {
     (void)spawner;
-    tell(&(gri_wire_fault){.signal = SIGSEGV,
-                           .frames = 1,
-                           .objects = 1,
-                           .names = 2},
-         &(gri_wire_frame){.object = 2}, "x");
+    tell(
+        &(gri_wire_fault){
+            .signal = SIGSEGV, .frames = 1, .objects = 1, .names = 2},
+        &(gri_wire_frame){.object = 2}, "x");
 }
 
 static void open_name(gr_pid spawner)
