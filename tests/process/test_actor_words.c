@@ -211,6 +211,36 @@ static void a_kill_has_no_backtrace(void **state)
     assert_false(crash.has_address);
 }
 
+static int refuse(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)self, (void)state, (void)msg;
+    return GR_EDENIED;
+}
+
+/* Nor does the worker that ended it remember it for the next end. */
+static void a_fault_is_of_one_end_only(void **state)
+{
+    static const gr_behavior failing = {.name = "failing", .receive = refuse};
+    const gr_system_opts opts = {.workers = 1, .spares_max = GR_SPARES_NONE};
+    fixture f;
+    gr_crash crash;
+    gr_ref ref;
+    (void)state;
+    assert_int_equal(gr_system_start(&opts, &f.sys), 0);
+    assert_int_equal(gr_thread_attach(f.sys, NULL, &f.self), 0);
+    assert_int_equal(gr_processes_enable(f.self), 0);
+    assert_int_equal(end_by(f.self, "abort", 4, &crash).code, SIGABRT);
+    assert_true(crash.frame_count > 0);
+    const gr_pid pid =
+        spawn_with(f.self, &failing, (gr_spawn_opts){.monitor = &ref});
+    assert_int_equal(gr_send(f.self, pid, "now"), 0);
+    assert_int_equal(await_down(f.self, ref).code, GR_EDENIED);
+    assert_int_equal(gr_crash_report(f.sys, pid, &crash), 0);
+    assert_int_equal(crash.signal, 0);
+    assert_int_equal(crash.frame_count, 0);
+    scene_end(&f);
+}
+
 /* ---- the words alone ----------------------------------------------------- */
 
 static int here; /* not code */
@@ -308,6 +338,7 @@ int main(int argc, char **argv)
         ACTOR_TEST(a_stack_overflow_is_called_that),
         ACTOR_TEST(what_cannot_be_followed_is_told_in_part),
         ACTOR_TEST(a_kill_has_no_backtrace),
+        cmocka_unit_test(a_fault_is_of_one_end_only),
         cmocka_unit_test(words_come_as_they_were_sent),
         cmocka_unit_test(a_full_socket_gets_none_and_nobody_waits),
     };
