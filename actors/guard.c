@@ -22,16 +22,9 @@
 
 #include "actors/hosted.h"
 #include "actors/internal.h"
-#include "actors/record.h"
-#include "actors/reports.h"
+#include "actors/last_words.h"
 #include "base/text.h"
 #include "base/unwind.h"
-
-enum {
-    /* For reports that wait, when the process is to end: mostly none do, and
-     * looking up names for the first time takes a tenth of this at most. */
-    REPORTS_MS = 2000
-};
 
 enum {
     ACTOR_SPANS = 256, /* of executable and libraries: one each is usual */
@@ -539,16 +532,6 @@ static const char *refuse_fault(void *arg, const gri_moment *at,
     return NULL;
 }
 
-/* The process ends by this fault: what others have failed in before is told. */
-static void before_abort(void *arg, const gri_fault *fault)
-{
-    const gri_worker *worker = arg;
-    const gri_ctx *ctx = worker->user;
-    gri_record_abort(arg, fault);
-    /* Who writes may wait for what this thread holds: not for ever. */
-    (void)gri_reports_wait(ctx->sys, gri_deadline(&(gri_clock){0}, REPORTS_MS));
-}
-
 static void tell_host(void *arg, const gri_fault *fault)
 {
     const gri_worker *worker = arg;
@@ -560,7 +543,7 @@ static void tell_host(void *arg, const gri_fault *fault)
 }
 
 const gri_trap_ops gri_guard_ops = {
-    .refuse = refuse_fault, .dying = tell_host, .aborting = before_abort};
+    .refuse = refuse_fault, .dying = tell_host, .aborting = gri_last_words};
 
 int gri_grade_of(const gr_system *sys, const gr_behavior *b, gr_grade asked)
 {

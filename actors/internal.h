@@ -457,6 +457,8 @@ const char *gri_name_of(gr_system *sys, gr_pid pid, char *buf, size_t size);
 
 /* Self's own, the one it has last; "": it has none. */
 void gri_name_own(const gr_actor *self, char buf[GR_NAME_MAX + 1]);
+/* The same where it stands. Consumer only, or what interrupts it. */
+const char *gri_name_text(const gr_actor *self);
 
 void gri_arena_end(gri_ext *ext);
 /* Bytes that were taken from it. */

@@ -419,6 +419,14 @@ uint32_t gri_lane_waiting(const gr_actor *slot, uint32_t run)
     return n;
 }
 
+uint32_t gri_lane_seen(const gr_actor *slot, uint32_t run)
+{
+    const gri_lane *lane = lane_of(slot);
+    return lane != NULL && lane->run == run
+               ? lane->ring.count + lane->urgent.count
+               : 0;
+}
+
 /* ---- the consumer ---------------------------------------------------------
  */
 

@@ -66,6 +66,8 @@ int gri_redirect(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg);
 
 /* Messages that wait in the lane of that run. Any thread. */
 uint32_t gri_lane_waiting(const gr_actor *slot, uint32_t run);
+/* The same without a lock, about: for a signal handler. */
+uint32_t gri_lane_seen(const gr_actor *slot, uint32_t run);
 
 /* ---- the consumer ---------------------------------------------------------
  */

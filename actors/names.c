@@ -210,6 +210,12 @@ int gr_whereis(gr_actor *self, gr_node node, const char *name, gr_pid *out)
     return rc;
 }
 
+const char *gri_name_text(const gr_actor *self)
+{
+    const gri_name *name = self->ext != NULL ? self->ext->names : NULL;
+    return name != NULL ? name->text : "";
+}
+
 void gri_name_own(const gr_actor *self, char buf[GR_NAME_MAX + 1])
 {
     const gri_name *name = self->ext != NULL ? self->ext->names : NULL;

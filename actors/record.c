@@ -1,8 +1,6 @@
 /* actors/record.c - a system's flight recorder. */
 #include "actors/record.h"
 
-#include <unistd.h>
-
 #include <greenroom/recorder.h>
 
 enum {
@@ -31,19 +29,8 @@ void gri_record_worker(gr_system *sys, unsigned worker)
     sys->sched.workers[worker].recent = &track->turns;
 }
 
-void gri_record_abort(void *arg, const gri_fault *fault)
-{
-    const gri_worker *worker = arg;
-    gri_ctx *ctx = worker->user;
-    /* relaxed: this thread's own. */
-    const gr_actor *actor =
-        atomic_load_explicit(&ctx->running, memory_order_relaxed);
-    gri_recorder_abort(&ctx->sys->recorder, fault,
-                       actor != NULL ? gri_pid_of(actor).id : 0, STDERR_FILENO);
-}
-
 int gr_recorder_dump(gr_system *sys, int fd)
 {
     const gri_recorder *r = &sys->recorder;
-    return gri_recorder_print(r->head, r->size, DUMP_LAST, fd);
+    return gri_recorder_print(r->head, r->size, DUMP_LAST, true, fd);
 }

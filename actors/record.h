@@ -10,9 +10,6 @@
 int gri_record_init(gr_system *sys);
 /* Before the workers run: gives one its track. */
 void gri_record_worker(gr_system *sys, unsigned worker);
-/* In the handler of a fault on a worker, arg, that ends the process: what is
- * recorded goes to standard error, and the file tells of the fault. */
-void gri_record_abort(void *arg, const gri_fault *fault);
 
 /* Notes an event, with what recorder_layout.h says of its kind; a is the id of
  * an actor's pid, for most. */

@@ -150,8 +150,7 @@ uint32_t gri_record_new_name(gri_recorder *r, const void *behavior,
     return number;
 }
 
-void gri_recorder_abort(gri_recorder *r, const gri_fault *fault, uint64_t id,
-                        int fd)
+void gri_recorder_abort(gri_recorder *r, const gri_fault *fault, uint64_t id)
 {
     gri_rec_head *h = r->head;
     h->signal = (uint32_t)fault->signal;
@@ -163,7 +162,31 @@ void gri_recorder_abort(gri_recorder *r, const gri_fault *fault, uint64_t id,
     for (unsigned i = 0; i < h->frame_count; i++) {
         h->frames[i] = (uint64_t)(uintptr_t)fault->frames[i];
     }
+    /* relaxed: only compared, by gri_recorder_say. */
+    atomic_store_explicit(&r->told, fault, memory_order_relaxed);
+    r->told_bytes = 0;
+    memset(h->report, 0, sizeof h->report);
     gri_recorder_state(r, GRI_REC_ABORTED);
+}
+
+void gri_recorder_say(gri_recorder *r, const gri_fault *fault, const char *line,
+                      size_t n)
+{
+    /* relaxed: two threads that end the process at once may mix two lines,
+     * within their bounds all the same. */
+    if (atomic_load_explicit(&r->told, memory_order_relaxed) != fault) {
+        return;
+    }
+    const size_t at = r->told_bytes;
+    const size_t max = sizeof r->head->report - 1;
+    if (at <= max && n <= max - at) {
+        memcpy(r->head->report + at, line, n);
+        r->told_bytes = at + n;
+    }
+}
+
+void gri_recorder_last_words(const gri_recorder *r, int fd)
+{
     /* There is nobody left to tell of an error. */
-    (void)gri_recorder_print(h, r->size, LAST_WORDS, fd);
+    (void)gri_recorder_print(r->head, r->size, LAST_WORDS, false, fd);
 }

@@ -24,6 +24,8 @@ typedef struct gri_recorder {
     gri_track *tracks; /* of workers, and one more: under lock */
     size_t size;
     int fd; /* of the file; -1: there is none */
+    _Atomic(const gri_fault *) told; /* whose abort's report is in the head */
+    size_t told_bytes;               /* of it; its thread's */
     pthread_mutex_t lock;
 } gri_recorder;
 
@@ -134,14 +136,20 @@ static inline void gri_record_slot(gri_recorder *r, uint32_t run, uint32_t slot,
 
 void gri_recorder_state(gri_recorder *r, gri_rec_state state);
 
-/* In a signal handler, as the next: the process is about to end by this. Notes
- * it, for the file, with the actor that ran (an id; 0: none), and writes what
- * is recorded of the last moments to fd. */
-void gri_recorder_abort(gri_recorder *r, const gri_fault *fault, uint64_t id,
-                        int fd);
+/* In a signal handler, as the next ones: the process is about to end by this.
+ * Notes it, for the file, with the actor that ran (an id; 0: none). */
+void gri_recorder_abort(gri_recorder *r, const gri_fault *fault, uint64_t id);
+/* Another line of the report of that fault, for the file: if there is room, and
+ * no other thread's has come since. */
+void gri_recorder_say(gri_recorder *r, const gri_fault *fault, const char *line,
+                      size_t n);
+/* Writes what is recorded of the last moments to fd, without the report. */
+void gri_recorder_last_words(const gri_recorder *r, int fd);
 /* recorder_text.c: writes an image as text, of each track's events the last
- * `last` of each ring. It need not be a good one. Errors: GR_EINVAL (not
- * aligned to 8 bytes), GR_EFORMAT, GR_EVERSION, GR_EIO. */
-int gri_recorder_print(const void *image, size_t size, unsigned last, int fd);
+ * `last` of each ring, with or without the report of an abort. It need not be a
+ * good one. Errors: GR_EINVAL (not aligned to 8 bytes), GR_EFORMAT,
+ * GR_EVERSION, GR_EIO. */
+int gri_recorder_print(const void *image, size_t size, unsigned last,
+                       bool report, int fd);
 
 #endif /* GRI_BASE_RECORDER_H */

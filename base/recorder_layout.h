@@ -1,7 +1,8 @@
 /*
  * base/recorder_layout.h - the flight recorder's memory, or file, byte by byte
  * (docs/recorder.md). What it says is for whoever comes after a death, and may
- * be another version's program: each change of it changes GRI_REC_VERSION.
+ * be another version's program: each change of it changes GRI_REC_VERSION, but
+ * for what is added where zeros were.
  *
  * Each word has one writer at a time, and is written whole. Readers that come
  * while the process runs find each word as it was at some moment.
@@ -27,7 +28,9 @@ enum {
     GRI_REC_TURNS = 256,  /* the last turns of a worker */
     GRI_REC_LIVES = 256,  /* and its last spawns and ends */
     GRI_REC_EVENTS = 512, /* and its last events of other kinds */
-    GRI_REC_HEAD_SIZE = 4096
+    GRI_REC_HEAD_SIZE = 4096,
+    GRI_REC_REPORT_MAX = 3072 /* bytes of an abort's report, its zero counted:
+                                 what the head has room for */
 };
 
 /* What happened. No number is ever used again. */
@@ -112,6 +115,7 @@ typedef struct gri_rec_head {
     uint64_t actor; /* that ran: its id, or 0 */
     uint64_t address, pc;
     uint64_t frames[GRI_FRAMES_MAX];
+    char report[GRI_REC_REPORT_MAX]; /* lines for people; empty: there is none */
 } gri_rec_head;
 
 /* Who lives in a slot, in one word: its run; its name's number, from 1, in 10

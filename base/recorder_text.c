@@ -29,6 +29,7 @@ typedef struct record {
     const unsigned char *at;
     size_t size;
     gri_rec_head head; /* as it was */
+    bool report;       /* of an abort, too */
 } record;
 
 /* ---- text ---------------------------------------------------------------- */
@@ -140,8 +141,7 @@ static void put_date(out *o, uint64_t utc)
     put(o, " UTC");
 }
 
-/* ---- the image ------------------------------------------------------------
- */
+/* ---- the image -------------------------------------------------------- */
 
 /* Whether all of that many bytes are there. */
 static bool has(const record *im, uint64_t at, uint64_t size)
@@ -251,8 +251,7 @@ static void put_actor(out *o, const record *im, uint64_t of)
     put_pid(o, im, of);
 }
 
-/* ---- events ----------------------------------------------------------------
- */
+/* ---- events ----------------------------------------------------------- */
 
 /* One as it was at one moment. */
 typedef struct event {
@@ -443,8 +442,7 @@ static void put_events(out *o, const record *im, uint64_t track, uint64_t last)
     }
 }
 
-/* ---- turns -----------------------------------------------------------------
- */
+/* ---- turns ------------------------------------------------------------ */
 
 /* The slot of the i-th turn. */
 static uint32_t turn_slot(const record *im, uint64_t track, uint64_t i)
@@ -503,8 +501,15 @@ static void put_track(out *o, const record *im, uint32_t number, uint64_t last)
     put_events(o, im, track, last);
 }
 
-/* ---- all of it --------------------------------------------------------------
- */
+/* ---- all of it -------------------------------------------------------- */
+
+static void put_report(out *o, const char *text)
+{
+    for (size_t i = 0; i < GRI_REC_REPORT_MAX && text[i] != '\0'; i++) {
+        const char c = text[i];
+        put_char(o, c == '\n' || (c >= ' ' && c <= '~') ? c : '?');
+    }
+}
 
 static void put_abort(out *o, const record *im)
 {
@@ -524,7 +529,11 @@ static void put_abort(out *o, const record *im)
         put_actor(o, im, h->actor);
     }
     put(o, "\n");
-    for (uint32_t i = 0; i < h->frame_count; i++) {
+    if (!im->report) {
+        return; /* it was told, with its frames */
+    }
+    put_report(o, h->report);
+    for (uint32_t i = 0; i < h->frame_count && h->report[0] == '\0'; i++) {
         put(o, "    #");
         put_u(o, i);
         put(o, " ");
@@ -564,9 +573,10 @@ static void put_head(out *o, const record *im)
     }
 }
 
-int gri_recorder_print(const void *image, size_t size, unsigned last, int fd)
+int gri_recorder_print(const void *image, size_t size, unsigned last,
+                       bool report, int fd)
 {
-    record im = {.at = image, .size = size};
+    record im = {.at = image, .size = size, .report = report};
     GR_TRY(read_head(&im));
     out o = {.fd = fd};
     put_head(&o, &im);
@@ -585,5 +595,5 @@ int gri_recorder_print(const void *image, size_t size, unsigned last, int fd)
 
 int gr_recorder_print(const void *image, size_t size, int fd)
 {
-    return gri_recorder_print(image, size, GRI_REC_EVENTS, fd);
+    return gri_recorder_print(image, size, GRI_REC_EVENTS, true, fd);
 }

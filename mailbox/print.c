@@ -5,9 +5,9 @@
  *   pid<node.id> and ext<type: 01 ff>, in hexadecimal
  *
  * The text may come from a hostile peer and go to a terminal: what is no valid
- * UTF-8, and every control character, is escaped.
+ * UTF-8, and every control character, is escaped. All of it may be done in a
+ * signal handler, but what stdio knows best: doubles.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,7 @@ typedef struct text {
     char *buf;
     size_t len, max; /* max: without the ending zero */
     bool cut;
+    bool rough; /* no stdio */
 } text;
 
 static void put(text *t, const char *s, size_t n)
@@ -37,6 +38,19 @@ static void put(text *t, const char *s, size_t n)
 static void put_text(text *t, const char *s)
 {
     put(t, s, strlen(s));
+}
+
+/* In base 10 or 16; at least `digits` of them. */
+static void put_number(text *t, uint64_t x, unsigned base, unsigned digits)
+{
+    char buf[21];
+    char *p = buf + sizeof buf - 1;
+    *p = '\0';
+    do {
+        *--p = "0123456789abcdef"[x % base];
+        x /= base;
+    } while (x != 0 || (size_t)(buf + sizeof buf - 1 - p) < digits);
+    put_text(t, p);
 }
 
 /* "..." over the end of what was cut, not through the middle of a character. */
@@ -86,18 +100,16 @@ static size_t character(const uint8_t *p, size_t left)
 
 static void put_escaped(text *t, uint8_t byte)
 {
-    char escape[8];
     const char *named = byte == '\n'   ? "\\n"
                         : byte == '\r' ? "\\r"
                         : byte == '\t' ? "\\t"
                         : byte == '"'  ? "\\\""
                         : byte == '\\' ? "\\\\"
                                        : NULL;
+    put_text(t, named != NULL ? named : "\\x");
     if (named == NULL) {
-        (void)snprintf(escape, sizeof escape, "\\x%02x", byte);
-        named = escape;
+        put_number(t, byte, 16, 2);
     }
-    put_text(t, named);
 }
 
 /* quoted: as in C, so that it can be told where it ends. */
@@ -125,27 +137,54 @@ static void put_str(text *t, const uint8_t *p, size_t n)
 
 static void put_hex(text *t, const uint8_t *p, size_t n)
 {
-    char byte[8];
     for (size_t i = 0; i < n && !t->cut; i++) {
-        (void)snprintf(byte, sizeof byte, " %02x", p[i]);
-        put_text(t, byte);
+        put_text(t, " ");
+        put_number(t, p[i], 16, 2);
     }
     put_text(t, ">");
 }
 
+static void put_int(text *t, int64_t x)
+{
+    put_text(t, x < 0 ? "-" : "");
+    put_number(t, x < 0 ? 0 - (uint64_t)x : (uint64_t)x, 10, 1);
+}
+
 static void put_ext(text *t, const gri_head *h, const uint8_t *body)
 {
-    char buf[64];
     gr_pid pid;
     if (gri_as_pid(h, body, &pid)) {
-        (void)snprintf(buf, sizeof buf, "pid<%" PRIx64 ".%" PRIx64 ">",
-                       pid.node, pid.id);
-        put_text(t, buf);
+        put_text(t, "pid<");
+        put_number(t, pid.node, 16, 1);
+        put_text(t, ".");
+        put_number(t, pid.id, 16, 1);
+        put_text(t, ">");
         return;
     }
-    (void)snprintf(buf, sizeof buf, "ext<%d:", (int)(int64_t)h->x);
-    put_text(t, buf);
+    put_text(t, "ext<");
+    put_int(t, (int64_t)h->x);
+    put_text(t, ":");
     put_hex(t, body, h->n);
+}
+
+static void put_rough(text *t, double d, uint64_t bits)
+{
+    static const double most = 1e15; /* six digits more are right, nearly */
+    if (!(d > -most && d < most)) {
+        put_text(t, "a number of bits 0x");
+        put_number(t, bits, 16, 1);
+        return;
+    }
+    const uint64_t millionths = (uint64_t)((d < 0 ? -d : d) * 1e6 + 0.5);
+    put_text(t, d < 0 ? "-" : "");
+    put_number(t, millionths / 1000000, 10, 1);
+    put_text(t, ".");
+    unsigned digits = 6;
+    uint64_t rest = millionths % 1000000;
+    for (; digits > 1 && rest % 10 == 0; digits--) {
+        rest /= 10;
+    }
+    put_number(t, rest, 10, digits);
 }
 
 /* Looks like a float: with a point or an exponent, or a word. */
@@ -154,6 +193,10 @@ static void put_double(text *t, const gri_head *h)
     char buf[40];
     double d;
     if (!gri_as_double(h, &d)) {
+        return;
+    }
+    if (t->rough) {
+        put_rough(t, d, h->x);
         return;
     }
     /* As many digits as the number takes to come back the same. */
@@ -173,7 +216,6 @@ static void put_double(text *t, const gri_head *h)
 
 static void put_scalar(text *t, const gri_head *h, const uint8_t *body)
 {
-    char buf[40];
     switch (h->type) {
     case GRI_TYPE_NIL:
         put_text(t, "nil");
@@ -182,12 +224,10 @@ static void put_scalar(text *t, const gri_head *h, const uint8_t *body)
         put_text(t, h->x != 0 ? "true" : "false");
         break;
     case GRI_TYPE_UINT:
-        (void)snprintf(buf, sizeof buf, "%" PRIu64, h->x);
-        put_text(t, buf);
+        put_number(t, h->x, 10, 1);
         break;
     case GRI_TYPE_INT:
-        (void)snprintf(buf, sizeof buf, "%" PRId64, (int64_t)h->x);
-        put_text(t, buf);
+        put_int(t, (int64_t)h->x);
         break;
     case GRI_TYPE_FLOAT:
     case GRI_TYPE_DOUBLE:
@@ -197,8 +237,9 @@ static void put_scalar(text *t, const gri_head *h, const uint8_t *body)
         put_str(t, body, h->n);
         break;
     case GRI_TYPE_BIN:
-        (void)snprintf(buf, sizeof buf, "<%" PRIu32 " bytes:", h->n);
-        put_text(t, buf);
+        put_text(t, "<");
+        put_number(t, h->n, 10, 1);
+        put_text(t, " bytes:");
         put_hex(t, body, h->n);
         break;
     case GRI_TYPE_EXT:
@@ -288,12 +329,12 @@ static void put_value(text *t, const uint8_t *p, const uint8_t *end, bool owns)
     }
 }
 
-static size_t print(gr_any any, bool owns, char *buf, size_t size)
+static size_t print(gr_any any, bool owns, bool rough, char *buf, size_t size)
 {
     if (size == 0) {
         return 0;
     }
-    text t = {.max = size - 1};
+    text t = {.max = size - 1, .rough = rough};
     t.buf = buf;
     const uint8_t *p = any.ptr;
     if (any.len == 0) {
@@ -306,13 +347,19 @@ static size_t print(gr_any any, bool owns, char *buf, size_t size)
 
 size_t gr_any_print(gr_any any, char *buf, size_t size)
 {
-    return print(any, false, buf, size);
+    return print(any, false, false, buf, size);
 }
 
 size_t gr_msg_print(const gr_msg *msg, char *buf, size_t size)
 {
     gr_any payload = {gri_msg_data(msg), msg->len};
-    return print(payload, gri_msg_owns(msg), buf, size);
+    return print(payload, gri_msg_owns(msg), false, buf, size);
+}
+
+size_t gri_msg_print_rough(const gr_msg *msg, char *buf, size_t size)
+{
+    gr_any payload = {gri_msg_data(msg), msg->len};
+    return print(payload, gri_msg_owns(msg), true, buf, size);
 }
 
 const char *gri_escape(char *buf, size_t size, const char *s, size_t n)

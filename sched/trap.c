@@ -4,7 +4,10 @@
  * The handler runs on a stack of its own, as the worker's may be what ran over,
  * and with its signal unblocked (SA_NODEFER), so that its own faults come to
  * it, too. Such a one is found by `handling`, as its frame is further down that
- * stack; then nothing more is tried: a line, and the end. (A handler of the
+ * stack; then nothing more is tried: a line, and the end. Unless it happened
+ * while the layer above told what it knows of a process that ends, which it
+ * looks for in memory that may be damaged: then it goes on with the next part
+ * of that, and there are but a few. (A handler of the
  * program's may jump out and never come back to us: the next fault begins at
  * the top again, and is not such a one.)
  *
@@ -24,6 +27,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "base/line.h"
 #include "base/memory.h"
 #include "base/unwind.h"
 
@@ -77,59 +81,36 @@ void gri_signals_asynchronous(sigset_t *set)
 
 /* ---- the line that a process ends with ---------------------------------- */
 
-typedef struct text {
-    char at[LINE_MAX];
-    size_t n;
-} text;
-
-static void add(text *t, const char *s)
-{
-    while (*s != '\0' && t->n < LINE_MAX) {
-        t->at[t->n++] = *s++;
-    }
-}
-
-static void add_number(text *t, uintptr_t x, unsigned base)
-{
-    char digits[24];
-    char *p = digits + sizeof digits - 1;
-    *p = '\0';
-    do {
-        *--p = "0123456789abcdef"[x % base];
-        x /= base;
-    } while (x != 0);
-    add(t, p);
-}
+static const char looked_at[] = "and a fault while it was looked at";
 
 static void write_line(const gri_trap *trap, const gri_fault *fault,
                        const char *why)
 {
-    text t = {.n = 0};
-    add(&t, "greenroom: fatal: ");
-    add(&t, fault->stack_overflow ? "stack overflow"
-                                  : gri_signal_name(fault->signal));
+    char text[LINE_MAX];
+    gri_line t = {text, 0, sizeof text};
+    gri_line_put(&t, "greenroom: fatal: ");
+    gri_line_put(&t, fault->stack_overflow ? "stack overflow"
+                                           : gri_signal_name(fault->signal));
     if (fault->has_address) {
-        add(&t, " at 0x");
-        add_number(&t, (uintptr_t)fault->address, 16);
+        gri_line_put(&t, " at ");
+        gri_line_hex(&t, (uintptr_t)fault->address);
     }
-    add(&t, ", pc 0x");
-    add_number(&t, (uintptr_t)fault->pc, 16);
+    gri_line_put(&t, ", pc ");
+    gri_line_hex(&t, (uintptr_t)fault->pc);
+    if (why != looked_at) { /* then the less is looked at, the better */
+        gri_line_put(&t, " (");
+        gri_line_code(&t, (uintptr_t)fault->pc);
+        gri_line_put(&t, ")");
+    }
     if (trap != NULL) {
-        add(&t, ", worker ");
-        add_number(&t, trap->index, 10);
+        gri_line_put(&t, ", worker ");
+        gri_line_number(&t, trap->index, 10);
     } else {
-        add(&t, ", not on a worker");
+        gri_line_put(&t, ", not on a worker");
     }
-    add(&t, why != NULL ? ": " : "");
-    add(&t, why != NULL ? why : "");
-    if (t.n == LINE_MAX) {
-        t.n--;
-    }
-    t.at[t.n++] = '\n';
-    ssize_t n;
-    do {
-        n = write(STDERR_FILENO, t.at, t.n);
-    } while (n < 0 && errno == EINTR);
+    gri_line_put(&t, why != NULL ? ": " : "");
+    gri_line_put(&t, why != NULL ? why : "");
+    gri_line_write(&t, STDERR_FILENO);
 }
 
 /* ---- the handler -------------------------------------------------------- */
@@ -236,9 +217,32 @@ static _Noreturn void give_up(const gri_trap *trap)
         take_default(numbers[i]); /* one more fault ends it at once */
     }
     tell_dying(trap);
-    write_line(trap, &trap->fault, "and a fault while it was looked at");
+    write_line(trap, &trap->fault, looked_at);
     raise_now(number);
     abort(); /* the first process of a container does not die of raise() */
+}
+
+/* A fault in a part of what is told: the next one. With the mask as go_home. */
+static _Noreturn void tell_next(gri_trap *trap, const void *ucontext)
+{
+    const ucontext_t *interrupted = ucontext;
+    write_line(trap, &trap->fault, looked_at);
+    (void)pthread_sigmask(SIG_SETMASK, &interrupted->uc_sigmask, NULL);
+    siglongjmp(trap->next_part, 1);
+}
+
+static void tell(gri_trap *trap)
+{
+    trap->part = 0;
+    (void)sigsetjmp(trap->next_part, 0);
+    trap->telling = true;
+    bool more;
+    do {
+        const unsigned part = trap->part;
+        trap->part = part + 1; /* before the call: a fault ends this one */
+        more = trap->ops->aborting(trap->arg, &trap->fault, part);
+    } while (more);
+    trap->telling = false;
 }
 
 static void end_process(gri_trap *trap, const char *why, int number,
@@ -247,7 +251,7 @@ static void end_process(gri_trap *trap, const char *why, int number,
     tell_dying(trap);
     write_line(trap, &trap->fault, why);
     if (trap->ops != NULL && trap->ops->aborting != NULL) {
-        trap->ops->aborting(trap->arg, &trap->fault);
+        tell(trap);
     }
     trap->handling = 0;
     chain(number, info, ucontext);
@@ -278,9 +282,13 @@ static void on_fault(int number, siginfo_t *info, void *ucontext)
     }
     const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
     if (trap->handling != 0 && frame < trap->handling) {
+        if (trap->telling) {
+            tell_next(trap, ucontext);
+        }
         give_up(trap);
     }
     trap->handling = frame;
+    trap->telling = false;
     note(trap, number, info, ucontext, &trap->fault);
     const gri_moment at = {info, ucontext, trap->stack_low, trap->stack_high};
     const char *why = trap->ops == NULL

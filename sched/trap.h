@@ -35,10 +35,12 @@ typedef struct gri_trap_ops {
     const char *(*refuse)(void *arg, const gri_moment *at, gri_fault *fault);
     /* The process is about to end, and nothing was written of that yet:
      * standard error may be a pipe that nobody reads. Called once more if that
-     * faults, or if `refuse` or `aborting` does. May be NULL. */
+     * faults, or if `refuse` does. May be NULL. */
     void (*dying)(void *arg, const gri_fault *fault);
-    /* The line is written: save what shall be found. May be NULL. */
-    void (*aborting)(void *arg, const gri_fault *fault);
+    /* The line is written: tell what is known, and save what shall be found,
+     * part by part, from 0 on, until it is false: there are no more. A fault in
+     * a part ends that part only. May be NULL. */
+    bool (*aborting)(void *arg, const gri_fault *fault, unsigned part);
 } gri_trap_ops;
 
 typedef struct gri_trap {
@@ -50,6 +52,9 @@ typedef struct gri_trap {
     sigjmp_buf home;
     gri_fault fault;             /* the last one */
     volatile uintptr_t handling; /* where the handler's frame is; 0: none */
+    sigjmp_buf next_part;   /* while telling: where a fault goes on */
+    volatile bool telling;  /* ops->aborting is called */
+    volatile unsigned part; /* the next one of it */
     uintptr_t stack_low, stack_high, guard;
     void *alternate; /* the handler's stack, with its own guard; or NULL */
     size_t alternate_size;

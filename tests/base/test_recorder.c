@@ -55,7 +55,7 @@ static int print_last(const void *image, size_t size, unsigned last)
 {
     const int fd = memfd_create("text", MFD_CLOEXEC);
     assert_true(fd >= 0);
-    const int rc = gri_recorder_print(image, size, last, fd);
+    const int rc = gri_recorder_print(image, size, last, true, fd);
     const ssize_t n = pread(fd, text, sizeof text - 1, 0);
     assert_true(n >= 0 && (size_t)n < sizeof text - 1);
     text[n] = '\0';
@@ -204,16 +204,48 @@ static void test_an_abort_is_noted(void **state)
     fault.frames[1] = fault.pc;
     const int fd = memfd_create("abort", MFD_CLOEXEC);
     assert_true(fd >= 0);
-    gri_recorder_abort(&r, &fault, id_of(9, 4), fd);
+    gri_recorder_abort(&r, &fault, id_of(9, 4));
+    gri_recorder_last_words(&r, fd);
     const ssize_t n = pread(fd, text, sizeof text - 1, 0);
     assert_true(n > 0);
     text[n] = '\0';
     (void)close(fd);
     expect("aborted by signal 7 (SIGBUS), code -6, address 0xbad, at 0x1234, "
+           "in <4.9@00000001>\nworker 0: "); /* the rest was told before */
+    assert_int_equal(print(r.head, r.size), 0);
+    expect("aborted by signal 7 (SIGBUS), code -6, address 0xbad, at 0x1234, "
            "in <4.9@00000001>\n    #0 0x0\n    #1 0x1234\n");
     expect("    #63 0x0\nworker 0: ");
+    gri_recorder_fini(&r);
+}
+
+static void test_the_report_of_an_abort_is_kept(void **state)
+{
+    (void)state;
+    gri_recorder r;
+    assert_int_equal(start(&r, NULL, UINT64_C(1) << 32), 0);
+    gri_fault fault = {.signal = SIGBUS, .n = 2};
+    const gri_fault other = {.signal = SIGSEGV};
+    gri_recorder_abort(&r, &other, 0);
+    gri_recorder_say(&r, &other, "earlier\n", 8);
+    gri_recorder_abort(&r, &fault, id_of(9, 4));
+    gri_recorder_say(&r, &fault, "one\n", 4);
+    gri_recorder_say(&r, &other, "later\n", 6);
+    gri_recorder_say(&r, &fault, "t\033o\n", 4);
     assert_int_equal(print(r.head, r.size), 0);
-    expect("aborted by signal 7 (SIGBUS)");
+    expect(", in <4.9@00000001>\none\nt?o\nworker 0: ");
+    assert_int_equal(count("#0"), 0);
+
+    /* Only whole lines, and no more than there is room for. */
+    static const char line[100] = "\n";
+    for (unsigned i = 0; i < 100; i++) {
+        gri_recorder_say(&r, &fault, line, sizeof line);
+    }
+    assert_int_equal(r.told_bytes, 8 + (GRI_REC_REPORT_MAX - 9) / 100 * 100);
+    /* And of a damaged image no more than that. */
+    memset(r.head->report, 'x', sizeof r.head->report);
+    assert_int_equal(print(r.head, r.size), 0);
+    assert_int_equal(count("x"), GRI_REC_REPORT_MAX);
     gri_recorder_fini(&r);
 }
 
@@ -374,9 +406,9 @@ static void test_nowhere_to_write(void **state)
     fill(&r);
     const int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    assert_int_equal(gri_recorder_print(r.head, r.size, 10, fd), GR_EIO);
+    assert_int_equal(gri_recorder_print(r.head, r.size, 10, true, fd), GR_EIO);
     (void)close(fd);
-    assert_int_equal(gri_recorder_print(r.head, r.size, 10, -1), GR_EIO);
+    assert_int_equal(gri_recorder_print(r.head, r.size, 10, true, -1), GR_EIO);
     gri_recorder_fini(&r);
 }
 
@@ -545,6 +577,7 @@ int main(void)
         cmocka_unit_test(test_rings_keep_the_last),
         cmocka_unit_test(test_names_have_an_end),
         cmocka_unit_test(test_an_abort_is_noted),
+        cmocka_unit_test(test_the_report_of_an_abort_is_kept),
         cmocka_unit_test(test_times_as_dates),
         cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_another_version),

@@ -1,0 +1,79 @@
+/* base/line.c - see line.h. */
+#include "base/line.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "base/place.h"
+
+enum {
+    OBJECT_MAX = 64 /* bytes of an object's name: file names are rarely more */
+};
+
+static void put_char(gri_line *line, char c)
+{
+    if (line->n < line->max) {
+        line->at[line->n++] = c;
+    }
+}
+
+void gri_line_put(gri_line *line, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        put_char(line, *text);
+    }
+}
+
+void gri_line_number(gri_line *line, uint64_t value, unsigned base)
+{
+    char digits[64 + 1]; /* of base 2 */
+    char *p = digits + sizeof digits - 1;
+    *p = '\0';
+    do {
+        *--p = "0123456789abcdef"[value % base];
+        value /= base;
+    } while (value != 0);
+    gri_line_put(line, p);
+}
+
+void gri_line_hex(gri_line *line, uint64_t value)
+{
+    gri_line_put(line, "0x");
+    gri_line_number(line, value, 16);
+}
+
+void gri_line_name(gri_line *line, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n && text[i] != '\0' && line->n < line->max; i++) {
+        const unsigned char c = (unsigned char)text[i];
+        if (c >= ' ' && c <= '~') {
+            put_char(line, (char)c);
+        } else {
+            gri_line_put(line, c < 16 ? "\\x0" : "\\x");
+            gri_line_number(line, c, 16);
+        }
+    }
+}
+
+void gri_line_code(gri_line *line, uintptr_t at)
+{
+    gri_place place;
+    if (gri_place_of(at, &place)) {
+        gri_line_name(line, place.object, OBJECT_MAX);
+        gri_line_put(line, "+");
+        gri_line_hex(line, place.offset);
+    } else {
+        gri_line_hex(line, at);
+    }
+}
+
+void gri_line_write(gri_line *line, int fd)
+{
+    line->n -= line->n == line->max ? 1 : 0;
+    line->at[line->n++] = '\n';
+    ssize_t n;
+    do {
+        n = write(fd, line->at, line->n);
+    } while (n < 0 && errno == EINTR);
+}

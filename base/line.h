@@ -1,0 +1,30 @@
+/*
+ * base/line.h - text for a signal handler: no memory, no lock, nothing of
+ * stdio. What has no room is left out.
+ */
+#ifndef GRI_BASE_LINE_H
+#define GRI_BASE_LINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct gri_line {
+    char *at; /* without an ending zero */
+    size_t n, max;
+} gri_line;
+
+void gri_line_put(gri_line *line, const char *text);
+/* base: 2 to 16. */
+void gri_line_number(gri_line *line, uint64_t value, unsigned base);
+/* As hexadecimal, with 0x. */
+void gri_line_hex(gri_line *line, uint64_t value);
+/* Up to a zero, and at most n bytes, which may be anybody's: what is not plain
+ * ASCII is shown as \x and two digits. */
+void gri_line_name(gri_line *line, const char *text, size_t n);
+/* Where code stands: object and offset, else the address. */
+void gri_line_code(gri_line *line, uintptr_t at);
+/* Ends the line, if need be over its last character, and writes it. There is
+ * nobody to tell of an error. */
+void gri_line_write(gri_line *line, int fd);
+
+#endif /* GRI_BASE_LINE_H */
