@@ -92,11 +92,14 @@ static void tell_frames(page *p)
     const unsigned n = f->n < GRI_FRAMES_MAX ? f->n : GRI_FRAMES_MAX;
     for (unsigned i = 0; i < n; i++) {
         const uintptr_t at = (uintptr_t)f->frames[i];
+        if (i > 0 && at == 0) {
+            break; /* where a thread begins */
+        }
         begin_line(p);
         gri_line_put(&p->line, "#");
         put_count(&p->line, i, " ");
         /* The others are where calls return to, and the call is meant. */
-        gri_line_code(&p->line, i == 0 || at == 0 ? at : at - 1);
+        gri_line_code(&p->line, i == 0 ? at : at - 1);
         end_line(p);
     }
 }
@@ -143,9 +146,26 @@ static void tell_message(page *p)
     end_line(p);
 }
 
+/* As gri_inbox_depth, with what workers have sent and not counted yet (send.c);
+ * about, as they go on. */
+static uint32_t waiting(const gr_system *sys, const gr_actor *slot)
+{
+    /* relaxed, both: numbers. */
+    uint32_t n =
+        atomic_load_explicit(&slot->inbox.queued, memory_order_relaxed) -
+        atomic_load_explicit(&slot->outlet.taken, memory_order_relaxed);
+    for (unsigned i = 0; i < sys->sched.n; i++) {
+        const gri_uncounted *u = sys->sides[i].ctx.uncounted;
+        for (unsigned k = 0; k < GRI_UNCOUNTED; k++) {
+            n += u[k].slot == slot ? u[k].n : 0;
+        }
+    }
+    return ((int32_t)n < 0 ? 0 : n) + gri_lane_seen(slot, slot->now);
+}
+
 static void tell_sizes(page *p)
 {
-    gr_actor *self = p->actor;
+    const gr_actor *self = p->actor;
     if (self == NULL) {
         return;
     }
@@ -153,9 +173,7 @@ static void tell_sizes(page *p)
     const gr_behavior *b =
         ext != NULL && ext->origin != NULL ? ext->origin : gri_behavior(self);
     begin_line(p);
-    put_count(&p->line,
-              gri_inbox_depth(&self->inbox, &self->outlet, 0) +
-                  gri_lane_seen(self, self->now),
+    put_count(&p->line, waiting(p->ctx->sys, self),
               " messages wait; bytes: state ");
     put_count(&p->line,
               self->state != NULL && b != NULL

@@ -18,18 +18,23 @@
 #include <greenroom/greenroom.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "actors/internal.h"
 #include "tests/support/faults.h"
 #include "tests/support/sanitizers.h"
 
 enum {
     TIMES = 5,       /* each; more by GUARD_TIMES */
     LONG_MS = 60000, /* a hang, not a bound */
-    TOOK = 42        /* exit status of a program that has handled it */
+    TOOK = 42,       /* exit status of a program that has handled it */
+    WAITING = 3,     /* messages that wait when it faults */
+    STATE = 64       /* bytes of the actor's state */
 };
 
 /* Modes beside those of faults.h. */
@@ -41,6 +46,9 @@ enum {
     MODE_GRADE_RAISE,             /* and a raise(), which would come back */
     MODE_SINK,                    /* in the log's sink */
     MODE_SINK_WATCHDOG,           /* likewise, of a turn that is too long */
+    MODE_SINK_ABORT,              /* likewise, while the process is ended */
+    MODE_DAMAGED,                 /* what is told of the actor is damaged */
+    MODE_SENT,                    /* a signal from another thread */
     MODE_BLOCKED,       /* grade abort; main has blocked all signals */
     MODE_MAIN,          /* on a thread that is no worker */
     MODE_IN_FAULT,      /* a stack that cannot be read */
@@ -71,12 +79,39 @@ static void lose_frame(void)
 }
 #endif
 
+/* All that is told of the actor beside its pid. */
+static __attribute__((no_sanitize("undefined"))) void damage(gr_actor *self)
+{
+    char *const nowhere = null + 0x1000;
+    gri_set_behavior(self, (const gr_behavior *)(const void *)nowhere);
+    self->ext = (gri_ext *)(void *)nowhere;
+    self->ctx->current = (gr_msg *)(void *)nowhere;
+}
+
+static _Atomic(bool) spins;
+static pthread_t spinner;
+
+static void spin(void)
+{
+    spinner = pthread_self();
+    /* release: main finds the thread; pairs with its acquire. */
+    atomic_store_explicit(&spins, true, memory_order_release);
+    for (volatile unsigned i = 0;; i++) {
+    }
+}
+
 static int wrong_receive(gr_actor *self, void *state, const gr_msg *msg)
 {
     const gr_str bad = {null + 16, 500}; /* too long to be copied inline */
+    gr_str text;
+    int64_t number;
+    double real;
     (void)state;
-    if (!gr_match(msg, "fault")) {
+    if (!gr_match(msg, "fault", &text, &number, &real)) {
         return GR_EINVAL; /* which is logged */
+    }
+    for (int i = 0; i < WAITING; i++) {
+        GR_TRY(gr_send(self, gr_self(self), "later", i));
     }
     switch (mode) {
     case FAULT_RUNTIME:
@@ -88,8 +123,16 @@ static int wrong_receive(gr_actor *self, void *state, const gr_msg *msg)
     case MODE_HANDLER:
         fault_now(FAULT_WRITE_NULL);
         break;
-    case MODE_GRADE_ABORT:
+    case MODE_DAMAGED:
+        damage(self);
         fault_now(FAULT_ABORT);
+        break;
+    case MODE_GRADE_ABORT:
+    case MODE_SINK_ABORT:
+        fault_now(FAULT_ABORT);
+        break;
+    case MODE_SENT:
+        spin();
         break;
     case MODE_GRADE_RAISE:
         fault_now(FAULT_RAISE);
@@ -114,6 +157,43 @@ static void faulty_sink(void *arg, gr_log_level level, const char *line)
 {
     (void)arg, (void)level, (void)line;
     fault_now(FAULT_WRITE_NULL);
+}
+
+static gr_system *aborted;
+static sem_t reported;
+
+/* Of a trapped fault, on the thread that writes reports: it faults itself when
+ * a worker ends the process, and waits for this thread. */
+static void late_sink(void *arg, gr_log_level level, const char *line)
+{
+    (void)arg, (void)level;
+    if (strstr(line, "ended: signal") != NULL) {
+        (void)sem_post(&reported);
+        /* relaxed: nothing else is looked at. */
+        while (atomic_load_explicit(&aborted->recorder.head->state,
+                                    memory_order_relaxed) != GRI_REC_ABORTED) {
+            (void)sched_yield();
+        }
+        fault_now(FAULT_WRITE_NULL);
+    }
+}
+
+static int trapped_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)self, (void)state, (void)msg;
+    fault_now(FAULT_WRITE_NULL);
+    return 0;
+}
+
+static int fail_first(gr_actor *self)
+{
+    static const gr_behavior trapped = {.name = "trapped",
+                                        .receive = trapped_receive};
+    gr_pid pid;
+    GR_TRY(gr_spawn(self, &trapped, NULL, &pid));
+    GR_TRY(gr_send(self, pid, "fault"));
+    (void)sem_wait(&reported);
+    return 0;
 }
 
 static void own_handler(int number)
@@ -143,11 +223,45 @@ static int recover_here(void)
     return TOOK;
 }
 
+static gr_behavior wrong = {
+    .name = "wrong", .receive = wrong_receive, .state_size = STATE};
+static gr_spawn_opts spawn = {.name = "it"};
+
+/* So that the actor has a parent, who has one. */
+static int boss_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    gr_pid pid;
+    (void)state, (void)msg;
+    /* The grade is not asked for: then nothing is. */
+    const bool usual = mode == MODE_GRADE_BEHAVIOR || mode == MODE_GRADE_SYSTEM;
+    GR_TRY(gr_spawn(self, &wrong, usual ? NULL : &spawn, &pid));
+    return gr_send(self, pid, "fault", "a\033b", 7, 2.5);
+}
+
+static int wait_for_the_end(gr_actor *self)
+{
+    const gr_msg *msg;
+    if (mode == MODE_SENT) {
+        /* acquire: pairs with the release in spin. */
+        while (!atomic_load_explicit(&spins, memory_order_acquire)) {
+            (void)sched_yield();
+        }
+        (void)pthread_kill(spinner, SIGSEGV);
+    }
+    return gr_receive(self, LONG_MS, &msg) < 0 ? 4 : 5; /* it did not end */
+}
+
+static gr_log_fn *sink_of_mode(void)
+{
+    return mode == MODE_SINK || mode == MODE_SINK_WATCHDOG ? faulty_sink
+           : mode == MODE_SINK_ABORT                       ? late_sink
+                                                           : NULL;
+}
+
 static int run_mode(void)
 {
-    static gr_behavior wrong = {.name = "wrong", .receive = wrong_receive};
+    static const gr_behavior boss = {.name = "boss", .receive = boss_receive};
     gr_system_opts opts = {.workers = 2, .log_level = GR_LOG_INFO};
-    gr_spawn_opts spawn = {.name = "it"};
     gr_system *sys;
     gr_actor *self;
     gr_pid pid;
@@ -160,19 +274,21 @@ static int run_mode(void)
         (void)sigfillset(&all);
         (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
     }
-    opts.log =
-        mode == MODE_SINK || mode == MODE_SINK_WATCHDOG ? faulty_sink : NULL;
+    opts.log = sink_of_mode();
+    (void)sem_init(&reported, 0, 0);
     opts.grade = mode == MODE_GRADE_SYSTEM ? GR_GRADE_ABORT : GR_GRADE_DEFAULT;
     wrong.grade =
         mode == MODE_GRADE_BEHAVIOR ? GR_GRADE_ABORT : GR_GRADE_DEFAULT;
     if (mode == MODE_GRADE || mode == MODE_BLOCKED ||
         mode == MODE_GRADE_ABORT || mode == MODE_GRADE_RAISE ||
+        mode == MODE_SINK_ABORT || mode == MODE_DAMAGED ||
         mode == MODE_HANDLER) {
         spawn.grade = GR_GRADE_ABORT;
     }
     if (gr_system_start(&opts, &sys) < 0) {
         return 3;
     }
+    aborted = sys;
     if (mode == MODE_HANDLER_JUMPS) {
         return recover_here();
     }
@@ -182,22 +298,19 @@ static int run_mode(void)
     if (mode == MODE_MAIN || mode == MODE_AFTER) {
         fault_now(FAULT_WRITE_NULL);
     }
-    /* The grade is not asked for: then nothing is. */
-    const bool usual = mode == MODE_GRADE_BEHAVIOR || mode == MODE_GRADE_SYSTEM;
     if (gr_thread_attach(sys, NULL, &self) < 0 ||
-        gr_spawn(self, &wrong, usual ? NULL : &spawn, &pid) < 0 ||
-        gr_send(self, pid, "fault") < 0) {
+        (mode == MODE_SINK_ABORT && fail_first(self) < 0) ||
+        gr_spawn(self, &boss, NULL, &pid) < 0 || gr_send(self, pid, "go") < 0) {
         return 3;
     }
-    const gr_msg *msg;
-    return gr_receive(self, LONG_MS, &msg) < 0 ? 4 : 5; /* it did not end */
+    return wait_for_the_end(self);
 }
 
 /* ---- the test ------------------------------------------------------------ */
 
 typedef struct ended {
     int status;
-    char text[4096];
+    char text[65536]; /* the recorder has much to tell */
 } ended;
 
 static unsigned times(void)
@@ -239,19 +352,34 @@ static ended run_again(unsigned which)
     return e;
 }
 
-/* number 0: any. */
-static void must_end(unsigned which, int number, const char *says)
+static void must_say(unsigned which, const ended *e, const char *says)
+{
+    if (strstr(e->text, says) == NULL) {
+        fail_msg("mode %u, status %x, not \"%s\" but: %s", which,
+                 (unsigned)e->status, says, e->text);
+    }
+}
+
+/* Each of `says`, up to NULL. */
+static void must_end_with(unsigned which, int number, const char *const *says)
 {
     for (unsigned i = 0; i < times(); i++) {
         const ended e = run_again(which);
-        if (!WIFSIGNALED(e.status) ||
-            (number != 0 && WTERMSIG(e.status) != number) ||
-            strstr(e.text, "greenroom: fatal: ") == NULL ||
-            strstr(e.text, says) == NULL) {
-            fail_msg("mode %u, status %x, not \"%s\" but: %s", which,
-                     (unsigned)e.status, says, e.text);
+        must_say(which, &e, "greenroom: fatal: ");
+        for (unsigned k = 0; says[k] != NULL; k++) {
+            must_say(which, &e, says[k]);
+        }
+        if (!WIFSIGNALED(e.status) || WTERMSIG(e.status) != number) {
+            fail_msg("mode %u, status %x: %s", which, (unsigned)e.status,
+                     e.text);
         }
     }
+}
+
+static void must_end(unsigned which, int number, const char *says)
+{
+    const char *const all[] = {says, NULL};
+    must_end_with(which, number, all);
 }
 
 static void faults_in_libc_end_the_process(void **state)
@@ -261,7 +389,31 @@ static void faults_in_libc_end_the_process(void **state)
     must_end(FAULT_PRINTF, SIGSEGV, "not in an actor's code");
     must_end(FAULT_FPUTS, SIGSEGV, "not in an actor's code");
     must_end(FAULT_TWICE, SIGABRT, "an abort of libc's");
-    must_end(FAULT_HEAP, 0, "greenroom");
+    must_end(FAULT_HEAP, SIGABRT, "an abort of libc's");
+}
+
+static void the_last_words_tell_who_and_where(void **state)
+{
+    (void)state;
+    static const unsigned modes[] = {FAULT_MALLOC, FAULT_PRINTF};
+    static const char *const says[] = {
+        " (libc.so.6+0x",
+        "\n    in wrong <",
+        "\n    registered as it\n",
+        "\n    #0 libc.so.6+0x",
+        "\n    #3 ",
+        " test_guard_process+0x", /* as it is started */
+        "\n    at [\"fault\", \"a\\x1bb\", 7, 2.5], from <",
+        "\n    3 messages wait; bytes: state 64, arena, blobs and kept ",
+        "\n    spawned by boss <",
+        ">, by <",
+        "\nflight recorder of ",
+        "\nother threads:\n",
+        NULL,
+    };
+    for (unsigned i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        must_end_with(modes[i], SIGSEGV, says);
+    }
 }
 
 static void faults_in_what_a_library_calls_end_the_process(void **state)
@@ -281,7 +433,8 @@ static void faults_of_the_runtime_end_the_process(void **state)
 static void signals_that_are_sent_end_the_process(void **state)
 {
     (void)state;
-    must_end(FAULT_KILL, SIGSEGV, "");
+    must_end(FAULT_KILL, SIGSEGV, "not in an actor's code");
+    must_end(MODE_SENT, SIGSEGV, "it was sent by somebody else");
 }
 
 static void grade_abort_ends_the_process(void **state)
@@ -305,7 +458,35 @@ static void other_threads_faults_end_the_process(void **state)
 static void a_fault_during_a_fault_ends_the_process(void **state)
 {
     (void)state;
-    must_end(MODE_IN_FAULT, SIGSEGV, "");
+#if defined(__x86_64__)
+    must_end(MODE_IN_FAULT, SIGSEGV, "and a fault while it was looked at\n");
+#else
+    must_end(MODE_IN_FAULT, SIGABRT, "");
+#endif
+}
+
+/* What can be told is, and the process ends by the signal that it was. */
+static void a_fault_in_the_last_words_ends_the_process(void **state)
+{
+    (void)state;
+    static const char *const damaged[] = {
+        "its grade is abort\n",
+        "and a fault while it was looked at\n",
+        "\n    #0 libc.so.6+0x",
+        "\n    spawned by boss <",
+        "\naborted by signal 6 (SIGABRT)",
+        "\nother threads:\n",
+        NULL,
+    };
+    static const char *const sink[] = {
+        "SIGABRT, pc",
+        "its grade is abort\n",
+        "SIGSEGV at 0x0, pc",
+        "not on a worker\n",
+        NULL,
+    };
+    must_end_with(MODE_DAMAGED, SIGABRT, damaged);
+    must_end_with(MODE_SINK_ABORT, SIGSEGV, sink);
 }
 
 static void the_programs_own_handlers_come_next(void **state)
@@ -337,12 +518,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(faults_in_libc_end_the_process),
+        cmocka_unit_test(the_last_words_tell_who_and_where),
         cmocka_unit_test(faults_in_what_a_library_calls_end_the_process),
         cmocka_unit_test(faults_of_the_runtime_end_the_process),
         cmocka_unit_test(signals_that_are_sent_end_the_process),
         cmocka_unit_test(grade_abort_ends_the_process),
         cmocka_unit_test(other_threads_faults_end_the_process),
         cmocka_unit_test(a_fault_during_a_fault_ends_the_process),
+        cmocka_unit_test(a_fault_in_the_last_words_ends_the_process),
         cmocka_unit_test(the_programs_own_handlers_come_next),
         cmocka_unit_test(handlers_go_with_the_last_system),
     };

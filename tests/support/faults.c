@@ -78,22 +78,19 @@ static BLIND int compare(const void *a, const void *b)
     return 0;
 }
 
-static void break_heap(void)
+static BLIND void break_heap(void)
 {
-    /* The links of freed blocks are overwritten. */
-    void *blocks[16];
-    for (size_t i = 0; i < 16; i++) {
-        blocks[i] = malloc(2000 + 64 * i);
-    }
-    for (size_t i = 0; i < 16; i++) {
-        void *volatile block = blocks[i];
-        free(blocks[i]);
-        memset(block, 0x5a, 512);
-    }
-    for (size_t i = 0; i < 64; i++) {
-        char *volatile block = malloc(1500 + 48 * i);
-        block[0] = 1;
-    }
+    /* The length of a free block, in front of it, is overwritten: too large for
+     * malloc's lists of small ones, and between two in use. What it does to the
+     * links of such a block is a matter of luck; this it looks at first. */
+    volatile size_t *volatile before = malloc(2000);
+    volatile size_t *volatile block = malloc(2000);
+    volatile size_t *volatile behind = malloc(2000);
+    before[0] = behind[0] = 1;
+    free((void *)(uintptr_t)block);
+    block[-1] = 0;
+    volatile size_t *volatile another = malloc(4000);
+    another[0] = 1;
 }
 
 static BLIND void read_null(void)

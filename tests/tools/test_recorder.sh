@@ -45,7 +45,7 @@ static int app(gr_actor *self, int argc, char **argv)
     gr_ref ref;
     const gr_msg *msg;
     if (argc > 1) {
-        gr_spawn_opts opts = {.monitor = &ref};
+        gr_spawn_opts opts = {.monitor = &ref, .name = "victim"};
         GR_TRY(gr_spawn(self, argv[1][0] == 'a' ? &doomed : &trapped, &opts,
                         &a));
         GR_TRY(gr_send(self, a, "fault", 1));
@@ -118,9 +118,21 @@ case $flags in
     grep -q '^aborted by signal 11 (SIGSEGV), .*, in doomed <' \
         "$work/errors" || fail "no last words: $(cat "$work/errors")"
     grep -q '^other threads:$' "$work/errors" || fail "last words are cut off"
+    grep '^    #0 program+0x' "$work/errors" >"$work/frames" ||
+        fail "no frame: $(cat "$work/errors")"
     "$tool" "$work/abort.rec" >"$work/told" || fail "exit status $?"
     tell '^aborted by signal 11 (SIGSEGV), .*, in doomed <'
     tell ' spawn doomed <'
+    tell '^    in doomed <[0-9.]*@[0-9a-f]*>$'
+    tell '^    registered as victim$'
+    tell '^    at \["fault", 1\], from <'
+    tell '^    0 messages wait; bytes: state 0, arena, blobs and kept messages '
+    tell '^    spawned by <'
+    tell "^$(cat "$work/frames")\$"
+    [ "$(grep -c '^    #0 ' "$work/errors")" = 1 ] || fail "told twice"
+    # It is what addr2line asks for.
+    [ "$(addr2line -f -e "$work/program" "$(sed 's/.*+//' "$work/frames")" |
+        head -n 1)" = fault ] || fail "not in fault: $(cat "$work/frames")"
     ;;
 esac
 
