@@ -229,9 +229,8 @@ static void wait_for_reports(page *p)
 bool gri_last_words(void *worker, const gri_fault *fault, unsigned part)
 {
     static void (*const parts[])(page *) = {
-        note,         tell_who,   tell_name,    tell_frames,
-        tell_message, tell_sizes, tell_parents, tell_recorded,
-        wait_for_reports,
+        note,       tell_who,     tell_name,     tell_frames,      tell_message,
+        tell_sizes, tell_parents, tell_recorded, wait_for_reports,
     };
     enum { PARTS = sizeof parts / sizeof parts[0] };
     const gri_worker *of = worker;

@@ -23,7 +23,7 @@ typedef struct gri_recorder {
     _Atomic(uint64_t) *slots;
     gri_track *tracks; /* of workers, and one more: under lock */
     size_t size;
-    int fd; /* of the file; -1: there is none */
+    int fd;                          /* of the file; -1: there is none */
     _Atomic(const gri_fault *) told; /* whose abort's report is in the head */
     size_t told_bytes;               /* of it; its thread's */
     pthread_mutex_t lock;

@@ -115,7 +115,8 @@ typedef struct gri_rec_head {
     uint64_t actor; /* that ran: its id, or 0 */
     uint64_t address, pc;
     uint64_t frames[GRI_FRAMES_MAX];
-    char report[GRI_REC_REPORT_MAX]; /* lines for people; empty: there is none */
+    char
+        report[GRI_REC_REPORT_MAX]; /* lines for people; empty: there is none */
 } gri_rec_head;
 
 /* Who lives in a slot, in one word: its run; its name's number, from 1, in 10

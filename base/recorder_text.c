@@ -506,8 +506,8 @@ static void put_track(out *o, const record *im, uint32_t number, uint64_t last)
 static void put_report(out *o, const char *text)
 {
     for (size_t i = 0; i < GRI_REC_REPORT_MAX && text[i] != '\0'; i++) {
-        const char c = text[i];
-        put_char(o, c == '\n' || (c >= ' ' && c <= '~') ? c : '?');
+        put_name(o, &text[i], text[i] != '\n');
+        put(o, text[i] == '\n' ? "\n" : "");
     }
 }
 

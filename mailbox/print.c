@@ -169,7 +169,7 @@ static void put_ext(text *t, const gri_head *h, const uint8_t *body)
 
 static void put_rough(text *t, double d, uint64_t bits)
 {
-    static const double most = 1e15; /* six digits more are right, nearly */
+    static const double most = 1e12; /* with six digits more it has room */
     if (!(d > -most && d < most)) {
         put_text(t, "a number of bits 0x");
         put_number(t, bits, 16, 1);

@@ -52,9 +52,9 @@ typedef struct gri_trap {
     sigjmp_buf home;
     gri_fault fault;             /* the last one */
     volatile uintptr_t handling; /* where the handler's frame is; 0: none */
-    sigjmp_buf next_part;   /* while telling: where a fault goes on */
-    volatile bool telling;  /* ops->aborting is called */
-    volatile unsigned part; /* the next one of it */
+    sigjmp_buf next_part;        /* while telling: where a fault goes on */
+    volatile bool telling;       /* ops->aborting is called */
+    volatile unsigned part;      /* the next one of it */
     uintptr_t stack_low, stack_high, guard;
     void *alternate; /* the handler's stack, with its own guard; or NULL */
     size_t alternate_size;

@@ -79,6 +79,36 @@ static void lists_and_maps(void **state)
                "[\"add\", 5, {\"k\": [1, 2], nil: {1: 2}}, [], {}]");
 }
 
+/* As a signal handler may write them. */
+static void check_rough(box *b, gr_value v, const char *want)
+{
+    char text[64];
+    gr_msg *msg = gri_pack(&b->builder, &v, 1, false);
+    assert_non_null(msg);
+    const size_t len = gri_msg_print_rough(msg, text, sizeof text);
+    assert_int_equal(len, strlen(text));
+    assert_string_equal(text, want);
+    gri_msg_free(&b->cache, msg);
+}
+
+static void rough_numbers_are_near(void **state)
+{
+    check_rough(*state, gri_v_i64(INT64_MIN), "[-9223372036854775808]");
+    check_rough(*state, gri_v_double(0.0), "[0.0]");
+    check_rough(*state, gri_v_double(2.5), "[2.5]");
+    check_rough(*state, gri_v_double(-0.05), "[-0.05]");
+    check_rough(*state, gri_v_double(100.0), "[100.0]");
+    check_rough(*state, gri_v_double(2.0 / 3.0), "[0.666667]");
+    check_rough(*state, gri_v_double(0.9999999), "[1.0]");
+    check_rough(*state, gri_v_double(999999999999.0), "[999999999999.0]");
+    check_rough(*state, gri_v_double(1e12),
+                "[a number of bits 0x426d1a94a2000000]");
+    check_rough(*state, gri_v_double((double)NAN),
+                "[a number of bits 0x7ff8000000000000]");
+    check_rough(*state, gri_v_float(0.5f), "[0.5]");
+    check_rough(*state, gri_v_cstr("a\"\x1b"), "[\"a\\\"\\x1b\"]");
+}
+
 static void a_message_is_its_list(void **state)
 {
     box *b = *state;
@@ -204,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(numbers_as_c_writes_them), TEST(text_and_bytes_escaped),
+        TEST(lists_and_maps),           TEST(rough_numbers_are_near),
         TEST(lists_and_maps),           TEST(a_message_is_its_list),
         TEST(malformed_bytes_say_so),   TEST(what_does_not_fit_ends_in_dots),
         TEST(any_tree_in_any_buffer),   TEST(any_bytes_do_no_harm),
