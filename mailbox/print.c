@@ -169,18 +169,21 @@ static void put_ext(text *t, const gri_head *h, const uint8_t *body)
 
 static void put_rough(text *t, double d, uint64_t bits)
 {
-    static const double most = 1e12; /* with six digits more it has room */
+    static const double most = 1e18; /* less than 64 bits hold */
     if (!(d > -most && d < most)) {
         put_text(t, "a number of bits 0x");
         put_number(t, bits, 16, 1);
         return;
     }
-    const uint64_t millionths = (uint64_t)((d < 0 ? -d : d) * 1e6 + 0.5);
+    const double size = d < 0 ? -d : d;
+    uint64_t whole = (uint64_t)size;
+    uint64_t rest = (uint64_t)((size - (double)whole) * 1e6 + 0.5);
+    whole += rest == 1000000;
+    rest %= 1000000;
     put_text(t, d < 0 ? "-" : "");
-    put_number(t, millionths / 1000000, 10, 1);
+    put_number(t, whole, 10, 1);
     put_text(t, ".");
     unsigned digits = 6;
-    uint64_t rest = millionths % 1000000;
     for (; digits > 1 && rest % 10 == 0; digits--) {
         rest /= 10;
     }

@@ -7,6 +7,7 @@
  */
 #include <math.h>
 
+#include "mailbox/print.h"
 #include "tests/mailbox/box.h"
 
 static void check_text(box *b, gr_value v, const char *want)
@@ -101,8 +102,8 @@ static void rough_numbers_are_near(void **state)
     check_rough(*state, gri_v_double(2.0 / 3.0), "[0.666667]");
     check_rough(*state, gri_v_double(0.9999999), "[1.0]");
     check_rough(*state, gri_v_double(999999999999.0), "[999999999999.0]");
-    check_rough(*state, gri_v_double(1e12),
-                "[a number of bits 0x426d1a94a2000000]");
+    check_rough(*state, gri_v_double(-0x1p60),
+                "[a number of bits 0xc3b0000000000000]");
     check_rough(*state, gri_v_double((double)NAN),
                 "[a number of bits 0x7ff8000000000000]");
     check_rough(*state, gri_v_float(0.5f), "[0.5]");
@@ -233,11 +234,11 @@ static void any_bytes_do_no_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(numbers_as_c_writes_them), TEST(text_and_bytes_escaped),
-        TEST(lists_and_maps),           TEST(rough_numbers_are_near),
-        TEST(lists_and_maps),           TEST(a_message_is_its_list),
-        TEST(malformed_bytes_say_so),   TEST(what_does_not_fit_ends_in_dots),
-        TEST(any_tree_in_any_buffer),   TEST(any_bytes_do_no_harm),
+        TEST(numbers_as_c_writes_them),       TEST(text_and_bytes_escaped),
+        TEST(rough_numbers_are_near),         TEST(lists_and_maps),
+        TEST(a_message_is_its_list),          TEST(malformed_bytes_say_so),
+        TEST(what_does_not_fit_ends_in_dots), TEST(any_tree_in_any_buffer),
+        TEST(any_bytes_do_no_harm),
     };
     return cmocka_run_group_tests_name("mailbox/print", tests, NULL, NULL);
 }
