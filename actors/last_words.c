@@ -89,8 +89,7 @@ static void note(page *p)
 static void tell_frames(page *p)
 {
     const gri_fault *f = p->fault;
-    const unsigned n = f->n < GRI_FRAMES_MAX ? f->n : GRI_FRAMES_MAX;
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < f->n && i < GRI_FRAMES_MAX; i++) {
         const uintptr_t at = (uintptr_t)f->frames[i];
         if (i > 0 && at == 0) {
             break; /* where a thread begins */
