@@ -20,7 +20,6 @@
 
 #include <greenroom/greenroom.h>
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
@@ -29,57 +28,14 @@
 #include <string.h>
 
 #include "tests/support/faults.h"
+#include "tests/support/holding.h"
 #include "tests/support/no_memory.h"
-#include "tests/support/no_threads.h"
 
 enum {
     WORKERS = 3,
     LONG_MS = 60000, /* a hang, not a bound */
     SHORT_MS = 30    /* for what may never come */
 };
-
-/* ---- what the process has ------------------------------------------------ */
-
-/* Entries of a folder; the one that reads it is among them each time. */
-static unsigned entries(const char *path)
-{
-    unsigned n = 0;
-    DIR *folder = opendir(path);
-    assert_non_null(folder);
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has this stream */
-    while (readdir(folder) != NULL) {
-        n++;
-    }
-    (void)closedir(folder);
-    return n;
-}
-
-typedef struct holding {
-    unsigned descriptors, threads;
-    int64_t mapped; /* by the library */
-} holding;
-
-static holding look(void)
-{
-    return (holding){
-        .descriptors = entries("/proc/self/fd"),
-        .threads = entries("/proc/self/task"),
-        .mapped = no_memory_mapped() - no_threads_unmapped(),
-    };
-}
-
-static void assert_same(const holding *before)
-{
-    holding now = look();
-    /* Who was joined may be listed for a moment more. */
-    while (now.threads > before->threads) {
-        (void)sched_yield();
-        now = look();
-    }
-    assert_int_equal(now.threads, before->threads);
-    assert_int_equal(now.descriptors, before->descriptors);
-    assert_int_equal(now.mapped, before->mapped);
-}
 
 /* ---- actors -------------------------------------------------------------- */
 
@@ -274,7 +230,7 @@ static void stop(const scene *s)
 static bool start_and_use(uint64_t fail_at, bool for_ever)
 {
     scene s;
-    const holding before = look();
+    const holding before = holding_now();
     no_memory_begin(fail_at, for_ever);
     const int rc = start(&s);
     const bool failed = no_memory_end();
@@ -286,14 +242,14 @@ static bool start_and_use(uint64_t fail_at, bool for_ever)
         assert_true(rc == GR_ENOMEM || rc == GR_EIO);
         assert_null(s.sys);
     }
-    assert_same(&before);
+    holding_check(&before);
     return failed;
 }
 
 static bool use_with_little(uint64_t fail_at, bool for_ever)
 {
     scene s;
-    const holding before = look();
+    const holding before = holding_now();
     assert_int_equal(start(&s), 0);
     no_memory_begin(fail_at, for_ever);
     s.strict = false;
@@ -305,7 +261,7 @@ static bool use_with_little(uint64_t fail_at, bool for_ever)
                 rc == GR_EIO || rc == GR_ENOREPLY || rc == GR_ENOPROC);
     use_fully(&s); /* whatever became of it before */
     stop(&s);
-    assert_same(&before);
+    holding_check(&before);
     return failed;
 }
 

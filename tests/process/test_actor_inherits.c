@@ -40,9 +40,9 @@ static int list_descriptors(char *text, size_t size)
         if (fstat(fd, &about) != 0) {
             continue;
         }
-        const int n = snprintf(text + at, size - at, "%s%d%s",
-                               at > 0 ? " " : "", fd,
-                               S_ISSOCK(about.st_mode) ? "s" : "");
+        const int n =
+            snprintf(text + at, size - at, "%s%d%s", at > 0 ? " " : "", fd,
+                     S_ISSOCK(about.st_mode) ? "s" : "");
         if (n < 0 || (size_t)n >= size - at) {
             return GR_EFAIL;
         }
