@@ -56,6 +56,7 @@ typedef struct task {
     pid_t pid;
     int pidfd;    /* -1: not there, or sent */
     bool alive;   /* not reaped, so pid is its own */
+    bool killed;  /* by us, so a SIGKILL has its reason */
     bool started; /* and that is still to be told */
     uint32_t end; /* a gri_report_kind that is still to be told; 0: none yet */
     int32_t code;
@@ -199,6 +200,7 @@ static void start(launcher *l, gri_request *r, int control)
     if (rc == 0) {
         t->pid = pid;
         t->alive = true;
+        t->killed = false;
         t->started = true;
     } else {
         t->end = GRI_REPORT_FAILED;
@@ -209,9 +211,10 @@ static void start(launcher *l, gri_request *r, int control)
 }
 
 /* Both: it may have left its group. */
-static void kill_task(const task *t)
+static void kill_task(task *t)
 {
     if (t->alive) {
+        t->killed = true;
         (void)kill(t->pid, SIGKILL);
         (void)kill(-t->pid, SIGKILL);
     }
@@ -225,7 +228,7 @@ static void serve(launcher *l, gri_request_buffer *buffer, size_t n, int fd)
     } else if (r->kind == GRI_REQUEST_START) {
         start(l, r, fd);
     } else {
-        const task *t = find(l, r->id);
+        task *t = find(l, r->id);
         if (t != NULL) { /* else it has just ended */
             kill_task(t);
         }
@@ -290,8 +293,9 @@ static void note_end(launcher *l, task *t, const siginfo_t *info)
         t->end = GRI_REPORT_EXITED;
     } else {
         t->end = GRI_REPORT_SIGNALED;
-        t->detail =
-            info->si_status == SIGKILL && gri_oom_likely(&l->oom, &t->oom);
+        /* Who was killed by us leaves the rise to those that were not. */
+        t->detail = info->si_status == SIGKILL && !t->killed &&
+                    gri_oom_likely(&l->oom, &t->oom);
     }
 }
 

@@ -68,6 +68,13 @@ enum {
     GRI_LANES = 16 /* deterministic mode: queues to choose from */
 };
 
+/* What has become of a worker's thread. */
+typedef enum gri_begun {
+    GRI_BEGUN_NOT = 0,
+    GRI_BEGUN_WELL, /* it takes faults, and goes on */
+    GRI_BEGUN_ILL   /* it ends at once */
+} gri_begun;
+
 /* Why a sleeper was woken. */
 typedef enum gri_permit {
     GRI_PERMIT_NONE = 0, /* it is not */
@@ -114,6 +121,7 @@ struct gri_worker {
     gri_runnext next;         /* the run-next slot */
     _Atomic(uint32_t) permit; /* futex: a gri_permit */
     _Atomic(int64_t) up_ns;   /* asleep: when it gets up by itself */
+    _Atomic(uint32_t) begun;  /* futex: a gri_begun, by its thread */
     _Atomic(uint32_t) left;   /* futex: 1 once the thread is about to return */
     _Atomic(int) cpu_clock;   /* of its thread, a clockid_t; 0: none */
     gri_runq queue;
@@ -182,7 +190,8 @@ void gri_sched_fini(gri_sched *s);
  * in time. */
 bool gri_sched_has_left(const gri_sched *s, _Atomic(uint32_t) *left,
                         int64_t deadline_ns);
-/* Starts a worker's thread. Errors: GR_EIO. */
+/* Starts a worker's thread, which takes faults from now on. Errors: GR_EIO (no
+ * thread), GR_ENOMEM (none to take faults with; the thread has ended). */
 int gri_worker_start(gri_worker *w);
 /* Any thread: n tasks, a list through `next`, wait for any worker. Nobody is
  * woken. */

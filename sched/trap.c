@@ -27,6 +27,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <greenroom/error.h>
+
 #include "base/line.h"
 #include "base/memory.h"
 #include "base/unwind.h"
@@ -361,20 +363,22 @@ void gri_traps_remove(void)
 
 /* ---- a thread's --------------------------------------------------------- */
 
-static void find_stack(gri_trap *trap)
+/* False: no memory. */
+static bool find_stack(gri_trap *trap)
 {
     pthread_attr_t attributes;
     void *low;
     size_t size;
     if (pthread_getattr_np(pthread_self(), &attributes) != 0) {
-        return; /* no overflow will be recognised */
+        return false;
     }
-    if (pthread_attr_getstack(&attributes, &low, &size) == 0 &&
-        pthread_attr_getguardsize(&attributes, &trap->guard) == 0) {
-        trap->stack_low = (uintptr_t)low;
-        trap->stack_high = (uintptr_t)low + size;
-    }
+    /* These cannot fail: they were filled in just now. */
+    (void)pthread_attr_getstack(&attributes, &low, &size);
+    (void)pthread_attr_getguardsize(&attributes, &trap->guard);
+    trap->stack_low = (uintptr_t)low;
+    trap->stack_high = (uintptr_t)low + size;
     (void)pthread_attr_destroy(&attributes);
+    return true;
 }
 
 /* Below it stands a page that cannot be touched. */
@@ -392,26 +396,26 @@ static void *new_stack(size_t size, size_t page)
     return at + page;
 }
 
-void gri_trap_join(gri_trap *trap)
+int gri_trap_join(gri_trap *trap)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     /* What the kernel puts there depends on the processor. */
     const long least = sysconf(_SC_MINSIGSTKSZ);
     const size_t size = gri_round_up(
         HANDLER_BYTES + (size_t)(least > 0 ? least : MINSIGSTKSZ), page);
-    find_stack(trap);
-    trap->alternate = new_stack(size, page);
+    trap->alternate = find_stack(trap) ? new_stack(size, page) : NULL;
     trap->alternate_size = size;
     if (trap->alternate == NULL) {
-        return;
+        return GR_ENOMEM;
     }
     const stack_t ours = {.ss_sp = trap->alternate, .ss_size = size};
     if (sigaltstack(&ours, &trap->before) == 0) {
         here = trap;
-        return;
+        return 0;
     }
     (void)munmap((char *)trap->alternate - page, size + page);
     trap->alternate = NULL;
+    return GR_ENOMEM; /* the only reason that the kernel has here */
 }
 
 void gri_trap_landed(gri_trap *trap)

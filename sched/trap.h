@@ -74,9 +74,10 @@ enum {
 void gri_traps_install(void);
 void gri_traps_remove(void);
 
-/* On the thread that it is for. Without memory for the handler's stack nothing
- * is trapped there. Then, once: sigsetjmp(trap->home, 0). */
-void gri_trap_join(gri_trap *trap);
+/* On the thread that it is for. GR_ENOMEM: there is none for the handler's
+ * stack, or to find out where the thread's own is; then nothing would be
+ * trapped there. Else, once: sigsetjmp(trap->home, 0). */
+int gri_trap_join(gri_trap *trap);
 void gri_trap_leave(gri_trap *trap);
 /* Back at home, after a fault: a stack that was used to its end goes back to
  * the system. */

@@ -294,9 +294,27 @@ static __attribute__((noinline)) void work(gri_worker *w)
     }
 }
 
+/* Tells who started this thread whether it can be a worker: one whose faults
+ * nobody takes would be none. */
+static bool begin(gri_worker *w)
+{
+    w->trap.ops = w->sched->ops->trap;
+    w->trap.arg = w;
+    w->trap.index = w->index;
+    const bool good = gri_trap_join(&w->trap) == 0;
+    /* release: pairs with the acquire in has_begun. */
+    atomic_store_explicit(&w->begun, good ? GRI_BEGUN_WELL : GRI_BEGUN_ILL,
+                          memory_order_release);
+    gri_futex_wake(&w->begun, 1);
+    return good;
+}
+
 static void *worker_main(void *arg)
 {
     gri_worker *w = arg;
+    if (!begin(w)) {
+        return NULL;
+    }
     /* The kernel may wake a sleeper 50 us late by default: as late as some
      * timers are long. Refused, timers are only that much later. */
     (void)prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
@@ -307,10 +325,6 @@ static void *worker_main(void *arg)
     (void)prctl(PR_SET_NAME, name); /* for people only */
     gri_crowd_join(w);
     gri_probe_join(w);
-    w->trap.ops = w->sched->ops->trap;
-    w->trap.arg = w;
-    w->trap.index = w->index;
-    gri_trap_join(&w->trap);
     /* relaxed: set before the thread began. */
     if (atomic_load_explicit(&w->out, memory_order_relaxed)) {
         gri_sched_come_back(w); /* a spare */
@@ -515,8 +529,22 @@ static bool stop_first(gri_sched *s, unsigned n, int64_t deadline_ns)
     return all;
 }
 
+/* Waits for its thread's first words. False: the thread ends at once. */
+static bool has_begun(gri_worker *w)
+{
+    uint32_t begun;
+    /* acquire: pairs with the release in begin. */
+    while ((begun = atomic_load_explicit(&w->begun, memory_order_acquire)) ==
+           GRI_BEGUN_NOT) {
+        gri_futex_wait(&w->begun, GRI_BEGUN_NOT, GRI_NEVER);
+    }
+    return begun == GRI_BEGUN_WELL;
+}
+
 int gri_worker_start(gri_worker *w)
 {
+    /* relaxed: the thread begins after it. */
+    atomic_store_explicit(&w->begun, GRI_BEGUN_NOT, memory_order_relaxed);
     /* Asynchronous signals are for the program's own threads; but the
      * watchdog's is for each worker. */
     sigset_t blocked;
@@ -534,6 +562,10 @@ int gri_worker_start(gri_worker *w)
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc != 0) {
         return GR_EIO;
+    }
+    if (!has_begun(w)) {
+        (void)pthread_join(w->thread, NULL);
+        return GR_ENOMEM;
     }
     return 0;
 }

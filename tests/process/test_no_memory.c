@@ -5,15 +5,17 @@
  *         or a system that cannot stop. Once there is memory again, the next
  *         spawn works.
  * Method: each allocation of the library's own fails once, and all from each
- *         one on. Threads allocate in an order that is not always the same, so
- *         each round ends with what must work in any case. The process learns
- *         from its environment which one of its own is to fail.
+ *         one on; so do its threads, and what it opens for itself. Threads
+ *         allocate in an order that is not always the same, so each round ends
+ *         with what must work in any case. The process learns from its
+ *         environment which one of its own is to fail.
  */
 #include "tests/process/actors.h"
 
 #include <stdio.h>
 
 #include "process/hosts.h"
+#include "tests/support/holding.h"
 #include "tests/support/no_memory.h"
 
 #define FAIL_AT "GREENROOM_TEST_FAIL_AT"
@@ -92,7 +94,8 @@ static void repair(gr_actor *self, gr_pid pid)
 static bool fine(int rc)
 {
     return rc == 0 || rc == GR_ENOMEM || rc == GR_ENOPROC ||
-           rc == GR_ENOREPLY || rc == GR_ETIMEOUT;
+           rc == GR_ENOREPLY || rc == GR_ETIMEOUT || rc == GR_EIO ||
+           rc == GR_ELIMIT;
 }
 
 static void play_all(bool for_ever)
@@ -101,6 +104,7 @@ static void play_all(bool for_ever)
     uint64_t at = 0;
     while (failed) {
         gr_pid pid = GR_NOBODY;
+        const holding before = holding_now();
         fixture f = begin();
         no_memory_begin(++at, for_ever);
         const int rc = play(f.self, &pid);
@@ -113,6 +117,7 @@ static void play_all(bool for_ever)
         }
         repair(f.self, pid);
         end(&f);
+        holding_check(&before);
     }
     assert_true(at > 20); /* it was worth it */
     print_message("%llu allocations\n", (unsigned long long)at - 1);
@@ -141,12 +146,14 @@ static void each_allocation_of_the_process_may_fail(void **state)
         (void)snprintf(text, sizeof(text), "%d", ++at);
         /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread is there */
         assert_int_equal(setenv(FAIL_AT, text, 1), 0);
+        const holding before = holding_now();
         fixture f = begin();
         int rc = play(f.self, &pid);
         assert_true(fine(rc));
         rc = ask(f.self, pid, LONG_MS, &failed);
         assert_true(rc == 0 || rc == GR_ENOPROC);
         end(&f);
+        holding_check(&before);
     }
     assert_true(at > 20);
     print_message("%d allocations\n", at - 1);

@@ -14,6 +14,10 @@
 
 /* From now on the n-th fails (from 1), and all that follow if for_ever. */
 void no_memory_begin(uint64_t n, bool for_ever);
+/* For what else there may be none of: counts as one more. True: it fails. */
+bool no_memory_now(void);
+/* Bytes that the library has mapped so far. */
+int64_t no_memory_mapped(void);
 /* There is memory again. True: there was a time when there was none. */
 bool no_memory_end(void);
 

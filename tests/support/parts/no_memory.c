@@ -14,10 +14,11 @@ static struct {
     _Atomic(uint64_t) fail_at; /* 0: none fails */
     atomic_bool for_ever;      /* and all that follow */
     atomic_bool failed;
+    _Atomic(int64_t) mapped;
 } memory;
 
 /* relaxed, all: numbers; threads that allocate are started after them. */
-static bool fails(void)
+bool no_memory_now(void)
 {
     const uint64_t at =
         atomic_load_explicit(&memory.fail_at, memory_order_relaxed);
@@ -49,6 +50,11 @@ bool no_memory_end(void)
     return atomic_load_explicit(&memory.failed, memory_order_relaxed);
 }
 
+int64_t no_memory_mapped(void)
+{
+    return atomic_load_explicit(&memory.mapped, memory_order_relaxed);
+}
+
 /* The linker's option --wrap makes these names, so they are reserved ones:
  * NOLINTBEGIN(bugprone-reserved-identifier) */
 void *__real_malloc(size_t size);
@@ -73,41 +79,50 @@ void *__wrap_gri_block_alloc_slow(gri_cache *cache, size_t size,
 
 void *__wrap_malloc(size_t size)
 {
-    return fails() ? NULL : __real_malloc(size);
+    return no_memory_now() ? NULL : __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-    return fails() ? NULL : __real_calloc(n, size);
+    return no_memory_now() ? NULL : __real_calloc(n, size);
 }
 
 void *__wrap_realloc(void *p, size_t size)
 {
-    return fails() ? NULL : __real_realloc(p, size);
+    return no_memory_now() ? NULL : __real_realloc(p, size);
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
-    return fails() ? NULL : __real_aligned_alloc(alignment, size);
+    return no_memory_now() ? NULL : __real_aligned_alloc(alignment, size);
 }
 
 void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t to)
 {
-    return fails() ? MAP_FAILED : __real_mmap(at, size, prot, flags, fd, to);
+    void *got = no_memory_now() ? MAP_FAILED
+                                : __real_mmap(at, size, prot, flags, fd, to);
+    if (got != MAP_FAILED) {
+        /* relaxed: a number; read when the threads have been joined. */
+        atomic_fetch_add_explicit(&memory.mapped, (int64_t)size,
+                                  memory_order_relaxed);
+    }
+    return got;
 }
 
 char *__wrap_strdup(const char *text)
 {
-    return fails() ? NULL : __real_strdup(text);
+    return no_memory_now() ? NULL : __real_strdup(text);
 }
 
 char *__wrap_strndup(const char *text, size_t n)
 {
-    return fails() ? NULL : __real_strndup(text, n);
+    return no_memory_now() ? NULL : __real_strndup(text, n);
 }
 
 void *__wrap_gri_block_alloc_slow(gri_cache *cache, size_t size,
                                   uint8_t *class_out)
 {
-    return fails() ? NULL : __real_gri_block_alloc_slow(cache, size, class_out);
+    return no_memory_now()
+               ? NULL
+               : __real_gri_block_alloc_slow(cache, size, class_out);
 }
