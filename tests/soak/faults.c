@@ -37,6 +37,7 @@ enum {
     ROUND_MS = 2,      /* each kind of fault comes so often ... */
     STACK_ROUNDS = 20, /* ... stack overflows each so many of these */
     GUEST_ROUNDS = 25, /* and a guest is told to end */
+    FIRST_ROUNDS = 10, /* of all that, before anything is measured */
     SECONDS_DEFAULT = 600,
     PER_MINUTE = 10000, /* of each kind, at least */
     STACK_PER_MINUTE = 1000,
@@ -64,7 +65,7 @@ static struct {
     _Atomic(int) at_init[ACTORS]; /* 1 + the kind that its next init is to be */
     _Atomic(uint64_t) faults[FAULT_KINDS];
     _Atomic(uint64_t) answers, wrong;
-    _Atomic(bool) ready, over; /* all have started; no more is sent */
+    _Atomic(bool) ready; /* all have started, and send */
 } book;
 
 #define ADD(what, n)                                                           \
@@ -201,7 +202,7 @@ static int leaf_init(gr_actor *self, void *state, const gr_msg *args)
 
 static int on_tick(gr_actor *self, leaf *me)
 {
-    if (!GET(book.ready) || GET(book.over)) {
+    if (!GET(book.ready)) {
         return 0;
     }
     send_two(self, me);
@@ -382,7 +383,7 @@ static bool is_quiet(run *r)
 /* Lets all that is under way arrive, within a minute. */
 static void settle(run *r)
 {
-    SET(book.over, true);
+    SET(book.ready, false);
     int quiet = 0;
     for (int i = 0; i < 600 && quiet < 5; i++) {
         GR_IGNORE(gr_sleep(r->self, 100), "a pause between two looks");
@@ -493,17 +494,20 @@ static void check_quiet(run *r)
     check_leftovers(r, &r->quiet, GR_SPARES_MAX_DEFAULT, "when all is quiet");
 }
 
-/* What there is once each guest has run and ended: the launcher, a process in
- * reserve, the thread that writes reports. */
-static int first_guests(run *r)
+/* What there is once something of each sort has failed: the launcher, a process
+ * in reserve, the thread that writes reports, the files in which it looks names
+ * up. */
+static int fail_first(run *r)
 {
     GR_TRY(guests_start(r->self));
     GR_TRY(guests_await(r->self));
-    guests_end_next(r->self, 0);
-    guests_end_next(r->self, 7);
-    GR_TRY(gr_sleep(r->self, 1000));
+    for (unsigned i = 0; i < FIRST_ROUNDS; i++) {
+        send_faults(r, 0);
+        guests_end_next(r->self, i);
+        GR_TRY(gr_sleep(r->self, TICK_MS));
+    }
     GR_TRY(guests_await(r->self));
-    GR_TRY(gr_sleep(r->self, 1000));
+    settle(r);
     return audit_take(&r->quiet) ? 0 : GR_EIO;
 }
 
@@ -520,7 +524,7 @@ static void play(run *r)
         rc = gr_processes_enable(r->self);
     }
     if (rc == 0) {
-        rc = first_guests(r);
+        rc = fail_first(r);
     }
     if (rc < 0) {
         failed(r, "no tree, or no guests: %s", gr_errname(rc));
