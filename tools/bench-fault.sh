@@ -62,7 +62,7 @@ function wrong(text) {
 }
 function row(name) {
     printf "%-18s %12.1f %12d %10.1f\n", name, f["ns_per_op"] / 1000,
-        f["ns_per_op"] > 0 ? 1e9 / f["ns_per_op"] : 0, f["rss_kb"] / 1024
+        1e9 / f["ns_per_op"], f["rss_kb"] / 1024
 }
 function heads(first) {
     printf "%-18s %12s %12s %10s\n", first, "us", "restarts/s", "RSS, MiB"
