@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { DEPTH_MAX = 4 }; /* of the tree of processes; ours has two levels */
 
@@ -91,6 +92,30 @@ static unsigned heirs_of_thread(const char *process, const char *task,
     return n;
 }
 
+/* Descriptors, and those of files. */
+static bool count_descriptors(audit *out)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    if (dir == NULL) {
+        return false;
+    }
+    out->fds = out->files = 0;
+    const struct dirent *entry;
+    while ((entry = readdir(dir)) != NULL) {
+        char to[1];
+        if (isdigit((unsigned char)entry->d_name[0])) {
+            out->fds++;
+            /* Of pipes, sockets and the like it is "socket:[...]". */
+            out->files += readlinkat(dirfd(dir), entry->d_name, to, 1) == 1 &&
+                                  to[0] == '/'
+                              ? 1
+                              : 0;
+        }
+    }
+    (void)closedir(dir);
+    return true;
+}
+
 bool audit_peak_reset(void)
 {
     FILE *file = fopen("/proc/self/clear_refs", "we");
@@ -104,6 +129,6 @@ bool audit_peak_reset(void)
 bool audit_take(audit *out)
 {
     out->heirs = heirs_of("self", 0);
-    return read_memory(out) && count_entries("/proc/self/fd", &out->fds) &&
+    return read_memory(out) && count_descriptors(out) &&
            count_entries("/proc/self/task", &out->tasks);
 }

@@ -10,6 +10,7 @@ typedef struct audit {
     size_t rss;     /* bytes */
     size_t peak;    /* the most of them, since audit_peak_reset */
     unsigned fds;   /* open descriptors */
+    unsigned files; /* those of them that are files with a path */
     unsigned tasks; /* threads */
     unsigned heirs; /* children and theirs, dead ones included */
 } audit;
