@@ -53,6 +53,7 @@ static bool read_memory(audit *out)
 static unsigned heirs_of_thread(const char *process, const char *task,
                                 int depth);
 
+/* NOLINTNEXTLINE(misc-no-recursion): DEPTH_MAX */
 static unsigned heirs_of(const char *process, int depth)
 {
     char path[64];

@@ -4,7 +4,6 @@
  * is trapped and at every place where their code runs.
  *
  * A few guests beside them end in other ways.
- *
  * What must hold: the sums of the other half (the even ones) are exact, each
  * failure of each run is reported once (ledger.h), the memory is flat, its
  * peaks too, and at the end nothing is left, neither when all is quiet nor
@@ -347,7 +346,8 @@ static void sample_memory(run *r, int sample)
 static void check_memory(run *r)
 {
     char why[MEMORY_WHY_MAX];
-    if (!memory_is_flat(&r->memory, why) && r->seconds >= LONG_SECONDS) {
+    if (!memory_is_flat(&r->memory, WORKERS, why) &&
+        r->seconds >= LONG_SECONDS) {
         failed(r, "%s", why);
     }
 }

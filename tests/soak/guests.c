@@ -156,7 +156,7 @@ int guests_await(gr_actor *self)
         int rc;
         /* One that is being started again has another pid a moment later. */
         do {
-            rc = gr_call(self, pid_of(i), 2 * HANG_MS, gr_expect("there"),
+            rc = gr_call(self, pid_of(i), AWAIT_MS, gr_expect("there"),
                          "there?");
         } while (rc < 0 && gr_now_ms(self) < end_ms && gr_sleep(self, 10) == 0);
         GR_TRY(rc);

@@ -4,7 +4,8 @@
  * While a stack runs over, all of it is in memory, and goes back after that:
  * the least of many samples is what is there for good, the peak how much it
  * comes to at times. Neither may grow from the first fifth of the time on. That
- * begins with its second half, as all is made in the first one.
+ * begins with its second half, as all is made in the first one. How many stacks
+ * run over in the same moment is chance: for the first peak all count.
  */
 #ifndef GRI_TESTS_SOAK_MEMORY_H
 #define GRI_TESTS_SOAK_MEMORY_H
@@ -34,6 +35,6 @@ typedef struct memory {
 /* False: /proc does not tell, or cannot be told to begin a peak. */
 bool memory_sample(memory *m, int sample);
 /* When all are taken: sets `least` and `most`; false: why. */
-bool memory_is_flat(memory *m, char why[MEMORY_WHY_MAX]);
+bool memory_is_flat(memory *m, unsigned workers, char why[MEMORY_WHY_MAX]);
 
 #endif /* GRI_TESTS_SOAK_MEMORY_H */
