@@ -365,7 +365,7 @@ static void storm(run *r)
         }
         send_faults(r, round);
         if (round % GUEST_ROUNDS == 0) {
-            guests_end_next(r->self, (unsigned)(round / GUEST_ROUNDS));
+            guests_end_one(r->self, gri_rng_below(&r->rng, 1u << 20));
         }
         if (at_ms * MEMORY_SAMPLES / span_ms >= sample) {
             sample = (int)(at_ms * MEMORY_SAMPLES / span_ms);
@@ -508,7 +508,7 @@ static int fail_first(run *r)
     GR_TRY(guests_await(r->self));
     for (unsigned i = 0; i < FIRST_ROUNDS; i++) {
         send_faults(r, 0);
-        guests_end_next(r->self, i);
+        guests_end_one(r->self, gri_rng_below(&r->rng, 1u << 20));
         GR_TRY(gr_sleep(r->self, TICK_MS));
     }
     GR_TRY(guests_await(r->self));

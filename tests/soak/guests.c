@@ -140,12 +140,12 @@ int guests_start(gr_actor *self)
     return gr_child_pid(self, supervisor, id[GUESTS - 1], &last);
 }
 
-void guests_end_next(gr_actor *self, unsigned round)
+void guests_end_one(gr_actor *self, unsigned chance)
 {
-    const unsigned i = round % GUESTS;
-    const unsigned turn = round / GUESTS;
-    const int how = i < PROCESSES ? (int)((turn + i) % PROCESS_WAYS)
-                                  : PROCESS_WAYS + (int)((turn + i) % 2);
+    const unsigned i = chance % GUESTS;
+    const unsigned other = chance / GUESTS;
+    const int how = i < PROCESSES ? (int)(other % PROCESS_WAYS)
+                                  : PROCESS_WAYS + (int)(other % 2);
     gr_tell(self, pid_of(i), "end", how);
 }
 

@@ -24,8 +24,8 @@ typedef enum audited { AUDIT_LEAVES, AUDIT_PROCESSES, AUDIT_OTHERS } audited;
 int auditor_start(gr_actor *self, audited whom, gr_pid *out);
 /* A supervisor of the guests, and their auditors. */
 int guests_start(gr_actor *self);
-/* Tells the next guest to end; returns without waiting. */
-void guests_end_next(gr_actor *self, unsigned round);
+/* Tells one of them to end in one of its ways, by chance; does not wait. */
+void guests_end_one(gr_actor *self, unsigned chance);
 /* Waits until each is there. 0, or an error. */
 int guests_await(gr_actor *self);
 guest_ends guests_ended(void);
