@@ -30,8 +30,8 @@ struct gri_crashes {
     pthread_mutex_t lock;
     /* Under lock. */
     uint64_t count; /* so far */
-    unsigned max;
-    kept *last; /* a ring: the n-th crash is at n % max */
+    unsigned max;   /* constant; 0: none is kept */
+    kept *last;     /* a ring: the n-th crash is at n % max */
 };
 
 int gri_crashes_init(gr_system *sys)
@@ -40,10 +40,13 @@ int gri_crashes_init(gr_system *sys)
     if (crashes == NULL) {
         return GR_ENOMEM;
     }
-    crashes->max = sys->opts.crashes_kept;
+    crashes->max = sys->opts.crashes_kept != GR_CRASHES_KEPT_NONE
+                       ? sys->opts.crashes_kept
+                       : 0;
     /* Its pages cost nothing until there are crashes. */
-    crashes->last = calloc(crashes->max, sizeof *crashes->last);
-    if (crashes->last == NULL) {
+    crashes->last =
+        crashes->max > 0 ? calloc(crashes->max, sizeof *crashes->last) : NULL;
+    if (crashes->last == NULL && crashes->max > 0) {
         free(crashes);
         return GR_ENOMEM;
     }
@@ -169,17 +172,23 @@ static void set_addresses(const gri_fault *fault, gr_crash *out)
     out->frame_count = k;
 }
 
+static int signal_of(const gri_fault *fault, const gr_exit_reason *why)
+{
+    return fault != NULL                 ? fault->signal
+           : why->kind == GR_EXIT_SIGNAL ? why->code
+                                         : 0;
+}
+
 static void set_fault(const gri_fault *fault, const gr_exit_reason *why,
                       gr_crash *out)
 {
-    out->signal = why->kind == GR_EXIT_SIGNAL ? why->code : 0;
+    out->signal = signal_of(fault, why);
     out->signal_code = 0;
     out->stack_overflow = false;
     out->has_address = false;
     out->address = NULL;
     out->frame_count = 0;
     if (fault != NULL) {
-        out->signal = fault->signal;
         out->signal_code = fault->code;
         out->stack_overflow = fault->stack_overflow;
         out->has_address = fault->has_address;
@@ -210,6 +219,10 @@ static void keep(gri_crashes *crashes, gr_crash *crash, bool has_pc)
 {
     (void)pthread_mutex_lock(&crashes->lock);
     crash->number = ++crashes->count;
+    if (crashes->max == 0) {
+        (void)pthread_mutex_unlock(&crashes->lock);
+        return;
+    }
     kept *k = &crashes->last[crash->number % crashes->max];
     k->id = crash->pid.id;
     k->has_pc = has_pc;
@@ -295,15 +308,19 @@ void gri_crash_make(gr_actor *self, const gr_exit_reason *why)
     gr_crash crash; /* as above */
     const gri_fault *fault = self->ctx->fault;
     const bool has_pc = fault != NULL && fault->pc != NULL;
-    collect(self, why, &crash);
-    keep(sys->crashes, &crash, has_pc);
     /* A handler that returns an error asks for this, and a supervisor may be
      * built on it; a signal is a defect of the program. */
-    written w = {.level = crash.signal != 0 ? GR_LOG_ERROR : GR_LOG_INFO};
+    written w = {.level =
+                     signal_of(fault, why) != 0 ? GR_LOG_ERROR : GR_LOG_INFO};
     w.logged = w.level <= sys->log.level;
     /* relaxed: who begins to watch sees the crashes from some moment on. */
     w.watched =
         atomic_load_explicit(&sys->crash_watchers.any, memory_order_relaxed);
+    if (!w.logged && !w.watched && sys->crashes->max == 0) {
+        return;
+    }
+    collect(self, why, &crash);
+    keep(sys->crashes, &crash, has_pc);
     if (w.logged || w.watched) {
         report(self->ctx, &w, &crash, has_pc);
     }

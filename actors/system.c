@@ -76,7 +76,8 @@ static int fill_opts(gr_system_opts *o)
                 o->mailbox_soft <= o->mailbox_hard &&
                 o->mailbox_hard <= INT32_MAX && o->actors_max >= 16 &&
                 o->actors_max <= INT32_MAX && o->message_max >= 64 &&
-                o->crashes_kept <= GR_CRASHES_KEPT_MAX &&
+                (o->crashes_kept <= GR_CRASHES_KEPT_MAX ||
+                 o->crashes_kept == GR_CRASHES_KEPT_NONE) &&
                 (unsigned)o->grade <= GR_GRADE_ABORT;
     return good ? 0 : GR_EINVAL;
 }

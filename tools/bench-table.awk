@@ -11,6 +11,7 @@ BEGIN {
     metric_name["p99_us"] = "p99"
     metric_name["p999_us"] = "p99.9"
     metric_name["max_us"] = "most"
+    metric_name["p99_ns"] = "p99"
 
     # Against Go with as many workers.
     for (w = 1; w <= 2; w++) {
@@ -41,8 +42,11 @@ BEGIN {
     goal(2, "mixed", "p99_us", "", 6000)
     goal(2, "mixed", "p999_us", "", 12000)
     goal(2, "behind", "max_us", "", 2000)
+    goal(2, "beside", "max_us", "", 20000)
     goal(2, "burst", "settled_kb", "", 32 * 1024)
     goal(1, "burst", "settled_kb", "", 32 * 1024)
+    # Against the same figure of an idle system, in the same run.
+    goal(2, "jobs", "p99_ns", "p99_idle_ns", 2)
     # Against the same with one worker, or with two.
     goal(2, "pairs", "ns_per_op", "one", 1.8)
     goal(2, "compute", "ns_per_op", "one", 1.8)
@@ -67,7 +71,10 @@ function judged(round, workers, bench, key, against,    ours, other) {
     ours = figure[round, "greenroom", workers, bench, key]
     if (against == "")
         return ours
-    if (against == "go")
+    if (against ~ /_ns$/)
+        other = round SUBSEP "greenroom" SUBSEP workers SUBSEP bench SUBSEP \
+            against
+    else if (against == "go")
         other = round SUBSEP "go" SUBSEP workers SUBSEP bench SUBSEP key
     else
         other = round SUBSEP "greenroom" SUBSEP (against == "one" ? 1 : 2) \
@@ -147,6 +154,9 @@ function goal_text(workers, bench, key,    against, limit, reached, count, n) {
             key ~ /_us$/ ? " us" : key == "ns_per_op" ? " ns" : "")
     if (against == "go")
         return "<= " limit " x Go"
+    if (against ~ /_ns$/)
+        return "<= " limit " x idle" \
+            (reached[""] < 0 ? "" : sprintf(": %.2f", reached[""]))
     return (against == "one" ? ">= " : "<= ") limit " x " against " worker" \
         (against == "one" ? ": " : "s: ") \
         (reached[""] < 0 ? "-" : sprintf("%.2f", reached[""]))
@@ -262,6 +272,15 @@ function tables_of(workers, text,    b, heads, tick, k, n, key) {
     for (k = 1; k <= n; k++)
         row("mixed: " metric_name[key[k]], workers, "mixed", key[k])
     row("behind: most", workers, "behind", "max_us")
+    for (k = 1; k <= n; k++)
+        row("beside: " metric_name[key[k]], workers, "beside", key[k])
+    row("beside: most", workers, "beside", "max_us")
+    end_table()
+
+    table("### " text ": ns of a round trip", "workload" heads)
+    next_line()
+    row("jobs, idle: p99", workers, "jobs", "p99_idle_ns")
+    row("jobs: p99", workers, "jobs", "p99_ns")
     end_table()
 
     table("### " text ": memory, MiB at the peak, and bytes", "workload" heads)

@@ -16,7 +16,7 @@ set -eu
 . tools/common.sh
 
 workloads="pingpong pairs threadring counting mailbox fjthroughput fjcreate fib
-    idle big chameneos bank latency mixed behind compute burst"
+    idle big chameneos bank latency mixed behind beside jobs compute burst"
 implementations="greenroom go erlang caf pthread"
 work=build/bench
 limit_s=120 # for one run of one program; the slowest take a tenth of it
@@ -170,7 +170,7 @@ turn() {
         compared latency tick=1000
         compared latency tick=50
         ;;
-    mixed | behind) one greenroom 2 "$1" ;;
+    mixed | behind | beside | jobs) one greenroom 2 "$1" ;;
     burst | compute)
         one greenroom 2 "$1"
         one greenroom 1 "$1"

@@ -8,6 +8,7 @@
 GR_BEGIN_DECLS
 
 typedef enum gr_log_level {
+    GR_LOG_NONE = -1, /* as log_level: nothing is logged */
     GR_LOG_ERROR = 0,
     GR_LOG_WARN,
     GR_LOG_INFO,
@@ -38,7 +39,10 @@ typedef struct gr_system_opts {
     uint32_t timers_max;    /* an actor; 0: GR_TIMERS_MAX_DEFAULT */
     gr_grade grade;         /* of behaviours that say nothing */
     gr_limits limits;       /* likewise */
-    unsigned crashes_kept;  /* reports (crash.h); 0: GR_CRASHES_KEPT_DEFAULT */
+    unsigned crashes_kept;  /* reports (crash.h); 0: GR_CRASHES_KEPT_DEFAULT; or
+                               GR_CRASHES_KEPT_NONE: then none is made of a crash
+                               that is not logged either, and that nobody watches
+                               (gr_watch_crashes) */
     const char *recorder;   /* the flight recorder's file, in which %p is the
                                process and %% a percent sign; what stood there
                                becomes FILE.1. NULL: it is in memory only */
@@ -72,6 +76,7 @@ typedef struct gr_system_opts {
 #define GR_TIMERS_MAX_DEFAULT   100000u
 #define GR_CRASHES_KEPT_DEFAULT 64u
 #define GR_CRASHES_KEPT_MAX     65536u
+#define GR_CRASHES_KEPT_NONE    UINT32_MAX
 #define GR_TURN_WARN_MS_DEFAULT 100
 #define GR_SPARES_MAX_DEFAULT   4u
 #define GR_SPARES_NONE          UINT32_MAX

@@ -330,6 +330,43 @@ static void test_the_last_ones_are_kept(void **state)
     assert_int_equal(gr_system_start(&many, &sys), GR_EINVAL);
 }
 
+/* Nobody is there to see it: what is off costs nothing, and is not counted. */
+static void scene_none(stage *s)
+{
+    gr_crash crash;
+    const gr_msg *msg;
+    gr_pid of;
+    gr_str str[6];
+    int code, signal;
+    uint64_t number = 0;
+    gr_pid a = stage_puppet(s, 'a');
+    gr_pid b = stage_puppet(s, 'b');
+    stage_settle(s);
+    stage_do(s, a, puppet_fail);
+    CHECK_RC(gr_crash_report(s->sys, a, &crash), GR_ENOENT);
+    CHECK_RC(gr_crash_next(s->sys, &number, &crash), GR_ENOENT);
+    CHECK_INT(s->log_lines, 0);
+    CHECK_RC(gr_watch_crashes(s->self, true), 0);
+    stage_do(s, b, puppet_fail);
+    CHECK_RC(gr_receive(s->self, 0, &msg), 0);
+    CHECK(gr_match(msg, "gr.crash", &number, &of, &str[0], &str[1], &str[2],
+                   &code, &str[3], &signal, &str[4], &str[5]));
+    CHECK(gr_pid_eq(of, b));
+    CHECK_INT(number, 1);
+    CHECK_RC(gr_crash_report(s->sys, b, &crash), GR_ENOENT);
+    number = 0;
+    CHECK_RC(gr_crash_next(s->sys, &number, &crash), GR_ENOENT);
+    stage_drain(s);
+}
+
+static void test_none_is_made_for_nobody(void **state)
+{
+    (void)state;
+    stage_each_seed(scene_none,
+                    &(gr_system_opts){.log_level = GR_LOG_NONE,
+                                      .crashes_kept = GR_CRASHES_KEPT_NONE});
+}
+
 /* ---- who watches -----------------------------------------------------------
  */
 
@@ -509,6 +546,7 @@ int main(void)
         cmocka_unit_test(test_a_kill),
         cmocka_unit_test(test_down_comes_behind_the_report),
         cmocka_unit_test(test_the_last_ones_are_kept),
+        cmocka_unit_test(test_none_is_made_for_nobody),
         cmocka_unit_test(test_who_watches_is_told),
         cmocka_unit_test(test_texts_are_escaped),
         cmocka_unit_test(test_the_parents_are_known_while_they_live),

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+enum { DEPTH_MAX = 4 }; /* of the tree of processes; ours has two levels */
+
 /* Entries of a folder of numbers. */
 static bool count_entries(const char *path, unsigned *out)
 {
@@ -22,60 +24,112 @@ static bool count_entries(const char *path, unsigned *out)
     return true;
 }
 
-static bool read_rss(size_t *out)
+static bool read_memory(audit *out)
 {
-    FILE *file = fopen("/proc/self/statm", "re");
-    unsigned long all;
-    unsigned long resident;
+    FILE *file = fopen("/proc/self/status", "re");
+    char line[128];
+    size_t kb;
+    unsigned found = 0;
     if (file == NULL) {
         return false;
     }
-    /* NOLINTNEXTLINE(cert-err34-c): the kernel wrote it, or we did */
-    const bool ok = fscanf(file, "%lu %lu", &all, &resident) == 2;
+    while (fgets(line, sizeof line, file) != NULL) {
+        /* NOLINTNEXTLINE(cert-err34-c): the kernel wrote it */
+        if (sscanf(line, "VmHWM: %zu", &kb) == 1) {
+            out->peak = kb << 10;
+            found++;
+        }
+        /* NOLINTNEXTLINE(cert-err34-c): likewise */
+        if (sscanf(line, "VmRSS: %zu", &kb) == 1) {
+            out->rss = kb << 10;
+            found++;
+        }
+    }
     (void)fclose(file);
-    *out = resident * (size_t)sysconf(_SC_PAGESIZE);
-    return ok;
+    return found == 2;
 }
 
-/* Numbers in the list of one thread's children. */
-static unsigned children_of(const char *task)
+/* Numbers in the list of one thread's children, and theirs. */
+static unsigned heirs_of_thread(const char *process, const char *task,
+                                int depth);
+
+/* NOLINTNEXTLINE(misc-no-recursion): DEPTH_MAX */
+static unsigned heirs_of(const char *process, int depth)
 {
     char path[64];
-    (void)snprintf(path, sizeof path, "/proc/self/task/%.16s/children", task);
+    (void)snprintf(path, sizeof path, "/proc/%.16s/task", process);
+    DIR *dir = opendir(path);
+    if (dir == NULL) {
+        return 0; /* it has just ended */
+    }
+    unsigned n = 0;
+    const struct dirent *entry;
+    while ((entry = readdir(dir)) != NULL) {
+        if (isdigit((unsigned char)entry->d_name[0])) {
+            n += heirs_of_thread(process, entry->d_name, depth);
+        }
+    }
+    (void)closedir(dir);
+    return n;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): DEPTH_MAX */
+static unsigned heirs_of_thread(const char *process, const char *task,
+                                int depth)
+{
+    char path[96];
+    char child[17];
+    (void)snprintf(path, sizeof path, "/proc/%.16s/task/%.16s/children",
+                   process, task);
     FILE *file = fopen(path, "re");
     if (file == NULL) {
         return 0; /* the thread has just ended */
     }
     unsigned n = 0;
-    int pid;
-    /* NOLINTNEXTLINE(cert-err34-c): the kernel wrote it, or we did */
-    while (fscanf(file, "%d", &pid) == 1) {
-        n++;
+    while (fscanf(file, "%16s", child) == 1) {
+        n += 1 + (depth < DEPTH_MAX ? heirs_of(child, depth + 1) : 0);
     }
     (void)fclose(file);
     return n;
 }
 
-static bool count_children(unsigned *out)
+/* Descriptors, and those of files. */
+static bool count_descriptors(audit *out)
 {
-    DIR *dir = opendir("/proc/self/task");
+    DIR *dir = opendir("/proc/self/fd");
     if (dir == NULL) {
         return false;
     }
-    *out = 0;
+    out->fds = out->files = 0;
     const struct dirent *entry;
     while ((entry = readdir(dir)) != NULL) {
+        char to[1];
         if (isdigit((unsigned char)entry->d_name[0])) {
-            *out += children_of(entry->d_name);
+            out->fds++;
+            /* Of pipes, sockets and the like it is "socket:[...]". */
+            out->files += readlinkat(dirfd(dir), entry->d_name, to, 1) == 1 &&
+                                  to[0] == '/'
+                              ? 1
+                              : 0;
         }
     }
     (void)closedir(dir);
     return true;
 }
 
+bool audit_peak_reset(void)
+{
+    FILE *file = fopen("/proc/self/clear_refs", "we");
+    bool ok = file != NULL && fputs("5", file) >= 0;
+    if (file != NULL && fclose(file) != 0) {
+        ok = false;
+    }
+    return ok;
+}
+
 bool audit_take(audit *out)
 {
-    return read_rss(&out->rss) && count_entries("/proc/self/fd", &out->fds) &&
-           count_entries("/proc/self/task", &out->tasks) &&
-           count_children(&out->heirs);
+    out->heirs = heirs_of("self", 0);
+    return read_memory(out) && count_descriptors(out) &&
+           count_entries("/proc/self/task", &out->tasks);
 }

@@ -8,12 +8,16 @@
 
 typedef struct audit {
     size_t rss;     /* bytes */
+    size_t peak;    /* the most of them, since audit_peak_reset */
     unsigned fds;   /* open descriptors */
+    unsigned files; /* those of them that are files with a path */
     unsigned tasks; /* threads */
-    unsigned heirs; /* children, of all its threads, dead ones included */
+    unsigned heirs; /* children and theirs, dead ones included */
 } audit;
 
 /* Of this process, now. False: /proc does not tell. */
 bool audit_take(audit *out);
+/* From now on the peak counts. False: the kernel does not do that. */
+bool audit_peak_reset(void);
 
 #endif /* GRI_TESTS_SOAK_AUDIT_H */

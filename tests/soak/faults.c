@@ -3,10 +3,12 @@
  * each other numbers, while half of them are made to fault, in every way that
  * is trapped and at every place where their code runs.
  *
+ * A few guests beside them end in other ways.
  * What must hold: the sums of the other half (the even ones) are exact, each
- * fault is reported once, the memory is flat, and at the end nothing is left.
- * The last line says so, with the figures. Each kind of fault must come often
- * enough, or the soak has failed, too.
+ * failure of each run is reported once (ledger.h), the memory is flat, its
+ * peaks too, and at the end nothing is left, neither when all is quiet nor
+ * behind the stop. The last line says so, with the figures. Each kind of fault
+ * must come often enough, or the soak has failed, too.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -20,24 +22,30 @@
 
 #include "base/rng.h"
 #include "tests/soak/audit.h"
+#include "tests/soak/guests.h"
+#include "tests/soak/ledger.h"
+#include "tests/soak/memory.h"
 #include "tests/support/faults.h"
 #include "tests/support/sanitizers.h"
 
 enum {
+    WORKERS = 2, /* so many stacks may run over at a time, which is what peaks
+                    of the memory are made of; so no spares, either */
     BRANCHES = 10,
     LEAVES = 100, /* of each branch */
     ACTORS = BRANCHES * LEAVES,
     TICK_MS = 100,     /* each actor sends so often */
     ROUND_MS = 2,      /* each kind of fault comes so often ... */
     STACK_ROUNDS = 20, /* ... stack overflows each so many of these */
+    GUEST_ROUNDS = 25, /* and a guest is told to end */
+    LIBRARIES_MAX = 4, /* that are in a backtrace for the first time, later:
+                          each stays open, for names, as long as the system */
+    FIRST_ROUNDS = 10, /* of all that, before anything is measured */
     SECONDS_DEFAULT = 600,
     PER_MINUTE = 10000, /* of each kind, at least */
     STACK_PER_MINUTE = 1000,
-    RSS_PERCENT = 5,   /* that it may grow, from the first fifth on */
-    LONG_SECONDS = 30, /* a shorter run is not past its beginning, and as fast
+    LONG_SECONDS = 30 /* a shorter run is not past its beginning, and as fast
                           as the machine happens to be */
-    FIFTHS = 5,
-    SAMPLES = 1000 /* of the memory */
 };
 
 /* Where in the actor's code the fault happens. */
@@ -55,13 +63,12 @@ typedef enum place {
  * throughout: they are compared when all is quiet. */
 static struct {
     _Atomic(uint64_t) slot[ACTORS], node; /* the pid of each, now */
+    _Atomic(uint64_t) auditor;            /* that of theirs */
     _Atomic(int64_t) accepted[ACTORS];    /* the sum of what was sent to it */
     _Atomic(int) at_init[ACTORS]; /* 1 + the kind that its next init is to be */
     _Atomic(uint64_t) faults[FAULT_KINDS];
-    _Atomic(uint64_t) deaths;  /* that are to be reported */
-    _Atomic(uint64_t) reports; /* that were, see on_log */
     _Atomic(uint64_t) answers, wrong;
-    _Atomic(bool) ready, over; /* all have started; no more is sent */
+    _Atomic(bool) ready; /* all have started, and send */
 } book;
 
 #define ADD(what, n)                                                           \
@@ -84,16 +91,16 @@ static void fault(fault_kind kind)
 }
 
 /* The actor dies of it; elsewhere it is dying already. */
-static void die_of(fault_kind kind)
+static void die_of(gr_pid pid, fault_kind kind)
 {
-    ADD(book.deaths, 1);
+    ledger_expect(pid);
     fault(kind);
 }
 
 /* The actor ends with an error, so that its supervisor starts it again. */
 static void fail(gr_actor *self, const char *why)
 {
-    ADD(book.deaths, 1);
+    ledger_expect(gr_self(self));
     gr_exit(self, GR_EFAIL, why);
 }
 
@@ -120,14 +127,13 @@ static void send_two(gr_actor *self, leaf *me)
 static int on_answer(gr_actor *self, void *state, const gr_msg *reply)
 {
     int twice;
-    (void)self;
     (void)state;
     if (gr_msg_status(reply) == 0 && gr_match(reply, "twice", &twice)) {
         ADD(book.answers, 1);
         ADD(book.wrong, twice == 2 * 21 ? 0 : 1);
     }
     if (gr_msg_token(reply) != 0) {
-        die_of((fault_kind)(gr_msg_token(reply) - 1));
+        die_of(gr_self(self), (fault_kind)(gr_msg_token(reply) - 1));
     }
     return 0;
 }
@@ -139,21 +145,23 @@ static int ask_somebody(gr_actor *self, leaf *me, uint64_t token)
     return rc == GR_EAGAIN ? 0 : rc; /* a full mailbox is no reason to die */
 }
 
+/* arg: the kind of fault, and whose hook it is. There is no other run of it
+ * before the hooks are done. */
 static void hook(void *arg)
 {
-    const fault_kind kind = (fault_kind)(uintptr_t)arg;
-    die_of(kind); /* it fails once more */
+    const uint32_t index = (uint32_t)((uintptr_t)arg / FAULT_KINDS);
+    die_of(pid_of(index), (fault_kind)((uintptr_t)arg % FAULT_KINDS));
 }
 
 static int fault_at(gr_actor *self, leaf *me, int kind, int where)
 {
     switch ((place)where) {
     case IN_HANDLER:
-        die_of((fault_kind)kind);
+        die_of(gr_self(self), (fault_kind)kind);
         break;
     case BEHIND_SENDS:
         send_two(self, me);
-        die_of((fault_kind)kind);
+        die_of(gr_self(self), (fault_kind)kind);
         break;
     case IN_ANSWER:
         return ask_somebody(self, me, 1 + (uint64_t)kind);
@@ -166,7 +174,9 @@ static int fault_at(gr_actor *self, leaf *me, int kind, int where)
         fail(self, "to terminate");
         break;
     case IN_HOOK:
-        GR_TRY(gr_on_exit(self, hook, (void *)(uintptr_t)kind));
+        GR_TRY(gr_on_exit(
+            self, hook,
+            (void *)((uintptr_t)me->index * FAULT_KINDS + (uintptr_t)kind)));
         fail(self, "to call its hook");
         break;
     case PLACES:
@@ -181,19 +191,21 @@ static int leaf_init(gr_actor *self, void *state, const gr_msg *args)
     if (!gr_unpack(args, &me->index)) {
         return GR_EINVAL;
     }
+    const gr_pid auditor = {GET(book.node), GET(book.auditor)};
+    GR_TRY(gr_send(self, auditor, "born", me->index));
     me->rng.state = gr_self(self).id;
     SET(book.slot[me->index], gr_self(self).id);
     const int kind = atomic_exchange_explicit(&book.at_init[me->index], 0,
                                               memory_order_relaxed);
     if (kind != 0) {
-        die_of((fault_kind)(kind - 1));
+        die_of(gr_self(self), (fault_kind)(kind - 1));
     }
     return gr_every(self, TICK_MS, NULL, "tick");
 }
 
 static int on_tick(gr_actor *self, leaf *me)
 {
-    if (!GET(book.ready) || GET(book.over)) {
+    if (!GET(book.ready)) {
         return 0;
     }
     send_two(self, me);
@@ -273,8 +285,10 @@ static int start_tree(gr_actor *self, gr_pid *root)
         GR_TRY(branch_args(self, i, &branches[i].args));
     }
     const gr_supervisor spec = {.children = branches};
-    gr_pid last;
-    SET(book.node, gr_self(self).node);
+    gr_pid auditor, last;
+    GR_TRY(auditor_start(self, AUDIT_LEAVES, &auditor));
+    SET(book.node, auditor.node);
+    SET(book.auditor, auditor.id);
     GR_TRY(gr_supervise(self, &spec, root));
     return gr_child_pid(self, *root, id[BRANCHES - 1], &last);
 }
@@ -286,9 +300,9 @@ typedef struct run {
     gr_actor *self;
     gri_rng rng;
     int64_t seconds;
-    size_t floors[FIFTHS];      /* the least memory in each part of the time */
-    size_t rss_first, rss_last; /* after the first fifth, and the most since */
-    char why[160];              /* it failed; "" while it has not */
+    memory memory;
+    audit before, quiet; /* the system, and before anything failed */
+    char why[160];       /* it failed; "" while it has not */
 } run;
 
 static __attribute__((format(printf, 2, 3))) void
@@ -322,34 +336,19 @@ static void send_faults(run *r, int64_t round)
     }
 }
 
-/* While a stack runs over, all of it is in memory, and goes back after that. So
- * of many samples the least counts: what is there for good. The first fifth
- * begins with its second half, as all is made in the first one. */
 static void sample_memory(run *r, int sample)
 {
-    audit now;
-    if (!audit_take(&now)) {
-        failed(r, "/proc cannot be read");
-        return;
-    }
-    size_t *floor = &r->floors[sample * FIFTHS / SAMPLES];
-    if (sample >= SAMPLES / FIFTHS / 2 && (*floor == 0 || now.rss < *floor)) {
-        *floor = now.rss;
+    if (!memory_sample(&r->memory, sample)) {
+        failed(r, "/proc cannot be read, or not be written");
     }
 }
 
 static void check_memory(run *r)
 {
-    r->rss_first = r->floors[0];
-    for (int i = 1; i < FIFTHS; i++) {
-        if (r->floors[i] > r->rss_last) {
-            r->rss_last = r->floors[i];
-        }
-    }
-    if (r->seconds >= LONG_SECONDS &&
-        r->rss_last > r->rss_first + r->rss_first * RSS_PERCENT / 100) {
-        failed(r, "the memory has grown from %zu to %zu KiB",
-               r->rss_first >> 10, r->rss_last >> 10);
+    char why[MEMORY_WHY_MAX];
+    if (!memory_is_flat(&r->memory, WORKERS, why) &&
+        r->seconds >= LONG_SECONDS) {
+        failed(r, "%s", why);
     }
 }
 
@@ -365,8 +364,11 @@ static void storm(run *r)
             break;
         }
         send_faults(r, round);
-        if (at_ms * SAMPLES / span_ms >= sample) {
-            sample = (int)(at_ms * SAMPLES / span_ms);
+        if (round % GUEST_ROUNDS == 0) {
+            guests_end_one(r->self, gri_rng_below(&r->rng, 1u << 20));
+        }
+        if (at_ms * MEMORY_SAMPLES / span_ms >= sample) {
+            sample = (int)(at_ms * MEMORY_SAMPLES / span_ms);
             sample_memory(r, sample++);
         }
         GR_IGNORE(gr_sleep(r->self, ROUND_MS), "woken early, it is as good");
@@ -385,7 +387,7 @@ static bool is_quiet(run *r)
 /* Lets all that is under way arrive, within a minute. */
 static void settle(run *r)
 {
-    SET(book.over, true);
+    SET(book.ready, false);
     int quiet = 0;
     for (int i = 0; i < 600 && quiet < 5; i++) {
         GR_IGNORE(gr_sleep(r->self, 100), "a pause between two looks");
@@ -429,39 +431,89 @@ static void check_faults(run *r)
     }
 }
 
-/* Each death is one line of the log that says so. */
 static void on_log(void *arg, gr_log_level level, const char *line)
 {
     (void)arg;
     (void)level;
-    if (strstr(line, " ended: ") != NULL) {
-        ADD(book.reports, 1);
-    }
+    ledger_report(line);
 }
 
 static void check_reports(run *r)
 {
-    if (GET(book.reports) != GET(book.deaths)) {
-        failed(r, "%" PRIu64 " deaths, %" PRIu64 " reports", GET(book.deaths),
-               GET(book.reports));
+    char why[LEDGER_WHY_MAX];
+    if (!ledger_is_even(why)) {
+        failed(r, "%s", why);
     }
 }
 
-static void check_leftovers(run *r, const audit *before)
+/* All guests are there again, and each way to end has come. */
+static void check_guests(run *r)
 {
-    audit after;
-    if (!audit_take(&after)) {
-        failed(r, "/proc cannot be read");
-    } else if (after.fds != before->fds ||
-               (!UNDER_SANITIZER && /* which has threads of its own */
-                after.tasks != before->tasks) ||
-               after.heirs != before->heirs) {
-        failed(r,
-               "left: %u descriptors (before: %u), %u threads (%u), %u "
-               "children (%u)",
-               after.fds, before->fds, after.tasks, before->tasks, after.heirs,
-               before->heirs);
+    const int rc = guests_await(r->self);
+    if (rc < 0) {
+        failed(r, "a guest is not there: %s", gr_errname(rc));
     }
+    const guest_ends n = guests_ended();
+    if (r->seconds >= LONG_SECONDS &&
+        (n.crashes == 0 || n.kills == 0 || n.hangs == 0 || n.memory == 0 ||
+         n.slow == 0)) {
+        failed(r, "not all guests' ends came");
+    }
+}
+
+/* files: that there may be more of them, see LIBRARIES_MAX. */
+static bool is_as(const audit *now, const audit *then, unsigned files)
+{
+    const unsigned more = now->files - then->files; /* fewer: very many */
+    return more <= files && now->fds == then->fds + more &&
+           now->heirs == then->heirs &&
+           (UNDER_SANITIZER || /* which has threads of its own */
+            now->tasks == then->tasks);
+}
+
+static void check_leftovers(run *r, const audit *then, unsigned files,
+                            const char *when)
+{
+    audit now;
+    if (!audit_take(&now)) {
+        failed(r, "/proc cannot be read");
+    } else if (!is_as(&now, then, files)) {
+        failed(r,
+               "left %s: %u descriptors (before: %u), %u threads (%u), %u "
+               "processes (%u)",
+               when, now.fds, then->fds, now.tasks, then->tasks, now.heirs,
+               then->heirs);
+    }
+}
+
+/* The system runs still; a process that waits for the next actor may be about
+ * to be started. */
+static void check_quiet(run *r)
+{
+    audit now;
+    for (int i = 0;
+         i < 600 && audit_take(&now) && !is_as(&now, &r->quiet, LIBRARIES_MAX);
+         i++) {
+        GR_IGNORE(gr_sleep(r->self, 100), "a pause between two looks");
+    }
+    check_leftovers(r, &r->quiet, LIBRARIES_MAX, "when all is quiet");
+}
+
+/* What there is once something of each sort has failed: the launcher, a process
+ * in reserve, the thread that writes reports, the files in which it looks names
+ * up. */
+static int fail_first(run *r)
+{
+    GR_TRY(guests_start(r->self));
+    GR_TRY(guests_await(r->self));
+    for (unsigned i = 0; i < FIRST_ROUNDS; i++) {
+        send_faults(r, 0);
+        guests_end_one(r->self, gri_rng_below(&r->rng, 1u << 20));
+        GR_TRY(gr_sleep(r->self, TICK_MS));
+    }
+    GR_TRY(guests_await(r->self));
+    settle(r);
+    return audit_take(&r->quiet) ? 0 : GR_EIO;
 }
 
 static void play(run *r)
@@ -473,14 +525,23 @@ static void play(run *r)
         return;
     }
     rc = start_tree(r->self, &root);
+    if (rc == 0) {
+        rc = gr_processes_enable(r->self);
+    }
+    if (rc == 0) {
+        rc = fail_first(r);
+    }
     if (rc < 0) {
-        failed(r, "no tree: %s", gr_errname(rc));
+        failed(r, "no tree, or no guests: %s", gr_errname(rc));
     } else {
         SET(book.ready, true);
         storm(r);
         settle(r);
+        check_guests(r);
         check_sums(r);
         check_faults(r);
+        check_reports(r);
+        check_quiet(r);
     }
     gr_thread_detach(r->self, 0);
 }
@@ -493,28 +554,37 @@ static int say_result(const run *r)
         printf(" %s %" PRIu64, fault_name((fault_kind)kind),
                GET(book.faults[kind]));
     }
+    const guest_ends n = guests_ended();
+    printf("; guests: crashed %" PRIu64 " killed %" PRIu64 " hung %" PRIu64
+           " memory %" PRIu64 " slow %" PRIu64,
+           n.crashes, n.kills, n.hangs, n.memory, n.slow);
     printf("; %" PRIu64 " deaths, %" PRIu64 " reports, %d sums, %" PRIu64
-           " answers; %zu to %zu KiB\n",
-           GET(book.deaths), GET(book.reports), ACTORS / 2, GET(book.answers),
-           r->rss_first >> 10, r->rss_last >> 10);
+           " answers; %zu to %zu KiB, peaks %zu to %zu KiB\n",
+           ledger_failures(), ledger_reports(), ACTORS / 2, GET(book.answers),
+           r->memory.least.first >> 10, r->memory.least.last >> 10,
+           r->memory.most.first >> 10, r->memory.most.last >> 10);
     return r->why[0] == '\0' ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
+    gr_child_main(argc, argv); /* where this is the process of a guest */
     run r = {.seconds = argc > 1 ? strtol(argv[1], NULL, 10) : SECONDS_DEFAULT};
     r.rng.state = gri_rng_entropy();
-    audit before;
+    ledger_init();
     /* Each failed assertion says so there. */
     if (r.seconds >= 1 && freopen("/dev/null", "w", stderr) == NULL) {
         failed(&r, "no /dev/null");
     }
-    if (r.seconds < 1 || !audit_take(&before)) {
+    if (r.seconds < 1 || !audit_take(&r.before)) {
         (void)fprintf(stderr, "usage: soak-faults [SECONDS]\n");
         return 2;
     }
-    int rc = gr_system_start(
-        &(gr_system_opts){.log = on_log, .log_level = GR_LOG_INFO}, &r.sys);
+    int rc = gr_system_start(&(gr_system_opts){.workers = WORKERS,
+                                               .spares_max = GR_SPARES_NONE,
+                                               .log = on_log,
+                                               .log_level = GR_LOG_INFO},
+                             &r.sys);
     if (rc < 0) {
         failed(&r, "no system: %s", gr_errname(rc));
         return say_result(&r);
@@ -525,6 +595,6 @@ int main(int argc, char **argv)
         failed(&r, "the system does not stop: %s", gr_errname(rc));
     }
     check_reports(&r);
-    check_leftovers(&r, &before);
+    check_leftovers(&r, &r.before, 0, "after the stop");
     return say_result(&r);
 }
