@@ -193,7 +193,9 @@ static int use_spare(const scene *s)
 static int use(const scene *s)
 {
     GR_TRY(fault_on_all(s, "fault"));
-    GR_TRY(fault_on_all(s, "overflow"));
+    if (fault_is_possible(FAULT_RECURSE)) {
+        GR_TRY(fault_on_all(s, "overflow"));
+    }
     GR_TRY(use_spare(s));
     return gr_call_job(s->self, &worker_job, s->strict ? LONG_MS : SHORT_MS,
                        gr_expect("done"));
