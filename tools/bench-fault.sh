@@ -1,8 +1,8 @@
 #!/bin/sh
 # dev bench-fault [N]: what a crash and a restart cost, for each kind of fault, N times (100,000: half an hour)
 #
-# The two kinds that run the stack over take a quarter of an hour each of that:
-# a stack of 8 MiB is filled every time. Standard error, on which libc tells of
+# Most of that is for the two kinds that run the stack over, 3 and 10 ms a crash:
+# a stack of 8 MiB is touched every time. Standard error, on which libc tells of
 # each failed assertion, is thrown away. Exit status 1 if some run did not restart
 # all, if more was lost than what was in hand, or if a write to NULL costs more
 # than 15 us.
