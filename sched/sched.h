@@ -193,6 +193,8 @@ bool gri_sched_has_left(const gri_sched *s, _Atomic(uint32_t) *left,
 /* Starts a worker's thread, which takes faults from now on. Errors: GR_EIO (no
  * thread), GR_ENOMEM (none to take faults with; the thread has ended). */
 int gri_worker_start(gri_worker *w);
+/* What such a thread does. */
+void *gri_worker_main(void *worker);
 /* Any thread: n tasks, a list through `next`, wait for any worker. Nobody is
  * woken. */
 void gri_sched_inject(gri_sched *s, gri_task *first, gri_task *last,

@@ -1,13 +1,19 @@
 /*
  * tests/support/holding.h - what this process has of threads, descriptors and
  * mappings of the library's, between systems: the same before as after. For
- * tests that are linked with no_memory.h and no_threads.h, and behind cmocka.h.
+ * tests that are linked with no_memory.h and no_threads.h.
  */
 #ifndef TESTS_SUPPORT_HOLDING_H
 #define TESTS_SUPPORT_HOLDING_H
 
 #include <dirent.h>
 #include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 
 #include "tests/support/no_memory.h"
 #include "tests/support/no_threads.h"
