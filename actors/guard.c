@@ -92,6 +92,8 @@ static uintptr_t address_of(const void *function_pointer)
     return at;
 }
 
+#define LIBC "libc.so.6"
+
 #define ADDRESS_OF(function) address_of(&(function))
 
 static void find_runtime(void)
@@ -184,13 +186,14 @@ static void find_leaves(void *libc)
     }
 }
 
-static void find_libc(void)
+/* False: no memory. */
+static bool find_libc(void)
 {
     /* By its name in the loader: whatever stands before it in the search, a
      * sanitizer's functions above all, is not it. */
-    void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    void *libc = dlopen(LIBC, RTLD_LAZY | RTLD_NOLOAD);
     if (libc == NULL) {
-        return; /* a static one: see is_admissible */
+        return !gri_is_loaded(LIBC); /* a static one: see is_admissible */
     }
     void *at = dlsym(libc, "abort");
     if (at != NULL && gri_object_of((uintptr_t)at, &guard.libc)) {
@@ -206,6 +209,7 @@ static void find_libc(void)
         }
     }
     (void)dlclose(libc);
+    return true;
 }
 
 /* ---- actor code --------------------------------------------------------- */
@@ -280,16 +284,17 @@ void gri_guard_admit_slow(const gr_behavior *b)
     atomic_store_explicit(gri_guard_place(b), b, memory_order_relaxed);
 }
 
-void gri_guard_prepare(void)
+int gri_guard_prepare(void)
 {
     (void)pthread_mutex_lock(&guard.lock);
     if (!guard.prepared) {
         find_runtime();
-        find_libc();
         guard.malloc = (uintptr_t)dlsym(RTLD_DEFAULT, "malloc");
-        guard.prepared = true;
+        guard.prepared = find_libc();
     }
+    const bool prepared = guard.prepared;
     (void)pthread_mutex_unlock(&guard.lock);
+    return prepared ? 0 : GR_ENOMEM;
 }
 
 int gr_trap_library(const char *name)
@@ -297,7 +302,7 @@ int gr_trap_library(const char *name)
     if (name == NULL || name[0] == '\0') {
         return GR_EINVAL;
     }
-    gri_guard_prepare();
+    GR_TRY(gri_guard_prepare());
     void *library = dlopen(name, RTLD_LAZY | RTLD_NOLOAD);
     if (library == NULL) {
         return GR_ENOENT;

@@ -26,8 +26,8 @@
  * be inlined into. */
 #define GRI_CALLS_ACTORS __attribute__((section("gri_calls")))
 
-/* Before the first worker runs. */
-void gri_guard_prepare(void);
+/* Before the first worker runs. Errors: GR_ENOMEM. */
+int gri_guard_prepare(void);
 /* On each spawn: its functions' libraries become actor code. */
 void gri_guard_admit_slow(const gr_behavior *b);
 

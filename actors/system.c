@@ -111,8 +111,10 @@ static int start_workers(gr_system *sys)
     gri_cache_init(&sys->stop_cache, &sys->depot);
     gri_ctx_init(&sys->stop_ctx, sys, NULL, &sys->stop_cache,
                  ++sys->context_ids);
-    gri_guard_prepare();
-    int rc = gri_watch_init(sys);
+    int rc = gri_guard_prepare();
+    if (rc == 0) {
+        rc = gri_watch_init(sys);
+    }
     if (rc == 0) {
         rc = gri_sched_start(&sys->sched, users);
     }

@@ -52,6 +52,19 @@ bool gri_object_of(uintptr_t at, gri_object *out)
     return dl_iterate_phdr(look_at, &s) == 1;
 }
 
+static int has_name(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    const char *file = strrchr(info->dlpi_name, '/');
+    (void)size;
+    return file != NULL && strcmp(file + 1, arg) == 0;
+}
+
+bool gri_is_loaded(const char *name)
+{
+    /* const is a promise to the caller. */
+    return dl_iterate_phdr(has_name, (void *)(uintptr_t)name) != 0;
+}
+
 /* ---- functions ---------------------------------------------------------- */
 
 /* libgcc's, which has no header for it. The last of the bases is where the

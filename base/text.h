@@ -33,6 +33,8 @@ typedef struct gri_object {
 /* The one that has code or data at `at`. False: none, or one with more
  * segments. */
 bool gri_object_of(uintptr_t at, gri_object *out);
+/* Whether a shared library whose file has that name is loaded. */
+bool gri_is_loaded(const char *name);
 static inline bool gri_object_has(const gri_object *object, uintptr_t at)
 {
     for (unsigned i = 0; i < object->n; i++) {

@@ -70,7 +70,8 @@ void gri_sched_fini(gri_sched *s)
 bool gri_sched_has_left(const gri_sched *s, _Atomic(uint32_t) *left,
                         int64_t deadline_ns)
 {
-    /* acquire: pairs with the release in gri_worker_main, or in the watchdog. */
+    /* acquire: pairs with the release in gri_worker_main, or in the watchdog.
+     */
     while (atomic_load_explicit(left, memory_order_acquire) == 0) {
         if (gri_clock_ns(s->clock) >= deadline_ns) {
             return false;

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
-#include <greenroom/error.h>
-
 #include "base/assert.h"
 #include "sched/futex.h"
 #include "sched/sched.h"

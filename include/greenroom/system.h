@@ -244,7 +244,7 @@ typedef struct gr_stats {
  * functions, is so anyway. `name` is as the loader knows it: "libparse.so.2".
  * The library stays loaded.
  * Errors:  GR_EINVAL (no name), GR_ENOENT (no such library is loaded),
- *          GR_ENOTSUP (libc, an allocator, this library), GR_ELIMIT.
+ *          GR_ENOTSUP (libc, an allocator, this library), GR_ELIMIT, GR_ENOMEM.
  * Threads: any.
  */
 GR_API GR_MUST_CHECK int gr_trap_library(const char *name);

@@ -304,9 +304,37 @@ static void all_of_a_use_may_fail_from_some_on(void **state)
     play_all(use_with_little, true, 20);
 }
 
+/* The linker makes these names. */
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+void *__real_dlopen(const char *file, int how);
+void *__wrap_dlopen(const char *file, int how);
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+
+static bool loader_fails;
+
+void *__wrap_dlopen(const char *file, int how)
+{
+    return loader_fails ? NULL : __real_dlopen(file, how);
+}
+
+/* Which of libc's functions may be trapped is asked at the first start, and
+ * again at the next one if there was no memory for it. */
+static void the_first_start_may_fail_in_the_loader(void **state)
+{
+    (void)state;
+    gr_system *sys = NULL;
+    loader_fails = true;
+    assert_int_equal(gr_system_start(NULL, &sys), GR_ENOMEM);
+    assert_int_equal(gr_trap_library("libm.so.6"), GR_ENOMEM);
+    loader_fails = false;
+    assert_int_equal(gr_system_start(NULL, &sys), 0);
+    assert_int_equal(gr_system_stop(sys, GR_FOREVER), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_start_may_fail_in_the_loader),
         cmocka_unit_test(each_of_a_start_may_fail),
         cmocka_unit_test(all_of_a_start_may_fail_from_some_on),
         cmocka_unit_test(each_of_a_use_may_fail),

@@ -85,6 +85,28 @@ static void end_deaf(const deaf *d)
 
 /* ---- the tests ----------------------------------------------------------- */
 
+/* Bytes of address space that the process has. */
+static size_t size_of(int process)
+{
+    char path[64];
+    unsigned long pages = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/statm", process);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%lu", &pages), 1);
+    (void)fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* What comes sooner would find room, and leave it to what comes after. */
+static void await_eaten(gr_actor *self, int process, size_t limit)
+{
+    enum { REST = 64 * 1024 };
+    while (size_of(process) < limit - REST) {
+        assert_int_equal(gr_sleep(self, 1), 0);
+    }
+}
+
 /* How it ends once it was given that message, and large ones behind it. */
 static gr_exit_reason end_by(const char *tag, gr_limits limits)
 {
@@ -111,10 +133,12 @@ static gr_exit_reason end_by(const char *tag, gr_limits limits)
     end_deaf(&d); /* from here on a test may fail, and say so */
     assert_int_equal(rc, 0);
     assert_int_equal(gr_send(f.self, pid, tag), 0);
+    if (limits.address_space_max != 0) {
+        await_eaten(f.self, process, limits.address_space_max);
+    }
     gr_exit_reason why = {0};
     for (bool down = false; !down;) {
         const gr_msg *msg;
-        /* What came before all was eaten has found room. */
         gr_tell(f.self, pid, "large", gr_bin(large, LARGE));
         rc = gr_receive(f.self, AGAIN_MS, &msg);
         assert_true(rc == 0 || rc == GR_ETIMEOUT);
