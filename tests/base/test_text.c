@@ -35,12 +35,14 @@ static int compare(const void *a, const void *b)
 {
     void *frames[FRAMES];
     const int n = backtrace(frames, FRAMES);
-    bool outside = false;
-    for (int i = 0; i < n && behind_library == 0; i++) {
-        const bool inside = gri_object_has(&self, (uintptr_t)frames[i] - 1);
-        behind_library = outside && inside ? (uintptr_t)frames[i] : 0;
-        outside = outside || !inside;
+    int i = 0;
+    while (i < n && frames[i] != __builtin_return_address(0)) {
+        i++; /* up to the library's that has called this */
     }
+    while (i < n && !gri_object_has(&self, (uintptr_t)frames[i] - 1)) {
+        i++;
+    }
+    behind_library = i < n ? (uintptr_t)frames[i] : 0;
     return *(const char *)a - *(const char *)b;
 }
 
