@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
+#include "tests/support/sanitizers.h"
 
 enum { FRAMES = 16 };
 
@@ -49,6 +50,9 @@ static int compare(const void *a, const void *b)
 static void test_a_function_of_another_object(void **state)
 {
     (void)state;
+    if (UNDER_SANITIZER) {
+        skip(); /* its qsort may stand in the program itself */
+    }
     char text[] = "ba";
     qsort(text, 2, 1, compare);
     assert_string_equal(text, "ab");

@@ -58,13 +58,13 @@ typedef struct heir {
 static int heir_receive(gr_actor *self, void *state, const gr_msg *msg)
 {
     heir *h = state;
-    char text[512];
     gr_bytes word;
     if (gr_match(msg, "keep", &word) && word.len == sizeof(h->word)) {
         memcpy(h->word, word.ptr, word.len);
         return gr_reply(self, msg, "kept");
     }
     if (gr_match(msg, "list")) {
+        char text[512];
         GR_TRY(list_descriptors(text, sizeof(text)));
         return gr_reply(self, msg, "listed", (const char *)text);
     }

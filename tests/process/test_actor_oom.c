@@ -315,8 +315,10 @@ static void a_kill_by_the_kernel_is_told(void **state)
     assert_int_equal(gr_processes_enable(f.self), 0);
     const gr_pid pid = start(f.self, &ref);
     const int rc = gr_call(f.self, pid, LONG_MS, gr_expect("taken"), "take");
-    const gr_exit_reason why =
-        rc == 0 ? (gr_exit_reason){0} : await_down(f.self, ref);
+    gr_exit_reason why = {.kind = GR_EXIT_NORMAL};
+    if (rc != 0) {
+        why = await_down(f.self, ref);
+    }
     scene_end(&f);
     leave(&g);
     if (rc == 0) {

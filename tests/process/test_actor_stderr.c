@@ -93,6 +93,7 @@ static size_t size_of(int process)
     (void)snprintf(path, sizeof path, "/proc/%d/statm", process);
     FILE *file = fopen(path, "re");
     assert_non_null(file);
+    /* NOLINTNEXTLINE(cert-err34-c): the kernel wrote it */
     assert_int_equal(fscanf(file, "%lu", &pages), 1);
     (void)fclose(file);
     return pages * (size_t)sysconf(_SC_PAGESIZE);

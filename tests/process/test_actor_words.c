@@ -22,6 +22,7 @@ static __attribute__((noinline, no_sanitize("undefined", "thread"))) void
 write_nowhere(void)
 {
     int *volatile nowhere = NULL;
+    /* cppcheck-suppress nullPointer ; it is what is tried */
     *(volatile int *)nowhere = 1;
     zero = 0;
 }
@@ -135,7 +136,11 @@ static void an_abort_names_libc_and_who_called_it(void **state)
     assert_int_equal(why.code, SIGABRT);
     assert_int_equal(crash.signal, SIGABRT);
     assert_false(crash.has_address);
-    const unsigned i = frame_named(&crash, "abort");
+    unsigned i = frame_named(&crash, "abort");
+    if (UNDER_SANITIZER &&
+        strcmp(crash.frames[i + 1].function, "give_up") != 0) {
+        i++; /* its own abort stands in front */
+    }
     assert_frame(&crash, i + 1, "give_up");
     assert_frame(&crash, i + 2, "victim_receive");
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "tests/support/sanitizers.h"
+
 enum { DEPTH_MAX = 4 }; /* of the tree of processes; ours has two levels */
 
 /* Entries of a folder of numbers. */
@@ -103,8 +105,8 @@ static bool count_descriptors(audit *out)
     out->fds = out->files = 0;
     const struct dirent *entry;
     while ((entry = readdir(dir)) != NULL) {
-        char to[1];
         if (isdigit((unsigned char)entry->d_name[0])) {
+            char to[1];
             out->fds++;
             /* Of pipes, sockets and the like it is "socket:[...]". */
             out->files += readlinkat(dirfd(dir), entry->d_name, to, 1) == 1 &&
@@ -132,4 +134,33 @@ bool audit_take(audit *out)
     out->heirs = heirs_of("self", 0);
     return read_memory(out) && count_descriptors(out) &&
            count_entries("/proc/self/task", &out->tasks);
+}
+
+int audit_take_steady(gr_actor *self, audit *out)
+{
+    unsigned same = 0;
+    if (!audit_take(out)) {
+        return GR_EIO;
+    }
+    for (int i = 0; i < 600 && same < 10; i++) {
+        const audit last = *out;
+        GR_TRY(gr_sleep(self, 100));
+        if (!audit_take(out)) {
+            return GR_EIO;
+        }
+        same = out->fds == last.fds && out->tasks == last.tasks &&
+                       out->heirs == last.heirs
+                   ? same + 1
+                   : 0;
+    }
+    return 0;
+}
+
+bool audit_is_within(const audit *now, const audit *then, unsigned files)
+{
+    return now->files <= then->files + files &&
+           now->fds - now->files <= then->fds - then->files &&
+           now->heirs <= then->heirs &&
+           (UNDER_SANITIZER || /* which has threads of its own */
+            now->tasks <= then->tasks);
 }

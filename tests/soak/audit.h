@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <greenroom/greenroom.h>
+
 typedef struct audit {
     size_t rss;     /* bytes */
     size_t peak;    /* the most of them, since audit_peak_reset */
@@ -19,5 +21,12 @@ typedef struct audit {
 bool audit_take(audit *out);
 /* From now on the peak counts. False: the kernel does not do that. */
 bool audit_peak_reset(void);
+
+/* When it is the same for a while: processes may be about to start or end.
+ * Errors: GR_EIO, and those of gr_sleep. */
+int audit_take_steady(gr_actor *self, audit *out);
+
+/* No more than then; of files so many more. */
+bool audit_is_within(const audit *now, const audit *then, unsigned files);
 
 #endif /* GRI_TESTS_SOAK_AUDIT_H */

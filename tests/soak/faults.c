@@ -461,24 +461,13 @@ static void check_guests(run *r)
     }
 }
 
-/* No more than then. files: that there may be more of them, see LIBRARIES_MAX.
- */
-static bool is_within(const audit *now, const audit *then, unsigned files)
-{
-    return now->files <= then->files + files &&
-           now->fds - now->files <= then->fds - then->files &&
-           now->heirs <= then->heirs &&
-           (UNDER_SANITIZER || /* which has threads of its own */
-            now->tasks <= then->tasks);
-}
-
 static void check_leftovers(run *r, const audit *then, unsigned files,
                             const char *when)
 {
     audit now;
     if (!audit_take(&now)) {
         failed(r, "/proc cannot be read");
-    } else if (!is_within(&now, then, files)) {
+    } else if (!audit_is_within(&now, then, files)) {
         failed(r,
                "left %s: %u descriptors (before: %u), %u threads (%u), %u "
                "processes (%u)",
@@ -493,33 +482,11 @@ static void check_quiet(run *r)
 {
     audit now;
     for (int i = 0; i < 600 && audit_take(&now) &&
-                    !is_within(&now, &r->quiet, LIBRARIES_MAX);
+                    !audit_is_within(&now, &r->quiet, LIBRARIES_MAX);
          i++) {
         GR_IGNORE(gr_sleep(r->self, 100), "a pause between two looks");
     }
     check_leftovers(r, &r->quiet, LIBRARIES_MAX, "when all is quiet");
-}
-
-/* Takes it when it has been the same for a while: a process that waits for the
- * next actor may be about to be started, or one that hung to end. */
-static int take_steady(run *r, audit *out)
-{
-    unsigned same = 0;
-    if (!audit_take(out)) {
-        return GR_EIO;
-    }
-    for (int i = 0; i < 600 && same < 10; i++) {
-        const audit last = *out;
-        GR_TRY(gr_sleep(r->self, 100));
-        if (!audit_take(out)) {
-            return GR_EIO;
-        }
-        same = out->fds == last.fds && out->tasks == last.tasks &&
-                       out->heirs == last.heirs
-                   ? same + 1
-                   : 0;
-    }
-    return 0;
 }
 
 /* What there is once something of each sort has failed: the launcher, a process
@@ -536,7 +503,7 @@ static int fail_first(run *r)
     }
     GR_TRY(guests_await(r->self));
     settle(r);
-    return take_steady(r, &r->quiet);
+    return audit_take_steady(r->self, &r->quiet);
 }
 
 static void play(run *r)

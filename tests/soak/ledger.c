@@ -85,7 +85,7 @@ static entry *open_entry(uint64_t key)
 }
 
 /* Under lock. */
-static void forget(entry *e)
+static void forget(const entry *e)
 {
     uint32_t hole = (uint32_t)(e - ledger.at);
     for (uint32_t i = (hole + 1) % ENTRIES; ledger.at[i].key != 0;
