@@ -9,55 +9,9 @@
  */
 #include "tests/process/actor_storm.h"
 
-#include "tests/process/left.h"
+#include "tests/process/blow.h"
 
-enum {
-    ROUNDS = 16,
-    ENDLESS = 1000000,
-    WAYS = 8,
-    ALL = (1U << STORM_ACTORS) - 1
-};
-
-/* What was killed. */
-typedef struct blow {
-    unsigned which; /* the actors that are to be replaced */
-    unsigned twice; /* some of them, which may have been there again when the
-                       next one was killed: perhaps twice */
-    int launcher;   /* 0: it lives */
-} blow;
-
-static void await_flow(gr_actor *self, storm *s)
-{
-    while (!storm_all_flow(s)) {
-        const gr_msg *msg;
-        next_message(self, &msg);
-        storm_note(self, s, msg);
-    }
-}
-
-/* 0: there is none now. */
-static int launcher_now(void)
-{
-    int pids[FOUND_MAX];
-    int launchers = 0;
-    (void)storm_processes(getpid(), pids, &launchers);
-    return launchers > 0 ? pids[0] : 0;
-}
-
-static int the_launcher(void)
-{
-    const int launcher = launcher_now();
-    assert_true(launcher > 0);
-    return launcher;
-}
-
-/* Its launcher was not killed. */
-static bool lives_on(int process, const blow *b)
-{
-    const int parent = left_parent(process);
-    return b->launcher == 0 ||
-           (parent != b->launcher && parent == launcher_now());
-}
+enum { ROUNDS = 16, ENDLESS = 1000000, WAYS = 8 };
 
 /* All that had to be replaced is, and by what lives on. */
 static bool is_settled(const storm *s, const storm *old, const blow *b)
@@ -93,17 +47,6 @@ static void await_replaced(gr_actor *self, storm *s, const storm *old,
     }
 }
 
-static void get_restarts(gr_actor *self, const storm *s,
-                         uint64_t out[STORM_ACTORS])
-{
-    for (int i = 0; i < STORM_ACTORS; i++) {
-        gr_child_info info;
-        assert_int_equal(
-            gr_inspect_child(self, s->supervisor, storm_ids[i], &info), 0);
-        out[i] = info.restarts;
-    }
-}
-
 /* ---- blows --------------------------------------------------------------- */
 
 /* Kills whoever waits to be used, if somebody does at this moment. */
@@ -121,42 +64,6 @@ static void strike_warm(const storm *s)
             (void)kill(pids[i], SIGKILL);
         }
     }
-}
-
-static void strike_one(int pid, int number)
-{
-    assert_int_equal(kill(pid, number), 0);
-}
-
-/* The launcher, with a process before or behind it. */
-static blow strike_launcher(int way, int pid, unsigned one)
-{
-    blow b = {.which = ALL, .launcher = the_launcher()};
-    switch (way) {
-    case 0:
-        strike_one(b.launcher, SIGKILL);
-        break;
-    case 1: /* one that does not run any more dies, too */
-        strike_one(pid, SIGSTOP);
-        strike_one(b.launcher, SIGKILL);
-        break;
-    case 2:
-        strike_one(b.launcher, SIGKILL);
-        (void)kill(pid, SIGKILL); /* it may have died with it */
-        break;
-    case 3:
-        b.twice = one;
-        strike_one(pid, SIGKILL);
-        strike_one(b.launcher, SIGKILL);
-        break;
-    default: /* both before we can hear of either */
-        strike_one(b.launcher, SIGSTOP);
-        strike_one(pid, SIGKILL);
-        found_await_ends(&pid, 1);
-        strike_one(b.launcher, SIGKILL);
-        break;
-    }
-    return b;
 }
 
 /* Kills something. */

@@ -11,60 +11,16 @@
 
 #include "tests/process/storm.h"
 
-#include "tests/process/left.h"
+#include "tests/process/blow.h"
 
-enum {
-    ROUNDS = 14,
-    ENDLESS = 1000000,
-    WAYS = 7,
-    ALL = (1U << STORM_NODES) - 1
-};
+enum { ROUNDS = 14, ENDLESS = 1000000, WAYS = 7 };
 
-/* What was killed. */
-typedef struct blow {
-    unsigned which; /* the nodes that are to be replaced */
-    unsigned twice; /* some of them, which may have been there again when the
-                       next one was killed: perhaps twice */
-    int launcher;   /* 0: it lives */
-} blow;
-
-static void await_flow(gr_actor *self, storm *s)
-{
-    while (!storm_all_flow(s)) {
-        const gr_msg *msg;
-        next_message(self, &msg);
-        storm_note(self, s, msg);
-    }
-}
-
-/* 0: there is none now. */
-static int launcher_now(void)
-{
-    int pids[FOUND_MAX];
-    int launchers = 0;
-    (void)storm_processes(getpid(), pids, &launchers);
-    return launchers > 0 ? pids[0] : 0;
-}
-
-static int the_launcher(void)
-{
-    const int launcher = launcher_now();
-    assert_true(launcher > 0);
-    return launcher;
-}
-
-/* Its launcher was not killed. */
-static bool lives_on(gr_actor *self, const char *name, const blow *b)
+/* The process of that node is there, under a launcher that was not killed. */
+static bool node_lives_on(gr_actor *self, const char *name, const blow *b)
 {
     int pid = 0;
-    if (b->launcher == 0) {
-        return true;
-    }
-    if (gr_child_node_process(self, name, &pid) < 0) {
-        return false;
-    }
-    const int parent = left_parent(pid);
-    return parent != b->launcher && parent == launcher_now();
+    return b->launcher == 0 ||
+           (gr_child_node_process(self, name, &pid) == 0 && lives_on(pid, b));
 }
 
 /* All that had to be replaced is, and by what lives on. */
@@ -77,7 +33,7 @@ static bool is_settled(gr_actor *self, const storm *s, const storm *old,
     for (int i = 0; i < STORM_NODES; i++) {
         if ((b->which & (1U << i)) != 0 &&
             (s->nodes[i].id == old->nodes[i].id ||
-             !lives_on(self, s->names[i], b))) {
+             !node_lives_on(self, s->names[i], b))) {
             return false;
         }
     }
@@ -97,53 +53,6 @@ static void await_replaced(gr_actor *self, storm *s, const storm *old,
             assert_int_equal(s->nodes[i].id, old->nodes[i].id);
         }
     }
-}
-
-static void get_restarts(gr_actor *self, const storm *s,
-                         uint64_t out[STORM_NODES])
-{
-    for (int i = 0; i < STORM_NODES; i++) {
-        gr_child_info info;
-        assert_int_equal(
-            gr_inspect_child(self, s->supervisor, storm_ids[i], &info), 0);
-        out[i] = info.restarts;
-    }
-}
-
-static void strike_one(int pid, int number)
-{
-    assert_int_equal(kill(pid, number), 0);
-}
-
-/* The launcher, with a node before or behind it. */
-static blow strike_launcher(int way, int pid, unsigned one)
-{
-    blow b = {.which = ALL, .launcher = the_launcher()};
-    switch (way) {
-    case 0:
-        strike_one(b.launcher, SIGKILL);
-        break;
-    case 1: /* one that does not run any more dies, too */
-        strike_one(pid, SIGSTOP);
-        strike_one(b.launcher, SIGKILL);
-        break;
-    case 2:
-        strike_one(b.launcher, SIGKILL);
-        (void)kill(pid, SIGKILL); /* it may have died with it */
-        break;
-    case 3:
-        b.twice = one;
-        strike_one(pid, SIGKILL);
-        strike_one(b.launcher, SIGKILL);
-        break;
-    default: /* both before we can hear of either end */
-        strike_one(b.launcher, SIGSTOP);
-        strike_one(pid, SIGKILL);
-        found_await_ends(&pid, 1);
-        strike_one(b.launcher, SIGKILL);
-        break;
-    }
-    return b;
 }
 
 /* Kills something. */

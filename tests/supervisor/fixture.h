@@ -329,4 +329,23 @@ static inline void expect_answer(gr_actor *self, uint32_t number, int code)
         .args = gr_args((letter), (uint32_t)(mode)), __VA_ARGS__               \
     }
 
+/* A supervisor of a, and of that one as inner, which ends if a significant one
+ * of them does. */
+static inline gr_pid supervise_branch(gr_actor *self,
+                                      const gr_supervisor *inner,
+                                      gr_restart type, bool significant)
+{
+    gr_values args;
+    CHECK_RC(gr_supervisor_args(self, inner, &args), 0);
+    const gr_child children[] = {PART("a"),
+                                 {.id = "inner",
+                                  .behavior = &gr_supervisor_behavior,
+                                  .args = args,
+                                  .restart = type,
+                                  .significant = significant},
+                                 {0}};
+    return supervise(self, &(gr_supervisor){.children = children,
+                                            .auto_shutdown = GR_AUTO_ANY});
+}
+
 #endif /* TESTS_SUPERVISOR_FIXTURE_H */

@@ -102,18 +102,7 @@ static gr_pid giving_up(gr_actor *self, gr_restart type, bool significant)
     const gr_child leaves[] = {PART("x"), {0}};
     gr_supervisor inner = {.restarts_max = GR_RESTARTS_NONE,
                            .children = leaves};
-    gr_values args;
-    CHECK_RC(gr_supervisor_args(self, &inner, &args), 0);
-    const gr_child children[] = {PART("a"),
-                                 {.id = "inner",
-                                  .behavior = &gr_supervisor_behavior,
-                                  .args = args,
-                                  .restart = type,
-                                  .significant = significant},
-                                 {0}};
-    gr_pid sup =
-        supervise(self, &(gr_supervisor){.children = children,
-                                         .auto_shutdown = GR_AUTO_ANY});
+    gr_pid sup = supervise_branch(self, &inner, type, significant);
     EXPECT("+a+x");
     crash(self, pid_of(self, sup, "inner"), "x");
     settle(self);

@@ -264,18 +264,7 @@ static gr_pid branch(gr_actor *self, gr_restart type, bool significant)
 {
     const gr_child leaves[] = {PART("x"), SIGNIFICANT("y", GR_TEMPORARY), {0}};
     gr_supervisor inner = {.children = leaves, .auto_shutdown = GR_AUTO_ANY};
-    gr_values args;
-    CHECK_RC(gr_supervisor_args(self, &inner, &args), 0);
-    const gr_child children[] = {PART("a"),
-                                 {.id = "inner",
-                                  .behavior = &gr_supervisor_behavior,
-                                  .args = args,
-                                  .restart = type,
-                                  .significant = significant},
-                                 {0}};
-    gr_pid sup =
-        supervise(self, &(gr_supervisor){.children = children,
-                                         .auto_shutdown = GR_AUTO_ANY});
+    gr_pid sup = supervise_branch(self, &inner, type, significant);
     EXPECT("+a+x+y");
     tell_child(self, pid_of(self, sup, "inner"), "y", "end");
     return sup;
