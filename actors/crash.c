@@ -197,7 +197,8 @@ static void set_fault(const gri_fault *fault, const gr_exit_reason *why,
     }
 }
 
-static void collect(gr_actor *self, const gr_exit_reason *why, gr_crash *out)
+static void collect(gr_actor *self, const gr_exit_reason *why,
+                    const gri_fault *fault, gr_crash *out)
 {
     gr_system *sys = self->sys;
     out->at_ms = gri_clock_ns(&sys->clock) / GRI_NS_PER_MS;
@@ -205,7 +206,7 @@ static void collect(gr_actor *self, const gr_exit_reason *why, gr_crash *out)
     copy_name(out->behavior, gri_behavior(self));
     gri_name_own(self, out->name);
     out->reason = *why;
-    set_fault(self->ctx->fault, why, out);
+    set_fault(fault, why, out);
     set_message(self, out);
     out->waiting = gri_inbox_depth(&self->inbox, &self->outlet, 0) +
                    gri_lane_waiting(self, self->now);
@@ -307,6 +308,7 @@ void gri_crash_make(gr_actor *self, const gr_exit_reason *why)
     gr_system *sys = self->sys;
     gr_crash crash; /* as above */
     const gri_fault *fault = self->ctx->fault;
+    self->ctx->fault = NULL; /* it is this end's alone */
     const bool has_pc = fault != NULL && fault->pc != NULL;
     /* A handler that returns an error asks for this, and a supervisor may be
      * built on it; a signal is a defect of the program. */
@@ -319,12 +321,11 @@ void gri_crash_make(gr_actor *self, const gr_exit_reason *why)
     if (!w.logged && !w.watched && sys->crashes->max == 0) {
         return;
     }
-    collect(self, why, &crash);
+    collect(self, why, fault, &crash);
     keep(sys->crashes, &crash, has_pc);
     if (w.logged || w.watched) {
         report(self->ctx, &w, &crash, has_pc);
     }
-    self->ctx->fault = NULL; /* it was this end's alone */
 }
 
 /* ---- who asks ------------------------------------------------------------ */

@@ -130,7 +130,6 @@ void gri_system_free(gr_system *sys)
     gri_map_fini(&sys->threads_waits);
     gri_listeners_fini(&sys->dead_watchers);
     gri_listeners_fini(&sys->crash_watchers);
-    gri_map_fini(&sys->threads_waits);
     for (unsigned i = 0; sys->sides != NULL && i < sys->sched.n; i++) {
         gri_msgpack_free(&sys->sides[i].ctx);
     }

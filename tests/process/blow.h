@@ -1,5 +1,6 @@
 /*
- * tests/process/blow.h - kills of a storm, and how often each is to be replaced.
+ * tests/process/blow.h - kills of a storm, and how often each is to be
+ * replaced.
  *
  * For behind storm.h or actor_storm.h, whose supervisor and processes they are.
  */
@@ -54,7 +55,7 @@ static inline bool lives_on(int process, const blow *b)
 }
 
 static inline void get_restarts(gr_actor *self, const storm *s,
-                         uint64_t out[BLOW_CHILDREN])
+                                uint64_t out[BLOW_CHILDREN])
 {
     for (int i = 0; i < BLOW_CHILDREN; i++) {
         gr_child_info info;
