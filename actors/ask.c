@@ -16,6 +16,7 @@
 #include "actors/internal.h"
 #include "actors/jobs.h"
 #include "actors/limits.h"
+#include "mailbox/reserve.h"
 
 typedef struct gri_ask {
     gri_timer timer; /* its payload is an ASK_TIMEOUT message, or none */
@@ -27,7 +28,8 @@ gr_msg *gri_status_reply(gri_cache *cache, uint64_t ref, int status)
 {
     /* A payload of [nil], so that every answer is an array with a tag. */
     static const uint8_t nothing[] = {0x91, 0xc0};
-    gr_msg *msg = gri_msg_signal(cache, GRI_MSG_REPLY, nothing, sizeof nothing);
+    gr_msg *msg =
+        gri_msg_signal_sure(cache, GRI_MSG_REPLY, nothing, sizeof nothing);
     if (msg != NULL) {
         gri_msg_trailer(msg)->ref = ref;
         gri_msg_trailer(msg)->extra = status;

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "actors/stay.h"
+#include "mailbox/reserve.h"
 
 static gri_key key_of(gr_pid pid)
 {
@@ -57,10 +58,12 @@ static gr_msg *reason_signal(gri_cache *cache, gri_msg_kind kind, gr_pid from,
     values[n++] = (gr_value){.kind = GR_KIND_INT, .as.i = (int64_t)why->kind};
     values[n++] = (gr_value){.kind = GR_KIND_INT, .as.i = why->code};
     values[n++] = gr_strn(why->text, strnlen(why->text, GR_EXIT_TEXT_MAX));
-    gri_builder b = {.cache = cache, .len_max = 1024};
-    gr_msg *msg = gri_pack(&b, values, n, true);
+    uint8_t payload[GRI_RESERVE_ROOM];
+    const gr_value list = gr_list_of(values, n);
+    const int64_t len = gri_pack_value(&list, payload, sizeof payload);
+    GR_DASSERT(len > 0 && len <= (int64_t)sizeof payload);
+    gr_msg *msg = gri_msg_signal_sure(cache, kind, payload, (size_t)len);
     if (msg != NULL) {
-        msg->kind = (uint8_t)kind;
         msg->from = from;
         gri_msg_trailer(msg)->ref = ref;
     }
@@ -337,7 +340,10 @@ static int signal_to(gr_actor *self, gr_pid pid, gri_msg_kind kind,
     if (gr_pid_is_nobody(pid)) {
         return GR_EINVAL;
     }
-    gr_msg *msg = gri_msg_signal(self->ctx->cache, kind, NULL, 0);
+    gri_cache *cache = self->ctx->cache;
+    gr_msg *msg = kind == GRI_MSG_KILL
+                      ? gri_msg_signal_sure(cache, kind, NULL, 0)
+                      : gri_msg_signal(cache, kind, NULL, 0);
     if (msg == NULL) {
         return GR_ENOMEM;
     }

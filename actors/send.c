@@ -12,6 +12,7 @@
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/limits.h"
+#include "mailbox/reserve.h"
 
 /* The receiver is at its hard bound: its policy decides. Takes msg on 0. */
 static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
@@ -238,7 +239,10 @@ int gri_send_signal(gri_ctx *ctx, gr_pid to, gr_msg *msg)
 int gri_send_new_signal(gri_ctx *ctx, gr_pid from, gr_pid to, gri_msg_kind kind,
                         uint64_t ref)
 {
-    gr_msg *msg = gri_msg_signal(ctx->cache, kind, NULL, 0);
+    /* Who is killed, or waits in a circle, may be woken by nothing else. */
+    const bool sure = kind == GRI_MSG_KILL || kind == GRI_MSG_ROOM;
+    gr_msg *msg = sure ? gri_msg_signal_sure(ctx->cache, kind, NULL, 0)
+                       : gri_msg_signal(ctx->cache, kind, NULL, 0);
     if (msg == NULL) {
         return GR_ENOMEM;
     }

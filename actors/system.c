@@ -11,6 +11,7 @@
 #include "actors/lane.h"
 #include "actors/record.h"
 #include "actors/stay.h"
+#include "mailbox/reserve.h"
 
 void gri_ctx_init(gri_ctx *ctx, gr_system *sys, gri_worker *worker,
                   gri_cache *cache, uint64_t id)
@@ -181,6 +182,10 @@ int gri_system_start_as(const gr_system_opts *opts, uint64_t node,
     rc = gri_depot_init(&sys->depot);
     if (rc < 0) {
         goto no_depot;
+    }
+    rc = gri_reserve_init(&sys->depot);
+    if (rc < 0) {
+        goto no_table;
     }
     rc = gri_table_init(sys);
     if (rc < 0) {

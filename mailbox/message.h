@@ -141,17 +141,10 @@ static inline size_t gri_with_trailer(size_t len)
     return gri_round_up(len, 8) + sizeof(gri_trailer);
 }
 
-/*
- * A message with room for `cap` bytes of payload and trailer together; all but
- * that room is zero. NULL: no memory.
- */
-static inline gr_msg *gri_msg_new(gri_cache *cache, size_t cap)
+/* A message in a block of that class; all but its room is zero. */
+static inline gr_msg *gri_msg_init(void *block, uint8_t class_)
 {
-    uint8_t class_;
-    gr_msg *msg = gri_block_alloc(cache, sizeof *msg + cap, &class_);
-    if (msg == NULL) {
-        return NULL;
-    }
+    gr_msg *msg = block;
     /* relaxed: nobody else knows the block yet. */
     atomic_store_explicit(&msg->next, NULL, memory_order_relaxed);
     msg->from = GR_NOBODY;
@@ -163,9 +156,23 @@ static inline gr_msg *gri_msg_new(gri_cache *cache, size_t cap)
     return msg;
 }
 
+/*
+ * A message with room for `cap` bytes of payload and trailer together. NULL: no
+ * memory.
+ */
+static inline gr_msg *gri_msg_new(gri_cache *cache, size_t cap)
+{
+    uint8_t class_;
+    void *block = gri_block_alloc(cache, sizeof(gr_msg) + cap, &class_);
+    return block == NULL ? NULL : gri_msg_init(block, class_);
+}
+
 /* The same with that payload copied in and a zeroed trailer in place. len 0: an
  * empty list, as a program that is given the message may look for a tag. */
 gr_msg *gri_msg_signal(gri_cache *cache, gri_msg_kind kind, const void *payload,
+                       size_t len);
+/* What makes it one: for a new message with room for it. */
+void gri_msg_be_signal(gr_msg *msg, gri_msg_kind kind, const void *payload,
                        size_t len);
 static inline void gri_msg_free(gri_cache *cache, gr_msg *msg)
 {

@@ -58,9 +58,18 @@ typedef struct gri_shelf {
     uint32_t keep;    /* constant: that many are never reaped */
 } gri_shelf;
 
+/* What reserve.h lays aside: a death may have to be told to so many, and so
+ * many questions be answered, before there is memory again. */
+enum { GRI_RESERVE = 256 };
+typedef struct gri_reserve {
+    uint32_t count, max; /* max: 0 until there is one */
+    void *block[GRI_RESERVE];
+} gri_reserve;
+
 /* The shared half, one for each system. */
 typedef struct gri_depot {
     pthread_mutex_t lock;
+    gri_reserve reserve;          /* under lock */
     gri_shelf shelf[GRI_SHELVES]; /* under lock */
     int64_t round_ns;             /* under lock: when the round ends */
     bool tended;                  /* under lock: gri_depot_reap will come */

@@ -158,6 +158,13 @@ static int append_frame(gri_peer *peer, const gri_frame *frame,
     return rc;
 }
 
+/* Somebody there waits for it, and would not be told that it does not come. */
+static bool is_owed(const gri_frame *frame)
+{
+    return frame->type == GRI_FRAME_DOWN || frame->type == GRI_FRAME_EXIT ||
+           (frame->type == GRI_FRAME_REPLY && frame->status < 0);
+}
+
 int gri_peer_deliver(gri_peer *peer, uint64_t node, const gri_frame *frame)
 {
     uint8_t head[GRI_FRAME_FIXED_MAX];
@@ -175,6 +182,9 @@ int gri_peer_deliver(gri_peer *peer, uint64_t node, const gri_frame *frame)
     if (deaf) {
         gri_peer_close(peer, GR_ELIMIT, deaf_fault);
         return GR_ENOCONN;
+    }
+    if (rc == GR_ENOMEM && is_owed(frame)) {
+        gri_peer_close(peer, GR_ENOMEM, "no memory for a death or an answer");
     }
     return rc;
 }
