@@ -15,8 +15,8 @@ _Static_assert(sizeof(gr_msg) + GRI_RESERVE_ROOM + sizeof(gri_trailer) <= BYTES,
 int gri_reserve_init(gri_depot *depot)
 {
     gri_reserve *r = &depot->reserve;
-    r->count =
-        gri_slabs_take(&depot->slabs, gri_class_of(BYTES), r->block, GRI_RESERVE);
+    r->count = gri_slabs_take(&depot->slabs, gri_class_of(BYTES), r->block,
+                              GRI_RESERVE);
     r->max = r->count;
     return r->count == GRI_RESERVE ? 0 : GR_ENOMEM;
 }
@@ -50,9 +50,8 @@ static gr_msg *take(gri_depot *depot)
     (void)pthread_mutex_lock(&depot->lock);
     void *block = r->count > 0 ? r->block[--r->count] : NULL;
     (void)pthread_mutex_unlock(&depot->lock);
-    return block == NULL
-               ? NULL
-               : gri_msg_init(block, (uint8_t)gri_class_of(BYTES));
+    return block == NULL ? NULL
+                         : gri_msg_init(block, (uint8_t)gri_class_of(BYTES));
 }
 
 static bool is_low(gri_depot *depot)

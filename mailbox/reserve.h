@@ -11,8 +11,8 @@
 
 #include "mailbox/message.h"
 
-/* Before other threads use the depot. Returns 0 or GR_ENOMEM. The blocks are the
- * depot's, and end with it. */
+/* Before other threads use the depot. Returns 0 or GR_ENOMEM. The blocks are
+ * the depot's, and end with it. */
 int gri_reserve_init(gri_depot *depot);
 
 /* As gri_msg_signal, of at most GRI_RESERVE_ROOM bytes. NULL: there is no

@@ -26,8 +26,7 @@ static bool fine(int rc)
 /* Of an ask: its callee may have ended, or have had nothing to answer with. */
 static bool fine_answer(int rc)
 {
-    return fine(rc) || rc == GR_ENOPROC || rc == GR_ETIMEOUT ||
-           rc == GR_ENOREPLY;
+    return fine(rc) || rc == GR_ENOPROC || rc == GR_ENOREPLY;
 }
 
 struct worker {
@@ -47,6 +46,15 @@ static int on_answer(gr_actor *self, void *state, const gr_msg *reply)
     (void)self;
     CHECK(fine_answer(gr_msg_status(reply)));
     w->answers++;
+    return 0;
+}
+
+/* Of a question that is kept until its deadline. */
+static int on_held(gr_actor *self, void *state, const gr_msg *reply)
+{
+    if (gr_msg_status(reply) != GR_ETIMEOUT) {
+        return on_answer(self, state, reply);
+    }
     return 0;
 }
 
@@ -98,7 +106,7 @@ static int use_all(gr_actor *self, gr_pid peer)
     GR_TRY(gr_every(self, 2, &timer, "tock"));
     GR_TRY(use_msgpack(self, peer));
     GR_TRY(gr_ask(self, peer, 20, gr_then(on_answer, 1), "get"));
-    GR_TRY(gr_ask(self, peer, 20, gr_then(on_answer, 2), "hold"));
+    GR_TRY(gr_ask(self, peer, 20, gr_then(on_held, 2), "hold"));
     GR_TRY(gr_ask(self, peer, 20, gr_then(on_answer, 3), "ignore"));
     return gr_unlink(self, peer);
 }

@@ -43,6 +43,7 @@ static int use(nodes *n, gr_pid far)
 {
     gr_ref ref;
     gr_actor *self = n->self[0];
+    gr_trap_exit(self, true); /* that link may be lost with the node */
     GR_TRY(gr_link(self, far));
     GR_TRY(gr_unlink(self, far));
     GR_TRY(gr_monitor(self, far, &ref));
@@ -85,7 +86,8 @@ static void repair(nodes *n)
     do { /* a link that was lost may be known to one side only, for a moment;
             and a dial of before may end as it would have without us */
         rc = gr_node_connect(n->self[0], n->address[1], LONG_MS, &node);
-    } while (rc == GR_EEXIST || rc == GR_ENOCONN || rc == GR_ETIMEOUT);
+    } while (rc == GR_EEXIST || rc == GR_ENOCONN || rc == GR_ETIMEOUT ||
+             rc == GR_ENOMEM);
     assert_int_equal(rc, 0);
     assert_int_equal(gr_spawn(n->self[1], &sink, NULL, &pid), 0);
     do {
@@ -97,9 +99,8 @@ static void repair(nodes *n)
     assert_int_equal(rc, 0);
 }
 
-static void each_allocation_may_fail(void **state)
+static void play_all(nodes *n, bool for_ever)
 {
-    nodes *n = *state;
     bool failed = true;
     uint64_t at = 0;
     while (failed) {
@@ -107,7 +108,7 @@ static void each_allocation_may_fail(void **state)
         n->address[0][0] = n->address[1][0] = '\0';
         (void)start_system(n, 0);
         (void)start_system(n, 1);
-        no_memory_begin(++at, false);
+        no_memory_begin(++at, for_ever);
         const int rc = play(n, &far);
         failed = no_memory_end();
         assert_true(rc == 0 || failed);
@@ -119,9 +120,21 @@ static void each_allocation_may_fail(void **state)
     print_message("%llu allocations\n", (unsigned long long)at - 1);
 }
 
+static void each_allocation_may_fail(void **state)
+{
+    play_all(*state, false);
+}
+
+static void all_allocations_may_fail_from_some_on(void **state)
+{
+    play_all(*state, true);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {ON_BOTH(each_allocation_may_fail)};
+    const struct CMUnitTest tests[] = {
+        ON_BOTH(each_allocation_may_fail),
+        ON_IPC(all_allocations_may_fail_from_some_on)};
     return cmocka_run_group_tests_name("transport/no_memory", tests, NULL,
                                        NULL);
 }

@@ -122,7 +122,10 @@ char *__wrap_strndup(const char *text, size_t n)
 void *__wrap_gri_block_alloc_slow(gri_cache *cache, size_t size,
                                   uint8_t *class_out)
 {
-    return no_memory_now()
-               ? NULL
-               : __real_gri_block_alloc_slow(cache, size, class_out);
+    if (no_memory_now()) {
+        return NULL;
+    }
+    void *block = __real_gri_block_alloc_slow(cache, size, class_out);
+    gri_cache_flush(cache); /* else the next ones would not come here */
+    return block;
 }
