@@ -303,6 +303,16 @@ static void report(gri_ctx *ctx, written *w, const gr_crash *crash, bool has_pc)
     gri_report_give(ctx, &r);
 }
 
+/* A signal is a defect of the program. An error or a limit may be what somebody
+ * reckons with, and is the only trace of it where nobody does. */
+static gr_log_level level_of(const gri_fault *fault, const gr_exit_reason *why)
+{
+    return signal_of(fault, why) != 0 ? GR_LOG_ERROR
+           : why->kind == GR_EXIT_ERROR || why->kind == GR_EXIT_LIMIT
+               ? GR_LOG_WARN
+               : GR_LOG_INFO;
+}
+
 void gri_crash_make(gr_actor *self, const gr_exit_reason *why)
 {
     gr_system *sys = self->sys;
@@ -310,10 +320,7 @@ void gri_crash_make(gr_actor *self, const gr_exit_reason *why)
     const gri_fault *fault = self->ctx->fault;
     self->ctx->fault = NULL; /* it is this end's alone */
     const bool has_pc = fault != NULL && fault->pc != NULL;
-    /* A handler that returns an error asks for this, and a supervisor may be
-     * built on it; a signal is a defect of the program. */
-    written w = {.level =
-                     signal_of(fault, why) != 0 ? GR_LOG_ERROR : GR_LOG_INFO};
+    written w = {.level = level_of(fault, why)};
     w.logged = w.level <= sys->log.level;
     /* relaxed: who begins to watch sees the crashes from some moment on. */
     w.watched =

@@ -9,10 +9,10 @@ GR_BEGIN_DECLS
 /*
  * Each abnormal end of an actor (any reason but normal and shutdown) is a crash
  * of which its system makes one report: for the log, for actors that watch, and
- * kept for whoever asks. A crash by a signal is logged as an error, any other
- * at GR_LOG_INFO, as it is what handlers that return an error ask for. Texts in
- * the log are escaped; in a gr_crash, names and the reason's text are as the
- * program gave them.
+ * kept for whoever asks. A crash by a signal is logged as an error, one by
+ * an error or a limit as a warning, any other, such as a kill, at GR_LOG_INFO.
+ * Texts in the log are escaped; in a gr_crash, names and the reason's text are
+ * as the program gave them.
  */
 
 #define GR_CRASH_FRAMES_MAX  64u  /* of a backtrace, the innermost ones */

@@ -407,9 +407,9 @@ static void guarantee_9_an_idle_system_uses_no_processor(void **state)
             CHECK_RC(gr_receive(s.self, PERIOD_MS, &msg), GR_ETIMEOUT);
         }
         gr_stats after = stage_stats(&s);
-        CHECK(after.turns - before.turns <= 1);
         CHECK_INT(after.handled, before.handled);
-        idle = after.parks - before.parks <= UINT64_C(2) * WORKERS;
+        idle = after.turns - before.turns <= 1 &&
+               after.parks - before.parks <= UINT64_C(2) * WORKERS;
     }
     CHECK(idle);
     stage_end(&s);
