@@ -3,9 +3,9 @@
 #
 # Most of that is for the two kinds that run the stack over, 3 and 10 ms a crash:
 # a stack of 8 MiB is touched every time. Standard error, on which libc tells of
-# each failed assertion, is thrown away. Exit status 1 if some run did not restart
-# all, if more was lost than what was in hand, or if a write to NULL costs more
-# than 15 us.
+# each failed assertion, is thrown away. Exit status 1 if some run did not trap
+# and restart all, if more was lost than what was in hand, if memory grew by more
+# than 5 %, or if a write to NULL, or a process actor's restart, costs too much.
 set -eu
 . tools/common.sh
 
@@ -14,6 +14,7 @@ case $n in
 '' | 0* | *[!0-9]*) die "not a number of crashes: $n" ;;
 esac
 limit_us=15 # of a crash by a write to NULL with its restart
+process_us=1000 # that the restart of a process actor costs more, the median
 work=build/bench
 lines=$work/fault.txt
 
@@ -53,7 +54,7 @@ one memory n=1000000
 echo "part=lost" >>"$lines"
 one lost
 
-awk -v n="$n" -v limit_us="$limit_us" '
+awk -v n="$n" -v limit_us="$limit_us" -v process_us="$process_us" '
 function head(text) {
     print (rows++ ? "\n" : "") text
 }
@@ -98,8 +99,8 @@ BEGIN {
 }
 part == "" {
     row(f["bench"])
-    if (f["ops"] != n)
-        wrong(f["bench"] " restarted " f["ops"] " of " n)
+    if (f["bench"] != "error" && f["trapped"] != n)
+        wrong(f["bench"] ": trapped " f["trapped"] " of " n)
     if (f["bench"] == "write-null" && f["ns_per_op"] > limit_us * 1000)
         wrong("write-null costs more than " limit_us " us")
 }
@@ -107,10 +108,13 @@ part == "report" { row(f["level"] == 1 ? "off" : "on, to nobody") }
 part == "process" {
     printf "%-18s median %s us, p99 %s us\n", f["bench"], f["median_us"],
         f["p99_us"]
+    median_us[f["bench"]] = f["median_us"]
 }
 part == "memory" {
     printf "%d KiB after a tenth, %d KiB after 1,000,000\n", f["kb_before"],
         f["kb_after"]
+    if (f["kb_after"] > f["kb_before"] * 1.05)
+        wrong("memory grew by more than 5 %")
 }
 part == "lost" {
     printf "set aside after %d: sent %d, crashes %d, lost %d, in hand %d, " \
@@ -118,6 +122,9 @@ part == "lost" {
         f["lost"], f["in_hand"], f["set_aside"]
 }
 END {
+    for (kind in median_us)
+        if (median_us[kind] - median_us["process-none"] > process_us)
+            wrong(kind " costs more than " process_us " us more than a local one")
     for (i = 1; i <= bads; i++)
         print "\nfailed: " bad[i]
     print bads ? "\nbench-fault: failed" : "\nbench-fault: passed"

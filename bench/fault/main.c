@@ -192,12 +192,16 @@ static int crash_often(bench *b, int kind, int64_t n)
 
 static int run_kind(bench *b, const char *name, int kind)
 {
-    char extra[64];
+    char extra[96];
     const int64_t n = bench_param_of(b, "n");
     GR_TRY(crash_often(b, kind, n));
     const int64_t ns = bench_now_ns() - b->t0_ns;
-    (void)snprintf(extra, sizeof extra, "per_second=%" PRId64 " level=%" PRId64,
-                   n * 1000000000 / ns, bench_param_of(b, "level"));
+    gr_stats stats;
+    gr_system_stats(gr_system_of(b->self), &stats);
+    (void)snprintf(extra, sizeof extra,
+                   "per_second=%" PRId64 " level=%" PRId64 " trapped=%" PRIu64,
+                   n * 1000000000 / ns, bench_param_of(b, "level"),
+                   stats.trapped);
     bench_report(b, name, n, ns, extra);
     return 0;
 }
