@@ -8,6 +8,7 @@
 #include "actors/hosted.h"
 
 #include "actors/internal.h"
+#include "mailbox/near.h"
 
 bool gri_is_outside(const gr_system *sys, gr_pid pid)
 {
@@ -126,9 +127,10 @@ void gri_hosted_released(gr_actor *self, const gr_msg *msg)
 
 void gri_hosted_unhandled(gr_actor *self, gr_msg *msg)
 {
-    if (id_of(msg) != 0) {
+    if (id_of(msg) != 0 && !gri_near_is_over(msg)) {
         msg->flags &= (uint16_t)~GRI_MSG_ASKED; /* it is answered outside */
         self->sys->hosted->unhandled(self->sys->hosted, id_of(msg));
+        gri_near_over(msg);
     }
 }
 

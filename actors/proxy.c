@@ -13,6 +13,7 @@
 
 #include "actors/account.h"
 #include "actors/internal.h"
+#include "mailbox/near.h"
 
 /* ---- spawning -------------------------------------------------------------
  */
@@ -227,7 +228,7 @@ static gr_msg *mutable_msg(const gr_msg *msg)
 void gri_proxy_bury(gr_actor *self, const gr_msg *kept)
 {
     (void)self;
-    if (kept->kind == GRI_MSG_USER) {
+    if (kept->kind == GRI_MSG_USER && !gri_near_is_over(kept)) {
         mutable_msg(kept)->flags |= GRI_MSG_SAVED; /* see gri_kept_end */
     }
 }
@@ -240,10 +241,11 @@ void gri_proxy_lose(gr_actor *self, const gr_msg *msg)
 
 void gri_proxy_unhandled(gr_actor *self, const gr_msg *kept)
 {
-    if (kept->kind == GRI_MSG_USER) {
+    if (kept->kind == GRI_MSG_USER && !gri_near_is_over(kept)) {
         GRI_UNTALLY(self->ctx, handled);
         gri_bury(self->ctx, gri_pid_of(self), mutable_msg(kept),
                  GRI_WHY_UNHANDLED);
+        gri_near_over(mutable_msg(kept));
     }
 }
 

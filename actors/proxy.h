@@ -39,8 +39,9 @@ struct gri_processes {
     /* Another actor has linked it (LINK) or unlinked it (UNLINK). */
     void (*tied)(gri_processes *processes, gr_actor *proxy, void *state,
                  const gr_msg *msg);
-    /* The system ends, after the last actor: as gri_part's. */
+    /* The system ends: as gri_part's. */
     void (*stop)(gri_processes *processes, int64_t deadline_ms);
+    void (*free)(gri_processes *processes);
 };
 
 /* GR_EEXIST: there is one. Any thread. */
@@ -77,7 +78,8 @@ int gri_proxy_reply(gr_actor *self, const gr_msg *to, gr_msg *reply);
 void gri_proxy_bury(gr_actor *self, const gr_msg *kept);
 /* The message in hand cannot be kept: a dead letter, at once. */
 void gri_proxy_lose(gr_actor *self, const gr_msg *msg);
-/* One is not for that actor: gr_unhandled. It stays kept. */
+/* One is not for that actor: gr_unhandled. It stays kept. Once a message: said
+ * again, it is nothing. */
 void gri_proxy_unhandled(gr_actor *self, const gr_msg *kept);
 /* What it was to send cannot be sent: a dead letter. */
 void gri_proxy_lost(gr_actor *self, gr_pid to);

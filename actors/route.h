@@ -53,9 +53,13 @@ void *gri_route_net(gr_system *sys);
  */
 typedef struct gri_part gri_part;
 struct gri_part {
-    /* Ends it within about deadline_ms and frees it. gr_system_stop calls it
-     * once, after the last actor has ended and before the route's stop. */
+    /* Ends it within about deadline_ms. gr_system_stop calls it once, after the
+     * last actor has ended and before the route's stop. An actor that did not
+     * end in time may still come: to it, all is stopped (GR_ESTOPPED). */
     void (*stop)(gri_part *part, int64_t deadline_ms);
+    /* Frees its memory: no actor and no worker is left. Never called of a
+     * system that did not stop in time. */
+    void (*free)(gri_part *part);
 };
 
 /* GR_EEXIST: there is one. Any thread. */

@@ -73,6 +73,27 @@ static int latest_first(const void *x, const void *y)
     return a->born < b->born ? 1 : a->born > b->born ? -1 : 0;
 }
 
+/* Who lives in that slot now. False: nobody, or the agent. */
+static bool victim_at(const gr_system *sys, uint32_t i, victim *out)
+{
+    const gr_actor *slot = &sys->slots[i];
+    /* seq_cst: with the publishing store in gri_spawn_run. */
+    uint32_t run = atomic_load_explicit(&slot->run, memory_order_seq_cst);
+    uint64_t id = gri_id(run, i);
+    if ((run & 1) == 0 || id == GRI_AGENT_ID) {
+        return false;
+    }
+    *out = (victim){
+        .pid = {sys->node, id},
+        /* relaxed: set before the run was published, or late by a moment. */
+        .born = atomic_load_explicit(&slot->born, memory_order_relaxed),
+        .traits = atomic_load_explicit(&slot->traits, memory_order_relaxed),
+        .is_thread = atomic_load_explicit(&slot->place, memory_order_relaxed) ==
+                     GRI_PLACE_THREAD,
+    };
+    return true;
+}
+
 /* All that live now, but the agent. */
 static int collect(stopper *s)
 {
@@ -86,35 +107,25 @@ static int collect(stopper *s)
         return GR_ENOMEM;
     }
     for (uint32_t i = 1; i < n; i++) {
-        gr_actor *slot = &sys->slots[i];
-        /* seq_cst: with the publishing store in gri_spawn_run. */
-        uint32_t run = atomic_load_explicit(&slot->run, memory_order_seq_cst);
-        uint64_t id = gri_id(run, i);
-        if ((run & 1) == 0 || id == GRI_AGENT_ID) {
-            continue;
-        }
-        s->list[s->count++] = (victim){
-            .pid = {sys->node, id},
-            /* relaxed: set before the run was published, or late by a moment.
-             */
-            .born = atomic_load_explicit(&slot->born, memory_order_relaxed),
-            .traits = atomic_load_explicit(&slot->traits, memory_order_relaxed),
-            .is_thread =
-                atomic_load_explicit(&slot->place, memory_order_relaxed) ==
-                GRI_PLACE_THREAD,
-        };
+        s->count += victim_at(sys, i, &s->list[s->count]);
     }
     qsort(s->list, s->count, sizeof *s->list, latest_first);
     return 0;
 }
 
+/* True: nobody runs there, and nobody will. */
+static bool stop_between_runs(gr_system *sys, gr_pid pid)
+{
+    /* Whose run was found has been what it is since before that. */
+    return gri_is_stable(&sys->slots[gri_pid_index(pid)]) &&
+           gri_stay_stop(&sys->stop_ctx, pid);
+}
+
 static inline void ask_to_stop(stopper *s, gr_pid pid)
 {
     gri_ctx *ctx = &s->sys->stop_ctx;
-    /* Whose run was found has been what it is since before that. */
-    if (gri_is_stable(&s->sys->slots[gri_pid_index(pid)]) &&
-        gri_stay_stop(ctx, pid)) {
-        return; /* nobody runs there, and nobody will */
+    if (stop_between_runs(s->sys, pid)) {
+        return;
     }
     if (gri_send_new_signal(ctx, GR_NOBODY, pid, GRI_MSG_STOP, 0) < 0) {
         gri_kill(ctx, pid); /* no memory to be polite */
@@ -199,39 +210,70 @@ static void name_blocker(gr_system *sys, const victim *v, const char *what)
                   gr_pid_text(v->pid, pid), what);
 }
 
+static void kill_one(gr_system *sys, gr_pid pid)
+{
+    gri_ctx *ctx = &sys->stop_ctx;
+    gri_kill(ctx, pid);
+    /* Only a wake-up. */
+    (void)gri_send_new_signal(ctx, GR_NOBODY, pid, GRI_MSG_KILL, 0);
+}
+
+/* False: it has not ended even so, and is named. */
+static bool wait_killed(gr_system *sys, const victim *v, int64_t grace_ns)
+{
+    if (wait_end(sys, v->pid, grace_ns)) {
+        return true;
+    }
+    name_blocker(sys, v,
+                 v->is_thread ? "is still attached"
+                              : "never returned from its callback");
+    return false;
+}
+
 /* What did not stop is killed. True: all have ended. */
 static bool kill_rest(stopper *s)
 {
     gr_system *sys = s->sys;
-    gri_ctx *ctx = &sys->stop_ctx;
     for (size_t i = 0; i < s->count; i++) {
         if (lives(sys, s->list[i].pid)) {
             name_blocker(sys, &s->list[i],
                          "did not stop in time and is killed");
-            gri_kill(ctx, s->list[i].pid);
-            (void)gri_send_new_signal(ctx, GR_NOBODY, s->list[i].pid,
-                                      GRI_MSG_KILL, 0); /* only a wake-up */
+            kill_one(sys, s->list[i].pid);
         }
     }
     int64_t grace_ns = gri_deadline(&sys->clock, KILL_GRACE_MS);
     bool all = true;
     for (size_t i = 0; i < s->count; i++) {
-        if (!wait_end(sys, s->list[i].pid, grace_ns)) {
-            name_blocker(sys, &s->list[i],
-                         s->list[i].is_thread
-                             ? "is still attached"
-                             : "never returned from its callback");
-            all = false;
-        }
+        all = wait_killed(sys, &s->list[i], grace_ns) && all;
     }
     return all;
 }
 
-static bool stop_actors(stopper *s)
+/* The same of all that live, without a list: in no order, and nobody is asked
+ * before. */
+static bool kill_all(gr_system *sys)
 {
-    gr_system *sys = s->sys;
-    /* seq_cst: with gri_spawn_run and gri_end_run. */
-    atomic_store_explicit(&sys->stopping, true, memory_order_seq_cst);
+    gri_log_write(&sys->log, GR_LOG_ERROR,
+                  "stop: no memory to ask the actors: they are killed");
+    victim v;
+    /* acquire: as in gri_slot_of. */
+    uint32_t n = atomic_load_explicit(&sys->slots_ready, memory_order_acquire);
+    for (uint32_t i = 1; i < n; i++) {
+        if (victim_at(sys, i, &v) && !stop_between_runs(sys, v.pid)) {
+            kill_one(sys, v.pid);
+        }
+    }
+    int64_t grace_ns = gri_deadline(&sys->clock, KILL_GRACE_MS);
+    bool all = true;
+    for (uint32_t i = 1; i < n; i++) {
+        all = (!victim_at(sys, i, &v) || wait_killed(sys, &v, grace_ns)) && all;
+    }
+    return all;
+}
+
+/* False: no memory for it. */
+static bool ask_all(stopper *s)
+{
     if (collect(s) < 0) {
         return false;
     }
@@ -240,7 +282,15 @@ static bool stop_actors(stopper *s)
         return false;
     }
     stop_pass(s, true);
-    bool all = kill_rest(s);
+    return true;
+}
+
+static bool stop_actors(stopper *s)
+{
+    gr_system *sys = s->sys;
+    /* seq_cst: with gri_spawn_run and gri_end_run. */
+    atomic_store_explicit(&sys->stopping, true, memory_order_seq_cst);
+    bool all = ask_all(s) ? kill_rest(s) : kill_all(sys);
     gr_pid agent = {sys->node, GRI_AGENT_ID};
     if (gri_slot_of(sys, agent) != NULL && lives(sys, agent)) {
         ask_to_stop(s, agent);
@@ -316,9 +366,17 @@ static bool stop_reports(const stopper *s, bool all)
     return all && done;
 }
 
-/* No thread can ask it to deliver any more. */
-static void free_route(gr_system *sys)
+/* No thread can come to them any more. */
+static void free_plugs(gr_system *sys)
 {
+    gri_processes *processes = gri_processes_of(sys);
+    if (processes != NULL) {
+        processes->free(processes);
+    }
+    gri_part *part = gri_part_of(sys);
+    if (part != NULL) {
+        part->free(part);
+    }
     /* acquire, then relaxed: as in stop_plugs. */
     const gri_route *route =
         atomic_load_explicit(&sys->route, memory_order_acquire);
@@ -352,7 +410,7 @@ int gr_system_stop(gr_system *sys, int64_t deadline_ms)
         gri_log_write(&sys->log, GR_LOG_ERROR, "stop: a worker never returned");
         return GR_ETIMEOUT;
     }
-    free_route(sys);
+    free_plugs(sys);
     free_inboxes(sys);
     gri_recorder_state(&sys->recorder, GRI_REC_STOPPED);
     gri_system_free(sys);

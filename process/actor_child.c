@@ -455,9 +455,7 @@ static void take_actor(child *c)
     if (rc < 0) {
         refuse(c, rc, why);
     }
-    if (c->host.timed) {
-        begins(&c->host, 0); /* of init, which ends with UP */
-    }
+    begins(&c->host, 0); /* of init, which ends with UP */
     rc = gri_hosted_spawn_actor(
         c->sys, &c->cache,
         &(gri_hosted_spawn){

@@ -75,6 +75,7 @@ struct children {
     /* Under lock. */
     pthread_mutex_t lock;
     gri_launcher *launcher; /* NULL until first use, then constant */
+    bool stopping;          /* no process is started any more */
     child *all;
     gri_cache cache;
     /* The launcher's thread. */
@@ -141,7 +142,7 @@ static child *find_locked(const children *all, const char *name)
 }
 
 /* A record for the proxy `self`. Errors: GR_EEXIST (another proxy has that
- * name), GR_ENOMEM. */
+ * name), GR_ENOMEM, GR_ESTOPPED. */
 static int record(children *all, gr_actor *self, const char *name,
                   unsigned workers, child **out)
 {
@@ -156,7 +157,9 @@ static int record(children *all, gr_actor *self, const char *name,
     (void)stpcpy(c->name, name);
     int rc = 0;
     lock(all);
-    if (find_locked(all, name) != NULL) {
+    if (all->stopping) {
+        rc = GR_ESTOPPED;
+    } else if (find_locked(all, name) != NULL) {
         rc = GR_EEXIST;
     } else {
         c->wake = gri_msg_signal(&all->cache, GRI_MSG_STOP, NULL, 0);
@@ -304,12 +307,25 @@ static int make_control(child *c, int *out)
     return 0;
 }
 
-static int need_launcher(children *all)
+static int ready_locked(children *all)
 {
-    int rc = 0;
+    if (all->stopping) {
+        return GR_ESTOPPED;
+    }
+    return all->launcher != NULL
+               ? 0
+               : gri_launcher_new(gri_system_log(all->sys), &all->launcher);
+}
+
+/* The lock is held over it: once `stopping` is set, the launcher may be gone.
+ */
+static int launch(child *c, const gri_launch *how)
+{
+    children *all = c->owner;
     lock(all);
-    if (all->launcher == NULL) {
-        rc = gri_launcher_new(gri_system_log(all->sys), &all->launcher);
+    int rc = ready_locked(all);
+    if (rc == 0) {
+        rc = all->launcher->ops->start(all->launcher, how, &c->process);
     }
     unlock(all);
     return rc;
@@ -317,9 +333,7 @@ static int need_launcher(children *all)
 
 static int start_process(child *c)
 {
-    children *all = c->owner;
     int control = -1;
-    GR_TRY(need_launcher(all));
     GR_TRY(make_control(c, &control));
     char number[16];
     (void)snprintf(number, sizeof(number), "%d", GRI_CONTROL_FD);
@@ -327,16 +341,14 @@ static int start_process(child *c)
     char *argv[] = {program_invocation_name, marker, number, c->name, NULL};
     sigset_t blocked;
     gri_child_signals(&blocked);
-    const int rc = all->launcher->ops->start(all->launcher,
-                                             &(gri_launch){
-                                                 .path = "/proc/self/exe",
-                                                 .argv = argv,
-                                                 .control = control,
-                                                 .blocked = blocked,
-                                                 .fn = on_process,
-                                                 .arg = c,
-                                             },
-                                             &c->process);
+    const int rc = launch(c, &(gri_launch){
+                                 .path = "/proc/self/exe",
+                                 .argv = argv,
+                                 .control = control,
+                                 .blocked = blocked,
+                                 .fn = on_process,
+                                 .arg = c,
+                             });
     if (rc < 0) {
         (void)close(control);
     }
@@ -493,16 +505,20 @@ static void children_free(children *all)
 static void children_stop(gri_part *part, int64_t deadline_ms)
 {
     children *all = GRI_CONTAINER(part, children, part);
+    lock(all);
+    all->stopping = true;
+    unlock(all);
     if (all->launcher != NULL) {
         all->launcher->ops->stop(all->launcher, deadline_ms);
     }
     gri_folder_fini(&all->folder);
-    lock(all);
-    const bool unused = all->all == NULL;
-    unlock(all);
-    if (unused) {
-        children_free(all);
-    }
+}
+
+static void free_part(gri_part *part)
+{
+    children *all = GRI_CONTAINER(part, children, part);
+    GR_ASSERT(all->all == NULL); /* each ends with its proxy and its process */
+    children_free(all);
 }
 
 static int children_new(gr_system *sys, children **out)
@@ -511,7 +527,7 @@ static int children_new(gr_system *sys, children **out)
     if (all == NULL) {
         return GR_ENOMEM;
     }
-    all->part.stop = children_stop;
+    all->part = (gri_part){.stop = children_stop, .free = free_part};
     all->sys = sys;
     (void)pthread_mutex_init(&all->lock, NULL); /* never fails in glibc */
     gri_cache_init(&all->cache, gri_system_depot(sys));

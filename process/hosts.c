@@ -148,7 +148,7 @@ static void wake(gri_hosts *all, uint64_t id, gri_cache *cache)
     }
     lock(all);
     h = find_locked(all, id);
-    if (h != NULL) {
+    if (h != NULL && !h->dropped) {
         h->wake_sent = false;
         h->wake_owed = true;
     }
@@ -569,7 +569,8 @@ int gri_hosts_new(gr_system *sys, uint32_t warm, gri_hosts **out)
     return 0;
 }
 
-bool gri_hosts_stop(gri_hosts *all, int64_t deadline_ms)
+/* The descriptors stay open: who comes late may ring, or arm its host. */
+void gri_hosts_stop(gri_hosts *all, int64_t deadline_ms)
 {
     lock(all);
     all->stopping = true;
@@ -581,17 +582,16 @@ bool gri_hosts_stop(gri_hosts *all, int64_t deadline_ms)
         ring(all);
         const int rc = pthread_join(all->watcher, NULL);
         GR_ASSERT(rc == 0);
-        (void)close(all->bell);
-        (void)close(all->epoll);
     }
-    lock(all);
-    const bool unused = all->all == NULL;
-    unlock(all);
-    return unused;
 }
 
 void gri_hosts_free(gri_hosts *all)
 {
+    GR_ASSERT(all->all == NULL); /* each is dropped, and its process told of */
+    if (all->epoll >= 0) {
+        (void)close(all->bell);
+        (void)close(all->epoll);
+    }
     gri_cache_flush(&all->watcher_cache);
     gri_cache_flush(&all->launcher_cache);
     (void)pthread_mutex_destroy(&all->lock);

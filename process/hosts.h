@@ -25,9 +25,9 @@ typedef struct gri_host gri_host;
  */
 int gri_hosts_new(gr_system *sys, uint32_t warm, gri_hosts **out);
 /* Kills and reaps all processes, and joins the thread, within about
- * deadline_ms. True: nobody has a host any more, and gri_hosts_free may be
- * called. */
-bool gri_hosts_stop(gri_hosts *all, int64_t deadline_ms);
+ * deadline_ms. Proxies may still come to their hosts. */
+void gri_hosts_stop(gri_hosts *all, int64_t deadline_ms);
+/* Stopped, or never used; no proxy is left. */
 void gri_hosts_free(gri_hosts *all);
 
 /*

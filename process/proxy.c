@@ -220,6 +220,8 @@ static int proxy_init(gr_actor *self, void *state, const gr_msg *args)
     p->message_max = opts->message_max;
     p->arena_max =
         p->user->arena_max != 0 ? p->user->arena_max : opts->arena_max;
+    p->hard = p->user->mailbox.hard != 0 ? p->user->mailbox.hard
+                                         : opts->mailbox_hard;
     p->hosts = kind->hosts;
     GR_TRY(gri_host_take(p->hosts, gr_self(self), &p->host));
     const int rc = gr_on_exit(self, on_proxy_exit, p);
@@ -315,8 +317,14 @@ static int behavior(gri_processes *processes, const gr_behavior *user,
     return rc;
 }
 
-static void free_all(process_actors *all)
+static void stop(gri_processes *processes, int64_t deadline_ms)
 {
+    gri_hosts_stop(of_table(processes)->hosts, deadline_ms);
+}
+
+static void free_all(gri_processes *processes)
+{
+    process_actors *all = of_table(processes);
     while (all->kinds != NULL) {
         gri_proxy_kind *k = all->kinds;
         all->kinds = k->next;
@@ -325,16 +333,6 @@ static void free_all(process_actors *all)
     (void)pthread_mutex_destroy(&all->lock);
     gri_hosts_free(all->hosts);
     free(all);
-}
-
-/* Every actor has ended; or never returned from its callback, and keeps what it
- * has. */
-static void stop(gri_processes *processes, int64_t deadline_ms)
-{
-    process_actors *all = of_table(processes);
-    if (gri_hosts_stop(all->hosts, deadline_ms)) {
-        free_all(all);
-    }
 }
 
 int gri_process_actors_install(gr_system *sys, uint32_t warm)
@@ -360,10 +358,11 @@ int gri_process_actors_install(gr_system *sys, uint32_t warm)
         .killed = killed,
         .tied = tied,
         .stop = stop,
+        .free = free_all,
     };
     rc = gri_processes_install(sys, &all->table);
     if (rc < 0) {
-        free_all(all);
+        free_all(&all->table);
     }
     return rc;
 }

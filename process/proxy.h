@@ -48,7 +48,7 @@ typedef struct gri_handed {
     struct gri_handed *next, *before; /* in the order of their ids */
     uint64_t id;
     const gr_msg *msg; /* kept by gr_keep */
-    size_t size;
+    size_t size; /* bytes of payload, with those of its blobs */
     gri_handed_state state;
     bool again; /* a stashed one that is being handled */
 } gri_handed;
@@ -74,6 +74,7 @@ typedef struct gri_proxy {
     gr_pid parent;
     uint32_t message_max;
     size_t arena_max; /* bytes */
+    uint32_t hard;    /* messages */
     /* To the process. */
     gri_bytes_buffer out; /* what the socket did not take */
     gri_map handed;       /* {id, 0} -> gri_handed */
@@ -81,7 +82,8 @@ typedef struct gri_proxy {
     uint64_t ids;
     uint32_t window;     /* of handed, and signals that it is not done with */
     size_t window_bytes; /* of handed in the window */
-    size_t held_bytes;   /* of handed that are kept or stashed there */
+    size_t held_bytes;   /* of handed that are kept or stashed there: blocks */
+    uint32_t stashed;    /* how many of these are stashed */
     uint32_t running;    /* callbacks that it has told of, ... */
     uint32_t own;        /* ... and those of them that are for no message */
     uint32_t signals;    /* not done with */

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "actors/hosted.h"
+#include "actors/route.h"
 #include "process/proxy.h"
 #include "process/words.h"
 
@@ -183,7 +184,9 @@ static void do_name(gri_proxy *p, gr_actor *self, const gri_wire *w,
         break;
     case GRI_NAME_GIVE:
         head.code = gr_unregister(self, name);
-        p->names -= head.code == 0;
+        /* The name that it was spawned with was never counted: so it has one
+         * more at most. */
+        p->names -= head.code == 0 && p->names > 0;
         break;
     case GRI_NAME_FIND:
         head.code = gr_whereis(self, GR_HERE, name, &head.pid);
@@ -221,19 +224,31 @@ static void do_exited(gri_proxy *p, const gri_wire *w, const uint8_t *body)
     gri_host_limit(p->host, 0);
 }
 
-/* Asks another actor for something that has no answer. An error means that
- * there is no memory, or no such node: a request that is lost on the way. */
+/* Asks another actor for something that has no answer. The process was told
+ * that it was done: without memory only the log can say that it was not. Any
+ * other error is a request that is lost on the way, as to a dead actor. */
 static void do_request(gr_actor *self, const gri_wire *w)
 {
+    const char *what = NULL;
     int rc = 0;
     if (w->type == GRI_WIRE_STOP_IT) {
+        what = "stop";
         rc = gr_stop(self, w->pid);
     } else if (w->type == GRI_WIRE_KILL_IT) {
+        what = "kill";
         rc = gr_kill(self, w->pid);
     } else {
+        what = "unlink";
         rc = gr_unlink(self, w->pid);
     }
-    (void)rc;
+    if (rc == GR_ENOMEM) {
+        char from[GR_PID_TEXT_MAX];
+        char to[GR_PID_TEXT_MAX];
+        gri_log_write(gri_system_log(gr_system_of(self)), GR_LOG_ERROR,
+                      "no memory to %s %s, as the process of %s wants", what,
+                      gr_pid_text(w->pid, to),
+                      gr_pid_text(gr_self(self), from));
+    }
 }
 
 static const char *do_unhandled(gri_proxy *p, gr_actor *self, uint64_t id)

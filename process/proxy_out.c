@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "actors/hosted.h"
 #include "actors/route.h"
 #include "base/assert.h"
 #include "process/object.h"
@@ -147,7 +148,6 @@ bool gri_proxy_assign(gri_proxy *p, gr_actor *self, const gr_msg *args)
     const gr_behavior *user = p->user;
     gri_object_place place;
     const gr_any bytes = gr_msg_bytes(args);
-    const gr_system_opts *opts = gri_system_opts(gr_system_of(self));
     const int rc = gri_object_place_of(user, &place);
     if (rc < 0) {
         gri_proxy_decide_error(p, rc, "its behaviour is no constant");
@@ -157,8 +157,7 @@ bool gri_proxy_assign(gri_proxy *p, gr_actor *self, const gr_msg *args)
         .parent = p->parent,
         .offset = place.offset,
         .memory_max = p->limits.memory_max,
-        .hard =
-            user->mailbox.hard != 0 ? user->mailbox.hard : opts->mailbox_hard,
+        .hard = p->hard,
         .timed = p->limits.handler_max_ms != 0,
         .object_len = (uint32_t)strlen(place.object),
         .name_len = (uint32_t)strlen(user->name),
@@ -198,7 +197,8 @@ gri_handed *gri_proxy_find(const gri_proxy *p, uint64_t id)
     return gri_map_get(&p->handed, key_of(id));
 }
 
-static gri_handed *add_handed(gri_proxy *p, gr_actor *self, const gr_msg *msg)
+static gri_handed *add_handed(gri_proxy *p, gr_actor *self, const gr_msg *msg,
+                              size_t size)
 {
     gri_handed *h = calloc(1, sizeof(*h));
     if (h == NULL) {
@@ -206,7 +206,7 @@ static gri_handed *add_handed(gri_proxy *p, gr_actor *self, const gr_msg *msg)
     }
     h->id = p->ids + 1;
     h->msg = gr_keep(self, msg);
-    h->size = msg->len;
+    h->size = size;
     if (h->msg == NULL || gri_map_put(&p->handed, key_of(h->id), h) < 0) {
         if (h->msg != NULL) {
             gr_release(self, h->msg);
@@ -237,12 +237,14 @@ bool gri_proxy_give_message(gri_proxy *p, gr_actor *self, const gr_msg *msg)
     const bool idle = p->window == 0 && p->running == 0 && p->up;
     gr_msg *flat = NULL;
     gr_any bytes;
-    const gri_handed *h = add_handed(p, self, msg);
-    if (h == NULL || !gri_proxy_flat(self, msg, &flat, &bytes)) {
+    const gri_handed *h = NULL;
+    if (gri_proxy_flat(self, msg, &flat, &bytes)) {
+        h = add_handed(p, self, msg, bytes.len);
+    }
+    if (h == NULL) {
+        gri_proxy_free(self, flat);
         gri_proxy_decide_error(p, GR_ENOMEM, "no memory for a message");
-        if (h == NULL) {
-            gri_proxy_lose(self, msg); /* nobody else will bury it */
-        }
+        gri_proxy_lose(self, msg); /* nobody else will bury it */
         return false;
     }
     const gri_wire head = {
@@ -324,19 +326,41 @@ static void leave_window(gri_proxy *p, const gri_handed *h)
     p->window_bytes -= h->size;
 }
 
+/* What a held one is counted as. No more than what the process counts for it in
+ * its own arena_max, which so stops an honest one before. The record that it
+ * has here is as large as a small message, and its map's entry smaller: all of
+ * them together take a few times arena_max at most. */
+static size_t held_size(const gri_handed *h)
+{
+    return sizeof(gr_msg) + gri_with_trailer(h->size);
+}
+
+/* It is not held any more. */
+static void let_go(gri_proxy *p, const gri_handed *h)
+{
+    p->held_bytes -= held_size(h);
+    p->stashed -= h->state == GRI_HANDED_STASHED;
+}
+
 static const char *hold(gri_proxy *p, gri_handed *h, uint32_t held)
 {
     if (h->state == GRI_HANDED_WINDOW) {
         leave_window(p, h);
-        p->held_bytes += h->size;
+    } else {
+        let_go(p, h);
     }
     if (h->again) {
         h->again = false;
         p->running--;
     }
-    h->state = held == 1 ? GRI_HANDED_KEPT : GRI_HANDED_STASHED;
-    /* The process counts them in its arena_max, too, and more for each. */
-    return p->held_bytes > p->arena_max ? "holds more than its arena" : NULL;
+    h->state = held == GRI_HELD_KEPT ? GRI_HANDED_KEPT : GRI_HANDED_STASHED;
+    p->held_bytes += held_size(h);
+    p->stashed += h->state == GRI_HANDED_STASHED;
+    /* The process has these bounds, too, and counts one that is given again as
+     * put aside no more. */
+    return p->held_bytes > p->arena_max ? "holds more than its arena"
+           : p->stashed > p->hard       ? "puts aside more than its mailbox"
+                                        : NULL;
 }
 
 const char *gri_proxy_done(gri_proxy *p, gr_actor *self, uint64_t id,
@@ -356,13 +380,13 @@ const char *gri_proxy_done(gri_proxy *p, gr_actor *self, uint64_t id,
         if (h == NULL) {
             return "done with a message that it does not have";
         }
-        if (held != 0) {
+        if (held != GRI_HELD_NOT) {
             fault = hold(p, h, held);
         } else {
             if (h->state == GRI_HANDED_WINDOW) {
                 leave_window(p, h);
             } else {
-                p->held_bytes -= h->size;
+                let_go(p, h);
             }
             if (h->again) {
                 p->running--;

@@ -427,29 +427,39 @@ static void test_the_agent_has_a_place_of_its_own(void **state)
 }
 
 static unsigned parts_stopped;
+static unsigned parts_freed;
 
 static void stop_part(gri_part *part, int64_t deadline_ms)
 {
     (void)part;
     CHECK(deadline_ms > 0);
+    CHECK_INT(parts_stopped, parts_freed);
     parts_stopped++;
+}
+
+static void free_part(gri_part *part)
+{
+    (void)part;
+    parts_freed++;
+    CHECK_INT(parts_stopped, parts_freed);
 }
 
 static void scene_part(stage *s)
 {
-    static gri_part part = {stop_part};
+    static gri_part part = {.stop = stop_part, .free = free_part};
     CHECK(gri_part_of(s->sys) == NULL);
     CHECK_RC(gri_part_install(s->sys, &part), 0);
     CHECK_RC(gri_part_install(s->sys, &part), GR_EEXIST);
     CHECK(gri_part_of(s->sys) == &part);
 }
 
-static void test_a_part_is_stopped_once(void **state)
+static void test_a_part_is_stopped_and_freed_once(void **state)
 {
     (void)state;
-    parts_stopped = 0;
+    parts_stopped = parts_freed = 0;
     stage_each_seed(scene_part, NULL);
     assert_int_equal(parts_stopped, STAGE_SEEDS);
+    assert_int_equal(parts_freed, STAGE_SEEDS);
 }
 
 static int exit_by_signal(gr_actor *self, puppet *p, const gr_msg *msg)
@@ -498,7 +508,7 @@ int main(void)
         cmocka_unit_test(test_a_link_made_after_one_that_failed_stays),
         cmocka_unit_test(test_a_late_answer_from_far_is_not_seen),
         cmocka_unit_test(test_the_agent_has_a_place_of_its_own),
-        cmocka_unit_test(test_a_part_is_stopped_once),
+        cmocka_unit_test(test_a_part_is_stopped_and_freed_once),
         cmocka_unit_test(test_exit_with_any_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
