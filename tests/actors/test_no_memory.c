@@ -3,6 +3,7 @@
  * on all fail: what happens is an error that is reported or an actor that ends
  * with GR_ENOMEM, never a crash, a leak or a system that cannot stop.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <greenroom/msgpack.h>
@@ -515,6 +516,46 @@ static void test_each_allocation_may_fail(void **state)
     play_all(false);
 }
 
+static void note_line(void *arg, gr_log_level level, const char *line)
+{
+    atomic_bool *noted = arg;
+    (void)level;
+    if (strstr(line, "no memory to ask the actors") != NULL) {
+        /* relaxed: looked at when no thread is left. */
+        atomic_store_explicit(noted, true, memory_order_relaxed);
+    }
+}
+
+static void test_a_stop_needs_no_list(void **state)
+{
+    (void)state;
+    for (unsigned seed = 0; seed < 2; seed++) { /* 0: with threads */
+        atomic_bool noted = false;
+        int hooks = 0;
+        gr_system *sys = NULL;
+        gr_actor *self = NULL;
+        const gr_system_opts opts = {
+            .workers = 1, .seed = seed, .log = note_line, .log_arg = &noted};
+        CHECK_RC(gr_system_start(&opts, &sys), 0);
+        CHECK_RC(gr_thread_attach(sys, NULL, &self), 0);
+        for (unsigned i = 0; i < 10; i++) {
+            gr_pid pid;
+            CHECK_RC(gr_spawn(self, &worker,
+                              &(gr_spawn_opts){
+                                  .args = gr_args((uint64_t)(uintptr_t)&hooks),
+                                  .ack = true},
+                              &pid),
+                     0);
+        }
+        gr_thread_detach(self, 0);
+        no_memory_begin(1, false);
+        CHECK_RC(gr_system_stop(sys, 1000), 0);
+        CHECK(no_memory_end());
+        CHECK(atomic_load_explicit(&noted, memory_order_relaxed));
+        CHECK_INT(hooks, 0); /* each was called */
+    }
+}
+
 static void test_all_allocations_may_fail_from_some_on(void **state)
 {
     (void)state;
@@ -526,6 +567,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_allocation_may_fail),
         cmocka_unit_test(test_all_allocations_may_fail_from_some_on),
+        cmocka_unit_test(test_a_stop_needs_no_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,12 +10,19 @@
 
 #include "base/fault.h"
 #include "process/hosts.h"
+#include "process/proxy.h"
 
 static const uint8_t small_message[] = {0x91, 0xa1, 'x'};
 
 /* ---- the fake ------------------------------------------------------------ */
 
-enum { CONTROL = 3 };
+enum {
+    CONTROL = 3,
+    STASH_MAX = 100,   /* messages, of the one that may hold little */
+    ARENA_MAX = 65536, /* bytes, of the same */
+    /* The bytes of a message's head and payload are more than 32. */
+    HOARD_MAX = ARENA_MAX / 32
+};
 
 static void put(gri_wire w, const void *body)
 {
@@ -89,6 +96,41 @@ static void done_twice(gr_pid spawner)
     (void)spawner;
     put((gri_wire){.type = GRI_WIRE_DONE, .id = id}, NULL);
     put((gri_wire){.type = GRI_WIRE_DONE, .id = id}, NULL);
+}
+
+/* Says of each message that it holds it, and leaves when it has more than
+ * anybody may. */
+static _Noreturn void hoard(uint32_t held, unsigned most)
+{
+    for (unsigned i = 0; i < most; i++) {
+        put((gri_wire){.type = GRI_WIRE_DONE,
+                       .id = get_head().id,
+                       .flags = held},
+            NULL);
+    }
+    _exit(6);
+}
+
+static void hoard_kept(gr_pid spawner)
+{
+    (void)spawner;
+    hoard(1, 2 * HOARD_MAX);
+}
+
+static void hoard_stashed(gr_pid spawner)
+{
+    (void)spawner;
+    hoard(2, STASH_MAX + 2 * GRI_PROXY_WINDOW);
+}
+
+/* Of a message that it is not done with. */
+static void unhandled_twice(gr_pid spawner)
+{
+    const gri_wire w = {.type = GRI_WIRE_UNHANDLED, .id = get_head().id};
+    (void)spawner;
+    put(w, NULL);
+    put(w, NULL);
+    _exit(3);
 }
 
 static void monitor_twice(gr_pid spawner)
@@ -330,6 +372,9 @@ static const part parts[] = {
     {"deaf", NULL, .play = close_it},
     {"half", NULL, .play = half},
     {"flood", NULL, .play = flood},
+    {"keeps all", NULL, .play = hoard_kept},
+    {"stashes all", NULL, .play = hoard_stashed},
+    {"unhandled twice", NULL, .play = unhandled_twice},
     {"names", NULL, .play = many_names},
 };
 enum { PARTS = sizeof(parts) / sizeof(parts[0]) };
@@ -495,6 +540,60 @@ static void lies_about_a_fault_are_only_names(void **state)
     assert_false(crash.has_address);
 }
 
+static const gr_behavior poor = {.name = "poor",
+                                 .receive = nothing,
+                                 .arena_max = ARENA_MAX,
+                                 .mailbox = {.soft = STASH_MAX / 2,
+                                             .hard = STASH_MAX},
+                                 .grade = GR_GRADE_PROCESS};
+
+/* Sends small messages until it ends. */
+static gr_exit_reason feed(gr_actor *self, const char *name)
+{
+    gr_ref ref;
+    const gr_pid pid =
+        spawn_with(self, &poor,
+                   (gr_spawn_opts){.args = gr_args(name), .monitor = &ref});
+    for (;;) {
+        const gr_msg *msg;
+        gr_ref got;
+        gr_exit_reason why;
+        int rc = gr_send(self, pid, "x");
+        assert_true(rc == 0 || rc == GR_EAGAIN);
+        /* A moment for it when its mailbox is full. */
+        rc = gr_receive(self, rc == 0 ? 0 : 1, &msg);
+        assert_true(rc == 0 || rc == GR_ETIMEOUT);
+        if (rc == 0 && gr_match_down(msg, &got, NULL, &why) &&
+            got.id == ref.id) {
+            return why;
+        }
+    }
+}
+
+static void one_that_holds_too_much_is_ended(void **state)
+{
+    gr_actor *self = ((fixture *)*state)->self;
+    gr_exit_reason why = feed(self, "keeps all");
+    assert_string_equal(why.text, "its process: holds more than its arena");
+    assert_int_equal(why.code, GR_EFORMAT);
+    why = feed(self, "stashes all");
+    assert_string_equal(why.text,
+                        "its process: puts aside more than its mailbox");
+    assert_int_equal(why.code, GR_EFORMAT);
+}
+
+static void what_is_unhandled_twice_is_one_dead_letter(void **state)
+{
+    const fixture *f = *state;
+    gr_stats stats;
+    gr_ref ref;
+    const gr_pid pid = start(f->self, "unhandled twice", &ref);
+    assert_int_equal(gr_send(f->self, pid, "hello"), 0);
+    assert_int_equal(await_down(f->self, ref).code, 3);
+    gr_system_stats(f->sys, &stats);
+    assert_int_equal(stats.dead_letters, 1);
+}
+
 static void names_are_limited(void **state)
 {
     gr_actor *self = ((fixture *)*state)->self;
@@ -516,6 +615,8 @@ int main(int argc, char **argv)
         COLD_TEST(half_a_frame_is_nothing),
         COLD_TEST(a_flood_is_slowed_down_and_ends_with_a_kill),
         COLD_TEST(lies_about_a_fault_are_only_names),
+        COLD_TEST(one_that_holds_too_much_is_ended),
+        COLD_TEST(what_is_unhandled_twice_is_one_dead_letter),
         COLD_TEST(names_are_limited),
     };
     return cmocka_run_group_tests_name("process/actor_hostile", tests, NULL,
