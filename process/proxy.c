@@ -220,8 +220,8 @@ static int proxy_init(gr_actor *self, void *state, const gr_msg *args)
     p->message_max = opts->message_max;
     p->arena_max =
         p->user->arena_max != 0 ? p->user->arena_max : opts->arena_max;
-    p->hard = p->user->mailbox.hard != 0 ? p->user->mailbox.hard
-                                         : opts->mailbox_hard;
+    p->hard =
+        p->user->mailbox.hard != 0 ? p->user->mailbox.hard : opts->mailbox_hard;
     p->hosts = kind->hosts;
     GR_TRY(gri_host_take(p->hosts, gr_self(self), &p->host));
     const int rc = gr_on_exit(self, on_proxy_exit, p);

@@ -48,7 +48,7 @@ typedef struct gri_handed {
     struct gri_handed *next, *before; /* in the order of their ids */
     uint64_t id;
     const gr_msg *msg; /* kept by gr_keep */
-    size_t size; /* bytes of payload, with those of its blobs */
+    size_t size;       /* bytes of payload, with those of its blobs */
     gri_handed_state state;
     bool again; /* a stashed one that is being handled */
 } gri_handed;

@@ -95,8 +95,10 @@ typedef struct gr_limits {
     /* Of process actors only: the operating system keeps them for the whole
      * process, from before init on. */
     size_t address_space_max; /* bytes that it maps; more is GR_ENOMEM, or what
-                                 its code makes of a malloc that failed. The
-                                 runtime reserves about 1.3 GiB of them */
+                                 its code makes of a malloc that failed. Some
+                                 1.1 GiB of them are the runtime's, of which the
+                                 table for the default actors_max is 1 GiB; with
+                                 less it does not start */
     size_t file_size_max;     /* bytes of a file it writes; then SIGXFSZ */
     uint32_t cpu_max_s;       /* seconds of processor time; then SIGXCPU */
     uint32_t files_max;       /* numbers of descriptors are below it; at least

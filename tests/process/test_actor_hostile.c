@@ -540,20 +540,19 @@ static void lies_about_a_fault_are_only_names(void **state)
     assert_false(crash.has_address);
 }
 
-static const gr_behavior poor = {.name = "poor",
-                                 .receive = nothing,
-                                 .arena_max = ARENA_MAX,
-                                 .mailbox = {.soft = STASH_MAX / 2,
-                                             .hard = STASH_MAX},
-                                 .grade = GR_GRADE_PROCESS};
+static const gr_behavior poor = {
+    .name = "poor",
+    .receive = nothing,
+    .arena_max = ARENA_MAX,
+    .mailbox = {.soft = STASH_MAX / 2, .hard = STASH_MAX},
+    .grade = GR_GRADE_PROCESS};
 
 /* Sends small messages until it ends. */
 static gr_exit_reason feed(gr_actor *self, const char *name)
 {
     gr_ref ref;
-    const gr_pid pid =
-        spawn_with(self, &poor,
-                   (gr_spawn_opts){.args = gr_args(name), .monitor = &ref});
+    const gr_pid pid = spawn_with(
+        self, &poor, (gr_spawn_opts){.args = gr_args(name), .monitor = &ref});
     for (;;) {
         const gr_msg *msg;
         gr_ref got;

@@ -1,10 +1,10 @@
 /*
- * Goal:   what a proxy makes of what its process tells and asks for: init has no
- *         deadline that nobody set, a message is one dead letter, names are
- *         counted, and what cannot be done is said.
- * Method: this program is its own process of an actor. Some of the library's
- *         functions are wrapped (tests/CMakeLists.txt), in this process only:
- *         to see what the watcher is told, and for want of memory.
+ * Goal:   what a proxy makes of what its process tells and asks for: init has
+ * no deadline that nobody set, a message is one dead letter, names are counted,
+ * and what cannot be done is said. Method: this program is its own process of
+ * an actor. Some of the library's functions are wrapped (tests/CMakeLists.txt),
+ * in this process only: to see what the watcher is told, and for want of
+ * memory.
  */
 #include "tests/process/actors.h"
 

@@ -1,9 +1,9 @@
 /*
- * Goal:   who comes to a system's processes after gr_system_stop has given up on
- *         it is told that they are gone, and uses no memory that was freed.
- * Method: a handler holds a system up until its stop has returned GR_ETIMEOUT,
- *         and then asks for all that the system had of processes. That system
- *         is never freed, and so found by what it is held by here.
+ * Goal:   who comes to a system's processes after gr_system_stop has given up
+ * on it is told that they are gone, and uses no memory that was freed. Method:
+ * a handler holds a system up until its stop has returned GR_ETIMEOUT, and then
+ * asks for all that the system had of processes. That system is never freed,
+ * and so found by what it is held by here.
  */
 #include "tests/process/nodes.h"
 
@@ -78,9 +78,9 @@ static void who_comes_late_finds_all_stopped(void **state)
     siginfo_t info;
     enable(self);
     assert_int_equal(gr_processes_enable(self), 0);
-    assert_int_equal(gr_spawn(self, &worker, &(gr_spawn_opts){.ack = true},
-                              &late.worker),
-                     0);
+    assert_int_equal(
+        gr_spawn(self, &worker, &(gr_spawn_opts){.ack = true}, &late.worker),
+        0);
     (void)start(self, "kid", &ref);
     (void)await_node(self, "kid", true);
     (void)process_of(self, "kid");
