@@ -18,12 +18,15 @@
 
 static _Atomic(int64_t) limit_ms; /* the last that a host was given */
 static atomic_bool was_starting;  /* one was given that of a start */
+static atomic_uint unhandled;     /* times that a process said so */
 static atomic_bool no_memory;
 
 /* The linker's option --wrap makes these names, so they are reserved ones:
  * NOLINTBEGIN(bugprone-reserved-identifier) */
 void __real_gri_host_limit(gri_host *h, int64_t max_ms);
 void __wrap_gri_host_limit(gri_host *h, int64_t max_ms);
+void __real_gri_proxy_unhandled(gr_actor *self, const gr_msg *kept);
+void __wrap_gri_proxy_unhandled(gr_actor *self, const gr_msg *kept);
 int __real_gr_stop(gr_actor *self, gr_pid pid);
 int __wrap_gr_stop(gr_actor *self, gr_pid pid);
 int __real_gr_kill(gr_actor *self, gr_pid pid);
@@ -39,6 +42,12 @@ void __wrap_gri_host_limit(gri_host *h, int64_t max_ms)
         atomic_store(&was_starting, true);
     }
     __real_gri_host_limit(h, max_ms);
+}
+
+void __wrap_gri_proxy_unhandled(gr_actor *self, const gr_msg *kept)
+{
+    atomic_fetch_add(&unhandled, 1);
+    __real_gri_proxy_unhandled(self, kept);
 }
 
 int __wrap_gr_stop(gr_actor *self, gr_pid pid)
@@ -195,6 +204,7 @@ static void a_message_is_one_dead_letter(void **state)
     gr_ref ref;
     const gr_pid pid =
         spawn_with(self, &clerk, (gr_spawn_opts){.monitor = &ref});
+    atomic_store(&unhandled, 0);
     assert_int_equal(
         gr_call(self, pid, LONG_MS, gr_expect("no such answer"), "alien"),
         GR_ENOREPLY);
@@ -203,6 +213,7 @@ static void a_message_is_one_dead_letter(void **state)
     assert_int_equal(await_down(self, ref).kind, GR_EXIT_NORMAL);
     gr_system_stats(f->sys, &stats);
     assert_int_equal(stats.dead_letters, 3);
+    assert_int_equal(atomic_load(&unhandled), 3);
 }
 
 static int ask_name(gr_actor *self, gr_pid pid, const char *verb,
