@@ -6,48 +6,20 @@
  */
 #include "tests/process/actors.h"
 
-#include <sys/socket.h>
-
 #include "base/fault.h"
 #include "process/hosts.h"
 #include "process/proxy.h"
+#include "tests/process/fake.h"
 
 static const uint8_t small_message[] = {0x91, 0xa1, 'x'};
 
 /* ---- the fake ------------------------------------------------------------ */
 
 enum {
-    CONTROL = 3,
-    STASH_MAX = 100,   /* messages, of the one that may hold little */
-    ARENA_MAX = 65536, /* bytes, of the same */
-    /* The bytes of a message's head and payload are more than 32. */
-    HOARD_MAX = ARENA_MAX / 32
+    STASH_MAX = 100,           /* messages, of the one that may hold little */
+    ARENA_MAX = 65536,         /* bytes, of the same */
+    HOARD_MAX = ARENA_MAX / 32 /* a message's head alone is longer */
 };
-
-static void put(gri_wire w, const void *body)
-{
-    if (send(CONTROL, &w, sizeof(w), MSG_NOSIGNAL) < 0 ||
-        (w.len > 0 && send(CONTROL, body, w.len, MSG_NOSIGNAL) < 0)) {
-        _exit(0);
-    }
-}
-
-static void pass_over(size_t n)
-{
-    char byte;
-    while (n-- > 0 && recv(CONTROL, &byte, 1, 0) == 1) {
-    }
-}
-
-static gri_wire get_head(void)
-{
-    gri_wire w = {0};
-    if (recv(CONTROL, &w, sizeof(w), MSG_WAITALL) != (ssize_t)sizeof(w)) {
-        _exit(0);
-    }
-    pass_over(w.len);
-    return w;
-}
 
 static void flood(gr_pid spawner)
 {
@@ -562,8 +534,7 @@ static gr_exit_reason feed(gr_actor *self, const char *name)
         gr_exit_reason why;
         int rc = gr_send(self, pid, "x");
         assert_true(rc == 0 || rc == GR_EAGAIN);
-        /* A moment for it when its mailbox is full. */
-        rc = gr_receive(self, rc == 0 ? 0 : 1, &msg);
+        rc = gr_receive(self, rc == 0 ? 0 : 1, &msg); /* full: a moment */
         assert_true(rc == 0 || rc == GR_ETIMEOUT);
         if (rc == 0 && gr_match_down(msg, &got, NULL, &why) &&
             got.id == ref.id) {

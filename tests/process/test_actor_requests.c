@@ -34,35 +34,41 @@ int __wrap_gr_kill(gr_actor *self, gr_pid pid);
 int __real_gr_unlink(gr_actor *self, gr_pid pid);
 int __wrap_gr_unlink(gr_actor *self, gr_pid pid);
 
-/* seq_cst, all: who looks has had a message from who wrote. */
+/* relaxed, all: who looks has had a message from who wrote. */
 void __wrap_gri_host_limit(gri_host *h, int64_t max_ms)
 {
-    atomic_store(&limit_ms, max_ms);
+    atomic_store_explicit(&limit_ms, max_ms, memory_order_relaxed);
     if (max_ms == GRI_PROXY_START_MS) {
-        atomic_store(&was_starting, true);
+        atomic_store_explicit(&was_starting, true, memory_order_relaxed);
     }
     __real_gri_host_limit(h, max_ms);
 }
 
 void __wrap_gri_proxy_unhandled(gr_actor *self, const gr_msg *kept)
 {
-    atomic_fetch_add(&unhandled, 1);
+    atomic_fetch_add_explicit(&unhandled, 1, memory_order_relaxed);
     __real_gri_proxy_unhandled(self, kept);
 }
 
 int __wrap_gr_stop(gr_actor *self, gr_pid pid)
 {
-    return atomic_load(&no_memory) ? GR_ENOMEM : __real_gr_stop(self, pid);
+    return atomic_load_explicit(&no_memory, memory_order_relaxed)
+               ? GR_ENOMEM
+               : __real_gr_stop(self, pid);
 }
 
 int __wrap_gr_kill(gr_actor *self, gr_pid pid)
 {
-    return atomic_load(&no_memory) ? GR_ENOMEM : __real_gr_kill(self, pid);
+    return atomic_load_explicit(&no_memory, memory_order_relaxed)
+               ? GR_ENOMEM
+               : __real_gr_kill(self, pid);
 }
 
 int __wrap_gr_unlink(gr_actor *self, gr_pid pid)
 {
-    return atomic_load(&no_memory) ? GR_ENOMEM : __real_gr_unlink(self, pid);
+    return atomic_load_explicit(&no_memory, memory_order_relaxed)
+               ? GR_ENOMEM
+               : __real_gr_unlink(self, pid);
 }
 /* NOLINTEND(bugprone-reserved-identifier) */
 
@@ -135,7 +141,7 @@ static int64_t limit_in_init(gr_actor *self, int64_t handler_max_ms)
 {
     const gr_msg *msg;
     gr_ref ref;
-    atomic_store(&was_starting, false);
+    atomic_store_explicit(&was_starting, false, memory_order_relaxed);
     const gr_pid pid = spawn_with(
         self, &endless,
         (gr_spawn_opts){.args = gr_args(gr_self(self)),
@@ -143,8 +149,8 @@ static int64_t limit_in_init(gr_actor *self, int64_t handler_max_ms)
                         .limits = {.handler_max_ms = handler_max_ms}});
     next_message(self, &msg);
     assert_true(gr_match(msg, "begun"));
-    const int64_t limit = atomic_load(&limit_ms);
-    assert_true(atomic_load(&was_starting));
+    const int64_t limit = atomic_load_explicit(&limit_ms, memory_order_relaxed);
+    assert_true(atomic_load_explicit(&was_starting, memory_order_relaxed));
     assert_int_equal(gr_kill(self, pid), 0);
     assert_int_equal(await_down(self, ref).kind, GR_EXIT_KILLED);
     return limit;
@@ -204,7 +210,7 @@ static void a_message_is_one_dead_letter(void **state)
     gr_ref ref;
     const gr_pid pid =
         spawn_with(self, &clerk, (gr_spawn_opts){.monitor = &ref});
-    atomic_store(&unhandled, 0);
+    atomic_store_explicit(&unhandled, 0, memory_order_relaxed);
     assert_int_equal(
         gr_call(self, pid, LONG_MS, gr_expect("no such answer"), "alien"),
         GR_ENOREPLY);
@@ -213,7 +219,7 @@ static void a_message_is_one_dead_letter(void **state)
     assert_int_equal(await_down(self, ref).kind, GR_EXIT_NORMAL);
     gr_system_stats(f->sys, &stats);
     assert_int_equal(stats.dead_letters, 3);
-    assert_int_equal(atomic_load(&unhandled), 3);
+    assert_int_equal(atomic_load_explicit(&unhandled, memory_order_relaxed), 3);
 }
 
 static int ask_name(gr_actor *self, gr_pid pid, const char *verb,
@@ -247,10 +253,10 @@ static void a_request_without_memory_is_in_the_log(void **state)
     int rc = -1;
     const gr_pid pid = spawn_with(self, &clerk, (gr_spawn_opts){0});
     const gr_pid other = spawn_with(self, &clerk, (gr_spawn_opts){.ack = true});
-    atomic_store(&no_memory, true);
+    atomic_store_explicit(&no_memory, true, memory_order_relaxed);
     assert_int_equal(
         gr_call(self, pid, LONG_MS, gr_expect("rc", &rc), "end", other), 0);
-    atomic_store(&no_memory, false);
+    atomic_store_explicit(&no_memory, false, memory_order_relaxed);
     assert_int_equal(rc, 0);
     assert_true(logged("no memory to unlink"));
     assert_true(logged("no memory to stop"));
