@@ -19,6 +19,7 @@
 #include "actors/lane.h"
 #include "actors/reports.h"
 #include "base/line.h"
+#include "base/write.h"
 #include "mailbox/print.h"
 
 enum {
@@ -45,8 +46,10 @@ static void begin_line(page *p)
 
 static void end_line(page *p)
 {
-    gri_line_write(&p->line, STDERR_FILENO);
+    gri_line_end(&p->line);
+    /* First, as nobody need read the other. */
     gri_recorder_say(&p->ctx->sys->recorder, p->fault, p->text, p->line.n);
+    (void)gri_write_last(STDERR_FILENO, p->text, p->line.n);
 }
 
 static void put_pid(gri_line *line, gr_pid pid)

@@ -1,11 +1,10 @@
 /* base/line.c - see line.h. */
 #include "base/line.h"
 
-#include <errno.h>
 #include <stdbool.h>
-#include <unistd.h>
 
 #include "base/place.h"
+#include "base/write.h"
 
 enum {
     OBJECT_MAX = 64 /* bytes of an object's name: file names are rarely more */
@@ -68,12 +67,14 @@ void gri_line_code(gri_line *line, uintptr_t at)
     }
 }
 
-void gri_line_write(gri_line *line, int fd)
+void gri_line_end(gri_line *line)
 {
     line->n -= line->n == line->max ? 1 : 0;
     line->at[line->n++] = '\n';
-    ssize_t n;
-    do {
-        n = write(fd, line->at, line->n);
-    } while (n < 0 && errno == EINTR);
+}
+
+void gri_line_write(gri_line *line, int fd)
+{
+    gri_line_end(line);
+    (void)gri_write_last(fd, line->at, line->n);
 }

@@ -23,8 +23,10 @@ void gri_line_hex(gri_line *line, uint64_t value);
 void gri_line_name(gri_line *line, const char *text, size_t n);
 /* Where code stands: object and offset, else the address. */
 void gri_line_code(gri_line *line, uintptr_t at);
-/* Ends the line, if need be over its last character, and writes it. There is
- * nobody to tell of an error. */
+/* Ends the line, if need be over its last character. */
+void gri_line_end(gri_line *line);
+/* The same, and writes it, as last words (write.h). There is nobody to tell of
+ * an error. */
 void gri_line_write(gri_line *line, int fd);
 
 #endif /* GRI_BASE_LINE_H */

@@ -143,12 +143,13 @@ void gri_recorder_abort(gri_recorder *r, const gri_fault *fault, uint64_t id);
  * no other thread's has come since. */
 void gri_recorder_say(gri_recorder *r, const gri_fault *fault, const char *line,
                       size_t n);
-/* Writes what is recorded of the last moments to fd, without the report. */
+/* Writes what is recorded of the last moments to fd, without the report, as
+ * last words (write.h). */
 void gri_recorder_last_words(const gri_recorder *r, int fd);
 /* recorder_text.c: writes an image as text, of each track's events the last
- * `last` of each ring, with or without the report of an abort. It need not be a
- * good one. Errors: GR_EINVAL (not aligned to 8 bytes), GR_EFORMAT,
- * GR_EVERSION, GR_EIO. */
+ * `last` of each ring, with the report of an abort or, as last words (write.h),
+ * without. It need not be a good one. Errors: GR_EINVAL (not aligned to 8
+ * bytes), GR_EFORMAT, GR_EVERSION, GR_EIO. */
 int gri_recorder_print(const void *image, size_t size, unsigned last,
                        bool report, int fd);
 

@@ -3,14 +3,13 @@
  * a signal handler: no memory, no lock, nothing of stdio. And the image may be
  * anybody's: each number of it is looked at before it is used.
  */
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <greenroom/actor.h>
 #include <greenroom/recorder.h>
 
 #include "base/recorder.h"
+#include "base/write.h"
 
 enum {
     TURNS_MAX = 48, /* runs of turns of one actor that are shown of a track */
@@ -20,6 +19,7 @@ enum {
 typedef struct out {
     int fd;
     int rc;
+    bool last; /* words, see write.h */
     size_t n;
     char buf[1024];
 } out;
@@ -36,14 +36,10 @@ typedef struct record {
 
 static void flush(out *o)
 {
-    size_t done = 0;
-    while (done < o->n && o->rc == 0) {
-        const ssize_t n = write(o->fd, o->buf + done, o->n - done);
-        if (n > 0) {
-            done += (size_t)n;
-        } else if (n == 0 || errno != EINTR) {
-            o->rc = GR_EIO;
-        }
+    bool (*const put_all)(int, const char *, size_t) =
+        o->last ? gri_write_last : gri_write;
+    if (o->rc == 0 && !put_all(o->fd, o->buf, o->n)) {
+        o->rc = GR_EIO;
     }
     o->n = 0;
 }
@@ -578,7 +574,7 @@ int gri_recorder_print(const void *image, size_t size, unsigned last,
 {
     record im = {.at = image, .size = size, .report = report};
     GR_TRY(read_head(&im));
-    out o = {.fd = fd};
+    out o = {.fd = fd, .last = !report};
     put_head(&o, &im);
     for (uint32_t i = 0; i < im.head.tracks && o.rc == 0; i++) {
         const uint64_t track =

@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/write.h"
+
 static int because(char *why, size_t size, int code, const char *what,
                    int system_error)
 {
@@ -140,7 +142,8 @@ static char *append(char *at, const char *end, const char *text)
     return at;
 }
 
-/* Says which, and dies of it. In a signal handler: nothing but write. */
+/* Says which, and dies of it. In a signal handler, and within what the filter
+ * allows: write, poll and the clock. */
 static void on_forbidden(int number, siginfo_t *info, void *context)
 {
     char line[128];
@@ -159,7 +162,7 @@ static void on_forbidden(int number, siginfo_t *info, void *context)
     at = append(at, end, " (");
     at = append(at, end, digit);
     at = append(at, end, ") is not allowed in this process\n");
-    (void)!write(STDERR_FILENO, line, (size_t)(at - line));
+    (void)gri_write_last(STDERR_FILENO, line, (size_t)(at - line));
     /* The default disposition is back (SA_RESETHAND), and the signal blocked
      * until this returns. */
     (void)raise(number);

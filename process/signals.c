@@ -15,7 +15,6 @@
 #include "process/signals.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,13 +23,14 @@
 
 #include "actors/route.h"
 #include "base/assert.h"
+#include "base/write.h"
 
 /* The same signal again within this time is the same request: `timeout` and
  * others send it to the process and to its group; nobody types that fast. */
 #define REPEAT_MS UINT64_C(100)
 
-/* Bytes of the last line: well within PIPE_BUF; and of the program in it, so
- * that the rest is never cut off. */
+/* Bytes of the last line; and of the program in it, so that the rest is never
+ * cut off. */
 enum { LINE_MAX_SIZE = 512, NAME_MAX_SIZE = 400 };
 
 static const int numbers[GRI_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
@@ -153,21 +153,18 @@ static bool wait_until(int64_t until_ns)
 }
 
 /*
- * Says why the process is about to die, if that can be said at once. Not by
- * stdio: the app may be stuck just there, with the stream's lock, or because
- * nobody reads the pipe.
+ * Says why the process is about to die. Not by stdio: the app may be stuck just
+ * there, with the stream's lock, or because nobody reads the pipe.
  */
 static void say_stuck(const char *program)
 {
     char line[LINE_MAX_SIZE];
-    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
     const int n = snprintf(line, sizeof(line),
                            "%.*s: asked to stop, but its app does not return: "
                            "killed\n",
                            NAME_MAX_SIZE, program);
-    /* A pipe that polls as writable has room for PIPE_BUF bytes. */
-    if (n > 0 && poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0) {
-        (void)!write(STDERR_FILENO, line, (size_t)n);
+    if (n > 0) {
+        (void)gri_write_last(STDERR_FILENO, line, (size_t)n);
     }
 }
 

@@ -5,11 +5,10 @@
  * and with its signal unblocked (SA_NODEFER), so that its own faults come to
  * it, too. Such a one is found by `handling`, as its frame is further down that
  * stack; then nothing more is tried: a line, and the end. Unless it happened
- * while the layer above told what it knows of a process that ends, which it
- * looks for in memory that may be damaged: then it goes on with the next part
- * of that, and there are but a few. (A handler of the
- * program's may jump out and never come back to us: the next fault begins at
- * the top again, and is not such a one.)
+ * while what is known of a process that ends was told, which is looked for in
+ * memory that may be damaged: then it goes on with the next part of that, and
+ * there are but a few. (A handler of the program's may jump out and never come
+ * back to us: the next fault begins at the top again, and is not such a one.)
  *
  * Chaining: what was installed before gets the signal as if it were there
  * still, with the mask that it asked for. Without such a handler the default
@@ -32,6 +31,7 @@
 #include "base/line.h"
 #include "base/memory.h"
 #include "base/unwind.h"
+#include "base/write.h"
 
 enum {
     SIGNALS = 5,
@@ -233,7 +233,21 @@ static _Noreturn void tell_next(gri_trap *trap, const void *ucontext)
     siglongjmp(trap->next_part, 1);
 }
 
-static void tell(gri_trap *trap)
+/* The line is the second: the layer above notes the end in its first one, for
+ * which nobody has to read. True: there are more. */
+static bool tell_part(const gri_trap *trap, const char *why, unsigned part)
+{
+    const bool more = trap->ops != NULL && trap->ops->aborting != NULL;
+    if (part == 1) {
+        write_line(trap, &trap->fault, why);
+        return more;
+    }
+    return (more && trap->ops->aborting(trap->arg, &trap->fault,
+                                        part > 1 ? part - 1 : 0)) ||
+           part == 0;
+}
+
+static void tell(gri_trap *trap, const char *why)
 {
     trap->part = 0;
     (void)sigsetjmp(trap->next_part, 0);
@@ -242,7 +256,7 @@ static void tell(gri_trap *trap)
     do {
         const unsigned part = trap->part;
         trap->part = part + 1; /* before the call: a fault ends this one */
-        more = trap->ops->aborting(trap->arg, &trap->fault, part);
+        more = tell_part(trap, why, part);
     } while (more);
     trap->telling = false;
 }
@@ -251,10 +265,7 @@ static void end_process(gri_trap *trap, const char *why, int number,
                         siginfo_t *info, void *ucontext)
 {
     tell_dying(trap);
-    write_line(trap, &trap->fault, why);
-    if (trap->ops != NULL && trap->ops->aborting != NULL) {
-        tell(trap);
-    }
+    tell(trap, why);
     trap->handling = 0;
     chain(number, info, ucontext);
 }
@@ -314,8 +325,7 @@ static void prepare(void)
     if (sigsetjmp(there, 0) == 0) {
         siglongjmp(there, 1);
     }
-    ssize_t none = write(STDERR_FILENO, "", 0);
-    (void)none;
+    gri_write_prepare();
 }
 
 void gri_traps_install(void)

@@ -37,9 +37,9 @@ typedef struct gri_trap_ops {
      * standard error may be a pipe that nobody reads. Called once more if that
      * faults, or if `refuse` does. May be NULL. */
     void (*dying)(void *arg, const gri_fault *fault);
-    /* The line is written: tell what is known, and save what shall be found,
-     * part by part, from 0 on, until it is false: there are no more. A fault in
-     * a part ends that part only. May be NULL. */
+    /* Tell what is known, and save what shall be found, part by part, from 0
+     * on, until it is false: there are no more. The line is written behind the
+     * first. A fault in a part ends that part only. May be NULL. */
     bool (*aborting)(void *arg, const gri_fault *fault, unsigned part);
 } gri_trap_ops;
 
@@ -53,7 +53,7 @@ typedef struct gri_trap {
     gri_fault fault;             /* the last one */
     volatile uintptr_t handling; /* where the handler's frame is; 0: none */
     sigjmp_buf next_part;        /* while telling: where a fault goes on */
-    volatile bool telling;       /* ops->aborting is called */
+    volatile bool telling;       /* what is known, part by part */
     volatile unsigned part;      /* the next one of it */
     uintptr_t stack_low, stack_high, guard;
     void *alternate; /* the handler's stack, with its own guard; or NULL */

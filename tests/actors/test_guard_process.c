@@ -15,6 +15,7 @@
 
 #include <cmocka.h> /* needs the headers above */
 
+#include <fcntl.h>
 #include <greenroom/greenroom.h>
 #include <poll.h>
 #include <pthread.h>
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #include "actors/internal.h"
+#include "base/assert.h"
 #include "tests/support/faults.h"
 #include "tests/support/sanitizers.h"
 
@@ -54,6 +56,7 @@ enum {
     MODE_IN_FAULT,      /* a stack that cannot be read */
     MODE_HANDLER,       /* the program has a handler of its own */
     MODE_HANDLER_JUMPS, /* which jumps out of it, in main */
+    MODE_ASSERT,        /* an invariant of the runtime's is broken */
     MODE_AFTER,         /* the system has been stopped */
     MODES
 };
@@ -131,6 +134,8 @@ static int wrong_receive(gr_actor *self, void *state, const gr_msg *msg)
     case MODE_SINK_ABORT:
         fault_now(FAULT_ABORT);
         break;
+    case MODE_ASSERT:
+        gri_assert_failed("false", __FILE__, __LINE__);
     case MODE_SENT:
         spin();
         break;
@@ -169,9 +174,10 @@ static void late_sink(void *arg, gr_log_level level, const char *line)
     (void)arg, (void)level;
     if (strstr(line, "ended: signal") != NULL) {
         (void)sem_post(&reported);
-        /* relaxed: nothing else is looked at. */
-        while (atomic_load_explicit(&aborted->recorder.head->state,
-                                    memory_order_relaxed) != GRI_REC_ABORTED) {
+        /* The first line has been written once the file has one of the others.
+         * Its thread waits for this one in the end. */
+        const volatile char *told = aborted->recorder.head->report;
+        while (*told == '\0') {
             (void)sched_yield();
         }
         fault_now(FAULT_WRITE_NULL);
@@ -319,27 +325,31 @@ static unsigned times(void)
     return text != NULL ? (unsigned)strtoul(text, NULL, 10) : TIMES;
 }
 
-static ended run_again(unsigned which)
+static pid_t start_again(unsigned which, int std_out, int std_err)
 {
-    ended e = {.status = 0};
     char word[16];
     char name[] = "test_guard_process";
     char *argv[] = {name, NULL};
-    int ends[2];
     pid_t pid;
     posix_spawn_file_actions_t files;
     (void)snprintf(word, sizeof word, "%u", which);
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread looks */
     assert_int_equal(setenv("GUARD_MODE", word, 1), 0);
-    assert_int_equal(pipe(ends), 0);
     assert_int_equal(posix_spawn_file_actions_init(&files), 0);
-    (void)posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO);
-    (void)posix_spawn_file_actions_adddup2(&files, ends[1], STDERR_FILENO);
-    (void)posix_spawn_file_actions_addclose(&files, ends[0]);
-    (void)posix_spawn_file_actions_addclose(&files, ends[1]);
+    (void)posix_spawn_file_actions_adddup2(&files, std_out, STDOUT_FILENO);
+    (void)posix_spawn_file_actions_adddup2(&files, std_err, STDERR_FILENO);
     assert_int_equal(
         posix_spawn(&pid, "/proc/self/exe", &files, NULL, argv, environ), 0);
     (void)posix_spawn_file_actions_destroy(&files);
+    return pid;
+}
+
+static ended run_again(unsigned which)
+{
+    ended e = {.status = 0};
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    const pid_t pid = start_again(which, ends[1], ends[1]);
     (void)close(ends[1]);
     size_t n = 0;
     ssize_t got;
@@ -350,6 +360,27 @@ static ended run_again(unsigned which)
     (void)close(ends[0]);
     assert_int_equal(waitpid(pid, &e.status, 0), pid);
     return e;
+}
+
+/* How it ends, given a standard error that takes nothing: a full pipe, or one
+ * that nobody can read. */
+static int run_unheard(unsigned which, bool has_reader)
+{
+    static const char bytes[4096];
+    int ends[2];
+    int status;
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    while (write(ends[1], bytes, sizeof bytes) > 0) {
+    }
+    assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+    if (!has_reader) {
+        (void)close(ends[0]);
+    }
+    const pid_t pid = start_again(which, STDOUT_FILENO, ends[1]);
+    (void)close(ends[1]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    (void)close(has_reader ? ends[0] : -1);
+    return status;
 }
 
 static void must_say(unsigned which, const ended *e, const char *says)
@@ -428,6 +459,7 @@ static void faults_of_the_runtime_end_the_process(void **state)
     (void)state;
     must_end(FAULT_RUNTIME, SIGSEGV, "not in an actor's code");
     must_end(MODE_SINK, SIGSEGV, "that the runtime called in between");
+    must_end(MODE_ASSERT, SIGABRT, "greenroom: broken invariant: false (");
 }
 
 static void signals_that_are_sent_end_the_process(void **state)
@@ -489,6 +521,29 @@ static void a_fault_in_the_last_words_ends_the_process(void **state)
     must_end_with(MODE_SINK_ABORT, SIGSEGV, sink);
 }
 
+/* Main would go on, and end in order after a minute. */
+static void last_words_that_nobody_reads_do_not_keep_it(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned mode;
+        int number;
+    } of[] = {
+        {FAULT_MALLOC, SIGSEGV}, {FAULT_RUNTIME, SIGSEGV},
+        {MODE_ASSERT, SIGABRT},  {MODE_GRADE_RAISE, SIGABRT},
+        {MODE_MAIN, SIGSEGV},    {MODE_SINK_ABORT, SIGSEGV},
+    };
+    for (unsigned i = 0; i < sizeof of / sizeof of[0]; i++) {
+        for (unsigned has_reader = 0; has_reader < 2; has_reader++) {
+            const int status = run_unheard(of[i].mode, has_reader != 0);
+            if (!WIFSIGNALED(status) || WTERMSIG(status) != of[i].number) {
+                fail_msg("mode %u, status %x, reader %u", of[i].mode,
+                         (unsigned)status, has_reader);
+            }
+        }
+    }
+}
+
 static void the_programs_own_handlers_come_next(void **state)
 {
     (void)state;
@@ -526,6 +581,7 @@ int main(void)
         cmocka_unit_test(other_threads_faults_end_the_process),
         cmocka_unit_test(a_fault_during_a_fault_ends_the_process),
         cmocka_unit_test(a_fault_in_the_last_words_ends_the_process),
+        cmocka_unit_test(last_words_that_nobody_reads_do_not_keep_it),
         cmocka_unit_test(the_programs_own_handlers_come_next),
         cmocka_unit_test(handlers_go_with_the_last_system),
     };

@@ -3,7 +3,8 @@
  *         reads its standard error, ends all the same: by a fault, or as there
  *         is no memory.
  * Method: standard error is a full pipe; the launcher and its processes have it
- *         from us. Before and behind that it is what it was.
+ *         from us. Before and behind that it is what it was. On a machine that
+ *         is slow enough it is killed before it has ended by itself.
  */
 #include "tests/process/actors.h"
 
@@ -157,7 +158,7 @@ static void a_fault_ends_it(void **state)
     (void)state;
     const gr_exit_reason why = end_by("fault", (gr_limits){0});
     assert_int_equal(why.kind, GR_EXIT_SIGNAL);
-    assert_int_equal(why.code, SIGKILL); /* it hung in its last words */
+    assert_true(why.code == SIGSEGV || why.code == SIGKILL);
 }
 
 static void no_memory_ends_it(void **state)
