@@ -241,7 +241,7 @@ uint64_t gri_drops_of(gr_actor *slot, uint32_t run);
 
 /* Before the workers run. */
 void gri_reap_init(gr_system *sys);
-/* On a worker: the timer without a message fired. */
+/* On a worker, or the watchdog: the timer without a message fired. */
 void gri_reap(gri_ctx *ctx);
 
 /* ---- turn.c -------------------------------------------------------------- */
@@ -431,6 +431,8 @@ void gri_after_handler(gr_actor *self, gr_msg *msg);
 
 gri_take gri_on_timer(gr_actor *self, gr_msg *msg);
 void gri_timer_done(gr_actor *self, gr_msg *msg);
+/* On a worker, or the watchdog: a timer fired. */
+void gri_timer_fired(gri_ctx *ctx, const gri_fired *fired);
 void gri_timers_end(gr_actor *self);
 /* Takes msg on 0 only. */
 int gri_arm_message(gr_actor *self, gri_timer *t, int64_t due_ns, gr_msg *msg);

@@ -2,13 +2,14 @@
  * actors/timers.c - messages to oneself at a time.
  *
  * An armed timer owns its message. When it fires, the message goes into the
- * actor's inbox as a signal and the timer is not touched by the worker that
+ * actor's inbox as a signal and the timer is not touched by the thread that
  * fired it; the actor finds the timer by the message's ref. So a cancel, which
  * takes the ref away, also silences a fire that is queued already.
  */
 #include <stdlib.h>
 
 #include "actors/internal.h"
+#include "actors/jobs.h"
 
 typedef struct gri_alarm {
     gri_timer timer;
@@ -117,6 +118,22 @@ int gr_everyv(gr_actor *self, int64_t ms, gr_timer *out, const gr_value *values,
                ? GR_EINVAL
                : start(self, ms * GRI_NS_PER_MS, ms * GRI_NS_PER_MS, out,
                        values, n);
+}
+
+/* Its message goes to its actor, as any signal; one without a message is a
+ * job's, in deterministic mode, or the system's own. */
+void gri_timer_fired(gri_ctx *ctx, const gri_fired *fired)
+{
+    if (fired->payload == NULL) {
+        if (fired->a != 0) {
+            gri_job_fired(ctx, (gr_job *)(uintptr_t)fired->a);
+        } else {
+            gri_reap(ctx);
+        }
+        return;
+    }
+    const gr_pid to = {ctx->sys->node, fired->a};
+    (void)gri_send_signal(ctx, to, fired->payload);
 }
 
 static void end(gr_actor *self, gri_alarm *alarm)

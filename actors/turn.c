@@ -6,7 +6,6 @@
 #include "actors/account.h"
 #include "actors/guard.h"
 #include "actors/internal.h"
-#include "actors/jobs.h"
 #include "actors/lane.h"
 #include "actors/limits.h"
 #include "actors/stay.h"
@@ -562,21 +561,9 @@ GRI_CALLS_ACTORS static void run_actor(gri_worker *worker, gri_task *task)
     go_on(self, 1);
 }
 
-/* A timer's message goes to its actor, as any signal; one without a message is
- * a job's, or the system's own. */
 static void timer_fired(gri_worker *worker, const gri_fired *fired)
 {
-    gri_ctx *ctx = worker->user;
-    if (fired->payload == NULL) {
-        if (fired->a != 0) {
-            gri_job_fired(ctx, (gr_job *)(uintptr_t)fired->a);
-        } else {
-            gri_reap(ctx);
-        }
-        return;
-    }
-    gr_pid to = {ctx->sys->node, fired->a};
-    gri_send_signal(ctx, to, fired->payload);
+    gri_timer_fired(worker->user, fired);
 }
 
 const gri_sched_ops gri_actor_ops = {
@@ -586,5 +573,6 @@ const gri_sched_ops gri_actor_ops = {
     .faulted = gri_faulted,
     .watched = gri_watch_look,
     .short_of_spares = gri_watch_short,
+    .fired_outside = gri_watch_fired,
     .note = gri_watch_note,
 };

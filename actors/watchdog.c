@@ -566,6 +566,15 @@ void gri_watch_look(gri_worker *worker, const gri_sight *sight)
     }
 }
 
+/* Into a mailbox: an actor on a worker finds it there when one comes back, a
+ * thread at once. By the watchdog's own context, which is the system's to free,
+ * so behind the end of this thread or, if that does not come in time, never. */
+void gri_watch_fired(gri_sched *sched, const gri_fired *fired)
+{
+    gr_system *sys = GRI_CONTAINER(sched, gr_system, sched);
+    gri_timer_fired(&sys->watched->ctx, fired);
+}
+
 void gri_watch_short(gri_sched *sched)
 {
     gr_system *sys = GRI_CONTAINER(sched, gr_system, sched);

@@ -13,6 +13,7 @@ void gri_watch_stats(gr_system *sys, gri_counters *sum, gr_stats *stats);
 /* What the scheduler calls, see gri_sched_ops. */
 void gri_watch_look(gri_worker *worker, const gri_sight *sight);
 void gri_watch_short(gri_sched *sched);
+void gri_watch_fired(gri_sched *sched, const gri_fired *fired);
 void gri_watch_note(gri_worker *worker, gri_turn_note *note);
 
 /* The spawner's: how long a callback of that run may take. Before the run is

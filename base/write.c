@@ -57,8 +57,8 @@ static bool gets_room(int fd)
             PATIENCE_NS -
             atomic_load_explicit(&waited_ns, memory_order_relaxed);
         const int64_t since_ns = gri_clock_ns(&real_clock);
-        const int n = poll(
-            &out, 1, left_ns > 0 ? (int)(left_ns / GRI_NS_PER_MS) : 0);
+        const int n =
+            poll(&out, 1, left_ns > 0 ? (int)(left_ns / GRI_NS_PER_MS) : 0);
         const bool again = n < 0 && errno == EINTR;
         (void)atomic_fetch_add_explicit(&waited_ns,
                                         gri_clock_ns(&real_clock) - since_ns,

@@ -52,8 +52,10 @@ typedef struct gri_sched_ops {
     /* NULL, or on the watchdog's thread: it sees a worker that is awake, at
      * each of its looks; */
     void (*watched)(gri_worker *worker, const gri_sight *sight);
-    /* so many turns last too long that there are too few spares. */
+    /* so many turns last too long that there are too few spares; */
     void (*short_of_spares)(gri_sched *s);
+    /* likewise, and a timer fired that no worker is there for. */
+    void (*fired_outside)(gri_sched *s, const gri_fired *fired);
     /* NULL, or in a signal handler on the thread of a worker that is in a turn,
      * or has just ended it: writes down what that turn does. The frames of the
      * worker's probe are there. */

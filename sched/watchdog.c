@@ -7,7 +7,8 @@
  * - what stands in its queue and its slot goes to all, at each look. (Others
  *   steal it, too, but who always has something to do takes one at a time. Its
  *   timers are fired by whoever looks around. What it has counted by itself,
- * see send.c, only makes mailboxes look a few messages emptier than they are.)
+ *   see send.c, only makes mailboxes look a few messages emptier than they
+ *   are.)
  * - those that are stuck count no more among the workers that may be awake: so
  *   many others as find a processor may be, and one at least. `floor` says how
  *   many that is together; `limit` (park.c, crowd.c) is never less for long:
@@ -16,6 +17,10 @@
  *   are workers as any other, with threads that start when they are first
  *   needed and then stay. When fewer are wanted, the last ones go out by
  *   themselves, once they have nothing of their own to do (park.c).
+ *
+ * - where all who are in service are stuck, and no spare is left or no thread
+ *   to be had, it fires the timers that are due itself: no worker looks at
+ *   them, and a thread may wait for one.
  *
  * A worker that did not run for most of that time is taken to be blocked, and
  * to leave its processor to another. On a machine with too few of them that may
@@ -151,6 +156,20 @@ static void set_floor(gri_sched *s, unsigned least)
     }
 }
 
+/* Each is given out once, under its store's lock (gri_timers_take): whoever
+ * comes back meanwhile fires the others. What a timer's end arms again is due
+ * behind this look's time, and so for the next one. */
+static void fire_all_due(gri_sched *s, int64_t now_ns)
+{
+    const unsigned n = gri_sched_started(s);
+    gri_fired fired;
+    for (unsigned i = 0; i < n; i++) {
+        while (gri_timers_take(&s->workers[i].timers, now_ns, &fired)) {
+            s->ops->fired_outside(s, &fired);
+        }
+    }
+}
+
 /* As many as are stuck, and those who do the work. */
 static void provide(gri_sched *s, const found *see)
 {
@@ -163,6 +182,9 @@ static void provide(gri_sched *s, const found *see)
     const unsigned wanted = least > s->base ? least : s->base;
     const unsigned n = set_members(s, wanted < s->n ? wanted : s->n);
     set_floor(s, least < n ? least : n);
+    if (see->stuck >= n && s->ops->fired_outside != NULL) {
+        fire_all_due(s, see->now_ns);
+    }
     const bool is_short = n < wanted;
     if (is_short && !s->watchdog.is_short) {
         count(&s->watchdog.missed, 1);

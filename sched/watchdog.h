@@ -5,7 +5,8 @@
  * While some are awake it looks at the counters that they keep anyway, each
  * GRI_WATCH_NS. What stands behind a turn that lasts longer than two looks is
  * given to others, and where too few are left, or processors idle, spares go
- * into service: workers beyond those that the system began with.
+ * into service: workers beyond those that the system began with. Where there
+ * are none it fires the timers that are due.
  */
 #ifndef GRI_SCHED_WATCHDOG_H
 #define GRI_SCHED_WATCHDOG_H

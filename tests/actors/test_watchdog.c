@@ -366,6 +366,80 @@ static void test_beyond_the_spares_the_log_says_so_once(void **state)
     CHECK_INT(hanger_times_logged(&s, "no spare worker is left"), 1);
 }
 
+/* ---- nobody goes on
+ * --------------------------------------------------------------- */
+
+static _Atomic(unsigned) rung;
+
+/* Its timer is due before all that the test arms then. */
+static int on_ring_and_block(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)state, (void)msg;
+    GR_TRY(gr_after(self, 0, NULL, "ring"));
+    watchdog_test_blocks();
+    return 0;
+}
+
+static int on_ring(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)self, (void)state, (void)msg;
+    atomic_fetch_add_explicit(&rung, 1, memory_order_release);
+    return 0;
+}
+
+static bool has_rung(stage *s, uint64_t n)
+{
+    (void)s;
+    return atomic_load_explicit(&rung, memory_order_acquire) == n;
+}
+
+static const gr_handler ringer_handlers[] = {
+    {"block", on_ring_and_block}, {"ring", on_ring}, {NULL, NULL}};
+static const gr_behavior ringer = {.name = "ringer",
+                                   .handlers = ringer_handlers};
+
+/* Timers of threads fire while each worker is stuck, and no spare is left;
+ * those of actors leave a message, which waits for a worker. */
+static void test_without_workers_timers_fire(void **state)
+{
+    (void)state;
+    enum { TICKS = 3 };
+    const int64_t patience = PATIENCE_S * INT64_C(1000);
+    for (unsigned workers = 1; workers <= 2; workers++) {
+        stage s;
+        gr_pid pid[2];
+        gr_timer every;
+        const gr_msg *msg;
+        atomic_store_explicit(&rung, 0, memory_order_relaxed);
+        hanger_begin(&s, (gr_system_opts){.workers = workers,
+                                          .spares_max = GR_SPARES_NONE});
+        gr_pid other = hanger_start(&s, NULL);
+        hanger_check_echo(&s, other);
+        for (unsigned i = 0; i < workers; i++) {
+            CHECK_RC(gr_spawn(s.self, &ringer, NULL, &pid[i]), 0);
+            CHECK_RC(gr_send(s.self, pid[i], "block"), 0);
+            hanger_wait_sem(&hanger_entered);
+        }
+        CHECK_RC(gr_after(s.self, 1, NULL, "tick"), 0);
+        CHECK_RC(gr_receive(s.self, patience, &msg), 0);
+        CHECK(gr_match(msg, "tick"));
+        CHECK_RC(gr_every(s.self, 1, &every, "again"), 0);
+        for (unsigned i = 0; i < TICKS; i++) {
+            CHECK_RC(gr_receive(s.self, patience, &msg), 0);
+            CHECK(gr_match(msg, "again"));
+        }
+        gr_timer_cancel(s.self, every);
+        CHECK_RC(gr_call(s.self, other, 1, gr_expect("echo"), "echo"),
+                 GR_ETIMEOUT);
+        CHECK_INT(atomic_load_explicit(&rung, memory_order_acquire), 0);
+        hanger_let_go(workers, false);
+        hanger_wait_until(&s, has_rung, workers);
+        hanger_check_echo(&s, other);
+        stage_end(&s);
+        CHECK(has_rung(&s, workers));
+    }
+}
+
 /* ---- many
  * --------------------------------------------------------------------- */
 
@@ -405,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_options_that_make_no_sense),
         cmocka_unit_test(test_others_go_on),
         cmocka_unit_test(test_beyond_the_spares_the_log_says_so_once),
+        cmocka_unit_test(test_without_workers_timers_fire),
         cmocka_unit_test(test_many_long_turns_while_others_talk),
     };
     return cmocka_run_group_tests_name("actors/watchdog", tests, NULL, NULL);

@@ -2,13 +2,15 @@
  * Goal:   while turns last too long, all that is not theirs goes on: tasks in
  *         queues and slots, timers, what comes from outside; by spares where no
  *         worker is left, up to their limit; and spares go when they are not
- *         wanted any more, without anything being lost.
+ *         wanted any more, without anything being lost. Beyond the limit timers
+ *         fire all the same.
  * Method: tasks that spin or block until the test lets them go, and a test that
  *         waits for what must come. What does not come shows as a stop, which
  *         the watchdog of toy.h ends.
  *
  * Planted one at a time, and seen to stop here: spares that are not called; one
- * that comes back and is not counted as present; a watchdog that nobody wakes.
+ * that comes back and is not counted as present; a watchdog that nobody wakes,
+ * or that fires no timers, or those of one worker only.
  * Not seen, as others find the same a little later: a watchdog that gives away
  * nothing of what stands behind a turn, or leaves the limit of those awake as
  * it is. For the way in and out see tests/model/spare.pml.
@@ -17,7 +19,7 @@
 
 static gri_sched s;
 static sem_t gate, done;
-static _Atomic(unsigned) begun, go, noted, short_of;
+static _Atomic(unsigned) begun, go, noted, short_of, outside;
 
 static void on_short(gri_sched *sched)
 {
@@ -25,8 +27,17 @@ static void on_short(gri_sched *sched)
     atomic_fetch_add_explicit(&short_of, 1, memory_order_release);
 }
 
-static const gri_sched_ops ops = {
-    .run = toy_run, .fired = toy_fired, .short_of_spares = on_short};
+static void on_outside(gri_sched *sched, const gri_fired *fired)
+{
+    toy *task = fired->payload;
+    gri_sched_submit(sched, NULL, &task->task);
+    atomic_fetch_add_explicit(&outside, 1, memory_order_release);
+}
+
+static const gri_sched_ops ops = {.run = toy_run,
+                                  .fired = toy_fired,
+                                  .short_of_spares = on_short,
+                                  .fired_outside = on_outside};
 
 static void start(unsigned workers, unsigned spares, unsigned processors)
 {
@@ -36,6 +47,7 @@ static void start(unsigned workers, unsigned spares, unsigned processors)
     atomic_store_explicit(&go, 0, memory_order_relaxed);
     atomic_store_explicit(&noted, 0, memory_order_relaxed);
     atomic_store_explicit(&short_of, 0, memory_order_relaxed);
+    atomic_store_explicit(&outside, 0, memory_order_relaxed);
     toy_start_with(&s, &ops, workers, spares, processors);
 }
 
@@ -239,6 +251,72 @@ static void a_timer_of_a_spare_that_is_out_fires(void **state)
     toy_stop(&s);
 }
 
+/* It runs no task: who is there for a timer's end runs later. */
+static void timers_fire_while_no_spare_is_left(void **state)
+{
+    (void)state;
+    for (unsigned workers = 1; workers <= 4; workers *= 2) {
+        for (unsigned spares = 0; spares < 2; spares++) {
+            const unsigned all = workers + spares;
+            start(workers, spares, 2);
+            get_stuck(all, arm_and_spin);
+            toy_wait_for(&outside, all, "a timer waits for a stuck worker");
+            gri_timer t = {.payload = &ringer};
+            ringer = (toy){.fn = ring};
+            assert_int_equal(
+                gri_sched_arm(&s, NULL, &t,
+                              gri_clock_ns(&toy_clock) + GRI_NS_PER_MS),
+                0);
+            toy_wait_for(&outside, all + 1, "a later one does");
+            assert_int_equal(atomic_load_explicit(&noted, memory_order_acquire),
+                             0);
+            let_go(all);
+            toy_wait_for(&noted, all + 1, "what was there for one is lost");
+            toy_stop(&s);
+        }
+    }
+}
+
+/* While workers come back: each once, by one of them or the watchdog. */
+static void no_timer_fires_twice(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 40, TIMERS = 100, SPAN_NS = 12 * 1000 * 1000 };
+    static gri_timer timer[TIMERS];
+    static toy rung[TIMERS];
+    gri_rng rng = {11};
+    start(2, 0, 2);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        atomic_store_explicit(&begun, 0, memory_order_relaxed);
+        atomic_store_explicit(&go, 0, memory_order_relaxed);
+        atomic_store_explicit(&noted, 0, memory_order_relaxed);
+        get_stuck(2, spin);
+        const int64_t now_ns = gri_clock_ns(&toy_clock);
+        for (unsigned i = 0; i < TIMERS; i++) {
+            rung[i] = (toy){.fn = ring};
+            timer[i] = (gri_timer){.payload = &rung[i]};
+            assert_int_equal(
+                gri_sched_arm(&s, NULL, &timer[i],
+                              now_ns + gri_rng_below(&rng, SPAN_NS)),
+                0);
+        }
+        const unsigned by_watchdog =
+            atomic_load_explicit(&outside, memory_order_acquire);
+        while (round % 2 == 0 &&
+               atomic_load_explicit(&outside, memory_order_acquire) ==
+                   by_watchdog) {
+            (void)sched_yield();
+        }
+        let_go(2);
+        toy_wait_for(&noted, TIMERS, "a timer is lost");
+    }
+    toy_settle(&s);
+    for (unsigned i = 0; i < TIMERS; i++) {
+        assert_int_equal(rung[i].runs, 1);
+    }
+    toy_stop(&s);
+}
+
 /* ---- the limit ---- */
 
 static void beyond_the_spares_it_waits_and_is_counted(void **state)
@@ -350,6 +428,8 @@ int main(void)
         cmocka_unit_test(what_stands_behind_goes_on),
         cmocka_unit_test(timers_fire_while_all_workers_are_stuck),
         cmocka_unit_test(a_timer_of_a_spare_that_is_out_fires),
+        cmocka_unit_test(timers_fire_while_no_spare_is_left),
+        cmocka_unit_test(no_timer_fires_twice),
         cmocka_unit_test(beyond_the_spares_it_waits_and_is_counted),
         cmocka_unit_test(spares_come_and_go_and_nothing_is_lost),
         cmocka_unit_test(the_watchdog_sleeps_and_wakes),
