@@ -27,6 +27,7 @@
 #include "actors/hosted.h"
 #include "actors/proxy.h"
 #include "actors/route.h"
+#include "actors/seal.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -322,6 +323,7 @@ struct gr_system {
     /* Constant after the start. */
     gr_system_opts opts; /* with every default filled in */
     uint64_t node;
+    gri_seal_key seal; /* see seal.h */
     gri_clock clock; /* its time moves in deterministic mode */
     gri_log log;
     gri_sched sched;

@@ -176,6 +176,7 @@ int gri_system_start_as(const gr_system_opts *opts, uint64_t node,
     }
     sys->node = node != 0 ? node : new_node(sys->opts.seed);
     sys->hosted = hosted;
+    gri_seal_init(&sys->seal);
     sys->clock.is_virtual = sys->opts.seed != 0;
     gri_log_init(&sys->log, sys->opts.log, sys->opts.log_arg,
                  sys->opts.log_level);

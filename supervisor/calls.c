@@ -5,6 +5,7 @@
 
 #include <greenroom/system.h>
 
+#include "actors/seal.h"
 #include "supervisor/state.h"
 
 /* How long gr_child_pid and gr_start_child wait, and those that only look.
@@ -39,18 +40,24 @@ int gr_start_child(gr_actor *self, gr_pid supervisor, gr_values args,
 int gr_add_child(gr_actor *self, gr_pid supervisor, const gr_child *child,
                  gr_pid *out)
 {
+    const gr_system *sys = gr_system_of(self);
     gr_pid pid;
 
     if (child == NULL) {
         return GR_EINVAL;
+    }
+    if (gri_is_hosted(sys)) {
+        return GR_ENOTSUP;
+    }
+    if (supervisor.node != 0 && supervisor.node != gr_system_node(sys).id) {
+        return GR_ENOTSUP; /* behaviours are addresses of this process */
     }
     GR_TRY(gri_child_check(child));
     gr_value *room = calloc(gri_child_room(child), sizeof(room[0]));
     if (room == NULL) {
         return GR_ENOMEM;
     }
-    gr_values values =
-        gri_child_values(child, gr_system_node(gr_system_of(self)), room);
+    gr_values values = gri_child_values(child, sys, room);
     int rc = gr_call(self, supervisor, GR_FOREVER, gr_expect("gr.child", &pid),
                      "gr.add_child", gr_list_of(values.items, values.n));
     free(room);

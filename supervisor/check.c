@@ -72,7 +72,10 @@ int gri_child_check(const gr_child *child)
         return GR_EINVAL;
     }
     if (child->restart > GR_TEMPORARY || child->stop_max_ms < GR_CHILD_KILL ||
-        child->grade > GR_GRADE_PROCESS || child->limits.handler_max_ms < 0 ||
+        child->grade > GR_GRADE_PROCESS ||
+        (child->grade == GR_GRADE_PROCESS &&
+         behavior == &gr_supervisor_behavior) ||
+        child->limits.handler_max_ms < 0 ||
         (child->significant && child->restart == GR_PERMANENT) ||
         (child->poison_after != 0 && !child->stable) ||
         (child->args.n > 0 && child->args.items == NULL)) {

@@ -5,20 +5,24 @@
 
 #include <greenroom/system.h>
 
+#include "actors/seal.h"
 #include "supervisor/spec.h"
 
 int gr_supervise(gr_actor *self, const gr_supervisor *spec, gr_pid *out)
 {
+    const gr_system *sys = gr_system_of(self);
     uint32_t n;
 
+    if (gri_is_hosted(sys)) {
+        return GR_ENOTSUP; /* its behaviours are of that process only */
+    }
     GR_TRY(gri_spec_check(spec, &n));
     gr_value *room = calloc(gri_spec_room(spec, n), sizeof(room[0]));
     if (room == NULL) {
         return GR_ENOMEM;
     }
-    gr_node node = gr_system_node(gr_system_of(self));
     gr_spawn_opts opts = {
-        .args = gri_spec_values(spec, n, node, false, room),
+        .args = gri_spec_values(spec, n, sys, false, room),
         .name = spec->name,
         .link = true,
     };
@@ -77,15 +81,18 @@ static int copy_value(gr_actor *self, gr_value *value, uint32_t depth)
 int gr_supervisor_args(gr_actor *self, const gr_supervisor *spec,
                        gr_values *out)
 {
+    const gr_system *sys = gr_system_of(self);
     uint32_t n;
 
+    if (gri_is_hosted(sys)) {
+        return GR_ENOTSUP;
+    }
     GR_TRY(gri_spec_check(spec, &n));
     gr_value *room = gr_alloc(self, gri_spec_room(spec, n) * sizeof(room[0]));
     if (room == NULL) {
         return GR_ENOMEM;
     }
-    gr_node node = gr_system_node(gr_system_of(self));
-    gr_values values = gri_spec_values(spec, n, node, true, room);
+    gr_values values = gri_spec_values(spec, n, sys, true, room);
     /* The lists of the spec lie in `room` already and are copied once more:
      * a few bytes, for one rule less. */
     GR_TRY(copy_items(self, room, values.n, 1));
@@ -95,16 +102,20 @@ int gr_supervisor_args(gr_actor *self, const gr_supervisor *spec,
 
 int gr_add_child_args(gr_actor *self, const gr_child *child, gr_values *out)
 {
+    const gr_system *sys = gr_system_of(self);
+
     if (child == NULL) {
         return GR_EINVAL;
+    }
+    if (gri_is_hosted(sys)) {
+        return GR_ENOTSUP;
     }
     GR_TRY(gri_child_check(child));
     gr_value *room = gr_alloc(self, gri_child_room(child) * sizeof(room[0]));
     if (room == NULL) {
         return GR_ENOMEM;
     }
-    gr_node node = gr_system_node(gr_system_of(self));
-    gr_values values = gri_child_values(child, node, room);
+    gr_values values = gri_child_values(child, sys, room);
     GR_TRY(copy_items(self, room, values.n, 1));
     *out = values;
     return 0;

@@ -119,8 +119,8 @@ static int append(gr_actor *self, gri_supervisor *s, gr_any bytes,
     const gri_child_spec *spec;
     void *block;
 
-    GR_TRY(gri_child_read(bytes, gr_system_node(gr_system_of(self)),
-                          sizeof(gri_child), &block, &spec));
+    GR_TRY(gri_child_read(bytes, gr_system_of(self), sizeof(gri_child), &block,
+                          &spec));
     gri_child *child = block;
     child->spec = spec;
     child->args = spec->args;
@@ -146,6 +146,9 @@ static void add(gr_actor *self, gri_supervisor *s, const gr_msg *msg,
     gri_child *child;
     int rc = append(self, s, bytes, &child);
 
+    if (rc == GR_EDENIED) {
+        gri_tell_forged(self, s, gr_sender(msg));
+    }
     if (rc < 0) {
         refuse(self, msg, rc);
         return;

@@ -4,9 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <greenroom/system.h>
+
+#include "actors/seal.h"
+
 enum {
     TOP_VALUES = 8,     /* of a spec, */
-    CHILD_VALUES = 13,  /* of a child, */
+    CHILD_VALUES = 14,  /* of a child, */
     LIMITS_VALUES = 7,  /* of its limits, */
     BACKOFF_VALUES = 6, /* of its back-off, and */
     ADDED_VALUES = 2    /* of a child that is added: see the head of spec.h */
@@ -93,8 +97,10 @@ static gr_value limits_value(const gr_limits *l, gr_value *at)
 }
 
 /* Writes one child to `at`, which has child_room(child) values. */
-static gr_value child_value(const gr_child *child, gr_value *at)
+static gr_value child_value(const gr_child *child, const gr_system *sys,
+                            gr_value *at)
 {
+    const uint64_t behavior = (uint64_t)(uintptr_t)child->behavior;
     uint32_t nodes_n = count_nodes(child);
     gr_value *limits = at + CHILD_VALUES;
     gr_value *backoff = limits + LIMITS_VALUES;
@@ -104,30 +110,32 @@ static gr_value child_value(const gr_child *child, gr_value *at)
         nodes[i] = text_value(child->nodes[i]);
     }
     at[0] = text_value(child->id);
-    at[1] = GRI_VALUE((uint64_t)(uintptr_t)child->behavior);
-    at[2] = GRI_VALUE((uint32_t)child->restart);
-    at[3] = GRI_VALUE(stop_ms_of(child));
-    at[4] = text_value(child->name);
-    at[5] = GRI_VALUE((uint32_t)child->grade);
-    at[6] = limits_value(&child->limits, limits);
-    at[7] = gr_bool(child->significant);
-    at[8] = gr_bool(child->stable);
-    at[9] = GRI_VALUE(child->poison_after);
-    at[10] = backoff_value(&child->backoff, backoff);
-    at[11] = gr_list_of(nodes, nodes_n);
-    at[12] = gr_list_of(child->args.items, child->args.n);
+    at[1] = GRI_VALUE(behavior);
+    at[2] = GRI_VALUE(gri_seal(sys, behavior));
+    at[3] = GRI_VALUE((uint32_t)child->restart);
+    at[4] = GRI_VALUE(stop_ms_of(child));
+    at[5] = text_value(child->name);
+    at[6] = GRI_VALUE((uint32_t)child->grade);
+    at[7] = limits_value(&child->limits, limits);
+    at[8] = gr_bool(child->significant);
+    at[9] = gr_bool(child->stable);
+    at[10] = GRI_VALUE(child->poison_after);
+    at[11] = backoff_value(&child->backoff, backoff);
+    at[12] = gr_list_of(nodes, nodes_n);
+    at[13] = gr_list_of(child->args.items, child->args.n);
     return gr_list_of(at, CHILD_VALUES);
 }
 
-gr_values gri_child_values(const gr_child *child, gr_node node, gr_value *room)
+gr_values gri_child_values(const gr_child *child, const gr_system *sys,
+                           gr_value *room)
 {
-    room[0] = GRI_VALUE(node);
-    room[1] = child_value(child, room + ADDED_VALUES);
+    room[0] = GRI_VALUE(gr_system_node(sys));
+    room[1] = child_value(child, sys, room + ADDED_VALUES);
     return (gr_values){room, ADDED_VALUES};
 }
 
-gr_values gri_spec_values(const gr_supervisor *spec, uint32_t n, gr_node node,
-                          bool named, gr_value *room)
+gr_values gri_spec_values(const gr_supervisor *spec, uint32_t n,
+                          const gr_system *sys, bool named, gr_value *room)
 {
     gr_value *children = room + TOP_VALUES;
     gr_value *parts = children + n;
@@ -139,10 +147,10 @@ gr_values gri_spec_values(const gr_supervisor *spec, uint32_t n, gr_node node,
         restarts_max = 0;
     }
     for (uint32_t i = 0; i < n; i++) {
-        children[i] = child_value(&spec->children[i], parts);
+        children[i] = child_value(&spec->children[i], sys, parts);
         parts += child_room(&spec->children[i]);
     }
-    room[0] = GRI_VALUE(node);
+    room[0] = GRI_VALUE(gr_system_node(sys));
     room[1] = GRI_VALUE((uint32_t)spec->strategy);
     room[2] = GRI_VALUE(restarts_max);
     room[3] = GRI_VALUE(spec->period_ms == 0 ? (int64_t)GR_PERIOD_MS_DEFAULT
@@ -246,15 +254,17 @@ static int read_backoff(gr_reader *r, gr_backoff *out)
 
 /* Reads one child but for the values of its arguments, of which it stores the
  * list. */
-static int read_child(gr_reader *children, gri_child_spec *out, gr_reader *args)
+static int read_child(gr_reader *children, const gr_system *sys,
+                      gri_child_spec *out, gr_reader *args)
 {
     gr_reader r;
     const char *id = NULL;
-    uint64_t behavior;
+    uint64_t behavior, seal;
     uint32_t restart, grade;
 
     if (gr_read_list(children, &r) < 0 || gri_read_text(&r, &id) < 0 ||
         id == NULL || gr_read_uint(&r, &behavior) < 0 ||
+        gr_read_uint(&r, &seal) < 0 ||
         read_u32(&r, GR_TEMPORARY, &restart) < 0 ||
         gr_read_int(&r, &out->stop_max_ms) < 0 ||
         gri_read_text(&r, &out->name) < 0 ||
@@ -267,8 +277,9 @@ static int read_child(gr_reader *children, gri_child_spec *out, gr_reader *args)
         gr_read_list(&r, &out->nodes) < 0 || gr_read_list(&r, args) < 0) {
         return GR_EINVAL;
     }
-    if (behavior == 0) {
-        return GR_EINVAL;
+    /* Only what this system has sealed is the address of a behaviour. */
+    if (behavior == 0 || seal != gri_seal(sys, behavior)) {
+        return GR_EDENIED;
     }
     out->id = (gr_str){id, (uint32_t)strlen(id)};
     out->behavior = (const gr_behavior *)(uintptr_t)behavior;
@@ -278,13 +289,13 @@ static int read_child(gr_reader *children, gri_child_spec *out, gr_reader *args)
 }
 
 /* All that stands before the children, of which it stores the list. */
-static int read_top(gr_reader *r, gr_node node, gri_spec *out,
+static int read_top(gr_reader *r, const gr_system *sys, gri_spec *out,
                     gr_reader *children)
 {
     uint64_t from;
     uint32_t strategy, auto_shutdown;
 
-    if (gr_read_uint(r, &from) < 0 || from != node.id ||
+    if (gr_read_uint(r, &from) < 0 || from != gr_system_node(sys).id ||
         read_u32(r, GR_SIMPLE_ONE_FOR_ONE, &strategy) < 0 ||
         read_u32(r, GR_RESTARTS_MAX, &out->restarts_max) < 0 ||
         gr_read_int(r, &out->period_ms) < 0 ||
@@ -299,7 +310,8 @@ static int read_top(gr_reader *r, gr_node node, gri_spec *out,
 }
 
 /* Counts children and all their arguments. */
-static int measure(gr_reader children, uint32_t *n, size_t *args)
+static int measure(gr_reader children, const gr_system *sys, uint32_t *n,
+                   size_t *args)
 {
     gri_child_spec child;
     gr_reader list;
@@ -307,21 +319,21 @@ static int measure(gr_reader children, uint32_t *n, size_t *args)
     *n = 0;
     *args = 0;
     for (; children.left > 0; (*n)++) {
-        GR_TRY(read_child(&children, &child, &list));
+        GR_TRY(read_child(&children, sys, &child, &list));
         *args += list.left;
     }
     return 0;
 }
 
-int gri_spec_read(const gr_msg *args, gr_node node, gri_spec *out)
+int gri_spec_read(const gr_msg *args, const gr_system *sys, gri_spec *out)
 {
     gri_spec spec = {0};
     gr_reader r = gr_msg_reader(args);
     gr_reader children;
     size_t args_n;
 
-    GR_TRY(read_top(&r, node, &spec, &children));
-    GR_TRY(measure(children, &spec.n, &args_n));
+    GR_TRY(read_top(&r, sys, &spec, &children));
+    GR_TRY(measure(children, sys, &spec.n, &args_n));
 
     /* One block: the children, the values of their arguments, and a copy of
      * the message, into which they point. */
@@ -339,12 +351,12 @@ int gri_spec_read(const gr_msg *args, gr_node node, gri_spec *out)
     gr_value *value = (gr_value *)(void *)(spec.memory + children_size);
     int rc = gr_read_list(&whole, &r);
     if (rc == 0) {
-        rc = read_top(&r, node, &spec, &children);
+        rc = read_top(&r, sys, &spec, &children);
     }
     spec.children = (gri_child_spec *)(void *)spec.memory;
     for (uint32_t i = 0; i < spec.n && rc == 0; i++) {
         gr_reader list;
-        rc = read_child(&children, &spec.children[i], &list);
+        rc = read_child(&children, sys, &spec.children[i], &list);
         if (rc == 0) {
             spec.children[i].args = gri_values_of_list(&list, value);
             value += spec.children[i].args.n;
@@ -365,7 +377,7 @@ void gri_spec_fini(gri_spec *spec)
 }
 
 /* Reads [node, child] but for the values of the arguments. */
-static int read_added(gr_any bytes, gr_node node, gri_child_spec *out,
+static int read_added(gr_any bytes, const gr_system *sys, gri_child_spec *out,
                       gr_reader *args)
 {
     gr_reader whole = gr_any_reader(bytes);
@@ -373,19 +385,19 @@ static int read_added(gr_any bytes, gr_node node, gri_child_spec *out,
     uint64_t from;
 
     if (gr_read_list(&whole, &list) < 0 || gr_read_uint(&list, &from) < 0 ||
-        from != node.id) {
+        from != gr_system_node(sys).id) {
         return GR_EINVAL;
     }
-    return read_child(&list, out, args);
+    return read_child(&list, sys, out, args);
 }
 
-int gri_child_read(gr_any bytes, gr_node node, size_t head, void **block,
-                   const gri_child_spec **out)
+int gri_child_read(gr_any bytes, const gr_system *sys, size_t head,
+                   void **block, const gri_child_spec **out)
 {
     gri_child_spec spec = {0};
     gr_reader args;
 
-    GR_TRY(read_added(bytes, node, &spec, &args));
+    GR_TRY(read_added(bytes, sys, &spec, &args));
     /* One block: the head, the spec, the values of its arguments, and a copy
      * of the bytes, into which they point. */
     size_t align = _Alignof(max_align_t);
@@ -399,7 +411,7 @@ int gri_child_read(gr_any bytes, gr_node node, size_t head, void **block,
     memcpy(memory + bytes_at, bytes.ptr, bytes.len);
     gri_child_spec *copy = (gri_child_spec *)(void *)(memory + spec_at);
     int rc =
-        read_added((gr_any){memory + bytes_at, bytes.len}, node, copy, &args);
+        read_added((gr_any){memory + bytes_at, bytes.len}, sys, copy, &args);
     if (rc < 0) {
         free(memory);
         return rc;

@@ -6,15 +6,20 @@
  *
  *   [node, strategy, restarts_max, period_ms, auto_shutdown, name or nil,
  *    whether to register it, [child ...]]
- *   child = [id, behaviour, restart, stop_max_ms, name or nil, grade,
- *            memory_max, handler_max_ms, significant, stable, poison_after,
- *            [back-off ...],
+ *   child = [id, behaviour, seal, restart, stop_max_ms, name or nil, grade,
+ *            [limit ...], significant, stable, poison_after, [back-off ...],
  *            [name of a node ...], [argument ...]]
  *
  * and a child that is added at run time travels alone, as [node, child]. A
  * behaviour is the address of a constant, an integer that means something in
  * this process only. `node` is where the spec was written; a supervisor on
  * another node refuses it.
+ *
+ * But anybody may send a supervisor such values: another node, or the process
+ * of an actor, which has this node's number and addresses of its own. So each
+ * address has a seal (actors/seal.h) that only this system can make. Its key is
+ * in no message: should a spec be sent to where it does not belong, no other
+ * address can be sealed with what is read there.
  */
 #ifndef GRI_SUPERVISOR_SPEC_H
 #define GRI_SUPERVISOR_SPEC_H
@@ -64,26 +69,28 @@ size_t gri_spec_room(const gr_supervisor *spec, uint32_t n);
 size_t gri_child_room(const gr_child *child);
 /* Writes a checked spec into `room`, borrowing all that it points to. With
  * `named` the supervisor registers spec->name itself. */
-gr_values gri_spec_values(const gr_supervisor *spec, uint32_t n, gr_node node,
-                          bool named, gr_value *room);
+gr_values gri_spec_values(const gr_supervisor *spec, uint32_t n,
+                          const gr_system *sys, bool named, gr_value *room);
 /* Writes a checked child that is to be added. */
-gr_values gri_child_values(const gr_child *child, gr_node node, gr_value *room);
+gr_values gri_child_values(const gr_child *child, const gr_system *sys,
+                           gr_value *room);
 
 /*
  * Reads the arguments of a supervisor.
  * Owns:   *out owns its memory, which gri_spec_fini frees.
- * Errors: GR_EINVAL (not written by gri_spec_values on `node`), GR_ENOMEM.
+ * Errors: GR_EINVAL (no such values, or of another node), GR_EDENIED (not
+ * written by gri_spec_values in this system), GR_ENOMEM.
  */
-int gri_spec_read(const gr_msg *args, gr_node node, gri_spec *out);
+int gri_spec_read(const gr_msg *args, const gr_system *sys, gri_spec *out);
 void gri_spec_fini(gri_spec *spec);
 
 /*
  * Reads a child that is to be added, behind `head` bytes that the caller may
  * use, in one block from malloc: *out is in it.
- * Errors: GR_EINVAL (not written by gri_child_values on `node`), GR_ENOMEM.
+ * Errors: as gri_spec_read.
  */
-int gri_child_read(gr_any bytes, gr_node node, size_t head, void **block,
-                   const gri_child_spec **out);
+int gri_child_read(gr_any bytes, const gr_system *sys, size_t head,
+                   void **block, const gri_child_spec **out);
 
 /* Elements of a list of msgpack values as values to send, in `room` (as many as
  * *list has left); they borrow the bytes. */

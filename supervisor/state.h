@@ -170,6 +170,8 @@ void gri_tell(gr_actor *self, const gri_supervisor *s, const gri_child *child,
 /* The same of one that could not be spawned: there is no actor to report it. */
 void gri_tell_refused(gr_actor *self, const gri_supervisor *s,
                       const gri_child *child, int code);
+/* Of a child in a request that was not written in this system. */
+void gri_tell_forged(gr_actor *self, const gri_supervisor *s, gr_pid from);
 
 /* ---- ordered.c and requests.c ---------------------------------------------
  */

@@ -6,6 +6,7 @@
 
 #include <greenroom/system.h>
 
+#include "actors/seal.h"
 #include "supervisor/state.h"
 
 /* The actor's state proper; the rest is freed by gr_on_exit. */
@@ -218,6 +219,10 @@ static int on_ready(gr_actor *self, void *state, const gr_msg *reply)
 static int init(gr_actor *self, void *state, const gr_msg *args)
 {
     struct holder *holder = state;
+
+    if (gri_is_hosted(gr_system_of(self))) {
+        return GR_ENOTSUP; /* the spec's addresses are of another process */
+    }
     gri_supervisor *s = calloc(1, sizeof(*s));
 
     if (s == NULL) {
@@ -233,7 +238,7 @@ static int init(gr_actor *self, void *state, const gr_msg *args)
     s->runs.ready = on_ready;
     /* In deterministic mode both follow from the seed. */
     s->rng.state = gr_self(self).node ^ gr_self(self).id;
-    GR_TRY(gri_spec_read(args, gr_system_node(gr_system_of(self)), &s->spec));
+    GR_TRY(gri_spec_read(args, gr_system_of(self), &s->spec));
     GR_TRY(gri_intensity_init(&s->window, s->spec.restarts_max,
                               s->spec.period_ms));
     if (s->spec.registers && s->spec.name != NULL) {

@@ -142,16 +142,20 @@ typedef struct gr_supervisor {
  *
  * Errors:  GR_EINVAL (no or two equal ids, no behaviour or one that gr_spawn
  *          refuses, a negative time, a back-off that makes no sense, a
- *          significant child that is permanent or with GR_AUTO_NEVER; of
- *          simple_one_for_one: no or several children, or one with a name),
+ *          significant child that is permanent or with GR_AUTO_NEVER, a
+ *          supervisor with GR_GRADE_PROCESS; of simple_one_for_one: no or
+ *          several children, or one with a name),
  *          GR_ELIMIT (GR_CHILDREN_MAX, GR_RESTARTS_MAX, GR_CHILD_NODES_MAX),
- *          and those of gr_spawn.
+ *          GR_ENOTSUP (self runs in a process of its own), and those of
+ *          gr_spawn.
  */
 GR_API GR_MUST_CHECK int gr_supervise(gr_actor *self, const gr_supervisor *spec,
                                       gr_pid *out);
 
 /* The same as a child of another supervisor: a behaviour and its arguments, for
- * this node only. gr_supervisor_args copies spec into the caller's arena
+ * this system only: in any other, also in that of an actor with a process of
+ * its own, the supervisor ends with GR_EDENIED, GR_EINVAL (another node) or
+ * GR_ENOTSUP (such a process). gr_supervisor_args copies spec into the caller's arena
  * (gr_alloc); *out lives as long as the caller. Errors: as gr_supervise. */
 GR_API extern const gr_behavior gr_supervisor_behavior;
 GR_API GR_MUST_CHECK int
@@ -201,7 +205,8 @@ GR_API GR_MUST_CHECK int gr_start_child(gr_actor *self, gr_pid supervisor,
  * Adds a child behind all others, and starts it. out may be NULL. One that does
  * not start is not added.
  * Errors: GR_EEXIST (there is a child with that id), GR_EINVAL and GR_ELIMIT
- * (as gr_supervise), GR_ENOTSUP (simple_one_for_one: gr_start_child), those of
+ * (as gr_supervise), GR_ENOTSUP (simple_one_for_one: gr_start_child; a
+ * supervisor on another node; self runs in a process of its own), those of
  * gr_spawn, the child's own from init, GR_ENOPROC (it ended in its init without
  * an error: it is added, but does not run).
  */
@@ -209,7 +214,10 @@ GR_API GR_MUST_CHECK int gr_add_child(gr_actor *self, gr_pid supervisor,
                                       const gr_child *child, gr_pid *out);
 /* The same from a handler actor: copies the spec into the caller's arena, for
  * an ask ["gr.add_child", gr_list_of(out.items, out.n)], answered
- * ["gr.child", pid]. Errors: GR_EINVAL, GR_ELIMIT, GR_ENOMEM. */
+ * ["gr.child", pid]. It is for supervisors of this system only; others, and all
+ * where the values were made in another way, answer GR_EDENIED or GR_EINVAL.
+ * Errors: GR_EINVAL, GR_ELIMIT, GR_ENOMEM, GR_ENOTSUP (self runs in a process
+ * of its own). */
 GR_API GR_MUST_CHECK int
 gr_add_child_args(gr_actor *self, const gr_child *child, gr_values *out);
 /*
