@@ -77,7 +77,10 @@ static int take_ties(gr_actor *self, const beginning *start)
         ext->arena_max = arena_max;
     }
     if (start->link) {
-        GR_TRY(gri_add_link(self, start->parent));
+        /* A spawner here has its end already. */
+        GR_TRY(gri_is_here(self->sys, start->parent)
+                   ? gri_add_link(self, start->parent)
+                   : gr_link(self, start->parent));
     }
     return start->monitor == 0
                ? 0

@@ -94,6 +94,15 @@ int gri_spawn_agent(gr_actor *self, const gr_behavior *behavior,
 #define GRI_AGENT_ID (((uint64_t)1 << 32) | 1)
 
 /*
+ * For the agent: gr_spawn for an actor of another node, to which the child is
+ * linked from its first moment: it tells that one so itself, before its init.
+ * That one, who need not have heard of the child, is its spawner to it
+ * (gr_sender of its arguments). Errors: as gr_spawn.
+ */
+int gri_spawn_for(gr_actor *self, gr_pid spawner, const gr_behavior *behavior,
+                  const gr_spawn_opts *opts, gr_pid *out);
+
+/*
  * Builds the payload that EXIT and DOWN carry into a new signal of that kind:
  * ["gr.exit", pid, kind, code, text] or ["gr.down", ref, pid, kind, code,
  * text]. `from` is who ended. NULL: no memory.

@@ -200,6 +200,13 @@ static void lift_bounds(gr_actor *slot, gri_start *more)
     }
 }
 
+/* Whose spawn it was, by its id: for another node's actor the agent does it. */
+static inline uint64_t parent_here(const gr_system *sys, const gri_spawn *how)
+{
+    return how->link && !gri_is_here(sys, how->parent) ? GRI_AGENT_ID
+                                                       : how->parent.id;
+}
+
 /* Makes the slot's next run live: from here on its pid is real. lifted: takes
  * the bounds for so long, or NULL. Errors: GR_ESTOPPED, GR_ENOMEM. */
 static int publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
@@ -211,7 +218,7 @@ static int publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
         lift_bounds(slot, lifted);
     }
     const uint32_t index = gri_index(slot);
-    gri_parent_set(sys, index, how->parent.id);
+    gri_parent_set(sys, index, parent_here(sys, how));
     gri_note_slot(ctx, run, index, how->behavior);
     /* release: pairs with the acquire in gri_slot_lives. seq_cst against the
      * flag below: either gri_system_stop finds this actor, or we see it. */
@@ -285,7 +292,8 @@ static int begin_by_message(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
         return rc;
     }
     const gr_pid pid = {ctx->sys->node, gri_id(run, gri_index(slot))};
-    gri_note_spawn(ctx, pid.id, how->behavior, how->parent);
+    gri_note_spawn(ctx, pid.id, how->behavior,
+                   (gr_pid){pid.node, parent_here(ctx->sys, how)});
     bool idle = gri_inbox_push(&slot->inbox, start, false);
     if (how->name != NULL) {
         /* Behind START: what is sent to the name stands behind it, too. The new
@@ -545,6 +553,18 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
         *out = pid;
     }
     return 0;
+}
+
+int gri_spawn_for(gr_actor *self, gr_pid spawner, const gr_behavior *behavior,
+                  const gr_spawn_opts *opts, gr_pid *out)
+{
+    GR_TRY(check_spawn(self->sys, behavior, &opts->mailbox));
+    gri_spawn how = spawn_of(self, opts);
+    how.behavior = behavior;
+    how.parent = spawner;
+    how.link = true;
+    GR_TRY(for_process(self, opts, &how));
+    return gri_spawn_run(self->ctx, &how, out, NULL);
 }
 
 int gr_revive(gr_actor *self, gr_pid pid, const gr_spawn_opts *opts)

@@ -7,12 +7,12 @@
 void gri_refuse(gr_actor *self, const gr_msg *msg, int code)
 {
     GR_IGNORE(gr_reply_error(self, msg, code, NULL),
-              "the asker has a deadline");
+              "then the runtime answers GR_ENOREPLY");
 }
 
 void gri_answer_pid(gr_actor *self, const gr_msg *msg, gr_pid pid)
 {
-    GR_IGNORE(gr_reply(self, msg, "gr.child", pid), "the asker has a deadline");
+    GR_IGNORE(gr_reply(self, msg, "gr.child", pid), "then the runtime answers GR_ENOREPLY");
 }
 
 /* Nothing is under way. */
@@ -65,7 +65,7 @@ static bool answer(gr_actor *self, const gri_supervisor *s, const gr_msg *msg,
     }
     if (s->started) {
         GR_IGNORE(gr_reply(self, msg, "gr.started"),
-                  "the asker has a deadline");
+                  "then the runtime answers GR_ENOREPLY");
     }
     return s->started;
 }

@@ -2,6 +2,10 @@
  * children. */
 #include "supervisor/children.h"
 
+/* A branch may take as long as it likes to start, but its answer is lost where
+ * there is no memory for one: so it is asked again, each time after so long. */
+enum { READY_MS = 10000 };
+
 /* ---- queues ------------------------------------------------------------- */
 
 void gri_queue_push(gri_queue *queue, gri_child *child)
@@ -117,6 +121,12 @@ static int run(gr_actor *self, gri_child *child, gr_pid *out)
     return 0;
 }
 
+int gri_child_ask_ready(gr_actor *self, const gri_runs *runs, gr_pid branch)
+{
+    return gr_ask(self, branch, READY_MS, gr_then(runs->ready, branch.id),
+                  "gr.started");
+}
+
 /* Of a branch it is asked at once whether all its children have started: so it
  * is asked before anybody can tell it of their ends, and answers before it
  * deals with these. */
@@ -127,8 +137,7 @@ static int note_run(gr_actor *self, gri_runs *runs, gri_child *child,
     if (child->spec->behavior != &gr_supervisor_behavior) {
         return 0;
     }
-    int rc = gr_ask(self, pid, GR_FOREVER, gr_then(runs->ready, pid.id),
-                    "gr.started");
+    int rc = gri_child_ask_ready(self, runs, pid);
     if (rc < 0) {
         gri_map_remove(&runs->by_pid, key_of(pid));
     }

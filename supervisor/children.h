@@ -102,6 +102,9 @@ int gri_child_stop(gr_actor *self, gri_child *child);
 void gri_child_forget(gr_actor *self, gri_child *child);
 /* Errors: as gr_kill. */
 int gri_child_kill(gr_actor *self, gri_child *child);
+/* Asks a branch, which is STARTING, when all its children have started: what
+ * comes goes to runs->ready. Errors: as gr_ask. */
+int gri_child_ask_ready(gr_actor *self, const gri_runs *runs, gr_pid branch);
 gri_child *gri_child_of(const gri_runs *runs, gr_pid pid); /* or NULL */
 /* The child behind a question to another node, or NULL. */
 gri_child *gri_child_of_token(const gri_runs *runs, uint64_t token);
@@ -113,7 +116,8 @@ int gri_child_run_here(gr_actor *self, gri_runs *runs, gri_child *child);
 /* Of gri_child_run: asks the next node of its list that is up. */
 int gri_remote_run(gr_actor *self, gri_runs *runs, gri_child *child);
 /* Takes a node's answer: the address of the child's new run, which is tied to
- * the supervisor then. Errors: those of gr_monitor, gr_link; no memory. */
+ * the supervisor then. Errors: those of gr_monitor, gr_link; no memory. It is
+ * not tied then, and the caller's to kill. */
 int gri_remote_tie(gr_actor *self, gri_runs *runs, gri_child *child,
                    gr_pid pid);
 

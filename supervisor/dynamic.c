@@ -61,7 +61,7 @@ static void tell_stoppers(gr_actor *self, gri_child *child, int code)
             gri_refuse(self, kept->msg, code);
         } else {
             GR_IGNORE(gr_reply(self, kept->msg, "gr.terminated"),
-                      "the asker has a deadline");
+                      "then the runtime answers GR_ENOREPLY");
         }
         gr_release(self, kept->msg);
         free(kept);
@@ -275,7 +275,7 @@ static void answer_stranger(gr_actor *self, const gr_msg *msg, gr_pid pid)
 
     if (gr_actor_inspect(gr_system_of(self), pid, &info) == GR_ENOPROC) {
         GR_IGNORE(gr_reply(self, msg, "gr.terminated"),
-                  "the asker has a deadline");
+                  "then the runtime answers GR_ENOREPLY");
     } else {
         gri_refuse(self, msg, GR_ENOENT);
     }

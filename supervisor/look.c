@@ -76,7 +76,7 @@ int gri_look_at(gr_actor *self, const gri_supervisor *s, const gr_msg *msg,
         return 0;
     }
     GR_IGNORE(gr_reply(self, msg, "gr.child_info", info(self, child, room)),
-              "the asker has a deadline");
+              "then the runtime answers GR_ENOREPLY");
     return 0;
 }
 
@@ -139,6 +139,6 @@ int gri_look_count(gr_actor *self, const gri_supervisor *s, const gr_msg *msg)
     }
     GR_IGNORE(gr_reply(self, msg, "gr.count", specs, active, supervisors,
                        all - supervisors),
-              "the asker has a deadline");
+              "then the runtime answers GR_ENOREPLY");
     return 0;
 }

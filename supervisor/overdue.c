@@ -30,16 +30,17 @@ static int arm(gr_actor *self, gri_supervisor *s)
         return 0;
     }
     int64_t due_ms = s->agenda.heap[0].due_ms;
-    if (s->timer.id != 0) {
-        if (s->timer_ms <= due_ms) {
-            return 0;
-        }
-        gr_timer_cancel(self, s->timer);
-        s->timer = (gr_timer){0};
+    gr_timer old = s->timer;
+    if (old.id != 0 && s->timer_ms <= due_ms) {
+        return 0;
     }
     int64_t ms = due_ms - gr_now_ms(self);
     ms = ms < 0 ? 0 : ms > TIMER_MAX_MS ? TIMER_MAX_MS : ms;
+    /* The old one last: without memory it is still there for the others. */
     GR_TRY(gr_after(self, ms, &s->timer, GRI_TAG_TIMER));
+    if (old.id != 0) {
+        gr_timer_cancel(self, old);
+    }
     s->timer_ms = due_ms;
     return 0;
 }

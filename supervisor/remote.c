@@ -6,6 +6,9 @@
  *
  * The question has no deadline of its own: an agent answers, or its node is
  * lost. A deadline would leave a child behind that nobody knows of.
+ *
+ * The child begins with a link to the supervisor (the last element of the
+ * question), so it does not outlive one that ends before it has heard of it.
  */
 #include <string.h>
 
@@ -30,7 +33,7 @@ static int ask_for_it(gr_actor *self, const gri_runs *runs,
         self, gr_node_agent(node), GR_FOREVER,
         gr_then(runs->answered, child->token), "spawn", spec->behavior->name,
         spec->name == NULL ? gr_nil() : gr_strn(spec->name, strlen(spec->name)),
-        gr_list_of(child->args.items, child->args.n));
+        gr_list_of(child->args.items, child->args.n), true);
 }
 
 int gri_remote_run(gr_actor *self, gri_runs *runs, gri_child *child)
@@ -65,10 +68,21 @@ int gri_remote_run(gr_actor *self, gri_runs *runs, gri_child *child)
 
 int gri_remote_tie(gr_actor *self, gri_runs *runs, gri_child *child, gr_pid pid)
 {
+    const gri_key key = {pid.node, pid.id};
     gr_ref monitor;
 
-    GR_TRY(gri_map_put(&runs->by_pid, (gri_key){pid.node, pid.id}, child));
+    GR_TRY(gri_map_put(&runs->by_pid, key, child));
+    int rc = gr_monitor(self, pid, &monitor);
+    if (rc == 0) {
+        rc = gr_link(self, pid);
+        if (rc < 0) {
+            gr_demonitor(self, monitor);
+        }
+    }
+    if (rc < 0) {
+        gri_map_remove(&runs->by_pid, key);
+        return rc;
+    }
     child->pid = pid;
-    GR_TRY(gr_monitor(self, pid, &monitor));
-    return gr_link(self, pid);
+    return 0;
 }

@@ -87,10 +87,10 @@ static void answer_done(gr_actor *self, const gr_msg *msg,
 {
     if (kind == GRI_REQUEST_TERMINATE) {
         GR_IGNORE(gr_reply(self, msg, "gr.terminated"),
-                  "the asker has a deadline");
+                  "then the runtime answers GR_ENOREPLY");
     } else {
         GR_IGNORE(gr_reply(self, msg, "gr.deleted"),
-                  "the asker has a deadline");
+                  "then the runtime answers GR_ENOREPLY");
     }
     gr_release(self, msg);
 }

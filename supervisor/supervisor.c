@@ -168,21 +168,38 @@ static int over(gr_actor *self, gri_supervisor *s, gri_child *child,
     return s->ops->ended(self, s, child, &copy);
 }
 
+/* The child that another node says it has started: one of its own, and none
+ * that is known already. */
+static int read_spawned(const gri_supervisor *s, const gr_msg *reply,
+                        gr_pid *out)
+{
+    GR_TRY(gr_msg_status(reply));
+    return gr_match(reply, "pid", out) && out->node == gr_sender(reply).node &&
+                   gri_child_of(&s->runs, *out) == NULL
+               ? 0
+               : GR_EREPLY;
+}
+
+/* Errors: the supervisor's own; *code says if the child has started. */
+static int tie(gr_actor *self, gri_supervisor *s, gri_child *child, gr_pid pid,
+               int *code)
+{
+    *code = gri_remote_tie(self, &s->runs, child, pid);
+    return *code < 0 ? gr_kill(self, pid) : s->ops->started(self, s, child);
+}
+
 /* What came of a child that another node was asked for. */
 static int on_answered(gr_actor *self, void *state, const gr_msg *reply)
 {
     gri_supervisor *s = ((struct holder *)state)->s;
     uint64_t token = gr_msg_token(reply);
     gri_child *child = gri_child_of_token(&s->runs, token);
-    int code = gr_msg_status(reply);
     gr_pid pid = GR_NOBODY;
+    int code = read_spawned(s, reply, &pid);
 
-    if (code == 0 && !gr_match(reply, "pid", &pid)) {
-        code = GR_EREPLY;
-    }
     if (code == 0 && (child == NULL || child->state != GRI_CHILD_STARTING)) {
         /* Nobody wants it any more. */
-        GR_IGNORE(gr_kill(self, pid), "its node is lost: so is the child");
+        GR_IGNORE(gr_kill(self, pid), "it ends with us, or with its node");
     }
     if (child == NULL) {
         return 0;
@@ -191,8 +208,10 @@ static int on_answered(gr_actor *self, void *state, const gr_msg *reply)
     child->token = 0;
     if (child->state == GRI_CHILD_STARTING) {
         if (code == 0) {
-            GR_TRY(gri_remote_tie(self, &s->runs, child, pid));
-            return s->ops->started(self, s, child);
+            GR_TRY(tie(self, s, child, pid, &code));
+            if (code == 0) {
+                return 0;
+            }
         }
         if (gri_remote_run(self, &s->runs, child) == 0) {
             return 0; /* another node is asked */
@@ -203,17 +222,42 @@ static int on_answered(gr_actor *self, void *state, const gr_msg *reply)
     return over(self, s, child, &why);
 }
 
+/* A branch lives, but cannot say whether it has started: nobody would ever hear
+ * that it has. Its end comes as any other, and is a failed start. */
+static int end_dumb(gr_actor *self, gri_supervisor *s, gri_child *child,
+                    int code)
+{
+    char what[64];
+
+    GR_IGNORE(snprintf(what, sizeof(what),
+                       "cannot say whether it has started: %s: killed",
+                       gr_errname(code)),
+              "cannot be longer");
+    gri_tell(self, s, child, GR_LOG_WARN, what);
+    return gri_child_kill(self, child);
+}
+
 /* A child that is a supervisor has started when its own children have. */
 static int on_ready(gr_actor *self, void *state, const gr_msg *reply)
 {
     gri_supervisor *s = ((struct holder *)state)->s;
     gr_pid from = {gr_self(self).node, gr_msg_token(reply)};
     gri_child *child = gri_child_of(&s->runs, from);
+    int code = gr_msg_status(reply);
 
-    if (gr_msg_status(reply) < 0 || child == NULL) {
-        return 0; /* it failed, and its monitor tells or has told */
+    if (child == NULL || child->state != GRI_CHILD_STARTING) {
+        return 0; /* it has ended, or is being stopped */
     }
-    return s->ops->started(self, s, child);
+    if (code == 0) {
+        return s->ops->started(self, s, child);
+    }
+    if (code == GR_ENOPROC) {
+        return 0; /* it has ended or is about to, and its monitor tells */
+    }
+    if (code == GR_ETIMEOUT) {
+        code = gri_child_ask_ready(self, &s->runs, from);
+    }
+    return code < 0 ? end_dumb(self, s, child, code) : 0;
 }
 
 static int init(gr_actor *self, void *state, const gr_msg *args)

@@ -219,16 +219,41 @@ static int collect(gr_reader list, gr_value **out, uint32_t *n)
     return 0;
 }
 
+/* Begins with a link to who asks, if that is wanted: it can end at any time,
+ * and must not leave behind what it has not yet heard of. */
+static int spawn_for(gr_actor *self, gr_pid asker, bool link,
+                     const gr_behavior *behavior, const gr_spawn_opts *opts,
+                     gr_pid *out)
+{
+    return link ? gri_spawn_for(self, asker, behavior, opts, out)
+                : gr_spawn(self, behavior, opts, out);
+}
+
+/* A child that nobody is told of would hold its name, and be started twice. */
+static int tell_spawned(gr_actor *self, const gr_msg *msg, gr_pid pid)
+{
+    int rc = gr_reply(self, msg, "pid", pid);
+    if (rc < 0) {
+        GR_IGNORE(gr_kill(self, pid), "it is marked as killed in any case");
+    }
+    return rc;
+}
+
 static int spawn(gri_agent *agent, gr_actor *self, const gr_msg *msg,
                  gr_reader what)
 {
     gr_str behavior_name;
     gr_str name = {"", 0};
     gr_reader list;
+    bool link = false;
     if (gr_read_str(&what, &behavior_name) < 0 ||
         (gr_read_str(&what, &name) < 0 && gr_read_nil(&what) < 0) ||
-        gr_read_list(&what, &list) < 0 || what.left != 0) {
+        gr_read_list(&what, &list) < 0 ||
+        (what.left > 0 && gr_read_bool(&what, &link) < 0) || what.left != 0) {
         return gr_unhandled(self, msg);
+    }
+    if (link && gr_sender(msg).node == agent->net->self.node) {
+        return gr_reply_error(self, msg, GR_EINVAL, "gr_spawn links here");
     }
     const gr_behavior *behavior = find_spawnable(agent->net, behavior_name);
     if (behavior == NULL) {
@@ -246,11 +271,11 @@ static int spawn(gri_agent *agent, gr_actor *self, const gr_msg *msg,
     if (rc == 0) {
         const gr_spawn_opts opts = {.args = {args, n},
                                     .name = name.len > 0 ? text : NULL};
-        rc = gr_spawn(self, behavior, &opts, &pid);
+        rc = spawn_for(self, gr_sender(msg), link, behavior, &opts, &pid);
     }
     free(args);
     return rc < 0 ? gr_reply_error(self, msg, rc, NULL)
-                  : gr_reply(self, msg, "pid", pid);
+                  : tell_spawned(self, msg, pid);
 }
 
 /* ---- its life as an actor ------------------------------------------------ */
