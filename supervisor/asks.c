@@ -12,7 +12,8 @@ void gri_refuse(gr_actor *self, const gr_msg *msg, int code)
 
 void gri_answer_pid(gr_actor *self, const gr_msg *msg, gr_pid pid)
 {
-    GR_IGNORE(gr_reply(self, msg, "gr.child", pid), "then the runtime answers GR_ENOREPLY");
+    GR_IGNORE(gr_reply(self, msg, "gr.child", pid),
+              "then the runtime answers GR_ENOREPLY");
 }
 
 /* Nothing is under way. */

@@ -105,13 +105,13 @@ void gri_tell_forged(gr_actor *self, const gri_supervisor *s, gr_pid from)
     char line[LINE_MAX_BYTES];
     char own[GR_PID_TEXT_MAX], other[GR_PID_TEXT_MAX];
 
-    GR_IGNORE(
-        snprintf(line, sizeof(line),
-                 "supervisor %s %s: refused a child of %s that was not "
-                 "specified in this process",
-                 s->spec.name != NULL ? s->spec.name : "",
-                 gr_pid_text(gr_self(self), own), gr_pid_text(from, other)),
-        "a line that is cut is good enough");
+    GR_IGNORE(snprintf(line, sizeof(line),
+                       "supervisor %s %s: refused a child of %s that was not "
+                       "specified in this process",
+                       s->spec.name != NULL ? s->spec.name : "",
+                       gr_pid_text(gr_self(self), own),
+                       gr_pid_text(from, other)),
+              "a line that is cut is good enough");
     gr_log(self, GR_LOG_WARN, line);
 }
 

@@ -33,7 +33,7 @@ static int ask_for_it(gr_actor *self, const gri_runs *runs,
         self, gr_node_agent(node), GR_FOREVER,
         gr_then(runs->answered, child->token), "spawn", spec->behavior->name,
         spec->name == NULL ? gr_nil() : gr_strn(spec->name, strlen(spec->name)),
-        gr_list_of(child->args.items, child->args.n), true);
+        gr_list_of(child->args.items, child->args.n), gr_bool(true));
 }
 
 int gri_remote_run(gr_actor *self, gri_runs *runs, gri_child *child)

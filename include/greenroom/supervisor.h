@@ -155,8 +155,9 @@ GR_API GR_MUST_CHECK int gr_supervise(gr_actor *self, const gr_supervisor *spec,
 /* The same as a child of another supervisor: a behaviour and its arguments, for
  * this system only: in any other, also in that of an actor with a process of
  * its own, the supervisor ends with GR_EDENIED, GR_EINVAL (another node) or
- * GR_ENOTSUP (such a process). gr_supervisor_args copies spec into the caller's arena
- * (gr_alloc); *out lives as long as the caller. Errors: as gr_supervise. */
+ * GR_ENOTSUP (such a process). gr_supervisor_args copies spec into the caller's
+ * arena (gr_alloc); *out lives as long as the caller. Errors: as gr_supervise.
+ */
 GR_API extern const gr_behavior gr_supervisor_behavior;
 GR_API GR_MUST_CHECK int
 gr_supervisor_args(gr_actor *self, const gr_supervisor *spec, gr_values *out);

@@ -29,8 +29,8 @@ static int on_added(gr_actor *self, void *state, const gr_msg *reply)
 /* A child as it travels, with an address of this process. */
 static int ask_to_add(gr_actor *self, gr_pid sup, uint64_t seal)
 {
-    const gr_value limits[] = {GRI_VALUE(0), GRI_VALUE(0), GRI_VALUE(0),
-                               GRI_VALUE(0), GRI_VALUE(0), GRI_VALUE(0),
+    const gr_value limits[] = {GRI_VALUE(0),  GRI_VALUE(0), GRI_VALUE(0),
+                               GRI_VALUE(0),  GRI_VALUE(0), GRI_VALUE(0),
                                gr_bool(false)};
     const gr_value child[] = {
         gr_strn("more", 5),
@@ -135,9 +135,9 @@ static void a_supervisor_does_not_run_there(void **state)
     gr_values args;
     gr_ref ref;
 
-    assert_int_equal(gr_supervisor_args(
-                         self, &(gr_supervisor){.children = leaves}, &args),
-                     0);
+    assert_int_equal(
+        gr_supervisor_args(self, &(gr_supervisor){.children = leaves}, &args),
+        0);
     (void)spawn_with(self, &gr_supervisor_behavior,
                      (gr_spawn_opts){.args = args,
                                      .monitor = &ref,

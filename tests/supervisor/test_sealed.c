@@ -6,8 +6,8 @@
  */
 #include "tests/supervisor/fixture.h"
 
-enum { NODE = 0, CHILD = 1 };                  /* of a child that is added */
-enum { ADDRESS = 1, SEAL = 2, VALUES = 14 };   /* of a child */
+enum { NODE = 0, CHILD = 1 };                /* of a child that is added */
+enum { ADDRESS = 1, SEAL = 2, VALUES = 14 }; /* of a child */
 enum { TOP_NODE = 0, TOP_CHILDREN = 7, TOPS = 8 }; /* of a spec */
 
 static char logged[4096];
@@ -72,14 +72,15 @@ static void forged_requests(gr_actor *self)
     const uint64_t wrong[] = {0, 1, seal ^ 1, seal + 1, ~seal};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         logged[0] = '\0';
-        CHECK_RC(ask_to_add(self, sup,
-                            forge(&f, of_b, SEAL, GRI_VALUE(wrong[i]))),
-                 GR_EDENIED);
+        CHECK_RC(
+            ask_to_add(self, sup, forge(&f, of_b, SEAL, GRI_VALUE(wrong[i]))),
+            GR_EDENIED);
         CHECK(strstr(logged, "was not specified in this process") != NULL);
     }
     /* The seal of one address is none of another. */
-    CHECK_RC(ask_to_add(self, sup, forge(&f, of_b, ADDRESS, GRI_VALUE(NOWHERE))),
-             GR_EDENIED);
+    CHECK_RC(
+        ask_to_add(self, sup, forge(&f, of_b, ADDRESS, GRI_VALUE(NOWHERE))),
+        GR_EDENIED);
     CHECK_RC(ask_to_add(self, sup, forge(&f, of_b, ADDRESS, GRI_VALUE(0u))),
              GR_EDENIED);
     CHECK_RC(ask_to_add(self, sup, forge(&f, of_b, SEAL, gr_nil())), GR_EINVAL);
@@ -115,9 +116,9 @@ static void forged_branch(gr_actor *self)
     const gr_supervisor inner = {.children = leaf};
     const gr_child branch[] = {
         {.id = "branch", .behavior = &gr_supervisor_behavior}, {0}};
-    gr_pid sup = supervise(
-        self, &(gr_supervisor){.strategy = GR_SIMPLE_ONE_FOR_ONE,
-                               .children = branch});
+    gr_pid sup =
+        supervise(self, &(gr_supervisor){.strategy = GR_SIMPLE_ONE_FOR_ONE,
+                                         .children = branch});
     gr_value top[TOPS], child[VALUES], children[1];
     gr_values spec;
     gr_pid pid;
@@ -168,11 +169,11 @@ static void sealed_elsewhere(gr_actor *self)
     CHECK_RC(ask_to_add(self, sup, (gr_values){values, added.n}), GR_EDENIED);
     memcpy(values, spec.items, spec.n * sizeof(values[0]));
     values[TOP_NODE] = own;
-    CHECK_RC(gr_spawn(self, &gr_supervisor_behavior,
-                      &(gr_spawn_opts){.args = {values, spec.n},
-                                       .monitor = &ref},
-                      NULL),
-             0);
+    CHECK_RC(
+        gr_spawn(self, &gr_supervisor_behavior,
+                 &(gr_spawn_opts){.args = {values, spec.n}, .monitor = &ref},
+                 NULL),
+        0);
     CHECK_RC(gr_receive(self, ASK_MS, &msg), 0);
     CHECK(gr_match_down(msg, NULL, NULL, &why));
     CHECK_RC(why.code, GR_EDENIED);
