@@ -73,32 +73,48 @@ static bool ties(gri_frame_type type)
            type != GRI_FRAME_STOP && type != GRI_FRAME_KILL;
 }
 
-/* Frames between actors. */
-static bool on_message(gri_peer *peer, const gri_frame *f)
+/* What becomes of a frame between actors. */
+enum { CUT = -1, PASS_OVER = 0, GIVE = 1 };
+
+/* Notes it in the tables, and says so; CUT: the peer is. */
+static int admit(gri_peer *peer, const gri_frame *f)
 {
-    gri_net *net = net_of(peer);
     (void)pthread_mutex_lock(&peer->lock);
     bool over = peer->got_bye;
-    int rc = over || !ties(f->type) ? 1 : gri_crossing_in(&peer->crossing, f);
+    int rc =
+        over || !ties(f->type) ? GIVE : gri_crossing_in(&peer->crossing, f);
     (void)pthread_mutex_unlock(&peer->lock);
     if (over) {
-        return cut(peer, GR_EFORMAT, "frame after a goodbye");
+        (void)cut(peer, GR_EFORMAT, "frame after a goodbye");
+        return CUT;
     }
     if (rc < 0) {
-        return cut(peer, rc == GR_ELIMIT ? GR_EFORMAT : rc,
-                   rc == GR_ELIMIT ? "too many monitors or links"
-                                   : "no memory for a monitor or link");
+        (void)cut(peer, rc == GR_ELIMIT ? GR_EFORMAT : rc,
+                  rc == GR_ELIMIT ? "too many monitors or links"
+                                  : "no memory for a monitor or link");
+        return CUT;
     }
     /* The agent of a node is ended by its own system alone. */
     bool to_agent = f->to == GRI_AGENT_ID &&
                     (f->type == GRI_FRAME_STOP || f->type == GRI_FRAME_KILL);
-    if (rc == 0 || to_agent) {
-        return true;
-    }
+    return to_agent ? PASS_OVER : rc;
+}
+
+/* Frames between actors. */
+static bool on_message(gri_peer *peer, const gri_frame *f)
+{
+    gri_net *net = net_of(peer);
+    /* Before the tables forget what it answers or ends: without memory for it
+     * the loss of the connection does that. */
     gr_msg *msg = gri_msg_of_frame(&peer->cache, peer->hs.other.node, f);
     if (msg == NULL) {
         /* To leave it out silently would break what senders rely on. */
         return cut(peer, GR_ENOMEM, "no memory for a message");
+    }
+    int rc = admit(peer, f);
+    if (rc != GIVE) {
+        gri_msg_free(&peer->cache, msg);
+        return rc == PASS_OVER;
     }
     gri_deliver(net->sys, &peer->cache, (gr_pid){net->self.node, f->to}, msg);
     return true;
