@@ -320,6 +320,24 @@ static int on_local(gri_agent *agent, gr_actor *self, const gr_msg *msg)
     return gr_unhandled(self, msg);
 }
 
+/* Who asks may wait for ever, so it must hear something: if need be, that the
+ * connection is lost. */
+static void not_answered(gri_agent *agent, gr_actor *self, const gr_msg *msg,
+                         int rc)
+{
+    gri_net *net = agent->net;
+    const uint64_t node = gr_sender(msg).node;
+
+    gri_log_write(net->log, GR_LOG_WARN,
+                  "node %s: a request could not be answered: %s",
+                  net->self.name, gr_strerror(rc));
+    if (gr_msg_asked(msg) && node != net->self.node &&
+        gr_reply_error(self, msg, rc, NULL) < 0) {
+        GR_IGNORE(gr_node_disconnect(self, (gr_node){node}),
+                  "it is lost already");
+    }
+}
+
 static int receive(gr_actor *self, void *state, const gr_msg *msg)
 {
     gri_agent *agent = state;
@@ -363,9 +381,7 @@ static int receive(gr_actor *self, void *state, const gr_msg *msg)
         rc = local ? on_local(agent, self, msg) : gr_unhandled(self, msg);
     }
     if (rc < 0) {
-        gri_log_write(agent->net->log, GR_LOG_WARN,
-                      "node %s: a request could not be answered: %s",
-                      agent->net->self.name, gr_strerror(rc));
+        not_answered(agent, self, msg, rc);
     }
     return 0;
 }

@@ -79,7 +79,10 @@ GR_API GR_MUST_CHECK int gr_node_name(gr_actor *self, gr_node node, char *buf,
                                       size_t size);
 /* The actor that answers for a node, from any kind of actor, by gr_ask:
  * ["whereis", name] -> ["pid", pid]; ["spawn", behaviour, name or nil,
- * [args...]] -> ["pid", pid]; ["ping"] -> ["pong"]. */
+ * [args...]] -> ["pid", pid]; ["ping"] -> ["pong"]. With gr_bool(true) behind
+ * the arguments the actor begins with a link to who asks, and with that one as
+ * the sender of its arguments; GR_EINVAL for who asks the agent of its own
+ * node. */
 GR_API gr_pid gr_node_agent(gr_node node);
 
 /* From now on (or no longer) the actor is told of nodes that come and go,

@@ -116,7 +116,7 @@ static void no_child_is_left_that_nobody_knows_of(void **state)
 
 /* Answers that cannot be sent, from now on. The linker gives us the library's
  * calls (tests/CMakeLists.txt). */
-static _Atomic(int) answers_refused;
+static _Atomic(int) answers_refused, errors_refused;
 
 int __real_gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
                      uint32_t n);
@@ -133,6 +133,21 @@ int __wrap_gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
     return __real_gr_replyv(self, msg, values, n);
 }
 
+int __real_gr_reply_error(gr_actor *self, const gr_msg *msg, int code,
+                          const char *text);
+int __wrap_gr_reply_error(gr_actor *self, const gr_msg *msg, int code,
+                          const char *text);
+
+int __wrap_gr_reply_error(gr_actor *self, const gr_msg *msg, int code,
+                          const char *text)
+{
+    if (errors_refused > 0) {
+        errors_refused--;
+        return GR_ENOMEM;
+    }
+    return __real_gr_reply_error(self, msg, code, text);
+}
+
 static void what_cannot_be_told_of_is_not_left(void **state)
 {
     nodes *n = *state;
@@ -143,7 +158,7 @@ static void what_cannot_be_told_of_is_not_left(void **state)
     const gr_node b = join(n, HERE, B);
     const gr_spawn_opts opts = {.name = "loose", .node = b};
     answers_refused = 1;
-    assert_int_equal(gr_spawn(n->self[HERE], &cell, &opts, &pid), GR_ENOREPLY);
+    assert_int_equal(gr_spawn(n->self[HERE], &cell, &opts, &pid), GR_ENOMEM);
     assert_int_equal(answers_refused, 0);
 
     const int64_t end_ms = gr_now_ms(n->self[B]) + LONG_MS;
@@ -153,11 +168,33 @@ static void what_cannot_be_told_of_is_not_left(void **state)
     assert_int_equal(gr_spawn(n->self[HERE], &cell, &opts, &pid), 0);
 }
 
+static void who_cannot_be_told_hears_that_its_node_is_lost(void **state)
+{
+    nodes *n = *state;
+    gr_actor *self;
+    gr_exit_reason why = {.kind = GR_EXIT_NORMAL};
+    gr_pid sup;
+
+    start(n, HERE, "here");
+    start(n, B, "b");
+    self = n->self[HERE];
+    (void)join(n, HERE, B);
+    answers_refused = 1;
+    errors_refused = 1;
+    assert_int_equal(supervise(self, &sup), 0);
+    assert_true(gr_match_exit(next(self), NULL, &why));
+    assert_int_equal(why.kind, GR_EXIT_ERROR);
+    assert_int_equal(why.code, GR_ENOCONN);
+    assert_int_equal(errors_refused, 0);
+    repair(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_IPC(no_child_is_left_that_nobody_knows_of),
         ON_IPC(what_cannot_be_told_of_is_not_left),
+        ON_IPC(who_cannot_be_told_hears_that_its_node_is_lost),
     };
     return cmocka_run_group_tests_name("transport/spawned_no_memory", tests,
                                        NULL, NULL);
