@@ -324,7 +324,7 @@ struct gr_system {
     gr_system_opts opts; /* with every default filled in */
     uint64_t node;
     gri_seal_key seal; /* see seal.h */
-    gri_clock clock; /* its time moves in deterministic mode */
+    gri_clock clock;   /* its time moves in deterministic mode */
     gri_log log;
     gri_sched sched;
     gri_depot depot;
