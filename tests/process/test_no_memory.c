@@ -86,8 +86,14 @@ static void repair(gr_actor *self, gr_pid pid)
         rc = ask(self, pid, LONG_MS, &failed);
         assert_true(rc == 0 || rc == GR_ENOPROC);
     }
-    assert_int_equal(gr_spawn(self, &echo, NULL, &pid), 0);
-    assert_int_equal(ask(self, pid, LONG_MS, &failed), 0);
+    /* A launcher that could not be started just now takes along who has asked
+     * for a process meanwhile; the next one is started by another launcher. */
+    int tries = 0;
+    do {
+        assert_int_equal(gr_spawn(self, &echo, NULL, &pid), 0);
+        rc = ask(self, pid, LONG_MS, &failed);
+    } while (rc == GR_ENOPROC && ++tries < 2);
+    assert_int_equal(rc, 0);
 }
 
 /* What no memory may lead to: who asks may be refused, or not answered. */
