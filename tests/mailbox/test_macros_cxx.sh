@@ -20,6 +20,8 @@ cd "$GREENROOM_SOURCE"
     "$CC" -std=c11 -D_GNU_SOURCE -O1 -I"$GREENROOM_SOURCE" \
         -I"$GREENROOM_SOURCE/include" -c "$@" \
         "$GREENROOM_SOURCE/base/assert.c" "$GREENROOM_SOURCE/base/error.c" \
+        "$GREENROOM_SOURCE/base/line.c" "$GREENROOM_SOURCE/base/place.c" \
+        "$GREENROOM_SOURCE/base/write.c" \
         "$GREENROOM_SOURCE/tests/mailbox/parts/recorder.c"
 )
 for flags in "-std=c++17 -O0" "-std=c++20 -O2"; do

@@ -35,7 +35,14 @@ static inline gr_pid spawn_with(gr_actor *self, const gr_behavior *b,
 static inline int process_of(gr_actor *self, gr_pid pid)
 {
     int process = 0;
-    assert_int_equal(gr_process_of(self, pid, &process), 0);
+    int rc;
+    int tries = 10000;
+    /* The launcher may tell of it later than it speaks itself. */
+    while ((rc = gr_process_of(self, pid, &process)) == GR_ENOENT &&
+           tries-- > 0) {
+        assert_int_equal(gr_sleep(self, 1), 0);
+    }
+    assert_int_equal(rc, 0);
     assert_process(process);
     return process;
 }
