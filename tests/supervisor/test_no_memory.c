@@ -81,12 +81,14 @@ static void no_branch_starts_for_ever(void **state)
  * gives us the library's calls (tests/CMakeLists.txt). */
 static int answers_refused, words_refused;
 
+/* --wrap makes these names: NOLINTBEGIN(bugprone-reserved-identifier) */
 int __real_gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
                      uint32_t n);
 int __wrap_gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
                      uint32_t n);
 gr_msg *__real_gri_status_reply(gri_cache *cache, uint64_t ref, int status);
 gr_msg *__wrap_gri_status_reply(gri_cache *cache, uint64_t ref, int status);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 int __wrap_gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
                      uint32_t n)

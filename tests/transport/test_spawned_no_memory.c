@@ -118,10 +118,12 @@ static void no_child_is_left_that_nobody_knows_of(void **state)
  * calls (tests/CMakeLists.txt). */
 static _Atomic(int) answers_refused, errors_refused;
 
+/* --wrap makes these names: NOLINTBEGIN(bugprone-reserved-identifier) */
 int __real_gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
                      uint32_t n);
 int __wrap_gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
                      uint32_t n);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 int __wrap_gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
                      uint32_t n)
@@ -133,10 +135,12 @@ int __wrap_gr_replyv(gr_actor *self, const gr_msg *msg, const gr_value *values,
     return __real_gr_replyv(self, msg, values, n);
 }
 
+/* --wrap makes these names: NOLINTBEGIN(bugprone-reserved-identifier) */
 int __real_gr_reply_error(gr_actor *self, const gr_msg *msg, int code,
                           const char *text);
 int __wrap_gr_reply_error(gr_actor *self, const gr_msg *msg, int code,
                           const char *text);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 int __wrap_gr_reply_error(gr_actor *self, const gr_msg *msg, int code,
                           const char *text)
