@@ -73,7 +73,7 @@ enum {
     FEW = 100          /* what others may have to wait for, and then some */
 };
 
-/* One worker: what it runs is in order. */
+/* One worker, and no spare: what it runs is in order. */
 static unsigned handled, handled_before;
 
 static int64_t now_ns(void)
@@ -123,7 +123,7 @@ static void test_long_messages_behind_quick_ones_end_the_turn(void **state)
 {
     (void)state;
     stage s;
-    gr_system_opts opts = {.workers = 1};
+    gr_system_opts opts = {.workers = 1, .spares_max = GR_SPARES_NONE};
     assert_int_equal(sem_init(&posted, 0, 0), 0);
     assert_int_equal(sem_init(&done, 0, 0), 0);
     stage_start(&s, 0, &opts);
