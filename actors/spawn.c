@@ -401,8 +401,8 @@ bool gri_behavior_is_whole(const gr_behavior *b)
 }
 
 /* b may be NULL. */
-static bool good_mailbox(const gr_system *sys, const gr_behavior *b,
-                         const gr_mailbox *box)
+static inline bool good_mailbox(const gr_system *sys, const gr_behavior *b,
+                                const gr_mailbox *box)
 {
     if (!good_bounds(box) || (b != NULL && !good_bounds(&b->mailbox))) {
         return false;
@@ -413,8 +413,8 @@ static bool good_mailbox(const gr_system *sys, const gr_behavior *b,
            gri_is_here(sys, redirect_of(box, own));
 }
 
-static int check_spawn(const gr_system *sys, const gr_behavior *b,
-                       const gr_mailbox *box)
+static inline int check_spawn(const gr_system *sys, const gr_behavior *b,
+                              const gr_mailbox *box)
 {
     bool good =
         b != NULL && gri_behavior_is_whole(b) && good_mailbox(sys, b, box);

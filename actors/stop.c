@@ -74,7 +74,7 @@ static int latest_first(const void *x, const void *y)
 }
 
 /* Who lives in that slot now. False: nobody, or the agent. */
-static bool victim_at(const gr_system *sys, uint32_t i, victim *out)
+static inline bool victim_at(const gr_system *sys, uint32_t i, victim *out)
 {
     const gr_actor *slot = &sys->slots[i];
     /* seq_cst: with the publishing store in gri_spawn_run. */
