@@ -342,7 +342,8 @@ typedef struct gri_spawn {
     bool proxy;  /* behavior is a proxy's */
     bool hosted; /* its mailbox is elsewhere, and only its hard bound is here */
     bool stable; /* see stay.h */
-    bool usual;  /* behavior says all: what follows it here is 0, but parent */
+    bool usual;  /* neither tended, proxy, hosted nor stable; of mailbox, limits
+                    and grade the behaviour says all */
     uint32_t poison_after; /* 0: the default */
     uint64_t parent_life;  /* as that of gri_start */
 } gri_spawn;
@@ -353,7 +354,9 @@ int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes);
 /* On another node; as gr_spawn, which has looked at its arguments. */
 int gri_spawn_far(gr_actor *self, const gr_behavior *behavior,
                   const gr_spawn_opts *opts, gr_pid *out);
-/* Of a thread actor: GR_EINVAL if it makes no sense. */
+/* GR_EINVAL if it makes no sense; the second of a thread actor. */
+int gri_check_spawn(const gr_system *sys, const gr_behavior *b,
+                    const gr_mailbox *box);
 int gri_check_mailbox(const gr_system *sys, const gr_mailbox *box);
 /* Whether it has a name, and takes messages. */
 bool gri_behavior_is_whole(const gr_behavior *b);

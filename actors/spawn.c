@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "actors/account.h"
+#include "actors/boxes.h"
 #include "actors/crash.h"
 #include "actors/guard.h"
 #include "actors/internal.h"
@@ -39,23 +40,6 @@ static uint32_t first_of(uint32_t a, uint32_t b, uint32_t c)
     return a != 0 ? a : b != 0 ? b : c;
 }
 
-static const gr_mailbox no_mailbox = {.full = GR_FULL_FAIL};
-
-static const gr_mailbox *own_mailbox(const gr_behavior *b)
-{
-    return b != NULL ? &b->mailbox : &no_mailbox;
-}
-
-static gr_full full_of(const gr_mailbox *box, const gr_mailbox *own)
-{
-    return box->full != GR_FULL_FAIL ? box->full : own->full;
-}
-
-static gr_pid redirect_of(const gr_mailbox *box, const gr_mailbox *own)
-{
-    return gr_pid_is_nobody(box->redirect) ? own->redirect : box->redirect;
-}
-
 /* What few mailboxes have. */
 static __attribute__((noinline)) int
 begin_lane(gri_ctx *ctx, gr_actor *slot, uint32_t run, const gr_mailbox *box,
@@ -63,9 +47,9 @@ begin_lane(gri_ctx *ctx, gr_actor *slot, uint32_t run, const gr_mailbox *box,
 {
     gr_mailbox all = {
         .hard = hard,
-        .full = full_of(box, own),
+        .full = gri_box_full(box, own),
         .urgent = first_of(box->urgent, own->urgent, 0),
-        .redirect = redirect_of(box, own),
+        .redirect = gri_box_redirect(box, own),
     };
     return gri_lane_begin(ctx, slot, run, &all);
 }
@@ -90,11 +74,11 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
                       uint32_t run)
 {
     const gr_system_opts *opts = &ctx->sys->opts;
-    const gr_mailbox *own = own_mailbox(how->behavior);
-    const gr_mailbox *box = how->mailbox != NULL ? how->mailbox : &no_mailbox;
+    const gr_mailbox *own = gri_box_own(how->behavior);
+    const gr_mailbox *box = how->mailbox != NULL ? how->mailbox : &gri_no_box;
     uint32_t hard = first_of(box->hard, own->hard, opts->mailbox_hard);
     uint32_t soft = first_of(box->soft, own->soft, opts->mailbox_soft);
-    gr_full full = full_of(box, own);
+    gr_full full = gri_box_full(box, own);
     bool has_lane =
         (box->urgent | own->urgent) != 0 || full >= GR_FULL_DROP_OLD;
     if (has_lane) {
@@ -387,45 +371,6 @@ int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes)
     return 0;
 }
 
-static bool good_bounds(const gr_mailbox *box)
-{
-    return (box->hard == 0 || box->soft <= box->hard) &&
-           box->hard <= INT32_MAX && box->urgent <= INT32_MAX &&
-           (unsigned)box->full <= GR_FULL_REDIRECT;
-}
-
-bool gri_behavior_is_whole(const gr_behavior *b)
-{
-    return b->name != NULL && b->name[0] != '\0' &&
-           (b->receive != NULL || b->handlers != NULL);
-}
-
-/* b may be NULL. */
-static inline bool good_mailbox(const gr_system *sys, const gr_behavior *b,
-                                const gr_mailbox *box)
-{
-    if (!good_bounds(box) || (b != NULL && !good_bounds(&b->mailbox))) {
-        return false;
-    }
-    const gr_mailbox *own = own_mailbox(b);
-    /* Of this node: so that no circle of redirections leads over others. */
-    return full_of(box, own) != GR_FULL_REDIRECT ||
-           gri_is_here(sys, redirect_of(box, own));
-}
-
-static inline int check_spawn(const gr_system *sys, const gr_behavior *b,
-                              const gr_mailbox *box)
-{
-    bool good =
-        b != NULL && gri_behavior_is_whole(b) && good_mailbox(sys, b, box);
-    return good ? 0 : GR_EINVAL;
-}
-
-int gri_check_mailbox(const gr_system *sys, const gr_mailbox *box)
-{
-    return good_mailbox(sys, NULL, box) ? 0 : GR_EINVAL;
-}
-
 static inline gri_spawn spawn_of(gr_actor *self, const gr_spawn_opts *opts)
 {
     return (gri_spawn){
@@ -465,6 +410,23 @@ static int for_process(gr_actor *self, const gr_spawn_opts *opts,
     return 0;
 }
 
+/* Our ends of what ties us to a new one. */
+static int adopt(gr_actor *self, const gr_spawn_opts *opts, gr_pid pid)
+{
+    if (opts->stable) {
+        gri_stay_adopt(self, pid);
+    }
+    const int rc = opts->link ? gri_add_link(self, pid) : 0;
+    if (rc < 0) {
+        /* The child has its end already: it ends with this. */
+        GR_IGNORE(gr_kill(self, pid), "the link's error is the answer");
+        if (opts->stable) {
+            GR_IGNORE(gri_stay_drop(self, pid), "likewise");
+        }
+    }
+    return rc;
+}
+
 /* Starts it, or, if *pid is somebody, its next run; with self's ends of what
  * ties them. */
 static int start_tied(gr_actor *self, gri_spawn *how, const gr_spawn_opts *opts,
@@ -490,18 +452,8 @@ static int start_tied(gr_actor *self, gri_spawn *how, const gr_spawn_opts *opts,
             gri_drop_link(self, *pid);
         }
     }
-    if (rc == 0 && !revives && opts->stable) {
-        gri_stay_adopt(self, *pid);
-    }
-    if (rc == 0 && !revives && opts->link) {
-        rc = gri_add_link(self, *pid);
-        if (rc < 0) {
-            /* The child has its end already: it ends with this. */
-            GR_IGNORE(gr_kill(self, *pid), "the link's error is the answer");
-            if (opts->stable) {
-                GR_IGNORE(gri_stay_drop(self, *pid), "likewise");
-            }
-        }
+    if (rc == 0 && !revives) {
+        rc = adopt(self, opts, *pid);
     }
     if (rc < 0) {
         gri_drop_monitor(self, how->monitor);
@@ -518,7 +470,15 @@ static int start_tied(gr_actor *self, gri_spawn *how, const gr_spawn_opts *opts,
 
 static const gr_spawn_opts defaults = {.name = NULL};
 
-/* As most spawns are: the behaviour says all. */
+/* False, too, where padding is not zero: no harm. */
+static inline bool is_usual(const gr_spawn_opts *o)
+{
+    return !o->link && !o->stable && o->grade == GR_GRADE_DEFAULT &&
+           memcmp(&o->mailbox, &defaults.mailbox, sizeof o->mailbox) == 0 &&
+           memcmp(&o->limits, &defaults.limits, sizeof o->limits) == 0;
+}
+
+/* As most spawns are: there is nothing but the behaviour. */
 static int spawn_usual(gr_actor *self, const gr_behavior *b, gr_pid *out)
 {
     gri_spawn how = {
@@ -534,7 +494,7 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
 {
     const bool usual = opts == NULL;
     opts = usual ? &defaults : opts;
-    GR_TRY(check_spawn(self->sys, behavior, &opts->mailbox));
+    GR_TRY(gri_check_spawn(self->sys, behavior, &opts->mailbox));
     if (usual && behavior->grade != GR_GRADE_PROCESS) {
         return spawn_usual(self, behavior, out);
     }
@@ -544,6 +504,7 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
     gri_spawn how = spawn_of(self, opts);
     how.behavior = behavior;
     GR_TRY(for_process(self, opts, &how));
+    how.usual = !how.proxy && is_usual(opts);
     if (!opts->link && opts->monitor == NULL && !opts->stable) {
         return gri_spawn_run(self->ctx, &how, out, NULL); /* as most are */
     }
@@ -558,7 +519,7 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
 int gri_spawn_for(gr_actor *self, gr_pid spawner, const gr_behavior *behavior,
                   const gr_spawn_opts *opts, gr_pid *out)
 {
-    GR_TRY(check_spawn(self->sys, behavior, &opts->mailbox));
+    GR_TRY(gri_check_spawn(self->sys, behavior, &opts->mailbox));
     gri_spawn how = spawn_of(self, opts);
     how.behavior = behavior;
     how.parent = spawner;
