@@ -16,7 +16,7 @@ bool gri_behavior_is_whole(const gr_behavior *b)
 
 /* b may be NULL. */
 static bool good_mailbox(const gr_system *sys, const gr_behavior *b,
-                                const gr_mailbox *box)
+                         const gr_mailbox *box)
 {
     if (!good_bounds(box) || (b != NULL && !good_bounds(&b->mailbox))) {
         return false;
@@ -28,7 +28,7 @@ static bool good_mailbox(const gr_system *sys, const gr_behavior *b,
 }
 
 int gri_check_spawn(const gr_system *sys, const gr_behavior *b,
-                              const gr_mailbox *box)
+                    const gr_mailbox *box)
 {
     return b != NULL && gri_behavior_is_whole(b) && good_mailbox(sys, b, box)
                ? 0

@@ -17,7 +17,7 @@
 
 #include <greenroom/greenroom.h>
 
-enum { LEDGER_WHY_MAX = 128 };
+enum { LEDGER_WHY_MAX = 192 };
 
 /* Takes all its memory, so that it does not grow later. */
 void ledger_init(void);
