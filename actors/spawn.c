@@ -470,12 +470,11 @@ static int start_tied(gr_actor *self, gri_spawn *how, const gr_spawn_opts *opts,
 
 static const gr_spawn_opts defaults = {.name = NULL};
 
-/* False, too, where padding is not zero: no harm. */
 static inline bool is_usual(const gr_spawn_opts *o)
 {
     return !o->link && !o->stable && o->grade == GR_GRADE_DEFAULT &&
            memcmp(&o->mailbox, &defaults.mailbox, sizeof o->mailbox) == 0 &&
-           memcmp(&o->limits, &defaults.limits, sizeof o->limits) == 0;
+           !gri_has_limits(&o->limits);
 }
 
 /* As most spawns are: there is nothing but the behaviour. */

@@ -1,14 +1,7 @@
 /* actors/spawn_far.c - a spawn on another node: its agent does it. */
 #include <string.h>
 
-#include "actors/internal.h"
-
-static bool has_limits(const gr_limits *l)
-{
-    return l->memory_max != 0 || l->handler_max_ms != 0 ||
-           l->address_space_max != 0 || l->file_size_max != 0 ||
-           l->cpu_max_s != 0 || l->files_max != 0 || l->seccomp;
-}
+#include "actors/boxes.h"
 
 int gri_spawn_far(gr_actor *self, const gr_behavior *behavior,
                   const gr_spawn_opts *opts, gr_pid *out)
@@ -18,7 +11,7 @@ int gri_spawn_far(gr_actor *self, const gr_behavior *behavior,
     const gr_mailbox *box = &opts->mailbox;
     if (opts->ack || opts->stable || opts->grade != GR_GRADE_DEFAULT ||
         box->soft != 0 || box->hard != 0 || box->full != GR_FULL_FAIL ||
-        box->urgent != 0 || has_limits(&opts->limits)) {
+        box->urgent != 0 || gri_has_limits(&opts->limits)) {
         return GR_ENOTSUP; /* the question to the agent has no room for them */
     }
     gr_value args = gr_list_of(opts->args.items, opts->args.n);
