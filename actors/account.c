@@ -34,14 +34,6 @@ static uint64_t get(const _Atomic(uint64_t) *total)
     return atomic_load_explicit(total, memory_order_acquire);
 }
 
-void gri_account_begin(gr_actor *slot)
-{
-    /* relaxed, both: published with the run. GRI_SPILLED went with the last
-     * run's traits, so the row counts no more. */
-    atomic_store_explicit(&slot->in, 0, memory_order_relaxed);
-    atomic_store_explicit(&slot->out, 0, memory_order_relaxed);
-}
-
 void gri_account_spill(gr_actor *self)
 {
     gri_account *row = row_of(self);

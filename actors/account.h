@@ -28,7 +28,13 @@ enum {
 void gri_account_spill(gr_actor *self);
 /* A run begins: nothing came and nothing was sent. The spawner's, before the
  * run is published. */
-void gri_account_begin(gr_actor *slot);
+static inline void gri_account_begin(gr_actor *slot)
+{
+    /* relaxed, both: published with the run. GRI_SPILLED went with the last
+     * run's traits, so the row counts no more. */
+    atomic_store_explicit(&slot->in, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->out, 0, memory_order_relaxed);
+}
 
 static inline void gri_account_add(gr_actor *self, _Atomic(uint64_t) *word,
                                    uint32_t bytes)

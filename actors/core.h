@@ -67,6 +67,7 @@ typedef struct gri_counters {
 
 enum {
     GRI_SLOTS_KEPT = 32, /* free slots that a worker keeps at most */
+    GRI_PLANS = 8,       /* behaviours of which a thread knows the plan */
     GRI_UNCOUNTED = 64   /* receivers for which a worker counts by itself */
 };
 
@@ -75,6 +76,16 @@ typedef struct gri_uncounted {
     gr_actor *slot; /* NULL: none */
     uint32_t n;
 } gri_uncounted;
+
+/* See plan.h. */
+typedef struct gri_plan {
+    const gr_behavior *behavior; /* NULL: there is none here */
+    uint32_t soft, hard;         /* the mailbox's bounds */
+    uint32_t name;               /* its number in the flight recorder */
+    uint8_t full;                /* gr_full */
+    uint8_t traits;              /* gri_traits */
+    bool plain; /* it has neither code to run first nor an arena of its own */
+} gri_plan;
 
 /* One thread's own: a worker's, a thread actor's, or a passing one of a foreign
  * thread (gri_deliver). */
@@ -98,11 +109,12 @@ struct gri_ctx {
     gri_uncounted uncounted[GRI_UNCOUNTED]; /* a worker's, see send.c */
     uint32_t slot_count; /* free slots at hand, a worker's only */
     uint32_t slots[GRI_SLOTS_KEPT];
-    bool redirects;         /* what is being sent was redirected already */
-    const gri_fault *fault; /* why the run ends, in gri_end_run; or NULL */
-    gr_msg *unburied;       /* to be buried once the run in hand has ended */
-    gri_ctx *next;          /* in sys->contexts, under sys->lock */
-    gri_msgpack *msgpack;   /* see msgpack.c; NULL until it is used */
+    gri_plan plans[GRI_PLANS]; /* each in a place that its address gives */
+    bool redirects;            /* what is being sent was redirected already */
+    const gri_fault *fault;    /* why the run ends, in gri_end_run; or NULL */
+    gr_msg *unburied;          /* to be buried once the run in hand has ended */
+    gri_ctx *next;             /* in sys->contexts, under sys->lock */
+    gri_msgpack *msgpack;      /* see msgpack.c; NULL until it is used */
 };
 
 /* What a worker writes with each message: on lines of its own. */

@@ -329,6 +329,7 @@ gri_ext *gri_ext_of(gr_actor *self); /* makes it; NULL: no memory */
 
 typedef struct gri_spawn {
     const gr_behavior *behavior;
+    const gri_plan *plan; /* the behaviour's; NULL: the spawn asks for more */
     gri_thread *thread;
     gr_values args;
     gr_any raw_args; /* instead of args: an encoded array */
@@ -342,8 +343,6 @@ typedef struct gri_spawn {
     bool proxy;  /* behavior is a proxy's */
     bool hosted; /* its mailbox is elsewhere, and only its hard bound is here */
     bool stable; /* see stay.h */
-    bool usual;  /* neither tended, proxy, hosted nor stable; of mailbox, limits
-                    and grade the behaviour says all */
     uint32_t poison_after; /* 0: the default */
     uint64_t parent_life;  /* as that of gri_start */
 } gri_spawn;

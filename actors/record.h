@@ -36,24 +36,26 @@ static inline void gri_note_life(gri_ctx *ctx, gri_event what, uint64_t a,
     }
 }
 
+/* The number of a behaviour's name; b may be NULL. */
+static inline uint32_t gri_note_name(gri_ctx *ctx, const gr_behavior *b)
+{
+    return b != NULL ? gri_record_name(&ctx->sys->recorder, b, b->name) : 0;
+}
+
 /* A run is about to be published: who lives in that slot. */
 static inline void gri_note_slot(gri_ctx *ctx, uint32_t run, uint32_t slot,
-                                 const gr_behavior *b)
+                                 uint32_t name)
 {
-    gri_recorder *r = &ctx->sys->recorder;
-    gri_record_slot(r, run, slot,
-                    b != NULL ? gri_record_name(r, b, b->name) : 0);
+    gri_record_slot(&ctx->sys->recorder, run, slot, name);
 }
 
 /* The same as an event, of an actor that somebody has a tie to, or that has
  * code to run: the plainest may be millions, and would push out what matters.
  */
-static inline void gri_note_spawn(gri_ctx *ctx, uint64_t id,
-                                  const gr_behavior *b, gr_pid parent)
+static inline void gri_note_spawn(gri_ctx *ctx, uint64_t id, uint32_t name,
+                                  uint64_t parent)
 {
-    gri_recorder *r = &ctx->sys->recorder;
-    gri_note_life(ctx, GRI_EVENT_SPAWN, id,
-                  b != NULL ? gri_record_name(r, b, b->name) : 0, parent.id);
+    gri_note_life(ctx, GRI_EVENT_SPAWN, id, name, parent);
 }
 
 /* And its end: of one with ties, or a name, or memory. */

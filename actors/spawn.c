@@ -20,6 +20,7 @@
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/limits.h"
+#include "actors/plan.h"
 #include "actors/record.h"
 #include "actors/start.h"
 #include "actors/stay.h"
@@ -126,41 +127,24 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     return deadline_ms > 0 ? gri_deadline_begin(slot, run, deadline_ms) : 0;
 }
 
-/* The same for an actor as most are, in fewer steps. False: it is none. */
-static inline bool set_usual_bounds(const gr_system *sys, gr_actor *slot,
-                                    const gr_behavior *b)
+/* The same of one that has a plan. */
+static inline void set_planned(gr_actor *slot, const gri_plan *plan)
 {
-    const gr_system_opts *opts = &sys->opts;
-    const gr_full full = b->mailbox.full;
-    const bool limited =
-        b->limits.memory_max != 0 || opts->limits.memory_max != 0 ||
-        b->limits.handler_max_ms != 0 || opts->limits.handler_max_ms != 0;
-    if (limited || b->mailbox.urgent != 0 ||
-        (full != GR_FULL_FAIL && full != GR_FULL_STOP)) {
-        return false;
-    }
-    const uint32_t hard =
-        b->mailbox.hard != 0 ? b->mailbox.hard : opts->mailbox_hard;
-    const uint32_t soft =
-        b->mailbox.soft != 0 ? b->mailbox.soft : opts->mailbox_soft;
-    const bool is_slow = b->terminate != NULL || b->trap_exit;
     /* As in set_bounds. */
-    atomic_store_explicit(&slot->traits, is_slow ? GRI_SLOW_END : 0,
-                          memory_order_relaxed);
-    atomic_store_explicit(&slot->hard, hard, memory_order_relaxed);
-    atomic_store_explicit(&slot->soft, soft < hard ? soft : hard,
-                          memory_order_relaxed);
-    atomic_store_explicit(&slot->full, (uint8_t)full, memory_order_release);
-    return true;
+    atomic_store_explicit(&slot->traits, plan->traits, memory_order_relaxed);
+    atomic_store_explicit(&slot->hard, plan->hard, memory_order_relaxed);
+    atomic_store_explicit(&slot->soft, plan->soft, memory_order_relaxed);
+    atomic_store_explicit(&slot->full, plan->full, memory_order_release);
 }
 
 /* What senders and others look at; published with the run. Errors: GR_ENOMEM.
  */
-static int set_outside(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
-                       uint32_t run)
+static inline int set_outside(gri_ctx *ctx, gr_actor *slot,
+                              const gri_spawn *how, uint32_t run)
 {
-    if (!how->usual || how->grade == GR_GRADE_ABORT ||
-        !set_usual_bounds(ctx->sys, slot, how->behavior)) {
+    if (how->plan != NULL) {
+        set_planned(slot, how->plan);
+    } else {
         GR_TRY(set_bounds(ctx, slot, how, run));
     }
     /* relaxed, both: as in set_bounds. */
@@ -191,10 +175,18 @@ static inline uint64_t parent_here(const gr_system *sys, const gri_spawn *how)
                                                        : how->parent.id;
 }
 
+/* Its behaviour's name, to the flight recorder. */
+static inline uint32_t name_of(gri_ctx *ctx, const gri_spawn *how)
+{
+    return how->plan != NULL ? how->plan->name
+                             : gri_note_name(ctx, how->behavior);
+}
+
 /* Makes the slot's next run live: from here on its pid is real. lifted: takes
  * the bounds for so long, or NULL. Errors: GR_ESTOPPED, GR_ENOMEM. */
-static int publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
-                       uint32_t run, gri_start *lifted)
+static inline __attribute__((always_inline)) int
+publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how, uint32_t run,
+            gri_start *lifted)
 {
     gr_system *sys = slot->sys;
     GR_TRY(set_outside(ctx, slot, how, run));
@@ -203,7 +195,7 @@ static int publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     }
     const uint32_t index = gri_index(slot);
     gri_parent_set(sys, index, parent_here(sys, how));
-    gri_note_slot(ctx, run, index, how->behavior);
+    gri_note_slot(ctx, run, index, name_of(ctx, how));
     /* release: pairs with the acquire in gri_slot_lives. seq_cst against the
      * flag below: either gri_system_stop finds this actor, or we see it. */
     atomic_store_explicit(&slot->run, run, memory_order_seq_cst);
@@ -219,8 +211,9 @@ static int publish_run(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
 }
 
 /* The name, the slot's run, and what START says of them. */
-static int begin_in(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
-                    gr_msg *start, bool behind, uint32_t run)
+static inline __attribute__((always_inline)) int
+begin_in(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how, gr_msg *start,
+         bool behind, uint32_t run)
 {
     gr_system *sys = slot->sys;
     gr_pid pid = {sys->node, gri_id(run, gri_index(slot))};
@@ -261,8 +254,9 @@ static void tell_if_stopping(gri_ctx *ctx, const gri_spawn *how, gr_pid pid)
 }
 
 /* By a START. */
-static int begin_by_message(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
-                            uint32_t run, bool *wakes)
+static inline __attribute__((always_inline)) int
+begin_by_message(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
+                 uint32_t run, bool *wakes)
 {
     int rc = 0;
     const bool behind = !gri_inbox_is_idle(&slot->inbox);
@@ -276,8 +270,7 @@ static int begin_by_message(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
         return rc;
     }
     const gr_pid pid = {ctx->sys->node, gri_id(run, gri_index(slot))};
-    gri_note_spawn(ctx, pid.id, how->behavior,
-                   (gr_pid){pid.node, parent_here(ctx->sys, how)});
+    gri_note_spawn(ctx, pid.id, name_of(ctx, how), parent_here(ctx->sys, how));
     bool idle = gri_inbox_push(&slot->inbox, start, false);
     if (how->name != NULL) {
         /* Behind START: what is sent to the name stands behind it, too. The new
@@ -294,20 +287,22 @@ static int begin_by_message(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
 }
 
 /* Whether the beginning is nothing but fields to be set. */
-static bool is_plain(const gr_system *sys, const gri_spawn *how)
+static inline bool is_plain(const gr_system *sys, const gri_spawn *how)
 {
     const gr_behavior *b = how->behavior;
-    return b != NULL && b->init == NULL && b->arena_max == 0 &&
-           gri_memory_max_of(sys, how) == 0 && how->name == NULL &&
-           how->monitor == 0 && !how->link && !how->ack && how->args.n == 0 &&
-           how->raw_args.ptr == NULL;
+    const bool plain = how->plan != NULL ? how->plan->plain
+                                         : b != NULL && b->init == NULL &&
+                                               b->arena_max == 0 &&
+                                               gri_memory_max_of(sys, how) == 0;
+    return plain && how->name == NULL && how->monitor == 0 && !how->link &&
+           !how->ack && how->args.n == 0 && how->raw_args.ptr == NULL;
 }
 
 /* Without a START: with the consumer's role in hand, which is given back. What
  * gri_system_stop tells the run from its publication on stands in the inbox,
  * and is for it. */
-static int begin_plainly(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
-                         uint32_t run)
+static inline int begin_plainly(gri_ctx *ctx, gr_actor *slot,
+                                const gri_spawn *how, uint32_t run)
 {
     int rc = gri_begin_plainly(ctx, slot, how->behavior, run);
     if (rc == 0) {
@@ -343,9 +338,10 @@ static inline int take_grade(const gr_system *sys, gri_spawn *how)
     return 0;
 }
 
-int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes)
+/* In a place that is to be found. Inline: of a planned spawn little is left. */
+static inline __attribute__((always_inline)) int
+start_run(gri_ctx *ctx, const gri_spawn *how, gr_pid *out, bool *wakes)
 {
-    GR_TRY(take_grade(ctx->sys, how));
     int rc = 0;
     gr_actor *slot = gri_slot_take(ctx, how->agent, &rc);
     if (slot == NULL) {
@@ -369,6 +365,14 @@ int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes)
         *out = (gr_pid){ctx->sys->node, gri_id(run, gri_index(slot))};
     }
     return 0;
+}
+
+int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes)
+{
+    if (how->plan == NULL) {
+        GR_TRY(take_grade(ctx->sys, how));
+    }
+    return start_run(ctx, how, out, wakes);
 }
 
 static inline gri_spawn spawn_of(gr_actor *self, const gr_spawn_opts *opts)
@@ -470,42 +474,52 @@ static int start_tied(gr_actor *self, gri_spawn *how, const gr_spawn_opts *opts,
 
 static const gr_spawn_opts defaults = {.name = NULL};
 
-static inline bool is_usual(const gr_spawn_opts *o)
+/* Whether a plan says all of its mailbox, grade, limits and life. */
+static inline bool is_of_plan(const gr_spawn_opts *o)
 {
     return !o->link && !o->stable && o->grade == GR_GRADE_DEFAULT &&
            memcmp(&o->mailbox, &defaults.mailbox, sizeof o->mailbox) == 0 &&
            !gri_has_limits(&o->limits);
 }
 
-/* As most spawns are: there is nothing but the behaviour. */
-static int spawn_usual(gr_actor *self, const gr_behavior *b, gr_pid *out)
+static inline bool is_only_args(const gr_spawn_opts *o)
 {
-    gri_spawn how = {
-        .behavior = b,
+    return o->name == NULL && o->monitor == NULL && !o->ack &&
+           o->node.id == 0 && is_of_plan(o);
+}
+
+/* As most spawns are: of nothing but a behaviour and arguments. */
+static int spawn_planned(gr_actor *self, const gri_plan *plan, gr_values args,
+                         gr_pid *out)
+{
+    const gri_spawn how = {
+        .behavior = plan->behavior,
+        .plan = plan,
+        .args = args,
         .parent = gri_pid_of(self),
-        .usual = true,
     };
-    return gri_spawn_run(self->ctx, &how, out, NULL);
+    return start_run(self->ctx, &how, out, NULL);
 }
 
 int gr_spawn(gr_actor *self, const gr_behavior *behavior,
              const gr_spawn_opts *opts, gr_pid *out)
 {
-    const bool usual = opts == NULL;
-    opts = usual ? &defaults : opts;
-    GR_TRY(gri_check_spawn(self->sys, behavior, &opts->mailbox));
-    if (usual && behavior->grade != GR_GRADE_PROCESS) {
-        return spawn_usual(self, behavior, out);
+    const gri_plan *plan = gri_plan_of(self->ctx, behavior);
+    if (plan != NULL && (opts == NULL || is_only_args(opts))) {
+        return spawn_planned(self, plan,
+                             opts != NULL ? opts->args : defaults.args, out);
     }
+    opts = opts != NULL ? opts : &defaults;
+    GR_TRY(gri_check_spawn(self->sys, behavior, &opts->mailbox));
     if (opts->node.id != 0 && opts->node.id != self->sys->node) {
         return gri_spawn_far(self, behavior, opts, out);
     }
     gri_spawn how = spawn_of(self, opts);
     how.behavior = behavior;
     GR_TRY(for_process(self, opts, &how));
-    how.usual = !how.proxy && is_usual(opts);
+    how.plan = is_of_plan(opts) ? plan : NULL;
     if (!opts->link && opts->monitor == NULL && !opts->stable) {
-        return gri_spawn_run(self->ctx, &how, out, NULL); /* as most are */
+        return gri_spawn_run(self->ctx, &how, out, NULL);
     }
     gr_pid pid = GR_NOBODY;
     GR_TRY(start_tied(self, &how, opts, &pid));

@@ -1,7 +1,8 @@
 /* actors/start.c - the message that a run begins with: see start.h. */
 #include "actors/start.h"
 
-int gri_start_add_more(gri_ctx *ctx, const gri_spawn *how, gr_msg *start)
+int gri_start_add_more(gri_ctx *ctx, gr_msg *start, const gr_behavior *b,
+                       gri_thread *thread, uint64_t parent_life)
 {
     uint8_t class_;
     gri_start *more = gri_block_alloc(ctx->cache, sizeof *more, &class_);
@@ -9,10 +10,10 @@ int gri_start_add_more(gri_ctx *ctx, const gri_spawn *how, gr_msg *start)
         return GR_ENOMEM;
     }
     *more = (gri_start){
-        .behavior = how->behavior,
-        .thread = how->thread,
+        .behavior = b,
+        .thread = thread,
         .class_ = class_,
-        .parent_life = how->parent_life,
+        .parent_life = parent_life,
     };
     gri_msg_trailer(start)->extra = (intptr_t)more | GRI_START_MORE;
     return 0;

@@ -17,7 +17,8 @@ enum {
 
 /* With a thread, a name, a behaviour that stands elsewhere, or bounds. Errors:
  * GR_ENOMEM. */
-int gri_start_add_more(gri_ctx *ctx, const gri_spawn *how, gr_msg *start);
+int gri_start_add_more(gri_ctx *ctx, gr_msg *start, const gr_behavior *b,
+                       gri_thread *thread, uint64_t parent_life);
 void gri_start_free(gri_ctx *ctx, gr_msg *start);
 
 /* The arguments, with a trailer behind them. NULL: *rc says why. */
@@ -53,7 +54,8 @@ static inline gr_msg *gri_start_build(gri_ctx *ctx, const gri_spawn *how,
     if (behind || how->thread != NULL || how->name != NULL ||
         how->parent_life != 0 ||
         ((uintptr_t)how->behavior & GRI_START_BITS) != 0) {
-        *rc = gri_start_add_more(ctx, how, msg);
+        *rc = gri_start_add_more(ctx, msg, how->behavior, how->thread,
+                                 how->parent_life);
         if (*rc < 0) {
             gri_msg_free(ctx->cache, msg);
             return NULL;

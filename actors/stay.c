@@ -295,7 +295,8 @@ int gri_stay_revive(gr_actor *self, gri_spawn *how, gr_pid pid)
         gri_start_free(ctx, start);
         return rc;
     }
-    gri_note_spawn(ctx, pid.id, how->behavior, how->parent);
+    gri_note_spawn(ctx, pid.id, gri_note_name(ctx, how->behavior),
+                   how->parent.id);
     GRI_TALLY(ctx, spawned);
     return 0;
 }

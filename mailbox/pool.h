@@ -64,6 +64,7 @@ enum { GRI_RESERVE = 256 };
 typedef struct gri_reserve {
     uint32_t count, max; /* max: 0 until there is one */
     void *block[GRI_RESERVE];
+    _Atomic(bool) low; /* count < max; written under the lock */
 } gri_reserve;
 
 /* The shared half, one for each system. */

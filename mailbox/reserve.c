@@ -21,6 +21,13 @@ int gri_reserve_init(gri_depot *depot)
     return r->count == GRI_RESERVE ? 0 : GR_ENOMEM;
 }
 
+/* Under the lock. */
+static void note_low(gri_reserve *r)
+{
+    /* relaxed: who finds it a moment late makes it up the next time. */
+    atomic_store_explicit(&r->low, r->count < r->max, memory_order_relaxed);
+}
+
 /* True: the reserve has taken it. */
 static bool lay_aside(gri_depot *depot, void *block)
 {
@@ -29,6 +36,7 @@ static bool lay_aside(gri_depot *depot, void *block)
     const bool takes = r->count < r->max;
     if (takes) {
         r->block[r->count++] = block;
+        note_low(r);
     }
     (void)pthread_mutex_unlock(&depot->lock);
     return takes;
@@ -49,17 +57,10 @@ static gr_msg *take(gri_depot *depot)
     gri_reserve *r = &depot->reserve;
     (void)pthread_mutex_lock(&depot->lock);
     void *block = r->count > 0 ? r->block[--r->count] : NULL;
+    note_low(r);
     (void)pthread_mutex_unlock(&depot->lock);
     return block == NULL ? NULL
                          : gri_msg_init(block, (uint8_t)gri_class_of(BYTES));
-}
-
-static bool is_low(gri_depot *depot)
-{
-    (void)pthread_mutex_lock(&depot->lock);
-    const bool low = depot->reserve.count < depot->reserve.max;
-    (void)pthread_mutex_unlock(&depot->lock);
-    return low;
 }
 
 gr_msg *gri_msg_signal_sure(gri_cache *cache, gri_msg_kind kind,
@@ -68,7 +69,9 @@ gr_msg *gri_msg_signal_sure(gri_cache *cache, gri_msg_kind kind,
     GR_DASSERT(len <= GRI_RESERVE_ROOM);
     gr_msg *msg = gri_msg_signal(cache, kind, payload, len);
     if (msg != NULL) {
-        if (is_low(cache->depot)) {
+        /* relaxed: as in note_low. */
+        if (atomic_load_explicit(&cache->depot->reserve.low,
+                                 memory_order_relaxed)) {
             make_up(cache);
         }
         return msg;

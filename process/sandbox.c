@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/write.h"
+#include "base/line.h"
 
 static int because(char *why, size_t size, int code, const char *what,
                    int system_error)
@@ -133,36 +133,19 @@ const char *gri_sandbox_call_name(int number)
     return "call";
 }
 
-/* Appends text, as far as there is room. */
-static char *append(char *at, const char *end, const char *text)
-{
-    while (*text != '\0' && at < end) {
-        *at++ = *text++;
-    }
-    return at;
-}
-
 /* Says which, and dies of it. In a signal handler, and within what the filter
  * allows: write, poll and the clock. */
 static void on_forbidden(int number, siginfo_t *info, void *context)
 {
-    char line[128];
-    char digits[12];
-    const char *end = line + sizeof(line) - 1;
-    char *digit = digits + sizeof(digits) - 1;
+    char text[128];
+    gri_line line = {.at = text, .max = sizeof text};
     (void)context;
-    *digit = '\0';
-    unsigned n = (unsigned)info->si_syscall;
-    do {
-        *--digit = (char)('0' + n % 10);
-        n /= 10;
-    } while (n != 0);
-    char *at = append(line, end, "seccomp: ");
-    at = append(at, end, gri_sandbox_call_name(info->si_syscall));
-    at = append(at, end, " (");
-    at = append(at, end, digit);
-    at = append(at, end, ") is not allowed in this process\n");
-    (void)gri_write_last(STDERR_FILENO, line, (size_t)(at - line));
+    gri_line_put(&line, "seccomp: ");
+    gri_line_put(&line, gri_sandbox_call_name(info->si_syscall));
+    gri_line_put(&line, " (");
+    gri_line_number(&line, (unsigned)info->si_syscall, 10);
+    gri_line_put(&line, ") is not allowed in this process");
+    gri_line_write(&line, STDERR_FILENO);
     /* The default disposition is back (SA_RESETHAND), and the signal blocked
      * until this returns. */
     (void)raise(number);

@@ -245,7 +245,7 @@ WAITER_HEARS(be_limited, stash_to_the_limit)
 static void scene_limits(stage *s)
 {
     static const char body[400];
-    static gr_behavior small; /* it outlives the stage */
+    static gr_behavior small, narrow; /* they outlive the stage */
     small = puppet_behavior;
     small.mailbox.hard = 2;
     gr_pid a = stage_puppet_with(s, s->self, 'a', &small, NULL, be_limited);
@@ -261,9 +261,9 @@ static void scene_limits(stage *s)
         stage_expect(s, "a:x a:x");
         stage_do(s, a, be_limited);
     }
-    small = puppet_behavior;
-    small.arena_max = 1100;
-    gr_pid b = stage_puppet_with(s, s->self, 'b', &small, NULL, be_limited);
+    narrow = puppet_behavior;
+    narrow.arena_max = 1100;
+    gr_pid b = stage_puppet_with(s, s->self, 'b', &narrow, NULL, be_limited);
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 3; i++) {
             CHECK_RC(gr_send(s->self, b, "big", gr_bin(body, sizeof body)), 0);

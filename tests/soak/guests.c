@@ -197,6 +197,7 @@ static int on_born(gr_actor *self, const auditor *a, uint32_t index, gr_pid pid)
     if (a->whom != AUDIT_LEAVES) {
         SET(book.node, pid.node);
         SET(book.id[index % GUESTS], pid.id);
+        ledger_born(pid);
     }
     return gr_monitor(self, pid, &ref);
 }

@@ -23,6 +23,8 @@ enum { LEDGER_WHY_MAX = 192 };
 void ledger_init(void);
 /* This run is about to fail, in one more way. */
 void ledger_expect(gr_pid pid);
+/* This run, a guest's, said that it has begun, and is watched from here on. */
+void ledger_born(gr_pid pid);
 /* A line of the log. If it is the first one of a crash report, it is entered.
  */
 void ledger_report(const char *line);
