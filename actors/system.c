@@ -1,6 +1,5 @@
 /* actors/system.c - a system's start, its counters, and its plug. */
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include "actors/lane.h"
 #include "actors/record.h"
 #include "actors/stay.h"
+#include "base/line.h"
 #include "mailbox/reserve.h"
 
 void gri_ctx_init(gri_ctx *ctx, gr_system *sys, gri_worker *worker,
@@ -257,9 +257,15 @@ gr_node gr_system_node(const gr_system *sys)
 
 const char *gr_pid_text(gr_pid pid, char buf[GR_PID_TEXT_MAX])
 {
-    (void)snprintf(buf, GR_PID_TEXT_MAX, "<%u.%u@%08x>", gri_pid_index(pid),
-                   gri_pid_run(pid), (unsigned)(pid.node >> 32));
-    return buf;
+    gri_line text = gri_line_in(buf, GR_PID_TEXT_MAX);
+    gri_line_put(&text, "<");
+    gri_line_number(&text, gri_pid_index(pid), 10);
+    gri_line_put(&text, ".");
+    gri_line_number(&text, gri_pid_run(pid), 10);
+    gri_line_put(&text, "@");
+    gri_line_digits(&text, pid.node >> 32, 16, 8);
+    gri_line_put(&text, ">");
+    return gri_line_text(&text);
 }
 
 static uint64_t value_of(const _Atomic(uint64_t) *counter)

@@ -2,6 +2,7 @@
 #include "base/line.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/place.h"
 #include "base/write.h"
@@ -19,21 +20,29 @@ static void put_char(gri_line *line, char c)
 
 void gri_line_put(gri_line *line, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        put_char(line, *text);
-    }
+    const size_t n = strlen(text);
+    const size_t room = line->max - line->n;
+    memcpy(line->at + line->n, text, n < room ? n : room);
+    line->n += n < room ? n : room;
 }
 
-void gri_line_number(gri_line *line, uint64_t value, unsigned base)
+void gri_line_digits(gri_line *line, uint64_t value, unsigned base,
+                     unsigned least)
 {
     char digits[64 + 1]; /* of base 2 */
-    char *p = digits + sizeof digits - 1;
+    char *const end = digits + sizeof digits - 1;
+    char *p = end;
     *p = '\0';
     do {
         *--p = "0123456789abcdef"[value % base];
         value /= base;
-    } while (value != 0);
+    } while (value != 0 || (size_t)(end - p) < least);
     gri_line_put(line, p);
+}
+
+void gri_line_number(gri_line *line, uint64_t value, unsigned base)
+{
+    gri_line_digits(line, value, base, 1);
 }
 
 void gri_line_hex(gri_line *line, uint64_t value)
@@ -65,6 +74,12 @@ void gri_line_code(gri_line *line, uintptr_t at)
     } else {
         gri_line_hex(line, at);
     }
+}
+
+const char *gri_line_text(gri_line *line)
+{
+    line->at[line->n] = '\0';
+    return line->at;
 }
 
 void gri_line_end(gri_line *line)

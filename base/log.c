@@ -16,6 +16,13 @@ void gri_log_init(gri_log *log, gr_log_fn *fn, void *arg, gr_log_level level)
     *log = (gri_log){fn != NULL ? fn : to_stderr, arg, level};
 }
 
+void gri_log_line(const gri_log *log, gr_log_level level, const char *line)
+{
+    if (level <= log->level) {
+        log->fn(log->arg, level, line);
+    }
+}
+
 void gri_log_write(const gri_log *log, gr_log_level level, const char *format,
                    ...)
 {

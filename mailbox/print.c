@@ -112,11 +112,29 @@ static void put_escaped(text *t, uint8_t byte)
     }
 }
 
+/* How many bytes from p on stand for themselves and are a character each. */
+static size_t plain_run(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    while (i < n && p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' &&
+           p[i] != '\\') {
+        i++;
+    }
+    return i;
+}
+
 /* quoted: as in C, so that it can be told where it ends. */
 static void put_chars(text *t, const uint8_t *p, size_t n, bool quoted)
 {
     while (n > 0 && !t->cut) {
-        size_t width = character(p, n);
+        size_t width = plain_run(p, n);
+        if (width > 0) { /* as most texts are, to their end */
+            put(t, (const char *)p, width);
+            p += width;
+            n -= width;
+            continue;
+        }
+        width = character(p, n);
         if (width == 0 || (quoted && *p == '"') || *p == '\\') {
             put_escaped(t, *p);
             width = 1;
