@@ -65,7 +65,7 @@ shell() {
     # What a script reads in is checked by itself, so SC1091 is no loss.
     # shellcheck disable=SC2046 # a list of names, on purpose
     shellcheck .ci/run && shellcheck --shell=sh --exclude=SC1091 dev \
-        tools/check_layers tools/check_style \
+        tools/check_layers tools/check_rules tools/check_style \
         $(git ls-files '*.sh' 'tests/*_common')
 }
 
@@ -76,6 +76,7 @@ headers() {
 
 check compilers compilers
 check layers tools/check_layers
+check rules tools/check_rules
 check style tools/check_style
 check headers headers
 check format format
