@@ -67,8 +67,9 @@ typedef struct gri_counters {
 
 enum {
     GRI_SLOTS_KEPT = 32, /* free slots that a worker keeps at most */
-    GRI_PLANS = 8,       /* behaviours of which a thread knows the plan */
-    GRI_UNCOUNTED = 64   /* receivers for which a worker counts by itself */
+    GRI_PLANS_BITS = 3,  /* of GRI_PLANS: behaviours of which a thread knows */
+    GRI_PLANS = 1 << GRI_PLANS_BITS, /* the plan */
+    GRI_UNCOUNTED = 64 /* receivers for which a worker counts by itself */
 };
 
 /* Messages that a worker has pushed, and not yet added to inbox.queued. */

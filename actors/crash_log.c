@@ -7,8 +7,9 @@
 #include "mailbox/print.h"
 
 enum {
-    TEXT_MAX = 4 * GR_EXIT_TEXT_MAX + 1, /* of a text with escapes */
-    NAME_TEXT_MAX = 320                  /* of a name with some */
+    TEXT_MAX = 4 * GR_EXIT_TEXT_MAX + 1,   /* of a text with escapes */
+    NAME_TEXT_MAX = 320,                   /* of a name with some */
+    PLACE_TEXT_MAX = GR_CRASH_NAME_MAX + 8 /* of where a frame is */
 };
 
 /* What is written of one crash. Not by stdio: thousands a second may be
@@ -22,27 +23,38 @@ typedef struct page {
     char text[GRI_LOG_LINE_MAX];
 } page;
 
-static void put_name(gri_line *line, const char *name)
+static void put_escaped(gri_line *line, const char *name, size_t max)
 {
     char escaped[NAME_TEXT_MAX];
-    gri_line_put(line, gri_escape(escaped, sizeof escaped, name, strlen(name)));
+    gri_line_put(line, gri_escape(escaped, max, name, strlen(name)));
+}
+
+static void put_name(gri_line *line, const char *name)
+{
+    put_escaped(line, name, NAME_TEXT_MAX);
+}
+
+/* A part of a frame: cut before the others would be. */
+static void put_place(gri_line *line, const char *name)
+{
+    put_escaped(line, name, PLACE_TEXT_MAX);
 }
 
 static void put_frame(gri_line *line, const gr_frame *frame)
 {
     if (frame->function[0] != '\0') {
-        put_name(line, frame->function);
+        put_place(line, frame->function);
     } else {
         gri_line_put(line, "?");
     }
     if (frame->line != 0) {
         gri_line_put(line, " at ");
-        put_name(line, frame->file);
+        put_place(line, frame->file);
         gri_line_put(line, ":");
         gri_line_number(line, frame->line, 10);
     } else if (frame->file[0] != '\0') {
         gri_line_put(line, " in ");
-        put_name(line, frame->file);
+        put_place(line, frame->file);
         gri_line_put(line, "+");
         gri_line_hex(line, frame->offset);
     } else {
@@ -66,6 +78,13 @@ static void put(page *p, const char *text)
 static void put_number(page *p, uint64_t number)
 {
     gri_line_number(&p->line, number, 10);
+}
+
+/* What a peer says may be less than 0. */
+static void put_code(page *p, int64_t code)
+{
+    put(p, code < 0 ? "-" : "");
+    put_number(p, (uint64_t)llabs(code));
 }
 
 /* All lines but the first begin so. */
@@ -114,12 +133,11 @@ static void write_fault(page *p, const gr_crash *c)
     const char *name = sigabbrev_np(c->signal);
     begin(p);
     put(p, "signal ");
-    put_number(p, (uint64_t)c->signal);
+    put_code(p, c->signal);
     put(p, " (SIG");
     put(p, name != NULL ? name : "?");
     put(p, "), code ");
-    put(p, c->signal_code < 0 ? "-" : "");
-    put_number(p, (uint64_t)llabs(c->signal_code));
+    put_code(p, c->signal_code);
     if (c->has_address) {
         put(p, ", address ");
         gri_line_hex(&p->line, (uintptr_t)c->address);

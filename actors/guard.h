@@ -21,6 +21,7 @@
 #define GRI_ACTORS_GUARD_H
 
 #include "actors/core.h"
+#include "base/hash.h"
 
 /* Before a function that calls the program for an actor, and whatever that may
  * be inlined into. */
@@ -28,17 +29,21 @@
 
 /* Before the first worker runs. Errors: GR_ENOMEM. */
 int gri_guard_prepare(void);
-/* On each spawn: its functions' libraries become actor code. */
+/* Before a first spawn: its functions' libraries become actor code. */
 void gri_guard_admit_slow(const gr_behavior *b);
 
-enum { GRI_GUARD_SEEN = 64 /* behaviours, at most, that are found at once */ };
+enum {
+    GRI_GUARD_SEEN_BITS = 6,
+    /* Behaviours, at most, that are found at once. */
+    GRI_GUARD_SEEN = 1 << GRI_GUARD_SEEN_BITS
+};
 /* Behaviours that were admitted, each in a place that its address gives. */
 extern _Atomic(const gr_behavior *) gri_guard_seen[GRI_GUARD_SEEN];
 
 static inline _Atomic(const gr_behavior *) *
 gri_guard_place(const gr_behavior *b)
 {
-    return &gri_guard_seen[(uintptr_t)b / sizeof(void *) % GRI_GUARD_SEEN];
+    return &gri_guard_seen[gri_hash_address((uintptr_t)b, GRI_GUARD_SEEN_BITS)];
 }
 
 static inline void gri_guard_admit(const gr_behavior *b)

@@ -353,6 +353,10 @@ int gri_spawn_run(gri_ctx *ctx, gri_spawn *how, gr_pid *out, bool *wakes);
 /* On another node; as gr_spawn, which has looked at its arguments. */
 int gri_spawn_far(gr_actor *self, const gr_behavior *behavior,
                   const gr_spawn_opts *opts, gr_pid *out);
+/* spawn_far.c: a question to another node's agent, and its answer. Errors: as
+ * gr_callv, but GR_ENOCONN, not GR_ENOPROC, of a node that is stopping. */
+int gri_agent_call(gr_actor *self, gr_node node, gr_pattern expect,
+                   const gr_value *values, uint32_t n);
 /* GR_EINVAL if it makes no sense; the second of a thread actor. */
 int gri_check_spawn(const gr_system *sys, const gr_behavior *b,
                     const gr_mailbox *box);

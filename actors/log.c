@@ -6,6 +6,9 @@
 
 void gr_log(gr_actor *self, gr_log_level level, const char *line)
 {
+    if (level > self->sys->log.level) {
+        return;
+    }
     char cut[GRI_LOG_LINE_MAX];
     gri_line text = gri_line_in(cut, sizeof cut);
     gri_line_put(&text, line);

@@ -193,8 +193,7 @@ int gr_whereis(gr_actor *self, gr_node node, const char *name, gr_pid *out)
         gr_value ask[] = {gr_strn("whereis", 7), gr_strn(name, len)};
         gr_out outs[] = {{GR_OUT_PID, 0, out}};
         gr_pattern expect = {gr_strn("pid", 3), outs, 1};
-        return gr_callv(self, (gr_pid){node.id, GRI_AGENT_ID}, GRI_FAR_CALL_MS,
-                        expect, ask, 2);
+        return gri_agent_call(self, node, expect, ask, 2);
     }
     if (gri_is_host(sys)) {
         return gri_hosted_name(sys, GRI_NAME_FIND, name, out);

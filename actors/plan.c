@@ -45,7 +45,7 @@ const gri_plan *gri_plan_make(gri_ctx *ctx, const gr_behavior *b)
         return NULL;
     }
     gri_guard_admit(b);
-    gri_plan *kept = &ctx->plans[(uintptr_t)b / sizeof(void *) % GRI_PLANS];
+    gri_plan *kept = gri_plan_place(ctx, b);
     *kept = plan;
     return kept;
 }

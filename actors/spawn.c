@@ -504,12 +504,13 @@ static int spawn_planned(gr_actor *self, const gri_plan *plan, gr_values args,
 int gr_spawn(gr_actor *self, const gr_behavior *behavior,
              const gr_spawn_opts *opts, gr_pid *out)
 {
-    const gri_plan *plan = gri_plan_of(self->ctx, behavior);
-    if (plan != NULL && (opts == NULL || is_only_args(opts))) {
-        return spawn_planned(self, plan,
-                             opts != NULL ? opts->args : defaults.args, out);
-    }
     opts = opts != NULL ? opts : &defaults;
+    if (is_only_args(opts)) {
+        const gri_plan *plan = gri_plan_of(self->ctx, behavior);
+        if (plan != NULL) {
+            return spawn_planned(self, plan, opts->args, out);
+        }
+    }
     GR_TRY(gri_check_spawn(self->sys, behavior, &opts->mailbox));
     if (opts->node.id != 0 && opts->node.id != self->sys->node) {
         return gri_spawn_far(self, behavior, opts, out);
@@ -517,7 +518,9 @@ int gr_spawn(gr_actor *self, const gr_behavior *behavior,
     gri_spawn how = spawn_of(self, opts);
     how.behavior = behavior;
     GR_TRY(for_process(self, opts, &how));
-    how.plan = is_of_plan(opts) ? plan : NULL;
+    if (is_of_plan(opts)) {
+        how.plan = gri_plan_of(self->ctx, behavior);
+    }
     if (!opts->link && opts->monitor == NULL && !opts->stable) {
         return gri_spawn_run(self->ctx, &how, out, NULL);
     }

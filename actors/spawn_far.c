@@ -3,6 +3,15 @@
 
 #include "actors/boxes.h"
 
+int gri_agent_call(gr_actor *self, gr_node node, gr_pattern expect,
+                   const gr_value *values, uint32_t n)
+{
+    const int rc = gr_callv(self, (gr_pid){node.id, GRI_AGENT_ID},
+                            GRI_FAR_CALL_MS, expect, values, n);
+    /* It ends last of all that its node stops: the connection goes next. */
+    return rc == GR_ENOPROC ? GR_ENOCONN : rc;
+}
+
 int gri_spawn_far(gr_actor *self, const gr_behavior *behavior,
                   const gr_spawn_opts *opts, gr_pid *out)
 {
@@ -22,8 +31,7 @@ int gri_spawn_far(gr_actor *self, const gr_behavior *behavior,
                       args};
     gr_out outs[] = {{GR_OUT_PID, 0, &pid}};
     gr_pattern expect = {gr_strn("pid", 3), outs, 1};
-    GR_TRY(gr_callv(self, (gr_pid){opts->node.id, GRI_AGENT_ID},
-                    GRI_FAR_CALL_MS, expect, ask, 4));
+    GR_TRY(gri_agent_call(self, opts->node, expect, ask, 4));
     int rc = opts->link ? gr_link(self, pid) : 0;
     if (rc == 0 && opts->monitor != NULL) {
         rc = gr_monitor(self, pid, &ref);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/recorder_layout.h"
 
@@ -106,10 +107,7 @@ void gri_record_other(gri_recorder *r, gri_event what, int64_t now_ns,
 /* The place of a behaviour's name by its address, among few. */
 static inline uint32_t gri_rec_place(const void *behavior)
 {
-    /* Fibonacci hashing: Knuth, The Art of Computer Programming 6.4. */
-    return (uint32_t)((uint64_t)(uintptr_t)behavior *
-                          UINT64_C(0x9e3779b97f4a7c15) >>
-                      56);
+    return gri_hash_address((uintptr_t)behavior, 8);
 }
 
 /* What gri_record_name does when the first look fails. */

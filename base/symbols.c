@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
+
 enum {
     SETS_BITS = 8, /* of their number: 2048 answers, 350 KiB */
     SET = 8        /* answers in each */
@@ -303,9 +305,7 @@ static void ask(uintptr_t at, gr_frame *out)
 /* Under table_lock. */
 static set *set_of(uintptr_t at)
 {
-    /* Fibonacci hashing: Knuth, The Art of Computer Programming 6.4. */
-    return &symbols.sets[(uint64_t)at * UINT64_C(0x9e3779b97f4a7c15) >>
-                         (64 - SETS_BITS)];
+    return &symbols.sets[gri_hash_address(at, SETS_BITS)];
 }
 
 /* False: it is not there. */

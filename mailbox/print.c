@@ -127,7 +127,8 @@ static size_t plain_run(const uint8_t *p, size_t n)
 static void put_chars(text *t, const uint8_t *p, size_t n, bool quoted)
 {
     while (n > 0 && !t->cut) {
-        size_t width = plain_run(p, n);
+        const size_t room = t->max - t->len + 1; /* one more: it is cut */
+        size_t width = plain_run(p, n < room ? n : room);
         if (width > 0) { /* as most texts are, to their end */
             put(t, (const char *)p, width);
             p += width;

@@ -142,7 +142,8 @@ for signal in KILL SEGV TERM KILL; do
     child=$(nodes | sed -n "${victim}p")
     wait_busy "$child"
     kill -$signal "$child"
-    wait $main || fail "SIG$signal to a child: exit status $?"
+    wait $main ||
+        fail "SIG$signal to a child: exit status $?: $(cat "$work/errors")"
     cmp "$work/expected_long" "$work/printed" ||
         fail "SIG$signal to a child: differs"
     at_least 1 "nodes lost"

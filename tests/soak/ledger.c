@@ -13,6 +13,7 @@ enum {
      * and what the monitors are behind. A power of two. */
     ENTRIES = 1 << 15,
     FULL = ENTRIES / 4 * 3,
+    OVER = 1024,
     SAID_MAX = 80 /* bytes of a report's first line: why it ended */
 };
 
@@ -28,6 +29,8 @@ static struct {
     /* Under lock. */
     uint32_t used;
     uint64_t failures, reports;
+    uint64_t over[OVER]; /* runs that were born, and are forgotten: the last */
+    uint32_t overs;
     char why[LEDGER_WHY_MAX]; /* the first that did not fit; "": all did */
     entry at[ENTRIES];
 } ledger = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -88,8 +91,22 @@ static entry *open_entry(uint64_t key)
 }
 
 /* Under lock. */
+static bool is_over(uint64_t key)
+{
+    for (uint32_t i = 0; i < OVER; i++) {
+        if (ledger.over[i] == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Under lock. */
 static void forget(const entry *e)
 {
+    if (e->born) {
+        ledger.over[ledger.overs++ % OVER] = e->key;
+    }
     uint32_t hole = (uint32_t)(e - ledger.at);
     for (uint32_t i = (hole + 1) % ENTRIES; ledger.at[i].key != 0;
          i = (i + 1) % ENTRIES) {
@@ -102,6 +119,11 @@ static void forget(const entry *e)
     }
     ledger.at[hole] = (entry){0};
     ledger.used--;
+}
+
+static bool is_guests(const char *said)
+{
+    return strstr(said, "guest ") != NULL;
 }
 
 /* said: a report's line, or NULL. */
@@ -122,6 +144,9 @@ static void enter(uint64_t key, uint32_t failures, const char *said, bool ended)
             (void)snprintf(e->said, sizeof e->said, "%s", said);
         }
         e->ended = e->ended || ended;
+        if (said != NULL && is_guests(said) && is_over(key)) {
+            wrong(key, e, "reported again");
+        }
         if (e->ended && e->reports > e->failures) {
             wrong(key, e, "reported too often");
         }
@@ -188,7 +213,7 @@ static bool is_at_rest(const entry *e)
 {
     return e->failures == 0 && !e->ended &&
            (e->reports == 0 ||
-            (e->reports == 1 && !e->born && strstr(e->said, "guest ") != NULL &&
+            (e->reports == 1 && !e->born && is_guests(e->said) &&
              strstr(e->said, " ended: limit") != NULL));
 }
 

@@ -304,6 +304,25 @@ static void spawnable_behaviours_are_spawned_there(void **state)
                      GR_EDENIED); /* it has no list */
 }
 
+/* As for a moment while a node stops: its agent has ended, and the connection
+ * is there. */
+static void a_node_without_its_agent_is_as_good_as_lost(void **state)
+{
+    nodes *n = *state;
+    gr_ref ref;
+    gr_pid pid;
+    (void)two(n);
+    const gr_node other = node_at(n, 1);
+
+    assert_int_equal(gr_monitor(n->self[1], gr_node_agent(other), &ref), 0);
+    assert_int_equal(gr_kill(n->self[1], gr_node_agent(other)), 0);
+    assert_true(gr_match_down(next(n->self[1]), NULL, NULL, NULL));
+    assert_int_equal(
+        gr_spawn(n->self[0], &echo, &(gr_spawn_opts){.node = other}, &pid),
+        GR_ENOCONN);
+    assert_int_equal(gr_whereis(n->self[0], other, "echo", &pid), GR_ENOCONN);
+}
+
 static void agent_answers_and_cannot_be_ended(void **state)
 {
     nodes *n = *state;
@@ -467,6 +486,7 @@ int main(void)
         ON_BOTH(unknown_nodes_are_not_connected),
         ON_BOTH(names_are_found_on_the_other_node),
         ON_BOTH(spawnable_behaviours_are_spawned_there),
+        ON_BOTH(a_node_without_its_agent_is_as_good_as_lost),
         ON_BOTH(agent_answers_and_cannot_be_ended),
         ON_BOTH(monitor_tells_the_reason),
         ON_BOTH(last_words_come_before_the_death),
