@@ -255,7 +255,10 @@ static void tell(gri_worker *w, int64_t now_ns)
     w->sched->ops->watched(w, &sight);
 }
 
-/* True: a worker is awake. */
+/* True: another look is wanted: a worker is awake or, as one was stuck, more
+ * are in service than are wanted by now. (A spare that was wanted no more goes
+ * out as soon as its turn ends, be it during this look: then nobody is awake,
+ * but nobody has put back what was done for it.) */
 static bool look(gri_sched *s)
 {
     /* seq_cst: see the head of this file. */
@@ -277,7 +280,7 @@ static bool look(gri_sched *s)
             tell(&s->workers[i], see.now_ns);
         }
     }
-    return gri_sched_awake(s, parked) > 0;
+    return see.stuck > 0 || gri_sched_awake(s, parked) > 0;
 }
 
 /* ---- its thread -------------------------------------------------------------

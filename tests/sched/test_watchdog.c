@@ -10,7 +10,8 @@
  *
  * Planted one at a time, and seen to stop here: spares that are not called; one
  * that comes back and is not counted as present; a watchdog that nobody wakes,
- * or that fires no timers, or those of one worker only.
+ * or that fires no timers, or those of one worker only, or that sleeps although
+ * it saw a worker stuck.
  * Not seen, as others find the same a little later: a watchdog that gives away
  * nothing of what stands behind a turn, or leaves the limit of those awake as
  * it is. For the way in and out see tests/model/spare.pml.
@@ -39,7 +40,8 @@ static const gri_sched_ops ops = {.run = toy_run,
                                   .short_of_spares = on_short,
                                   .fired_outside = on_outside};
 
-static void start(unsigned workers, unsigned spares, unsigned processors)
+static void start_with(const gri_sched_ops *with, unsigned workers,
+                       unsigned spares, unsigned processors)
 {
     assert_int_equal(sem_init(&gate, 0, 0), 0);
     assert_int_equal(sem_init(&done, 0, 0), 0);
@@ -48,7 +50,12 @@ static void start(unsigned workers, unsigned spares, unsigned processors)
     atomic_store_explicit(&noted, 0, memory_order_relaxed);
     atomic_store_explicit(&short_of, 0, memory_order_relaxed);
     atomic_store_explicit(&outside, 0, memory_order_relaxed);
-    toy_start_with(&s, &ops, workers, spares, processors);
+    toy_start_with(&s, with, workers, spares, processors);
+}
+
+static void start(unsigned workers, unsigned spares, unsigned processors)
+{
+    start_with(&ops, workers, spares, processors);
 }
 
 /* ---- tasks ---- */
@@ -400,6 +407,81 @@ static void the_watchdog_sleeps_and_wakes(void **state)
     toy_stop(&s);
 }
 
+static _Atomic(gri_worker *) last; /* it has this turn */
+
+static void block_last(gri_worker *worker, toy *self)
+{
+    atomic_store_explicit(&last, worker, memory_order_release);
+    block(worker, self);
+}
+
+/* Until all others sleep, and look around no more. */
+static void wait_for_quiet(gri_sched *sched, unsigned others)
+{
+    for (unsigned i = 0; i < others; i++) {
+        while (atomic_load_explicit(&sched->parked, memory_order_seq_cst) !=
+                   (UINT64_C(1) << others) - 1 ||
+               atomic_load_explicit(&sched->workers[i].up_ns,
+                                    memory_order_seq_cst) != GRI_NEVER) {
+            (void)sched_yield();
+        }
+    }
+}
+
+/* Ends that turn within a look of the watchdog that began while it was the only
+ * one, and its worker a spare that is wanted no more. */
+static void end_within_a_look(gri_worker *worker, const gri_sight *sight)
+{
+    enum { LAST = 2, LOOKS = 3 };
+    static unsigned looks; /* that saw it so, one after the other */
+    (void)sight;
+    gri_sched *sched = worker->sched;
+    if (worker != atomic_load_explicit(&last, memory_order_acquire)) {
+        return;
+    }
+    const bool is_alone =
+        atomic_load_explicit(&sched->members, memory_order_relaxed) == LAST &&
+        atomic_load_explicit(&sched->parked, memory_order_acquire) ==
+            (1U << LAST) - 1;
+    looks = is_alone ? looks + 1 : 0;
+    if (looks < LOOKS && worker->index == LAST) {
+        return;
+    }
+    /* On another worker, as on a busy machine, it just ends. */
+    looks = 0;
+    atomic_store_explicit(&last, NULL, memory_order_relaxed);
+    (void)sem_post(&gate);
+    toy_wait(&done, "a task that blocked does not end");
+    if (worker->index == LAST) {
+        wait_for_quiet(sched, LAST);
+    }
+    atomic_fetch_add_explicit(&noted, 1, memory_order_release);
+}
+
+static void what_was_lent_for_a_turn_that_ends_within_a_look_goes(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 20 };
+    gri_sched_ops with_look = ops;
+    with_look.watched = end_within_a_look;
+    start_with(&with_look, 1, 2, 1);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        atomic_store_explicit(&begun, 0, memory_order_relaxed);
+        atomic_store_explicit(&go, 0, memory_order_relaxed);
+        get_stuck(2, spin);
+        toy one = {.fn = block_last};
+        gri_sched_submit(&s, NULL, &one.task);
+        toy_wait_for(&begun, 3, "a task waits behind those that are stuck");
+        atomic_store_explicit(&go, 1, memory_order_release); /* but not it */
+        toy_wait(&done, "a task that was stuck does not end");
+        toy_wait(&done, "a task that was stuck does not end");
+        toy_wait_for(&noted, round + 1, "the watchdog does not look");
+        wait_for_base();
+        toy_settle(&s);
+    }
+    toy_stop(&s);
+}
+
 static void a_stop_waits_for_spares_too(void **state)
 {
     (void)state;
@@ -433,6 +515,7 @@ int main(void)
         cmocka_unit_test(beyond_the_spares_it_waits_and_is_counted),
         cmocka_unit_test(spares_come_and_go_and_nothing_is_lost),
         cmocka_unit_test(the_watchdog_sleeps_and_wakes),
+        cmocka_unit_test(what_was_lent_for_a_turn_that_ends_within_a_look_goes),
         cmocka_unit_test(a_stop_waits_for_spares_too),
     };
     return cmocka_run_group_tests_name("sched/watchdog", tests, NULL, NULL);

@@ -441,7 +441,7 @@ static void on_log(void *arg, gr_log_level level, const char *line)
 static void check_reports(run *r)
 {
     char why[LEDGER_WHY_MAX];
-    if (!ledger_is_even(why)) {
+    if (!ledger_is_even(GUESTS, why)) {
         failed(r, "%s", why);
     }
 }

@@ -12,7 +12,6 @@
 
 enum {
     PROCESSES = 6,
-    GUESTS = 8,     /* the others are of this process */
     HANG_MS = 1000, /* a process is killed for it */
     SLOW_MS = 20,   /* an actor is ended for it, when it returns */
     MEMORY_MAX = 1 << 20,

@@ -18,6 +18,8 @@ typedef struct guest_ends {
 } guest_ends;
 
 /* Whom an auditor watches. */
+enum { GUESTS = 8 }; /* all of them */
+
 typedef enum audited { AUDIT_LEAVES, AUDIT_PROCESSES, AUDIT_OTHERS } audited;
 
 /* Each run of whom it watches says ["born", index] to it first. */

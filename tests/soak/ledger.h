@@ -33,8 +33,8 @@ void ledger_end(gr_pid pid, bool expect);
 /* Entered so far. */
 uint64_t ledger_failures(void);
 uint64_t ledger_reports(void);
-/* False: something did not fit, or an entry is open still; why names the run.
- */
-bool ledger_is_even(char why[LEDGER_WHY_MAX]);
+/* False: something did not fit, or an entry is open still, but of the guests
+ * that run, at most so many; why names the run. */
+bool ledger_is_even(unsigned running, char why[LEDGER_WHY_MAX]);
 
 #endif /* GRI_TESTS_SOAK_LEDGER_H */
