@@ -18,26 +18,37 @@ static void put_char(gri_line *line, char c)
     }
 }
 
-void gri_line_put(gri_line *line, const char *text)
+void gri_line_bytes(gri_line *line, const char *text, size_t n)
 {
-    const size_t n = strlen(text);
     const size_t room = line->max - line->n;
     memcpy(line->at + line->n, text, n < room ? n : room);
     line->n += n < room ? n : room;
 }
 
-void gri_line_digits(gri_line *line, uint64_t value, unsigned base,
-                     unsigned least)
+/* Inline: by a base that is known a division is a shift or a product. */
+static inline __attribute__((always_inline)) void
+put_digits(gri_line *line, uint64_t value, unsigned base, unsigned least)
 {
-    char digits[64 + 1]; /* of base 2 */
-    char *const end = digits + sizeof digits - 1;
+    char digits[64]; /* of base 2 */
+    char *const end = digits + sizeof digits;
     char *p = end;
-    *p = '\0';
     do {
         *--p = "0123456789abcdef"[value % base];
         value /= base;
     } while (value != 0 || (size_t)(end - p) < least);
-    gri_line_put(line, p);
+    gri_line_bytes(line, p, (size_t)(end - p));
+}
+
+void gri_line_digits(gri_line *line, uint64_t value, unsigned base,
+                     unsigned least)
+{
+    if (base == 16) {
+        put_digits(line, value, 16, least);
+    } else if (base == 10) {
+        put_digits(line, value, 10, least);
+    } else {
+        put_digits(line, value, base, least);
+    }
 }
 
 void gri_line_number(gri_line *line, uint64_t value, unsigned base)

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef struct gri_line {
     char *at; /* without an ending zero */
@@ -19,7 +20,12 @@ static inline gri_line gri_line_in(char *buf, size_t size)
     return (gri_line){.at = buf, .max = size - 1};
 }
 
-void gri_line_put(gri_line *line, const char *text);
+void gri_line_bytes(gri_line *line, const char *text, size_t n);
+/* Inline: the length of a constant is one. */
+static inline void gri_line_put(gri_line *line, const char *text)
+{
+    gri_line_bytes(line, text, strlen(text));
+}
 /* base: 2 to 16. */
 void gri_line_number(gri_line *line, uint64_t value, unsigned base);
 /* The same with at least so many digits, up to 64. */
