@@ -283,7 +283,10 @@ static int bystander_receive(gr_actor *self, void *state, const gr_msg *msg)
     int64_t n;
     (void)state;
     if (gr_match(msg, "question", &n)) {
-        return n == 1 ? 0 : gr_reply(self, msg, "answer", n + 1);
+        if (n == 1) { /* for ever */
+            return gr_keep(self, msg) != NULL ? 0 : GR_ENOMEM;
+        }
+        return n == LONG_MS ? 0 : gr_reply(self, msg, "answer", n + 1);
     }
     if (gr_match(msg, "end", &n)) {
         return (int)n;
@@ -329,7 +332,9 @@ static void questions(stage *s)
     gr_pid other = spawn_with(s->self, &bystander, (gr_spawn_opts){0});
     SEND("ask", other, 0);
     hear(s);
-    SEND("ask", other, 1); /* answered by nobody */
+    SEND("ask", other, 1); /* answered too late */
+    hear(s);
+    SEND("ask", other, LONG_MS); /* answered by nobody */
     hear(s);
     SEND("ask self");
     hear(s);
