@@ -514,10 +514,11 @@ static const char *refuse_fault(void *arg, const gri_moment *at,
         .high = at->stack_high,
         .stage = fault->signal == SIGABRT ? AT_RAISE : AT_LEAF,
     };
+    const gri_span stack = {at->stack_low, at->stack_high};
     if (is_bad_call(fault)) {
-        gri_unwind_call(at->ucontext, visit, &d);
+        gri_unwind_call(at->ucontext, stack, visit, &d);
     } else {
-        gri_unwind(at->ucontext, visit, &d);
+        gri_unwind(at->ucontext, stack, visit, &d);
     }
     if (d.why != NULL) {
         return d.why;

@@ -9,6 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/text.h" /* gri_span */
+
+enum {
+    /* Of a function that calls itself so many times in a row, all from the same
+     * place, the frames further out may be left out: who has run its stack over
+     * has some ten thousands of them. More than anybody keeps (fault.h). */
+    GRI_UNWIND_RUN = 128
+};
+
 typedef struct gri_frame {
     uintptr_t pc;   /* of the instruction that faulted, or of the call's last
                        byte: in the function in any case */
@@ -26,11 +35,13 @@ void gri_unwind_prepare(void);
  * argument. */
 uintptr_t gri_interrupted_pc(const void *ucontext);
 uintptr_t gri_interrupted_sp(const void *ucontext);
-/* Visits the frames, the innermost first. */
-void gri_unwind(void *ucontext, gri_frame_fn *visit, void *arg);
+/* Visits the frames, the innermost first; but see GRI_UNWIND_RUN. stack: this
+ * thread's; {0, 0}: not known, then none is left out. */
+void gri_unwind(void *ucontext, gri_span stack, gri_frame_fn *visit, void *arg);
 /* The same where the pc is nowhere, as somebody called a bad pointer: the first
  * frame is then the caller's. What has to be read stands at the stack pointer.
  */
-void gri_unwind_call(void *ucontext, gri_frame_fn *visit, void *arg);
+void gri_unwind_call(void *ucontext, gri_span stack, gri_frame_fn *visit,
+                     void *arg);
 
 #endif /* GRI_BASE_UNWIND_H */

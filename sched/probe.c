@@ -61,7 +61,7 @@ static void write_down(gri_worker *w, void *ucontext)
     if (!p->in_turn) {
         return;
     }
-    gri_unwind(ucontext, add_frame, p);
+    gri_unwind(ucontext, (gri_span){0, 0}, add_frame, p);
     if (p->n == 0) { /* not a stack that can be read */
         p->frames[p->n++] = (void *)gri_interrupted_pc(ucontext);
     }

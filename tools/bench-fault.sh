@@ -1,7 +1,7 @@
 #!/bin/sh
 # dev bench-fault [N]: what a crash and a restart cost, for each kind of fault, N times (100,000: half an hour)
 #
-# Most of that is for the two kinds that run the stack over, 3 and 10 ms a crash:
+# Most of that is for the two kinds that run the stack over, 3 to 9 ms a crash:
 # a stack of 8 MiB is touched every time. Standard error, on which libc tells of
 # each failed assertion, is thrown away. Exit status 1 if some run did not trap
 # and restart all, if more was lost than what was in hand, if memory grew by more
