@@ -6,31 +6,56 @@
 #include <ucontext.h>
 #include <unwind.h>
 
-/* Frames of a function that calls itself, each as large as the others. */
+#include "base/fault.h" /* GRI_FRAMES_MAX */
+
+/* Frames of a function that calls itself, each as large as the others; of the
+ * outermost so far: */
 typedef struct run {
-    uintptr_t back; /* where the call returns to, and */
-    uintptr_t cfa;  /* the stack pointer there: of the outermost so far */
-    uintptr_t size; /* of each */
-    unsigned n;     /* in a row */
+    uintptr_t back;    /* where the call returned to, and */
+    uintptr_t cfa;     /* the stack pointer there, and */
+    uintptr_t pointer; /* the frame pointer's register */
+    uintptr_t size;    /* of each */
+    bool framed;       /* that register moves as the frames do */
+    unsigned n;        /* in a row */
 } run;
 
 typedef struct walk {
     gri_frame_fn *visit;
     void *arg;
-    uintptr_t pc;    /* where it begins: before it stand the handler's frames */
-    uintptr_t after; /* only what lies above that is visited */
-    bool begun;
-    bool looks; /* for runs */
+    uintptr_t pc; /* where it begins: before it stand the handler's frames */
+    bool begun;   /* it was there */
+    unsigned visited; /* frames */
+    unsigned skipped; /* that were visited before */
+    bool looks;       /* for runs */
     run run;
     bool resumes; /* within that run: the first frame is one that is left out,
                      and the next is known */
     bool lost;    /* it was another: the registers were wrong */
 } walk;
 
-static bool is_long(run *r, uintptr_t back, uintptr_t cfa)
+#if defined(__x86_64__)
+enum { CAN_RESUME = 1, FRAME_POINTER = 6 /* the tables' number for rbp */ };
+#else
+/* Where a return address is saved is up to the function. */
+enum { CAN_RESUME = 0, FRAME_POINTER = 29 };
+#endif
+
+_Static_assert((int)GRI_UNWIND_RUN > (int)GRI_FRAMES_MAX,
+               "what is kept of a stack has no gap");
+
+static bool is_long(run *r, uintptr_t back, uintptr_t cfa, uintptr_t pointer)
 {
-    const bool same = back == r->back && cfa - r->cfa == r->size;
-    *r = (run){back, cfa, cfa - r->cfa, same ? r->n + 1 : 0};
+    const uintptr_t size = cfa - r->cfa;
+    const bool same = back == r->back && size == r->size;
+    const bool moved = pointer - r->pointer == size;
+    *r = (run){
+        .back = back,
+        .cfa = cfa,
+        .pointer = pointer,
+        .size = size,
+        .framed = moved && (!same || r->framed),
+        .n = same ? r->n + 1 : 0,
+    };
     return r->n == GRI_UNWIND_RUN;
 }
 
@@ -49,22 +74,29 @@ static _Unwind_Reason_Code step(struct _Unwind_Context *context, void *arg)
     const uintptr_t pc = _Unwind_GetIPInfo(context, &innermost);
     const uintptr_t cfa = _Unwind_GetCFA(context);
     w->begun = w->begun || (innermost != 0 && pc == w->pc);
-    if (!w->begun || cfa <= w->after || (w->resumes && innermost != 0)) {
+    if (!w->begun || (w->resumes && innermost != 0)) {
         return _URC_NO_REASON;
     }
     if (w->resumes && !is_next(w, pc, cfa)) {
         return _URC_END_OF_STACK;
+    }
+    if (w->skipped > 0) {
+        w->skipped--;
+        return _URC_NO_REASON;
     }
     const gri_frame frame = {
         .pc = innermost != 0 ? pc : pc - 1,
         .cfa = cfa,
         .innermost = innermost != 0,
     };
+    w->visited++;
     if (!w->visit(w->arg, &frame)) {
         w->looks = false;
         return _URC_END_OF_STACK;
     }
-    return w->looks && innermost == 0 && is_long(&w->run, pc, cfa)
+    return w->looks && innermost == 0 &&
+                   is_long(&w->run, pc, cfa,
+                           _Unwind_GetGR(context, FRAME_POINTER))
                ? _URC_END_OF_STACK
                : _URC_NO_REASON;
 }
@@ -104,56 +136,69 @@ static void undo_call(ucontext_t *u)
     u->uc_mcontext.gregs[REG_RSP] += (greg_t)sizeof back;
 }
 
-static uintptr_t word_at(uintptr_t at)
+typedef uintptr_t __attribute__((may_alias)) any_word;
+
+/* What a function wrote there is none of AddressSanitizer's business here: its
+ * frame is about to be given up. */
+static __attribute__((no_sanitize("address"))) uintptr_t word_at(uintptr_t at)
 {
-    uintptr_t word;
-    memcpy(&word, (const void *)at, sizeof word);
-    return word;
+    return *(const any_word *)at;
 }
 
-/* Whether the frame to which a call returned at cfa was itself called from
- * there. */
+/* Whether the frame to which a call returned at cfa was called from there. */
 static bool is_called_by_same(const run *r, uintptr_t cfa, gri_span stack)
 {
     const uintptr_t at = cfa + r->size - sizeof at;
-    return gri_span_has(stack, cfa) && at < stack.to && word_at(at) == r->back;
+    return at > cfa && gri_span_has(stack, cfa) && gri_span_has(stack, at) &&
+           word_at(at) == r->back;
 }
 
 /*
- * Goes on with a walk at the end of a long run, without the frames between: who
- * calls itself once more from the same place has a frame of the same size, so
- * that return addresses are all there is to look at. What the function has
- * saved of its caller's registers is found by the tables, in the last but one
- * frame of the run. Only the frame pointer may have to be known for that: then
- * it is where the compiler puts it, behind the return address.
- * False: there is nothing to leave out, or it is no such run after all.
+ * Whether behind the frame at the end of the run, which was called by another
+ * one of it, stands one more. A function that finds its frames by the stack
+ * pointer has the same size of them at the same place, so the return address
+ * tells. One that needs the frame pointer for that, since their sizes may vary,
+ * moves it as far as they are large: it counts only where it has saved the one
+ * that it must have had. So what is read lies in frames that the tables would
+ * find, and nothing that is left of earlier calls between them.
+ */
+static bool has_one_more(const run *r, gri_span stack)
+{
+    const uintptr_t next = r->cfa + r->size;
+    if (r->framed && word_at(next - 2 * sizeof next) != r->pointer + r->size) {
+        return false;
+    }
+    return is_called_by_same(r, next, stack);
+}
+
+/*
+ * Goes on with a walk at the end of a long run, without the frames between: the
+ * unwinder gets the registers as they are in the last but one of them. Which of
+ * the others the function has saved, it finds by the tables; those that it has
+ * not are the same all along. False: there is nothing to leave out, or what
+ * came behind is not what had to: then nothing was visited.
  */
 static bool resume(walk *w, ucontext_t *u, gri_span stack)
 {
     greg_t *gregs = u->uc_mcontext.gregs;
     const mcontext_t before = u->uc_mcontext;
     run *r = &w->run;
-    w->looks = false;
-    if (!is_called_by_same(r, r->cfa, stack)) {
+    if (!is_called_by_same(r, r->cfa, stack) || !has_one_more(r, stack)) {
         return false;
     }
-    while (is_called_by_same(r, r->cfa + r->size, stack)) {
+    do {
         r->cfa += r->size;
-    }
-    const uintptr_t saved = word_at(r->cfa - 2 * sizeof saved);
-    const greg_t pointers[] = {gregs[REG_RBP], (greg_t)saved};
-    /* One that is none could be anything. */
-    const unsigned n = saved > r->cfa && saved < stack.to ? 2 : 1;
+        r->pointer += r->framed ? r->size : 0;
+    } while (has_one_more(r, stack));
+    w->pc = r->back - 1;
+    w->begun = false;
+    w->looks = false;
+    w->resumes = true;
     w->lost = true;
-    for (unsigned i = 0; i < n && w->lost; i++) {
-        w->pc = r->back - 1;
-        w->begun = false;
-        w->resumes = true;
-        gregs[REG_RIP] = (greg_t)w->pc;
-        gregs[REG_RSP] = (greg_t)r->cfa;
-        gregs[REG_RBP] = pointers[i];
-        (void)_Unwind_Backtrace(step, w);
-    }
+    gregs[REG_RIP] = (greg_t)w->pc;
+    gregs[REG_RSP] = (greg_t)r->cfa;
+    gregs[REG_RBP] = (greg_t)r->pointer;
+    (void)_Unwind_Backtrace(step, w);
     u->uc_mcontext = before;
     return !w->lost;
 }
@@ -175,7 +220,6 @@ static void undo_call(ucontext_t *u)
     u->uc_mcontext.pc = u->uc_mcontext.regs[30] - 1; /* the link register */
 }
 
-/* Where a return address is saved is up to the function here. */
 static bool resume(walk *w, ucontext_t *u, gri_span stack)
 {
     (void)w, (void)u, (void)stack;
@@ -199,19 +243,20 @@ uintptr_t gri_interrupted_sp(const void *ucontext)
 
 void gri_unwind(void *ucontext, gri_span stack, gri_frame_fn *visit, void *arg)
 {
-    walk w = {.visit = visit,
-              .arg = arg,
-              .pc = gri_interrupted_pc(ucontext),
-              .looks = stack.to != 0};
+    const uintptr_t pc = gri_interrupted_pc(ucontext);
+    walk w = {
+        .visit = visit,
+        .arg = arg,
+        .pc = pc,
+        .looks = CAN_RESUME && stack.to != 0,
+    };
     (void)_Unwind_Backtrace(step, &w);
-    if (w.looks && w.run.n == GRI_UNWIND_RUN) {
-        const walk again = {
-            .visit = visit, .arg = arg, .pc = w.pc, .after = w.run.cfa};
-        if (!resume(&w, ucontext, stack)) {
-            w = again;
-            (void)_Unwind_Backtrace(step, &w);
-        }
+    if (!w.looks || w.run.n != GRI_UNWIND_RUN || resume(&w, ucontext, stack)) {
+        return;
     }
+    /* Again, one by one, from behind those that were visited. */
+    w = (walk){.visit = visit, .arg = arg, .pc = pc, .skipped = w.visited};
+    (void)_Unwind_Backtrace(step, &w);
 }
 
 void gri_unwind_call(void *ucontext, gri_span stack, gri_frame_fn *visit,

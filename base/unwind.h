@@ -12,9 +12,9 @@
 #include "base/text.h" /* gri_span */
 
 enum {
-    /* Of a function that calls itself so many times in a row, all from the same
-     * place, the frames further out may be left out: who has run its stack over
-     * has some ten thousands of them. More than anybody keeps (fault.h). */
+    /* Of the first function that calls itself more than so many times in a row,
+     * all from the same place, the frames further out may be left out: who has
+     * run its stack over has some ten thousands of them. */
     GRI_UNWIND_RUN = 128
 };
 

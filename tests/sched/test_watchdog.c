@@ -415,16 +415,28 @@ static void block_last(gri_worker *worker, toy *self)
     block(worker, self);
 }
 
+static bool is_quiet(gri_sched *sched, unsigned others)
+{
+    bool quiet = atomic_load_explicit(&sched->parked, memory_order_seq_cst) ==
+                 (UINT64_C(1) << others) - 1;
+    for (unsigned i = 0; i < others; i++) {
+        quiet =
+            quiet && atomic_load_explicit(&sched->workers[i].up_ns,
+                                          memory_order_seq_cst) == GRI_NEVER;
+    }
+    return quiet;
+}
+
 /* Until all others sleep, and look around no more. */
 static void wait_for_quiet(gri_sched *sched, unsigned others)
 {
-    for (unsigned i = 0; i < others; i++) {
-        while (atomic_load_explicit(&sched->parked, memory_order_seq_cst) !=
-                   (UINT64_C(1) << others) - 1 ||
-               atomic_load_explicit(&sched->workers[i].up_ns,
-                                    memory_order_seq_cst) != GRI_NEVER) {
-            (void)sched_yield();
+    const int64_t until_ns =
+        gri_clock_ns(&toy_clock) + TOY_WATCHDOG_S * INT64_C(1000000000);
+    while (!is_quiet(sched, others)) {
+        if (gri_clock_ns(&toy_clock) > until_ns) {
+            toy_give_up("workers without work look around");
         }
+        (void)sched_yield();
     }
 }
 

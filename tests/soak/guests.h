@@ -17,9 +17,9 @@ typedef struct guest_ends {
     uint64_t crashes, kills, hangs, memory, slow;
 } guest_ends;
 
-/* Whom an auditor watches. */
 enum { GUESTS = 8 }; /* all of them */
 
+/* Whom an auditor watches. */
 typedef enum audited { AUDIT_LEAVES, AUDIT_PROCESSES, AUDIT_OTHERS } audited;
 
 /* Each run of whom it watches says ["born", index] to it first. */
