@@ -149,11 +149,11 @@ static int measure(const bench *b, int64_t *times, int64_t n, int64_t *ns,
 }
 
 /* Until all of them block. */
-static int begin_jobs(const bench *b, int64_t jobs, int64_t ms, gr_pid *asker)
+static int begin_jobs(const bench *b, int64_t jobs, int64_t ms, gr_pid *pid)
 {
     gr_job_stats stats = {0};
-    GR_TRY(gr_spawn(b->self, &asker_behavior, NULL, asker));
-    GR_TRY(gr_send(b->self, *asker, "go", jobs, ms));
+    GR_TRY(gr_spawn(b->self, &asker_behavior, NULL, pid));
+    GR_TRY(gr_send(b->self, *pid, "go", jobs, ms));
     while (stats.running + stats.ended < (uint64_t)jobs) {
         GR_TRY(gr_sleep(b->self, 1));
         GR_TRY(gr_job_inspect(gr_system_of(b->self), GR_JOB_LONG, &stats));
@@ -168,14 +168,14 @@ static int run_as(const bench *b, int64_t *times)
     int64_t ns;
     int64_t idle;
     int64_t beside;
-    gr_pid asker;
+    gr_pid pid;
     char extra[128];
     GR_TRY(measure(b, times, n, &ns, &idle)); /* caches are warm from here on */
     GR_TRY(measure(b, times, n, &ns, &idle));
     GR_TRY(begin_jobs(b, bench_param_of(b, "jobs"), bench_param_of(b, "ms"),
-                      &asker));
+                      &pid));
     GR_TRY(measure(b, times, n, &ns, &beside));
-    GR_TRY(gr_call(b->self, asker, BENCH_WAIT_MS, gr_expect("ended"), "wait"));
+    GR_TRY(gr_call(b->self, pid, BENCH_WAIT_MS, gr_expect("ended"), "wait"));
     (void)snprintf(extra, sizeof extra,
                    "p99_idle_ns=%" PRId64 " p99_ns=%" PRId64, idle, beside);
     bench_report(b, "jobs", n, ns, extra);
