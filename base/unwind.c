@@ -107,6 +107,7 @@ static _Unwind_Reason_Code one_step(struct _Unwind_Context *context, void *arg)
     int innermost;
     (void)_Unwind_GetIPInfo(context, &innermost);
     (void)_Unwind_GetCFA(context);
+    (void)_Unwind_GetGR(context, FRAME_POINTER);
     return _URC_END_OF_STACK;
 }
 
