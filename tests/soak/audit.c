@@ -32,6 +32,7 @@ static bool read_memory(audit *out)
     char line[128];
     size_t kb;
     unsigned found = 0;
+    out->own = 0;
     if (file == NULL) {
         return false;
     }
@@ -42,13 +43,20 @@ static bool read_memory(audit *out)
             found++;
         }
         /* NOLINTNEXTLINE(cert-err34-c): likewise */
-        if (sscanf(line, "VmRSS: %zu", &kb) == 1) {
-            out->rss = kb << 10;
+        if (sscanf(line, "RssAnon: %zu", &kb) == 1 ||
+            /* NOLINTNEXTLINE(cert-err34-c): likewise */
+            sscanf(line, "RssShmem: %zu", &kb) == 1) {
+            out->own += kb << 10;
+            found++;
+        }
+        /* NOLINTNEXTLINE(cert-err34-c): likewise */
+        if (sscanf(line, "RssFile: %zu", &kb) == 1) {
+            out->mapped = kb << 10;
             found++;
         }
     }
     (void)fclose(file);
-    return found == 2;
+    return found == 4;
 }
 
 /* Numbers in the list of one thread's children, and theirs. */

@@ -9,8 +9,10 @@
 #include <greenroom/greenroom.h>
 
 typedef struct audit {
-    size_t rss;     /* bytes */
-    size_t peak;    /* the most of them, since audit_peak_reset */
+    size_t own;     /* bytes of the RSS that are no file's, */
+    size_t mapped;  /* and those that are, as of libraries: they come and go as
+                       the kernel likes */
+    size_t peak;    /* the most of both, since audit_peak_reset */
     unsigned fds;   /* open descriptors */
     unsigned files; /* those of them that are files with a path */
     unsigned tasks; /* threads */

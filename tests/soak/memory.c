@@ -23,8 +23,11 @@ bool memory_sample(memory *m, int sample)
         return false;
     }
     size_t *floor = &m->floors[part];
-    if (*floor == 0 || now.rss < *floor) {
-        *floor = now.rss;
+    if (*floor == 0 || now.own < *floor) {
+        *floor = now.own;
+    }
+    if (now.mapped > m->mapped) {
+        m->mapped = now.mapped;
     }
     m->peaks[part] = now.peak; /* which does not shrink */
     return true;
@@ -65,7 +68,7 @@ bool memory_is_flat(memory *m, unsigned workers, char why[MEMORY_WHY_MAX])
 {
     m->least = growth_of(m->floors);
     m->most = growth_of(m->peaks);
-    const size_t all = m->least.first + workers * stack_size();
+    const size_t all = m->least.first + m->mapped + workers * stack_size();
     if (m->most.first < all) {
         m->most.first = all;
     }

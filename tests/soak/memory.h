@@ -5,7 +5,8 @@
  * the least of many samples is what is there for good, the peak how much it
  * comes to at times. Neither may grow from the first fifth of the time on. That
  * begins with its second half, as all is made in the first one. How many stacks
- * run over in the same moment is chance: for the first peak all count.
+ * run over in the same moment is chance: for the first peak all count, and all
+ * that was ever there of files, which the kernel may drop and read again.
  */
 #ifndef GRI_TESTS_SOAK_MEMORY_H
 #define GRI_TESTS_SOAK_MEMORY_H
@@ -28,7 +29,8 @@ typedef struct growth {
 /* All zero at first. */
 typedef struct memory {
     size_t floors[MEMORY_FIFTHS], peaks[MEMORY_FIFTHS];
-    int part; /* the present one's number, from 1 on */
+    size_t mapped; /* of files, the most */
+    int part;      /* the present one's number, from 1 on */
     growth least, most;
 } memory;
 
