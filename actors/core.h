@@ -105,8 +105,10 @@ struct gri_ctx {
     gr_msg *current; /* the message being handled */
     _Atomic(gr_actor *) running; /* whose turn it is, or was the last; slots
                                     stay, so it may be looked at by anybody */
-    gr_actor *pressed; /* a receiver past its soft bound, seen this turn */
+    gr_actor *pressed; /* a receiver past its soft bound, seen this turn; slot
+                          0, which is nobody's, stands for pressed_far */
     uint32_t pressed_run;
+    gr_pid pressed_far;                     /* whose node wishes that we wait */
     gri_uncounted uncounted[GRI_UNCOUNTED]; /* a worker's, see send.c */
     uint32_t slot_count; /* free slots at hand, a worker's only */
     uint32_t slots[GRI_SLOTS_KEPT];

@@ -480,6 +480,9 @@ size_t gri_blobs_size(const gri_ext *ext);
 bool gri_slow_down(gr_actor *self);
 /* The receiver reached (or buried) a RESUME. */
 void gri_slow_reached(gri_ctx *ctx, gr_msg *msg);
+/* `to` has taken a message of another node's `from` past its soft bound. */
+void gri_slow_far_sender(gri_ctx *ctx, const gri_feed *feed, gr_pid from,
+                         gr_pid to);
 /* From now on (or no longer) nobody waits for self, which is stable, and
  * between two runs. */
 void gri_slow_slack(gr_actor *self, bool on);

@@ -8,7 +8,8 @@
  *
  * What passes, by gr_msg.kind: USER (with GRI_MSG_ASKED: trailer.ref is to be
  * answered), REPLY (trailer.ref, trailer.extra is the status), STOP, KILL,
- * LINK, UNLINK, EXIT, MONITOR (ref), DEMONITOR (ref), DOWN (ref). Only these.
+ * LINK, UNLINK, EXIT, MONITOR (ref), DEMONITOR (ref), DOWN (ref), RESUME. Only
+ * these.
  * All but plain USER messages have a trailer. The sender is msg->from.
  */
 #ifndef GRI_ACTORS_ROUTE_H
@@ -24,12 +25,20 @@ typedef struct gri_route {
     /*
      * Sends msg on to the node of `to`, or queues it. Any thread; must not
      * block. Borrows msg: its payload may be copied, never kept.
-     * Returns 0, or an error, after which nothing of it was sent:
+     * Returns 0; GRI_ROUTE_SLOW, which is 0 and a wish that the sender wait
+     * (see wait); or an error, after which nothing of it was sent:
      * GR_ENOCONN (no such peer now), GR_EAGAIN (its queue is full; only for
      * USER), GR_ENOMEM, GR_ETOOBIG. The core then does what the death of the
      * receiver would do: it answers asks, monitors and links.
      */
     int (*deliver)(void *net, gr_pid to, const gr_msg *msg);
+    /*
+     * A handler actor that was wished to wait is about to be suspended, its
+     * turn being over: from now on it is let go (gri_let_go) when it may send
+     * to `to` again, or when the route thinks that it has waited long enough.
+     * False: it need not wait any more. Any thread; must not block.
+     */
+    bool (*wait)(void *net, gr_pid to, uint64_t sender);
     /*
      * Ends it: what is queued is sent, peers are told, threads are joined,
      * within the deadline. gr_system_stop calls it once, after the last actor
@@ -40,6 +49,8 @@ typedef struct gri_route {
     /* Frees its memory: the workers have ended, too. */
     void (*free)(void *net);
 } gri_route;
+
+enum { GRI_ROUTE_SLOW = 1 };
 
 /* Plugs it in for the rest of the system's life. GR_EEXIST: there is one. Any
  * thread. The route keeps being the caller's and must outlive the system. */
@@ -74,6 +85,23 @@ gri_part *gri_part_of(gr_system *sys);
  * thread's own, or guarded by a lock of the caller's. `to.node` is ours.
  */
 void gri_deliver(gr_system *sys, gri_cache *cache, gr_pid to, gr_msg *msg);
+
+/* Many of them, one after the other. */
+typedef struct gri_feed {
+    /* Gives the next message and its receiver; NULL: no more. */
+    gr_msg *(*next)(void *arg, gr_pid *to);
+    /* `to` has taken a message of another node's actor `from`, and is past its
+     * soft bound. True: it is to tell that one when it has caught up, by a
+     * RESUME through the route. */
+    bool (*pressed)(void *arg, gr_pid from, gr_pid to);
+    void *arg;
+} gri_feed;
+/* gri_deliver for all that feed->next gives. */
+void gri_deliver_all(gr_system *sys, gri_cache *cache, const gri_feed *feed);
+
+/* Lets an actor go on that waits for the route. Nothing if it does not. Any
+ * thread. */
+void gri_let_go(gr_system *sys, uint64_t sender);
 
 /* gr_exit with any reason, such as GR_EXIT_SIGNAL. Its own actor only. */
 void gri_exit_with(gr_actor *self, const gr_exit_reason *why);

@@ -109,10 +109,10 @@ static bool park(gr_actor *self, uint64_t sender, uint64_t token)
     return parked;
 }
 
-/* Lets a sender go. token 0: whatever it waits for. */
-static void let_go(gri_ctx *ctx, uint64_t sender, uint64_t token)
+/* Lets a sender go. token 0: whatever it waits for. submits: as in gri_ctx. */
+static void let_go(gr_system *sys, gri_worker *submits, uint64_t sender,
+                   uint64_t token)
 {
-    gr_system *sys = ctx->sys;
     bool parked = false;
     (void)pthread_mutex_lock(&sys->slow_lock);
     wait *w = gri_map_get(&sys->waits, key_of(sender));
@@ -124,9 +124,33 @@ static void let_go(gri_ctx *ctx, uint64_t sender, uint64_t token)
     (void)pthread_mutex_unlock(&sys->slow_lock);
     if (parked) {
         /* Behind: best of all another worker sends while this one receives. */
-        gri_sched_submit_behind(&sys->sched, ctx->submits,
+        gri_sched_submit_behind(&sys->sched, submits,
                                 &sys->slots[(uint32_t)sender].task);
     }
+}
+
+/* It is suspended for what another node, or its outbox, cannot take. No chain
+ * leads on from it: circles over nodes end when the route lets it go. */
+static bool slow_down_far(gr_actor *self)
+{
+    gri_ctx *ctx = self->ctx;
+    gr_system *sys = self->sys;
+    const uint64_t me = gri_id(self->now, gri_index(self));
+    const uint64_t token = enter(sys, me, 0);
+    if (token == 0) {
+        return false;
+    }
+    /* acquire: pairs with the release in gri_route_install. */
+    const gri_route *route =
+        atomic_load_explicit(&sys->route, memory_order_acquire);
+    /* relaxed: stored before the route was. */
+    void *net = atomic_load_explicit(&sys->net, memory_order_relaxed);
+    if (!route->wait(net, ctx->pressed_far, me)) {
+        let_go(sys, ctx->submits, me, token);
+        return false;
+    }
+    GRI_TALLY(ctx, slowed);
+    return park(self, me, token);
 }
 
 bool gri_slow_down(gr_actor *self)
@@ -134,6 +158,9 @@ bool gri_slow_down(gr_actor *self)
     gri_ctx *ctx = self->ctx;
     gr_system *sys = self->sys;
     gr_actor *receiver = ctx->pressed;
+    if (receiver == &sys->slots[0]) {
+        return slow_down_far(self);
+    }
     uint32_t soft = gri_soft_of(receiver);
     if (gri_inbox_depth(&receiver->inbox, &receiver->outlet, soft) < soft) {
         return false; /* it has caught up */
@@ -146,7 +173,7 @@ bool gri_slow_down(gr_actor *self)
     }
     if (gri_send_new_signal(ctx, gri_pid_of(self), to, GRI_MSG_RESUME, token) <
         0) {
-        let_go(ctx, me, token);
+        let_go(sys, ctx->submits, me, token);
         return false;
     }
     GRI_TALLY(ctx, slowed);
@@ -156,12 +183,35 @@ bool gri_slow_down(gr_actor *self)
 
 void gri_slow_reached(gri_ctx *ctx, gr_msg *msg)
 {
-    let_go(ctx, msg->from.id, gri_msg_ref(msg));
+    gr_system *sys = ctx->sys;
+    if (gri_is_here(sys, msg->from)) {
+        let_go(sys, ctx->submits, msg->from.id, gri_msg_ref(msg));
+        return;
+    }
+    /* Of gri_slow_far_sender: its ref is who it is that has reached it. */
+    const gr_pid sender = msg->from;
+    const gri_route *route =
+        /* acquire: pairs with the release in gri_route_install. */
+        atomic_load_explicit(&sys->route, memory_order_acquire);
+    msg->from = (gr_pid){sys->node, gri_msg_ref(msg)};
+    /* relaxed: stored before the route was. A lost node waits for nobody. */
+    (void)route->deliver(atomic_load_explicit(&sys->net, memory_order_relaxed),
+                         sender, msg);
+}
+
+void gri_slow_far_sender(gri_ctx *ctx, const gri_feed *feed, gr_pid from,
+                         gr_pid to)
+{
+    if (from.id == 0 || !feed->pressed(feed->arg, from, to)) {
+        return;
+    }
+    /* Without memory for it the sender goes on when its node thinks so. */
+    (void)gri_send_new_signal(ctx, from, to, GRI_MSG_RESUME, to.id);
 }
 
 void gri_slow_release(gri_ctx *ctx, gr_pid pid)
 {
-    let_go(ctx, pid.id, 0);
+    let_go(ctx->sys, ctx->submits, pid.id, 0);
 }
 
 /* A proxy waits for its process: for no receiver, so that no chain leads on
@@ -177,25 +227,35 @@ bool gri_pause(gr_actor *self)
     }
     gri_processes *processes = gri_processes_of(sys);
     if (!processes->pausing(processes, self->state)) {
-        let_go(self->ctx, me, token);
+        let_go(sys, self->ctx->submits, me, token);
         return false;
     }
     return park(self, me, token);
 }
 
-void gri_unpause(gri_ctx *ctx, gr_pid pid)
+/* Of a wait for no receiver. */
+static void let_go_free(gr_system *sys, gri_worker *submits, uint64_t sender)
 {
-    gr_system *sys = ctx->sys;
     uint64_t token = 0;
     (void)pthread_mutex_lock(&sys->slow_lock);
-    const wait *w = gri_map_get(&sys->waits, key_of(pid.id));
+    const wait *w = gri_map_get(&sys->waits, key_of(sender));
     if (w != NULL && w->receiver == 0) {
         token = w->token;
     }
     (void)pthread_mutex_unlock(&sys->slow_lock);
     if (token != 0) {
-        let_go(ctx, pid.id, token);
+        let_go(sys, submits, sender, token);
     }
+}
+
+void gri_unpause(gri_ctx *ctx, gr_pid pid)
+{
+    let_go_free(ctx->sys, ctx->submits, pid.id);
+}
+
+void gri_let_go(gr_system *sys, uint64_t sender)
+{
+    let_go_free(sys, NULL, sender);
 }
 
 /* Under slow_lock: takes out all who wait for that one. */

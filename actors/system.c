@@ -354,24 +354,45 @@ gri_part *gri_part_of(gr_system *sys)
     return atomic_load_explicit(&sys->part, memory_order_acquire);
 }
 
+static void deliver(gri_ctx *ctx, gr_pid to, gr_msg *msg)
+{
+    if (msg->kind == GRI_MSG_USER) {
+        int rc = gri_send_user(ctx, to, msg);
+        if (rc < 0) {
+            /* The sender is not here to be told: a dead letter. */
+            GRI_TALLY(ctx, sent);
+            gri_bury(ctx, to, msg,
+                     rc == GR_EAGAIN ? GRI_WHY_FULL : GRI_WHY_NOPROC);
+            gri_msg_free(ctx->cache, msg);
+        }
+    } else {
+        if (msg->kind == GRI_MSG_KILL) {
+            gri_kill(ctx, to);
+        }
+        gri_send_signal(ctx, to, msg);
+    }
+}
+
 void gri_deliver(gr_system *sys, gri_cache *cache, gr_pid to, gr_msg *msg)
 {
     gri_ctx ctx;
     gri_ctx_init(&ctx, sys, NULL, cache, 0);
-    if (msg->kind == GRI_MSG_USER) {
-        int rc = gri_send_user(&ctx, to, msg);
-        if (rc < 0) {
-            /* The sender is not here to be told: a dead letter. */
-            GRI_TALLY(&ctx, sent);
-            gri_bury(&ctx, to, msg,
-                     rc == GR_EAGAIN ? GRI_WHY_FULL : GRI_WHY_NOPROC);
-            gri_msg_free(cache, msg);
+    deliver(&ctx, to, msg);
+    gri_counters_add(&sys->foreign, &ctx.counters);
+}
+
+void gri_deliver_all(gr_system *sys, gri_cache *cache, const gri_feed *feed)
+{
+    gri_ctx ctx;
+    gri_ctx_init(&ctx, sys, NULL, cache, 0);
+    gr_pid to;
+    for (gr_msg *msg; (msg = feed->next(feed->arg, &to)) != NULL;) {
+        const gr_pid from = msg->from;
+        deliver(&ctx, to, msg);
+        if (ctx.pressed != NULL) {
+            ctx.pressed = NULL;
+            gri_slow_far_sender(&ctx, feed, from, to);
         }
-    } else {
-        if (msg->kind == GRI_MSG_KILL) {
-            gri_kill(&ctx, to);
-        }
-        gri_send_signal(&ctx, to, msg);
     }
     gri_counters_add(&sys->foreign, &ctx.counters);
 }

@@ -117,6 +117,8 @@ enum { GRI_READER_ELEMENTS = 1 };
 
 /* gr_validate with exactly this depth: 0 allows no list and no map. */
 int gri_check(const void *bytes, size_t n, unsigned depth);
+/* The same of a value behind which more may stand. Returns its length. */
+int64_t gri_check_first(const void *bytes, size_t n, unsigned depth);
 
 /* What a head can be read as; false: it cannot. */
 bool gri_as_bool(const gri_head *h, bool *out);

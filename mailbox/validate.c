@@ -2,7 +2,7 @@
  * fixed size, no memory. */
 #include "mailbox/decode.h"
 
-int gri_check(const void *bytes, size_t n, unsigned depth)
+int64_t gri_check_first(const void *bytes, size_t n, unsigned depth)
 {
     if (n == 0) {
         return GR_EFORMAT; /* bytes may be NULL */
@@ -15,7 +15,7 @@ int gri_check(const void *bytes, size_t n, unsigned depth)
     for (;;) {
         if (left == 0) {
             if (opened == 0) {
-                return p == end ? 0 : GR_EFORMAT;
+                return p - (const uint8_t *)bytes;
             }
             left = outer[--opened];
             continue;
@@ -36,6 +36,15 @@ int gri_check(const void *bytes, size_t n, unsigned depth)
         outer[opened++] = left;
         left = h.type == GRI_TYPE_MAP ? 2 * (uint64_t)h.n : h.n;
     }
+}
+
+int gri_check(const void *bytes, size_t n, unsigned depth)
+{
+    int64_t len = gri_check_first(bytes, n, depth);
+    if (len < 0) {
+        return (int)len;
+    }
+    return (size_t)len == n ? 0 : GR_EFORMAT;
 }
 
 int gr_validate(const void *p, size_t n, unsigned depth_max)

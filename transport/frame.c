@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "mailbox/decode.h"
 #include "transport/bytes.h"
 
 enum {
@@ -11,7 +12,10 @@ enum {
     HAS_REF = 2,    /* 8 bytes */
     HAS_STATUS = 4, /* 4 bytes */
     HAS_REASON = 8, /* kind 1, code 4, length of text 1, text */
-    HAS_PAYLOAD = 16
+    HAS_PAYLOAD = 16,
+    HAS_MORE = 32,  /* payloads, one behind the other */
+    HAS_COUNT = 64, /* 4 bytes, not 0 */
+    HAS_BYTES = 128 /* any, at least one */
 };
 
 typedef struct shape {
@@ -25,7 +29,10 @@ static const shape shapes[] = {
     [GRI_FRAME_PONG] = {true, 0},
     [GRI_FRAME_BYE] = {true, 0},
     [GRI_FRAME_BYE_ACK] = {true, 0},
-    [GRI_FRAME_SEND] = {true, HAS_ACTORS | HAS_PAYLOAD},
+    [GRI_FRAME_CREDIT] = {true, HAS_COUNT},
+    [GRI_FRAME_PART] = {true, HAS_BYTES},
+    [GRI_FRAME_SLOWED] = {true, 0},
+    [GRI_FRAME_SEND] = {true, HAS_ACTORS | HAS_PAYLOAD | HAS_MORE},
     [GRI_FRAME_ASK] = {true, HAS_ACTORS | HAS_REF | HAS_PAYLOAD},
     [GRI_FRAME_REPLY] = {true, HAS_ACTORS | HAS_REF | HAS_STATUS | HAS_PAYLOAD},
     [GRI_FRAME_STOP] = {true, HAS_ACTORS},
@@ -36,6 +43,8 @@ static const shape shapes[] = {
     [GRI_FRAME_MONITOR] = {true, HAS_ACTORS | HAS_REF},
     [GRI_FRAME_DEMONITOR] = {true, HAS_ACTORS | HAS_REF},
     [GRI_FRAME_DOWN] = {true, HAS_ACTORS | HAS_REF | HAS_REASON},
+    [GRI_FRAME_SLOW] = {true, HAS_ACTORS},
+    [GRI_FRAME_RESUME] = {true, HAS_ACTORS},
 };
 
 static const shape *shape_of(unsigned type)
@@ -62,6 +71,17 @@ int64_t gri_frame_split(const uint8_t *p, size_t n, size_t limit, size_t *need)
     }
     *need = (size_t)whole;
     return n < whole ? 0 : (int64_t)whole;
+}
+
+gri_frame_pair gri_frame_pair_of(const uint8_t *p)
+{
+    const shape *s = shape_of(p[4]);
+    gri_frame_pair pair = {0, 0};
+    if (s != NULL && (s->has & HAS_ACTORS) != 0) {
+        pair.to = gri_get64(p + GRI_FRAME_HEAD);
+        pair.from = gri_get64(p + GRI_FRAME_HEAD + 8);
+    }
+    return pair;
 }
 
 /* What is left to read. */
@@ -143,21 +163,48 @@ static bool is_tagged_array(const uint8_t *p, size_t n)
     return p[0] > 0x90 && p[0] <= 0x9f;
 }
 
-static int check_payload(const gri_frame *f, const char **fault)
+/* Finds the payload that begins at p, one of those in n bytes. */
+static int read_payload(gri_frame *f, const uint8_t *p, uint32_t n,
+                        const char **fault)
 {
-    if (f->type == GRI_FRAME_REPLY && f->len == 0 && f->status != 0) {
-        return 0; /* an error needs no words */
-    }
-    if (f->len == 0 || !is_tagged_array(f->payload, f->len)) {
+    if (n == 0 || !is_tagged_array(p, n)) {
         *fault = "payload is no message";
         return GR_EFORMAT;
     }
-    int rc = gr_validate(f->payload, f->len, 0);
-    if (rc < 0) {
-        *fault = rc == GR_ELIMIT ? "payload nested too deep"
-                                 : "payload is not msgpack";
+    int64_t len = gri_check_first(p, n, GR_DEPTH_MAX);
+    if (len < 0) {
+        *fault = len == GR_ELIMIT ? "payload nested too deep"
+                                  : "payload is not msgpack";
+        return (int)len;
     }
-    return rc;
+    f->payload = p;
+    f->len = (uint32_t)len;
+    f->more = n - f->len;
+    return 0;
+}
+
+int gri_frame_more(gri_frame *f, const char **fault)
+{
+    if (f->more == 0) {
+        return 0;
+    }
+    GR_TRY(read_payload(f, f->payload + f->len, f->more, fault));
+    return 1;
+}
+
+/* The rest of a frame is its payload. */
+static int read_payloads(gri_frame *f, unsigned has, const uint8_t *p,
+                         uint32_t n, const char **fault)
+{
+    if (f->type == GRI_FRAME_REPLY && n == 0 && f->status != 0) {
+        return 0; /* an error needs no words */
+    }
+    GR_TRY(read_payload(f, p, n, fault));
+    if (f->more > 0 && (has & HAS_MORE) == 0) {
+        *fault = "bytes behind the payload";
+        return GR_EFORMAT;
+    }
+    return 0;
 }
 
 /* All fields before the payload. Returns NULL, or what is wrong. */
@@ -182,6 +229,16 @@ static const char *read_fields(rest *r, unsigned has, gri_frame *f)
             return "status above zero";
         }
     }
+    if ((has & HAS_COUNT) != 0) {
+        int32_t count;
+        if (!take32(r, &count)) {
+            return "frame too short";
+        }
+        if (count == 0) {
+            return "credit of nothing";
+        }
+        f->count = (uint32_t)count;
+    }
     if ((has & HAS_REASON) != 0) {
         return read_reason(r, &f->why);
     }
@@ -204,25 +261,28 @@ int gri_frame_read(const uint8_t *p, size_t n, gri_frame *out,
     out->status = 0;
     out->to = out->from = out->ref = 0;
     out->payload = NULL;
-    out->len = 0;
+    out->len = out->more = out->count = 0;
     rest r = {p + GRI_FRAME_HEAD, n - GRI_FRAME_HEAD};
     const char *wrong = read_fields(&r, s->has, out);
-    if (wrong == NULL && (s->has & HAS_PAYLOAD) == 0 && r.n != 0) {
+    const bool is_long = (s->has & (HAS_PAYLOAD | HAS_BYTES)) != 0;
+    if (wrong == NULL && (is_long ? r.n > UINT32_MAX : r.n != 0)) {
         wrong = "frame too long";
     }
-    if (wrong == NULL && r.n > UINT32_MAX) {
-        wrong = "frame too long";
+    if (wrong == NULL && (s->has & HAS_BYTES) != 0 && r.n == 0) {
+        wrong = "part of nothing";
     }
     if (wrong != NULL) {
         *fault = wrong;
         return GR_EFORMAT;
     }
-    if ((s->has & HAS_PAYLOAD) == 0) {
+    if ((s->has & HAS_BYTES) != 0) {
+        out->payload = r.p;
+        out->len = (uint32_t)r.n;
         return 0;
     }
-    out->payload = r.p;
-    out->len = (uint32_t)r.n;
-    return check_payload(out, fault);
+    return (s->has & HAS_PAYLOAD) == 0
+               ? 0
+               : read_payloads(out, s->has, r.p, (uint32_t)r.n, fault);
 }
 
 size_t gri_frame_write(uint8_t buf[GRI_FRAME_FIXED_MAX], const gri_frame *frame)
@@ -239,6 +299,9 @@ size_t gri_frame_write(uint8_t buf[GRI_FRAME_FIXED_MAX], const gri_frame *frame)
     }
     if ((has & HAS_STATUS) != 0) {
         p = gri_put32(p, (uint32_t)frame->status);
+    }
+    if ((has & HAS_COUNT) != 0) {
+        p = gri_put32(p, frame->count);
     }
     if ((has & HAS_REASON) != 0) {
         size_t len = strnlen(frame->why.text, GR_EXIT_TEXT_MAX);

@@ -26,8 +26,11 @@ typedef enum gri_frame_type {
     GRI_FRAME_PONG = 10,
     GRI_FRAME_BYE = 11,
     GRI_FRAME_BYE_ACK = 12,
+    GRI_FRAME_CREDIT = 13, /* count */
+    GRI_FRAME_PART = 14,   /* payload: bytes of a long frame */
+    GRI_FRAME_SLOWED = 15, /* answers a SLOW */
     /* between actors */
-    GRI_FRAME_SEND = 16,      /* to from payload */
+    GRI_FRAME_SEND = 16,      /* to from payload, payload ... */
     GRI_FRAME_ASK = 17,       /* to from ref payload */
     GRI_FRAME_REPLY = 18,     /* to from ref status payload */
     GRI_FRAME_STOP = 19,      /* to from */
@@ -37,7 +40,9 @@ typedef enum gri_frame_type {
     GRI_FRAME_EXIT = 23,      /* to from reason */
     GRI_FRAME_MONITOR = 24,   /* to from ref */
     GRI_FRAME_DEMONITOR = 25, /* to from ref */
-    GRI_FRAME_DOWN = 26       /* to from ref reason */
+    GRI_FRAME_DOWN = 26,      /* to from ref reason */
+    GRI_FRAME_SLOW = 27,      /* to from */
+    GRI_FRAME_RESUME = 28     /* to from */
 } gri_frame_type;
 
 enum {
@@ -45,16 +50,25 @@ enum {
     /* All fields of the largest frame without its payload: DOWN with a text. */
     GRI_FRAME_FIXED_MAX = GRI_FRAME_HEAD + 24 + 6 + GR_EXIT_TEXT_MAX,
     /* What a frame may be longer than the payload that it carries. */
-    GRI_FRAME_EXTRA = 64
+    GRI_FRAME_EXTRA = 64,
+    /* The longest that may stand in the stream by itself; longer ones come in
+     * parts. 64 KiB of a program's data, and room for what is around them. */
+    GRI_FRAME_DIRECT_MAX = 64 * 1024 + 256,
+    /* What a message is counted for beyond its bytes on the wire: about what it
+     * takes in the receiver's memory. */
+    GRI_MESSAGE_COST = 64
 };
 
 typedef struct gri_frame {
     gri_frame_type type;
     int32_t status; /* REPLY: 0 or an error */
     uint64_t to, from, ref;
-    const uint8_t *payload; /* SEND, ASK, REPLY; borrowed from the bytes */
-    uint32_t len;           /* of payload */
-    gr_exit_reason why;     /* EXIT, DOWN */
+    const uint8_t
+        *payload;       /* SEND, ASK, REPLY, PART; borrowed from the bytes */
+    uint32_t len;       /* of payload */
+    uint32_t more;      /* SEND, read: bytes of further payloads behind it */
+    uint32_t count;     /* CREDIT */
+    gr_exit_reason why; /* EXIT, DOWN */
 } gri_frame;
 
 /*
@@ -75,11 +89,34 @@ int64_t gri_frame_split(const uint8_t *p, size_t n, size_t limit, size_t *need);
 int gri_frame_read(const uint8_t *p, size_t n, gri_frame *out,
                    const char **fault);
 
+/* Goes on to the next payload of a SEND that was read. Returns 1, and it has
+ * moved; 0: there is none; or an error as of gri_frame_read. */
+int gri_frame_more(gri_frame *f, const char **fault);
+
+/* Who stands in a whole frame that this node has written; both 0: nobody. */
+typedef struct gri_frame_pair {
+    uint64_t to, from;
+} gri_frame_pair;
+gri_frame_pair gri_frame_pair_of(const uint8_t *p);
+
+/* Does it carry a message, so that it needs credit? */
+static inline bool gri_frame_is_message(gri_frame_type type)
+{
+    return type >= GRI_FRAME_SEND && type <= GRI_FRAME_REPLY;
+}
+
 /*
  * Writes all of a frame but its payload to buf, with the length word counting
  * frame->len bytes that are to follow. Returns the bytes written.
  */
 size_t gri_frame_write(uint8_t buf[GRI_FRAME_FIXED_MAX],
                        const gri_frame *frame);
+
+/* Bytes of the whole of it. */
+static inline size_t gri_frame_len(const gri_frame *frame)
+{
+    uint8_t head[GRI_FRAME_FIXED_MAX];
+    return gri_frame_write(head, frame) + frame->len;
+}
 
 #endif /* GRI_TRANSPORT_FRAME_H */

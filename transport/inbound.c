@@ -2,69 +2,155 @@
  * transport/inbound.c - what a proven peer sends, frame by frame, to the actors
  * of this node. Runs in the link's callback (or once in the agent's turn), and
  * only enqueues. Frames are parsed where they were received; a payload is
- * copied once, into the message that its receiver gets.
+ * copied once, into the message that its receiver gets. Only a frame that comes
+ * in parts is put together first, in peer->parts.
  */
 #include "transport/net.h"
 #include "transport/translate.h"
+
+/* A read of what has come: what gri_deliver_all asks for the next message. */
+typedef struct inflow {
+    gri_peer *peer;
+    size_t at;   /* in peer->in */
+    size_t need; /* bytes of the frame that is not here yet, as far as known */
+    gri_frame f;
+    bool sending;              /* f is a SEND, and may have more */
+    bool is_long;              /* f stands in peer->parts */
+    bool cut;                  /* nothing more is read */
+    gr_pid slow_from, slow_to; /* of which was looked last */
+} inflow;
 
 static gri_net *net_of(gri_peer *peer)
 {
     return peer->net;
 }
 
-static bool cut(gri_peer *peer, int reason, const char *fault)
+static void cut(inflow *in, int reason, const char *fault)
 {
-    gri_peer_close(peer, reason, fault);
-    return false;
+    gri_peer_close(in->peer, reason, fault);
+    in->cut = true;
 }
 
-static bool on_bye(gri_peer *peer)
+/* ---- frames between nodes ------------------------------------------------ */
+
+static void on_bye(inflow *in)
 {
+    static const gri_frame ack = {.type = GRI_FRAME_BYE_ACK};
+    gri_peer *peer = in->peer;
     (void)pthread_mutex_lock(&peer->lock);
     bool again = peer->got_bye;
     peer->got_bye = true;
     peer->state = GRI_PEER_LEAVING;
     (void)pthread_mutex_unlock(&peer->lock);
     if (again) {
-        return cut(peer, GR_EFORMAT, "frame after a goodbye");
+        cut(in, GR_EFORMAT, "frame after a goodbye");
+        return;
     }
     /* relaxed: a hint, see peer.c. */
     atomic_store_explicit(&net_of(peer)->nodes[peer->index], 0,
                           memory_order_relaxed);
-    gri_peer_signal(peer, GRI_FRAME_BYE_ACK);
+    gri_peer_last(peer, &ack);
     /* The other end closes when it has read that, and is made to if not: its
      * name and its place among the peers are not its own any more. */
     gri_peer_set_deadline(peer, gri_deadline(net_of(peer)->clock, GRI_BYE_MS));
-    return true;
 }
 
-static bool on_bye_ack(gri_peer *peer)
+static void on_bye_ack(inflow *in)
 {
-    (void)pthread_mutex_lock(&peer->lock);
-    bool expected = peer->said_bye;
-    (void)pthread_mutex_unlock(&peer->lock);
-    return cut(peer, expected ? 0 : GR_EFORMAT,
-               expected ? NULL : "goodbye agreed to that nobody said");
+    (void)pthread_mutex_lock(&in->peer->lock);
+    bool expected = in->peer->said_bye;
+    (void)pthread_mutex_unlock(&in->peer->lock);
+    cut(in, expected ? 0 : GR_EFORMAT,
+        expected ? NULL : "goodbye agreed to that nobody said");
 }
 
-/* Frames between nodes. */
-static bool on_control(gri_peer *peer, const gri_frame *f)
+static void on_credit(inflow *in, uint32_t n)
+{
+    gri_peer *peer = in->peer;
+    (void)pthread_mutex_lock(&peer->lock);
+    int rc = gri_outbox_grant(&peer->out, n);
+    const gri_flight f = gri_peer_take_off(peer);
+    (void)pthread_mutex_unlock(&peer->lock);
+    gri_peer_launch(f);
+    if (rc < 0) {
+        cut(in, rc, "more credit than anybody needs");
+    }
+}
+
+static void on_slowed(inflow *in)
+{
+    gri_peer *peer = in->peer;
+    if (peer->slow_heard == peer->slow_said) {
+        cut(in, GR_EFORMAT, "answer to a SLOW that nobody said");
+        return;
+    }
+    peer->slow_heard++;
+}
+
+static void on_control(inflow *in, const gri_frame *f)
 {
     switch ((int)f->type) {
     case GRI_FRAME_PING:
-        gri_peer_signal(peer, GRI_FRAME_PONG);
-        return true;
+        gri_peer_signal(in->peer, GRI_FRAME_PONG);
+        break;
     case GRI_FRAME_PONG:
-        gri_net_post(net_of(peer), peer, GRI_EVENT_PONG);
-        return true;
+        gri_net_post(net_of(in->peer), in->peer, GRI_EVENT_PONG);
+        break;
     case GRI_FRAME_BYE:
-        return on_bye(peer);
+        on_bye(in);
+        break;
     case GRI_FRAME_BYE_ACK:
-        return on_bye_ack(peer);
+        on_bye_ack(in);
+        break;
+    case GRI_FRAME_CREDIT:
+        on_credit(in, f->count);
+        break;
+    case GRI_FRAME_SLOWED:
+        on_slowed(in);
+        break;
     default:
-        return true; /* HEARTBEAT: that it came is all it says */
+        break; /* HEARTBEAT: that it came is all it says */
     }
 }
+
+/* ---- credit -------------------------------------------------------------- */
+
+/* The other end has used so much. */
+static void charge(gri_peer *peer, size_t n)
+{
+    peer->credit -= (int64_t)n;
+    peer->taken += (uint32_t)n; /* less than a window and one frame */
+}
+
+/* It is told of what was taken, once that is much; but not while it may not
+ * know yet that it is to be slow. */
+static void grant(gri_peer *peer)
+{
+    if (peer->taken > 0 && peer->taken >= net_of(peer)->window / 2 &&
+        peer->slow_heard >= peer->slow_mark) {
+        peer->slow_mark = peer->slow_said;
+        gri_peer_control(
+            peer, &(gri_frame){.type = GRI_FRAME_CREDIT, .count = peer->taken});
+        peer->credit += peer->taken;
+        peer->taken = 0;
+    }
+}
+
+/* For a frame of n bytes. False: it was not allowed any more. */
+static bool pay(inflow *in, gri_frame_type type, size_t n)
+{
+    if (!gri_frame_is_message(type) && type != GRI_FRAME_PART) {
+        return true;
+    }
+    if (in->peer->credit <= 0) {
+        cut(in, GR_EFORMAT, "more than it was given credit for");
+        return false;
+    }
+    charge(in->peer, n);
+    return true;
+}
+
+/* ---- frames between actors ----------------------------------------------- */
 
 /* Does it tie actors, so that the tables must know? */
 static bool ties(gri_frame_type type)
@@ -73,88 +159,260 @@ static bool ties(gri_frame_type type)
            type != GRI_FRAME_STOP && type != GRI_FRAME_KILL;
 }
 
-/* What becomes of a frame between actors. */
-enum { CUT = -1, PASS_OVER = 0, GIVE = 1 };
-
-/* Notes it in the tables, and says so; CUT: the peer is. */
-static int admit(gri_peer *peer, const gri_frame *f)
+/* Notes it in the tables. False: it is not to be given to its receiver. */
+static bool admit(inflow *in, const gri_frame *f)
 {
-    (void)pthread_mutex_lock(&peer->lock);
-    bool over = peer->got_bye;
-    int rc =
-        over || !ties(f->type) ? GIVE : gri_crossing_in(&peer->crossing, f);
-    (void)pthread_mutex_unlock(&peer->lock);
-    if (over) {
-        (void)cut(peer, GR_EFORMAT, "frame after a goodbye");
-        return CUT;
+    gri_peer *peer = in->peer;
+    int rc = 1;
+    if (ties(f->type)) {
+        (void)pthread_mutex_lock(&peer->lock);
+        rc = gri_crossing_in(&peer->crossing, f);
+        (void)pthread_mutex_unlock(&peer->lock);
     }
     if (rc < 0) {
-        (void)cut(peer, rc == GR_ELIMIT ? GR_EFORMAT : rc,
-                  rc == GR_ELIMIT ? "too many monitors or links"
-                                  : "no memory for a monitor or link");
-        return CUT;
+        cut(in, rc == GR_ELIMIT ? GR_EFORMAT : rc,
+            rc == GR_ELIMIT ? "too many monitors or links"
+                            : "no memory for a monitor or link");
+        return false;
     }
     /* The agent of a node is ended by its own system alone. */
     bool to_agent = f->to == GRI_AGENT_ID &&
                     (f->type == GRI_FRAME_STOP || f->type == GRI_FRAME_KILL);
-    return to_agent ? PASS_OVER : rc;
+    return rc > 0 && !to_agent;
 }
 
-/* Frames between actors. */
-static bool on_message(gri_peer *peer, const gri_frame *f)
+/* The message of a frame; NULL: there is none. */
+static gr_msg *message_of(inflow *in, const gri_frame *f, gr_pid *to)
 {
-    gri_net *net = net_of(peer);
+    gri_peer *peer = in->peer;
     /* Before the tables forget what it answers or ends: without memory for it
      * the loss of the connection does that. */
     gr_msg *msg = gri_msg_of_frame(&peer->cache, peer->hs.other.node, f);
     if (msg == NULL) {
         /* To leave it out silently would break what senders rely on. */
-        return cut(peer, GR_ENOMEM, "no memory for a message");
+        cut(in, GR_ENOMEM, "no memory for a message");
+        return NULL;
     }
-    int rc = admit(peer, f);
-    if (rc != GIVE) {
+    if (!admit(in, f)) {
         gri_msg_free(&peer->cache, msg);
-        return rc == PASS_OVER;
+        return NULL;
     }
-    gri_deliver(net->sys, &peer->cache, (gr_pid){net->self.node, f->to}, msg);
+    if (gri_frame_is_message(f->type)) {
+        charge(peer, GRI_MESSAGE_COST);
+    }
+    *to = (gr_pid){net_of(peer)->self.node, f->to};
+    return msg;
+}
+
+/* What slows senders down is between nodes, though actors stand in it. False:
+ * it is something else. */
+static bool on_slow(inflow *in, const gri_frame *f)
+{
+    gri_peer *peer = in->peer;
+    bool go = false;
+    if (f->type != GRI_FRAME_SLOW && f->type != GRI_FRAME_RESUME) {
+        return false;
+    }
+    (void)pthread_mutex_lock(&peer->lock);
+    if (f->type == GRI_FRAME_SLOW) {
+        gri_slowed_hear(&peer->slowed, f->to, f->from);
+    } else {
+        go = gri_slowed_resume(&peer->slowed, f->to, f->from);
+    }
+    (void)pthread_mutex_unlock(&peer->lock);
+    if (go) {
+        gri_let_go(net_of(peer)->sys, f->to);
+    }
+    if (f->type == GRI_FRAME_SLOW) {
+        gri_peer_signal(peer, GRI_FRAME_SLOWED);
+    }
     return true;
 }
 
-static bool on_frame(gri_peer *peer, const uint8_t *p, size_t n)
+/* A frame to an actor. */
+static gr_msg *on_actors(inflow *in, gr_pid *to)
 {
-    gri_frame f;
-    const char *fault = NULL;
-    if (gri_frame_read(p, n, &f, &fault) < 0) {
-        return cut(peer, GR_EFORMAT, fault);
+    const gri_frame *f = &in->f;
+    /* Written by this thread alone. */
+    if (in->peer->got_bye) {
+        cut(in, GR_EFORMAT, "frame after a goodbye");
+        return NULL;
     }
-    return f.to == 0 ? on_control(peer, &f) : on_message(peer, &f);
+    if (on_slow(in, f)) {
+        return NULL;
+    }
+    in->sending = f->type == GRI_FRAME_SEND;
+    return message_of(in, f, to);
+}
+
+/* ---- long frames --------------------------------------------------------- */
+
+/* One more part has come: with the last one the frame is read. */
+static gr_msg *on_part(inflow *in, gr_pid *to)
+{
+    gri_peer *peer = in->peer;
+    gri_buffer *parts = &peer->parts;
+    const char *fault = NULL;
+    size_t need = 0;
+    if (gri_buffer_reserve(parts, in->f.len) < 0) {
+        cut(in, GR_ENOMEM, "no memory for a long frame");
+        return NULL;
+    }
+    gri_buffer_put(parts, in->f.payload, in->f.len);
+    const int64_t n = gri_frame_split(parts->data, parts->len,
+                                      net_of(peer)->self.frame_max, &need);
+    if (n == 0) {
+        return NULL;
+    }
+    if (n == GR_ETOOBIG) {
+        fault = "frame longer than the limit";
+    } else if (n < 0 || (size_t)n < parts->len) {
+        fault = "parts that are no frame";
+    } else if (gri_frame_read(parts->data, parts->len, &in->f, &fault) == 0 &&
+               !gri_frame_is_message(in->f.type)) {
+        fault = "frame that does not go in parts";
+    }
+    if (fault != NULL) {
+        cut(in, GR_EFORMAT, fault);
+        return NULL;
+    }
+    in->is_long = true;
+    return on_actors(in, to);
+}
+
+/* It was read, with all that is in it. */
+static void end_long(inflow *in)
+{
+    in->peer->parts.len = 0;
+    gri_buffer_shrink(&in->peer->parts, 0);
+    in->is_long = false;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+static gr_msg *on_frame(inflow *in, const uint8_t *p, size_t n, gr_pid *to)
+{
+    const char *fault = NULL;
+    if (gri_frame_read(p, n, &in->f, &fault) < 0) {
+        cut(in, GR_EFORMAT, fault);
+        return NULL;
+    }
+    if (!pay(in, in->f.type, n)) {
+        return NULL;
+    }
+    if (in->f.type == GRI_FRAME_PART) {
+        return on_part(in, to);
+    }
+    if (in->f.to != 0) {
+        return on_actors(in, to);
+    }
+    on_control(in, &in->f);
+    return NULL;
+}
+
+/* The next message of the SEND that is being read, or NULL. */
+static gr_msg *next_payload(inflow *in, gr_pid *to)
+{
+    const char *fault = NULL;
+    const int rc = gri_frame_more(&in->f, &fault);
+    in->sending = rc > 0;
+    if (rc < 0) {
+        cut(in, GR_EFORMAT, fault);
+    }
+    return rc > 0 ? message_of(in, &in->f, to) : NULL;
+}
+
+/* The longest frame that may stand by itself. */
+static size_t direct_max(const gri_net *net)
+{
+    const size_t max = net->self.frame_max;
+    return max < GRI_FRAME_DIRECT_MAX ? max : GRI_FRAME_DIRECT_MAX;
+}
+
+/* Returns the whole length of the next frame, or 0. */
+static size_t next_frame(inflow *in)
+{
+    const gri_buffer *b = &in->peer->in;
+    const int64_t n = gri_frame_split(b->data + in->at, b->len - in->at,
+                                      direct_max(net_of(in->peer)), &in->need);
+    if (n < 0) {
+        cut(in, GR_EFORMAT,
+            n == GR_ETOOBIG ? "frame longer than the limit"
+                            : "frame without a type");
+        return 0;
+    }
+    return (size_t)n;
+}
+
+static gr_msg *next(void *arg, gr_pid *to)
+{
+    inflow *in = arg;
+    gr_msg *msg = NULL;
+    while (msg == NULL && !in->cut) {
+        if (in->sending) {
+            msg = next_payload(in, to);
+            continue;
+        }
+        if (in->is_long) {
+            end_long(in);
+        }
+        const size_t n = next_frame(in);
+        if (n == 0) {
+            break;
+        }
+        in->at += n;
+        msg = on_frame(in, in->peer->in.data + in->at - n, n, to);
+    }
+    return msg;
+}
+
+static bool pressed(void *arg, gr_pid from, gr_pid to)
+{
+    inflow *in = arg;
+    gri_peer *peer = in->peer;
+    gri_flight f = {.link = NULL};
+    if (gr_pid_eq(from, in->slow_from) && gr_pid_eq(to, in->slow_to)) {
+        return false; /* one of many, one behind the other */
+    }
+    in->slow_from = from;
+    in->slow_to = to;
+    (void)pthread_mutex_lock(&peer->lock);
+    const gri_frame slow = {
+        .type = GRI_FRAME_SLOW, .to = from.id, .from = to.id};
+    const bool tell = peer->state == GRI_PEER_UP && !peer->closing &&
+                      gri_outbox_reserve(&peer->out, &slow) == 0 &&
+                      gri_slowed_tell(&peer->slowed, to.id, from.id) &&
+                      gri_outbox_put(&peer->out, &slow) == 0;
+    if (tell) {
+        f = gri_peer_take_off(peer);
+    }
+    (void)pthread_mutex_unlock(&peer->lock);
+    gri_peer_launch(f);
+    if (tell) {
+        peer->slow_said++;
+        if (peer->slow_heard >= peer->slow_mark) {
+            peer->slow_mark = peer->slow_said;
+        }
+    }
+    return tell;
 }
 
 bool gri_peer_read(gri_peer *peer)
 {
-    const size_t limit = net_of(peer)->self.frame_max;
-    gri_buffer *in = &peer->in;
-    size_t at = 0;
-    size_t need = 0;
-    for (;;) {
-        int64_t n = gri_frame_split(in->data + at, in->len - at, limit, &need);
-        if (n < 0) {
-            return cut(peer, GR_EFORMAT,
-                       n == GR_ETOOBIG ? "frame longer than the limit"
-                                       : "frame without a type");
-        }
-        if (n == 0) {
-            break;
-        }
-        if (!on_frame(peer, in->data + at, (size_t)n)) {
-            return false;
-        }
-        at += (size_t)n;
+    gri_buffer *buffer = &peer->in;
+    inflow in = {.peer = peer};
+    const gri_feed feed = {.next = next, .pressed = pressed, .arg = &in};
+    gri_deliver_all(net_of(peer)->sys, &peer->cache, &feed);
+    if (in.cut) {
+        return false;
     }
-    gri_buffer_drop(in, at);
-    gri_buffer_shrink(in, GRI_BUFFER_BUSY);
-    if (need > in->cap && gri_buffer_reserve(in, need - in->len) < 0) {
-        return cut(peer, GR_ENOMEM, "no memory for a frame");
+    gri_buffer_drop(buffer, in.at);
+    gri_buffer_shrink(buffer, GRI_BUFFER_BUSY);
+    grant(peer);
+    if (in.need > buffer->cap &&
+        gri_buffer_reserve(buffer, in.need - buffer->len) < 0) {
+        cut(&in, GR_ENOMEM, "no memory for a frame");
+        return false;
     }
     return true;
 }

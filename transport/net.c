@@ -234,6 +234,13 @@ static int deliver(void *arg, gr_pid to, const gr_msg *msg)
     return gri_peer_deliver(peer, to.node, &frame);
 }
 
+static bool wait_for(void *arg, gr_pid to, uint64_t sender)
+{
+    const gri_net *net = arg;
+    gri_peer *peer = to.node == 0 ? NULL : gri_net_find(net, to.node);
+    return peer != NULL && gri_peer_wait(peer, to.node, to.id, sender);
+}
+
 /* Waits until no link is open, or the deadline; returns whether none is. */
 static bool wait_quiet(gri_net *net, int64_t deadline)
 {
@@ -285,7 +292,7 @@ static void free_net(void *net)
 }
 
 const gri_route gri_net_route = {
-    .deliver = deliver, .stop = stop, .free = free_net};
+    .deliver = deliver, .wait = wait_for, .stop = stop, .free = free_net};
 
 /* ---- life ---------------------------------------------------------------- */
 

@@ -26,7 +26,11 @@ enum {
     GRI_BUFFER_BUSY = 128 * 1024,
     /* What controls actors is never refused, so the outbox may grow beyond
      * outbox_max: by this factor, then the peer is cut. */
-    GRI_OUTBOX_HARD = 8
+    GRI_OUTBOX_HARD = 8,
+    /* Actors that send wait from a fraction of outbox_max on; but never for
+     * longer than so long, so that no circle of nodes waits for itself. */
+    GRI_OUTBOX_SOFT = 8,
+    GRI_SLOW_MS = 1000
 };
 
 struct gri_net {
@@ -42,7 +46,8 @@ struct gri_net {
     int64_t heartbeat_ns; /* for peers that are content with that */
     uint32_t peers_max;
     uint32_t outbox_max;
-    gri_port *port; /* NULL: not listening */
+    uint32_t window; /* bytes that a peer may have sent, and we not taken */
+    gri_port *port;  /* NULL: not listening */
     char address[GRI_ADDRESS_MAX];
     gri_keeper keeper;
     uint32_t room; /* in peers and nodes */

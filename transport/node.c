@@ -27,7 +27,8 @@ static int check(const gr_node_opts *opts)
         !gri_node_name_ok(opts->name,
                           strnlen(opts->name, GR_NODE_NAME_MAX + 1)) ||
         opts->heartbeat_ms < 0 || opts->silence_ms < 0 ||
-        opts->silence_ms > INT32_MAX || opts->peers_max > PEERS_MAX_MAX) {
+        opts->silence_ms > INT32_MAX || opts->window > GR_WINDOW_MAX ||
+        opts->peers_max > PEERS_MAX_MAX) {
         return GR_EINVAL;
     }
     return opts->listen != NULL ? gri_address_check(opts->listen, true) : 0;
@@ -61,6 +62,7 @@ static void configure(gri_net *net, const gr_node_opts *opts)
         (heartbeat_ms < INT32_MAX ? heartbeat_ms : INT32_MAX) * GRI_NS_PER_MS;
     net->outbox_max =
         opts->outbox_max > 0 ? opts->outbox_max : GR_OUTBOX_MAX_DEFAULT;
+    net->window = opts->window > 0 ? opts->window : GR_WINDOW_DEFAULT;
     net->self.node = gr_system_node(net->sys).id;
     net->self.silence_ms = (uint32_t)silence_ms;
     net->self.frame_max = message_max < UINT32_MAX - GRI_FRAME_EXTRA

@@ -7,12 +7,7 @@
 #include "base/assert.h"
 #include "transport/net.h"
 
-/* A send that is to be started once the lock is free. */
-typedef struct flight {
-    gri_link *link; /* held; NULL: none */
-    const uint8_t *data;
-    size_t n;
-} flight;
+enum { FEW = 16 }; /* short receives until the buffer becomes short, too */
 
 static void lock(gri_peer *peer)
 {
@@ -31,164 +26,6 @@ static void show_node(gri_peer *peer, uint64_t node)
                           memory_order_relaxed);
 }
 
-/* ---- the outbox ---------------------------------------------------------- */
-
-static flight rest_of_fly(gri_peer *peer)
-{
-    gri_link_hold(peer->link);
-    return (flight){peer->link, peer->fly.data + peer->fly_at,
-                    peer->fly.len - peer->fly_at};
-}
-
-/* If nothing flies, what waits begins to. Under lock. */
-static flight take_off(gri_peer *peer)
-{
-    if (peer->flying || peer->out.len == 0 || peer->closing ||
-        peer->link == NULL) {
-        return (flight){.link = NULL};
-    }
-    gri_buffer empty = peer->fly;
-    peer->fly = peer->out;
-    peer->out = empty;
-    peer->fly_at = 0;
-    peer->flying = true;
-    return rest_of_fly(peer);
-}
-
-/* Not under lock: NNG may write to the socket here. The buffer is the link's
- * from now on, so nobody needs the lock for it. */
-static void launch(flight f)
-{
-    if (f.link != NULL) {
-        f.link->ops->send(f.link, f.data, f.n);
-        gri_link_drop(f.link);
-    }
-}
-
-static size_t waiting(const gri_peer *peer)
-{
-    return peer->out.len + (peer->flying ? peer->fly.len - peer->fly_at : 0);
-}
-
-/* Appends. Under lock. Errors: GR_ENOMEM. */
-static int append(gri_peer *peer, const void *p, size_t n)
-{
-    int rc = gri_buffer_reserve(&peer->out, n);
-    if (rc == 0) {
-        gri_buffer_put(&peer->out, p, n);
-    }
-    return rc;
-}
-
-/* What is never refused has piled up: it does not read. Under lock. */
-static bool is_deaf(const gri_peer *peer)
-{
-    /* The sum fits: outbox_max has 32 bits, size_t has 64. */
-    size_t max = peer->net->outbox_max;
-    return waiting(peer) >= max * GRI_OUTBOX_HARD + peer->frame_max;
-}
-
-static const char deaf_fault[] = "it does not read what it is sent";
-
-static void append_or_close(gri_peer *peer, const void *p, size_t n)
-{
-    flight f = {.link = NULL};
-    int rc = 0;
-    lock(peer);
-    if (!peer->closing && !peer->draining) {
-        rc = is_deaf(peer) ? GR_ELIMIT : append(peer, p, n);
-        f = take_off(peer);
-    }
-    unlock(peer);
-    launch(f);
-    if (rc < 0) {
-        gri_peer_close(peer, rc,
-                       rc == GR_ELIMIT ? deaf_fault
-                                       : "no memory for the outbox");
-    }
-}
-
-void gri_peer_note(gri_peer *peer, const gri_note *note)
-{
-    append_or_close(peer, note->bytes, note->len);
-}
-
-void gri_peer_signal(gri_peer *peer, gri_frame_type type)
-{
-    const gri_frame f = {.type = type};
-    uint8_t bytes[GRI_FRAME_FIXED_MAX];
-    size_t n = gri_frame_write(bytes, &f);
-    append_or_close(peer, bytes, n);
-}
-
-/* May this frame join the outbox? Under lock. */
-static int admit(const gri_peer *peer, uint64_t node, const gri_frame *frame,
-                 size_t n)
-{
-    if (peer->state != GRI_PEER_UP || peer->closing || peer->node != node) {
-        return GR_ENOCONN;
-    }
-    if (n > peer->frame_max) {
-        return GR_ETOOBIG;
-    }
-    bool refusable =
-        frame->type == GRI_FRAME_SEND || frame->type == GRI_FRAME_ASK;
-    size_t max = peer->net->outbox_max;
-    if (refusable && waiting(peer) >= max) {
-        return GR_EAGAIN;
-    }
-    return is_deaf(peer) ? GR_ELIMIT : 0;
-}
-
-static int append_frame(gri_peer *peer, const gri_frame *frame,
-                        const uint8_t *head, size_t head_len)
-{
-    int rc = gri_buffer_reserve(&peer->out, head_len + frame->len);
-    if (rc == 0) {
-        rc = gri_crossing_out(&peer->crossing, frame);
-    }
-    if (rc == GR_ELIMIT) {
-        return frame->type == GRI_FRAME_ASK ? GR_EAGAIN : GR_ENOMEM;
-    }
-    if (rc == 0) {
-        gri_buffer_put(&peer->out, head, head_len);
-        gri_buffer_put(&peer->out, frame->payload, frame->len);
-        peer->wrote = true;
-    }
-    return rc;
-}
-
-/* Somebody there waits for it, and would not be told that it does not come. */
-static bool is_owed(const gri_frame *frame)
-{
-    return frame->type == GRI_FRAME_DOWN || frame->type == GRI_FRAME_EXIT ||
-           (frame->type == GRI_FRAME_REPLY && frame->status < 0);
-}
-
-int gri_peer_deliver(gri_peer *peer, uint64_t node, const gri_frame *frame)
-{
-    uint8_t head[GRI_FRAME_FIXED_MAX];
-    size_t head_len = gri_frame_write(head, frame);
-    flight f = {.link = NULL};
-    lock(peer);
-    int rc = admit(peer, node, frame, head_len + frame->len);
-    bool deaf = rc == GR_ELIMIT;
-    if (rc == 0) {
-        rc = append_frame(peer, frame, head, head_len);
-        f = take_off(peer);
-    }
-    unlock(peer);
-    launch(f);
-    if (deaf) {
-        gri_peer_close(peer, GR_ELIMIT, deaf_fault);
-        return GR_ENOCONN;
-    }
-    if (rc == GR_ENOMEM && is_owed(frame)) {
-        gri_peer_close(peer, GR_ENOMEM, "no memory for a death or an answer");
-    }
-    return rc;
-}
-
 /* ---- the link's callbacks ------------------------------------------------ */
 
 static void on_opened(void *arg, int rc)
@@ -198,39 +35,23 @@ static void on_opened(void *arg, int rc)
     gri_net_post(peer->net, peer, GRI_EVENT_OPENED);
 }
 
-static void on_sent(void *arg, int64_t n)
-{
-    gri_peer *peer = arg;
-    if (n < 0) {
-        gri_peer_close(peer, GR_ENOCONN, NULL);
-        return;
-    }
-    flight f;
-    lock(peer);
-    peer->fly_at += (size_t)n;
-    if (peer->fly_at < peer->fly.len) {
-        f = rest_of_fly(peer);
-    } else {
-        peer->fly.len = 0;
-        peer->flying = false;
-        gri_buffer_shrink(&peer->fly, GRI_BUFFER_BUSY);
-        f = take_off(peer);
-    }
-    bool drained = peer->draining && !peer->flying;
-    int reason = peer->reason;
-    const char *fault = peer->fault;
-    unlock(peer);
-    launch(f);
-    if (drained) {
-        gri_peer_close(peer, reason, fault);
-    }
-}
-
 static void hear(gri_peer *peer)
 {
     /* relaxed: see heard. */
     atomic_store_explicit(&peer->heard, gri_clock_ns(peer->net->clock),
                           memory_order_relaxed);
+}
+
+/* An idle peer keeps no large buffer. */
+static void rest(gri_peer *peer, int64_t n)
+{
+    if (n > GRI_BUFFER_MIN / 4 || peer->in.len > 0 ||
+        peer->in.cap <= GRI_BUFFER_MIN) {
+        peer->few = 0;
+    } else if (++peer->few >= FEW) {
+        gri_buffer_shrink(&peer->in, 0);
+        peer->few = 0;
+    }
 }
 
 static void on_received(void *arg, int64_t n)
@@ -257,6 +78,7 @@ static void on_received(void *arg, int64_t n)
         /* Without memory it stays small, and slow. */
         (void)gri_buffer_reserve(&peer->in, peer->in.cap * 2 - peer->in.len);
     }
+    rest(peer, n);
     gri_peer_receive(peer);
 }
 
@@ -268,7 +90,11 @@ static void on_closed(void *arg)
     peer->link = NULL;
     peer->flying = false;
     peer->deadline = GRI_NEVER;
+    const gri_map for_room = gri_slowed_take(&peer->slowed.for_room);
+    const gri_map for_there = gri_slowed_take(&peer->slowed.for_there);
     unlock(peer);
+    gri_peer_let_go(peer, for_room);
+    gri_peer_let_go(peer, for_there);
     gri_net *net = peer->net;
     gri_net_post(net, peer, GRI_EVENT_CLOSED);
     gri_net_closed(net);
@@ -276,14 +102,17 @@ static void on_closed(void *arg)
 
 static const gri_link_events events = {.opened = on_opened,
                                        .received = on_received,
-                                       .sent = on_sent,
+                                       .sent = gri_peer_sent,
                                        .closed = on_closed};
 
 /* ---- life ---------------------------------------------------------------- */
 
 int gri_peer_init(gri_peer *peer, gri_net *net, uint32_t index)
 {
-    *peer = (gri_peer){.net = net, .index = index, .deadline = GRI_NEVER};
+    *peer = (gri_peer){.net = net,
+                       .index = index,
+                       .deadline = GRI_NEVER,
+                       .let_go_at = GRI_NEVER};
     gri_cache_init(&peer->cache, gri_system_depot(net->sys));
     return pthread_mutex_init(&peer->lock, NULL) == 0 ? 0 : GR_ENOMEM;
 }
@@ -302,11 +131,18 @@ void gri_peer_reset(gri_peer *peer)
     peer->frame_max = 0;
     peer->fly_at = 0;
     peer->deadline = GRI_NEVER;
-    gri_buffer_fini(&peer->out);
+    gri_outbox_fini(&peer->out);
     gri_buffer_fini(&peer->fly);
     gri_crossing_fini(&peer->crossing);
+    gri_slowed_fini(&peer->slowed);
+    peer->let_go_at = GRI_NEVER;
     unlock(peer);
     gri_buffer_fini(&peer->in);
+    gri_buffer_fini(&peer->parts);
+    peer->credit = 0;
+    peer->taken = 0;
+    peer->slow_said = peer->slow_heard = peer->slow_mark = 0;
+    peer->few = 0;
     gri_handshake_fini(&peer->hs);
     peer->opened_rc = 0;
     peer->role = (gri_role)0;
@@ -409,13 +245,27 @@ static void set_beat(gri_peer *peer, int64_t now)
     peer->beat_at = (now / peer->beat_ns + 1) * peer->beat_ns;
 }
 
+/* The last frame of the handshake, and what the other end may send. Under lock.
+ */
+static int put_first(gri_peer *peer, const gri_note *last)
+{
+    const gri_frame credit = {.type = GRI_FRAME_CREDIT,
+                              .count = peer->net->window};
+    uint8_t bytes[GRI_FRAME_FIXED_MAX];
+    const size_t n = gri_frame_write(bytes, &credit);
+    peer->credit = peer->net->window;
+    if (last != NULL) {
+        GR_TRY(gri_outbox_put_bytes(&peer->out, last->bytes, last->len));
+    }
+    return gri_outbox_put_bytes(&peer->out, bytes, n);
+}
+
 bool gri_peer_up(gri_peer *peer, const gri_note *last)
 {
     const gri_identity *who = &peer->hs.other;
-    flight f = {.link = NULL};
+    gri_flight f = {.link = NULL};
     lock(peer);
-    bool up = !peer->closing && !peer->draining &&
-              (last == NULL || append(peer, last->bytes, last->len) == 0);
+    bool up = !peer->closing && !peer->draining && put_first(peer, last) == 0;
     if (up) {
         /* The last frame stands before all others: senders find it UP only
          * after this lock. */
@@ -430,10 +280,10 @@ bool gri_peer_up(gri_peer *peer, const gri_note *last)
         peer->beat_ns = gri_beat_ns(peer->net->heartbeat_ns, who->silence_ms);
         set_beat(peer, gri_clock_ns(peer->net->clock));
         show_node(peer, who->node);
-        f = take_off(peer);
+        f = gri_peer_take_off(peer);
     }
     unlock(peer);
-    launch(f);
+    gri_peer_launch(f);
     gri_keeper_tick_at(&peer->net->keeper, 0); /* its silence counts now */
     return up;
 }
@@ -441,22 +291,20 @@ bool gri_peer_up(gri_peer *peer, const gri_note *last)
 bool gri_peer_bye(gri_peer *peer, uint64_t node, int64_t deadline)
 {
     static const gri_frame bye = {.type = GRI_FRAME_BYE};
-    uint8_t bytes[GRI_FRAME_FIXED_MAX];
-    size_t n = gri_frame_write(bytes, &bye);
-    flight f = {.link = NULL};
+    gri_flight f = {.link = NULL};
     lock(peer);
     bool was_up = peer->state == GRI_PEER_UP && !peer->closing &&
                   (node == 0 || node == peer->node);
-    int rc = was_up ? append(peer, bytes, n) : 0;
+    int rc = was_up ? gri_outbox_put_last(&peer->out, &bye) : 0;
     if (was_up) {
         peer->state = GRI_PEER_LEAVING;
         peer->said_bye = true;
         peer->deadline = deadline;
         show_node(peer, 0);
-        f = take_off(peer);
+        f = gri_peer_take_off(peer);
     }
     unlock(peer);
-    launch(f);
+    gri_peer_launch(f);
     if (rc < 0) {
         gri_peer_close(peer, 0, NULL);
     }
@@ -489,7 +337,7 @@ void gri_peer_finish(gri_peer *peer, int reason, const char *fault,
                      int64_t deadline)
 {
     lock(peer);
-    bool now = !peer->flying && peer->out.len == 0;
+    bool now = !peer->flying && gri_outbox_is_empty(&peer->out);
     if (!now && !peer->closing && !peer->draining) {
         peer->draining = true;
         peer->reason = reason;
@@ -525,6 +373,10 @@ static bool beat(gri_peer *peer, int64_t now)
     }
     bool mute = !peer->wrote;
     peer->wrote = false;
+    if (mute && !peer->flying) {
+        gri_outbox_rest(&peer->out);
+        gri_buffer_shrink(&peer->fly, 0);
+    }
     set_beat(peer, now);
     return mute;
 }
@@ -545,10 +397,19 @@ int64_t gri_peer_tick(gri_peer *peer, int64_t now)
     if (late) {
         peer->deadline = GRI_NEVER;
     }
+    gri_map for_room = {.count = 0};
+    gri_map for_there = {.count = 0};
+    if (peer->let_go_at <= now) {
+        for_room = gri_slowed_take(&peer->slowed.for_room);
+        for_there = gri_slowed_take(&peer->slowed.for_there);
+        peer->let_go_at = GRI_NEVER;
+    }
     int64_t next = up ? sooner(silent_at, peer->beat_at) : GRI_NEVER;
-    next = sooner(next, peer->deadline);
+    next = sooner(sooner(next, peer->deadline), peer->let_go_at);
     next = peer->closing ? GRI_NEVER : next;
     unlock(peer);
+    gri_peer_let_go(peer, for_room);
+    gri_peer_let_go(peer, for_there);
     if (lost) {
         gri_peer_close(peer, GR_ETIMEOUT, "not a byte for silence_ms");
         return GRI_NEVER;

@@ -29,6 +29,8 @@
 #include "transport/crossing.h"
 #include "transport/handshake.h"
 #include "transport/link.h"
+#include "transport/outbox.h"
+#include "transport/slowed.h"
 
 typedef struct gri_net gri_net;
 typedef struct gri_peer gri_peer;
@@ -78,12 +80,14 @@ struct gri_peer {
     uint64_t node; /* who it is, once UP */
     char name[GR_NODE_NAME_MAX + 1];
     uint32_t frame_max; /* bytes; what the other end accepts */
-    gri_buffer out;     /* what waits */
+    gri_outbox out;     /* what waits */
     gri_buffer fly;     /* what the link is sending, if flying: the link's */
     size_t fly_at;      /* how much of it went */
     bool flying;
     gri_crossing crossing;
-    int64_t deadline; /* ns; when the agent (or the keeper) must look */
+    gri_slowed slowed;
+    int64_t let_go_at; /* ns: when whoever waits is let go in any case */
+    int64_t deadline;  /* ns; when the agent (or the keeper) must look */
 
     /* any thread: when something came, in ns; relaxed, as it is only compared
      * with the clock */
@@ -92,6 +96,13 @@ struct gri_peer {
     /* The receiving side: the link's callback while a receive is in flight,
      * else the agent. */
     gri_buffer in;
+    gri_buffer parts; /* of the second lane, the frame that is not here yet */
+    int64_t credit;   /* bytes that the other end may still send */
+    uint32_t taken;   /* and those of which it is not told yet */
+    /* SLOWs that were said and answered, and the one before whose answer it is
+     * told nothing: what it sends before it knows is bounded by its credit. */
+    uint64_t slow_said, slow_heard, slow_mark;
+    unsigned few; /* receives in a row that needed little of `in` */
     gri_cache cache;
 
     /* the agent's; it looks at those of all peers, so nobody else writes */
@@ -134,21 +145,53 @@ int gri_peer_dial(gri_peer *peer, int64_t timeout_ms);
 void gri_peer_receive(gri_peer *peer);
 /* Appends bytes that are whole frames to the outbox, before it is UP. */
 void gri_peer_note(gri_peer *peer, const gri_note *note);
-/* A frame without fields, at any time. */
-void gri_peer_signal(gri_peer *peer, gri_frame_type type);
+/* A frame between nodes, at any time. */
+void gri_peer_control(gri_peer *peer, const gri_frame *frame);
+/* One that must come behind all between actors. */
+void gri_peer_last(gri_peer *peer, const gri_frame *frame);
+/* One without fields. */
+static inline void gri_peer_signal(gri_peer *peer, gri_frame_type type)
+{
+    gri_peer_control(peer, &(gri_frame){.type = type});
+}
 /* Makes it UP; `last` is the last frame of the handshake that we send, may be
  * NULL. False: it is closing. The agent. */
 bool gri_peer_up(gri_peer *peer, const gri_note *last);
 /*
- * Sends a frame to an actor of `node`. Any thread; never blocks.
+ * Sends a frame to an actor of `node`. Any thread; never blocks. Returns 0;
+ * GRI_ROUTE_SLOW: the same, and the sender should wait.
  * Errors: GR_ENOCONN (it is not UP, or it is another node's by now), GR_EAGAIN
  * (SEND, ASK: outbox_max), GR_ETOOBIG, GR_ENOMEM.
  */
 int gri_peer_deliver(gri_peer *peer, uint64_t node, const gri_frame *frame);
 
+/* Is `sender` to wait before it sends to `receiver` of that node again? Then it
+ * is let go later. Any thread. */
+bool gri_peer_wait(gri_peer *peer, uint64_t node, uint64_t receiver,
+                   uint64_t sender);
+/* Lets all go that are in such a map, and frees it. Not under the lock. */
+void gri_peer_let_go(gri_peer *peer, gri_map waiters);
+
 /* Reads all whole frames of `in` while it is UP or LEAVING, and gives them to
  * their receivers; false: it was closed over one (inbound.c). */
 bool gri_peer_read(gri_peer *peer);
+
+/* ---- outbound.c, for peer.c ---------------------------------------------- */
+
+/* A send that is to be started once the lock is free. */
+typedef struct gri_flight {
+    gri_link *link; /* held; NULL: none */
+    const uint8_t *data;
+    size_t n;
+} gri_flight;
+
+/* If nothing flies, what waits begins to. Under lock. */
+gri_flight gri_peer_take_off(gri_peer *peer);
+/* Not under lock: NNG may write to the socket here. The buffer is the link's
+ * from now on, so nobody needs the lock for it. */
+void gri_peer_launch(gri_flight flight);
+/* gri_link_events.sent */
+void gri_peer_sent(void *arg, int64_t n);
 
 /* Says goodbye, then closes when the other end has agreed or at the deadline.
  * Nothing if it is not UP, or not of that node (0: whichever). Returns whether

@@ -22,6 +22,7 @@ static const struct {
     {GRI_MSG_DOWN, GRI_FRAME_DOWN},
     {GRI_MSG_DEMONITOR, GRI_FRAME_DEMONITOR},
     {GRI_MSG_EXIT, GRI_FRAME_EXIT},
+    {GRI_MSG_RESUME, GRI_FRAME_RESUME},
 };
 enum { PAIRS = sizeof pairs / sizeof pairs[0] };
 

@@ -27,6 +27,8 @@ GR_BEGIN_DECLS
 #define GR_SILENCE_MS_DEFAULT   5000
 #define GR_PEERS_MAX_DEFAULT    256u
 #define GR_OUTBOX_MAX_DEFAULT   (4u << 20)
+#define GR_WINDOW_DEFAULT       (1u << 20)
+#define GR_WINDOW_MAX           (1u << 30)
 
 /* Zero means the default in every field. Copied during the call. */
 typedef struct gr_node_opts {
@@ -40,7 +42,12 @@ typedef struct gr_node_opts {
     int64_t heartbeat_ms;                /* sent when nothing else was */
     int64_t silence_ms; /* without a byte for so long, the node is lost */
     uint32_t peers_max;
-    uint32_t outbox_max; /* bytes that wait for one peer: then GR_EAGAIN */
+    uint32_t outbox_max; /* bytes that wait for one peer: then GR_EAGAIN. From
+                            an eighth of it on, actors that send are slowed
+                            down: they wait between turns */
+    uint32_t window;     /* bytes, at most GR_WINDOW_MAX, that a peer may send
+                            ahead of what this node's mailboxes have taken; a
+                            message counts 64 more than it has */
 } gr_node_opts;
 
 /*

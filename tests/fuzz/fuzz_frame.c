@@ -43,9 +43,14 @@ static void read_frames(const uint8_t *p, size_t n)
         if (rc == 0) {
             uint8_t head[GRI_FRAME_FIXED_MAX];
             size_t head_len = gri_frame_write(head, &f);
-            require(head_len + f.len == (size_t)len);
-            require(memcmp(head, p, head_len) == 0);
+            /* The length word counts what follows: all payloads. */
+            require(head_len + f.len + f.more == (size_t)len);
+            require(memcmp(head + 4, p + 4, head_len - 4) == 0);
             require(f.len == 0 || memcmp(f.payload, p + head_len, f.len) == 0);
+            while ((rc = gri_frame_more(&f, &fault)) > 0) {
+                require(f.payload + f.len + f.more == p + len);
+            }
+            require((rc == 0) == (fault == NULL));
             rc = gri_crossing_in(&crossing, &f);
             require(rc >= 0);
             rc = gri_crossing_out(&crossing, &f);

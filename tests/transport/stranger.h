@@ -17,9 +17,13 @@
 #include "transport/frame.h"
 #include "transport/handshake.h"
 
+/* What a stranger lets the node send. */
+#define STRANGER_CREDIT (1u << 30)
+
 typedef struct stranger {
     int fd;
     gri_handshake hs;
+    uint32_t credit; /* what it lets the node send, once it is proven; or 0 */
     uint8_t in[1 << 16];
     size_t len;
 } stranger;
@@ -138,6 +142,7 @@ static inline void stranger_start(stranger *s, const char *name,
     memcpy(who.name, name, strlen(name));
     gri_handshake_key(key, bytes_of(secret));
     memset(nonce, count, sizeof nonce);
+    s->credit = STRANGER_CREDIT;
     gri_handshake_init(&s->hs, GRI_DIALER, &who, key, nonce);
 }
 
@@ -155,7 +160,8 @@ static inline int stranger_hello(stranger *s)
     return step;
 }
 
-/* Proves itself. Returns its step or error. */
+/* Proves itself, and lets the node send as much as it likes. Returns its step
+ * or error. */
 static inline int stranger_prove(stranger *s)
 {
     gri_note note;
@@ -168,6 +174,10 @@ static inline int stranger_prove(stranger *s)
     }
     int step = gri_handshake_read(&s->hs, s->in, n, &note, &fault);
     stranger_drop(s, n);
+    if (step == GRI_STEP_DONE && s->credit > 0) {
+        stranger_frame(
+            s, &(gri_frame){.type = GRI_FRAME_CREDIT, .count = s->credit});
+    }
     return step;
 }
 

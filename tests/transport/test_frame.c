@@ -29,12 +29,24 @@ static size_t whole(uint8_t buf[LIMIT], const gri_frame *f)
     return n + f->len;
 }
 
+/* Reads it with all its payloads. */
+static int read_all(const uint8_t *p, size_t n, gri_frame *f,
+                    const char **fault)
+{
+    int rc = gri_frame_read(p, n, f, fault);
+    while (rc == 0 && f->more > 0) {
+        rc = gri_frame_more(f, fault);
+        rc = rc > 0 ? 0 : rc;
+    }
+    return rc;
+}
+
 static void assert_read_fails(const uint8_t *p, size_t n, int rc,
                               const char *fault)
 {
     gri_frame f;
     const char *said = NULL;
-    assert_int_equal(gri_frame_read(p, n, &f, &said), rc);
+    assert_int_equal(read_all(p, n, &f, &said), rc);
     assert_string_equal(said, fault);
 }
 
@@ -119,6 +131,10 @@ static const gri_frame samples[] = {
     {.type = GRI_FRAME_PONG},
     {.type = GRI_FRAME_BYE},
     {.type = GRI_FRAME_BYE_ACK},
+    {.type = GRI_FRAME_SLOWED},
+    {.type = GRI_FRAME_CREDIT, .count = UINT32_MAX},
+    {.type = GRI_FRAME_SLOW, .to = 1, .from = 2},
+    {.type = GRI_FRAME_RESUME, .to = 1, .from = 2},
     {.type = GRI_FRAME_SEND,
      .to = 1,
      .from = UINT64_MAX,
@@ -240,8 +256,8 @@ static void unknown_types_are_refused(void **state)
     (void)state;
     for (unsigned type = 0; type < 256; type++) {
         bool known =
-            (type >= GRI_FRAME_HEARTBEAT && type <= GRI_FRAME_BYE_ACK) ||
-            (type >= GRI_FRAME_SEND && type <= GRI_FRAME_DOWN);
+            (type >= GRI_FRAME_HEARTBEAT && type <= GRI_FRAME_SLOWED) ||
+            (type >= GRI_FRAME_SEND && type <= GRI_FRAME_RESUME);
         const uint8_t frame[] = {0, 0, 0, 1, (uint8_t)type};
         if (!known) {
             assert_read_fails(frame, sizeof frame, GR_ENOTSUP,
@@ -275,7 +291,7 @@ static void longer_frames_than_their_type_has_are_refused(void **state)
         uint8_t buf[LIMIT];
         size_t n = whole(buf, &samples[i]);
         buf[n] = 0;
-        assert_int_equal(gri_frame_read(buf, n + 1, &f, &fault), GR_EFORMAT);
+        assert_int_equal(read_all(buf, n + 1, &f, &fault), GR_EFORMAT);
         assert_non_null(fault);
     }
 }
@@ -319,10 +335,57 @@ static void payloads_that_are_no_message_are_refused(void **state)
     /* an array, but not whole, or not alone */
     assert_payload_fails("\x92\x01", 2, GR_EFORMAT, "payload is not msgpack");
     assert_payload_fails("\x91\x01\x02", 3, GR_EFORMAT,
-                         "payload is not msgpack");
+                         "payload is no message");
     assert_payload_fails("\xdd\xff\xff\xff\xff\x01", 6, GR_EFORMAT,
                          "payload is not msgpack");
     assert_payload_fails("\x91\xc1", 2, GR_EFORMAT, "payload is not msgpack");
+}
+
+static void one_frame_carries_many_messages(void **state)
+{
+    (void)state;
+    static const uint8_t three[] = {0x91, 0x01, 0x92, 0xa1,
+                                    'x',  0xc0, 0x91, 0x90};
+    gri_frame f = {
+        .type = GRI_FRAME_SEND, .to = 7, .payload = three, .len = sizeof three};
+    const char *fault = NULL;
+    uint8_t buf[LIMIT];
+
+    assert_int_equal(gri_frame_read(buf, whole(buf, &f), &f, &fault), 0);
+    assert_int_equal(f.len, 2);
+    assert_memory_equal(f.payload, three, 2);
+    assert_int_equal(gri_frame_more(&f, &fault), 1);
+    assert_int_equal(f.len, 4);
+    assert_memory_equal(f.payload, three + 2, 4);
+    assert_int_equal(gri_frame_more(&f, &fault), 1);
+    assert_int_equal(f.len, 2);
+    assert_int_equal(gri_frame_more(&f, &fault), 0);
+    assert_int_equal(f.to, 7);
+}
+
+static void questions_and_answers_carry_one(void **state)
+{
+    (void)state;
+    static const uint8_t two[] = {0x91, 0x01, 0x91, 0x02};
+    for (unsigned type = GRI_FRAME_ASK; type <= GRI_FRAME_REPLY; type++) {
+        const gri_frame f = {.type = (gri_frame_type)type,
+                             .to = 1,
+                             .payload = two,
+                             .len = sizeof two};
+        uint8_t buf[LIMIT];
+        assert_read_fails(buf, whole(buf, &f), GR_EFORMAT,
+                          "bytes behind the payload");
+    }
+}
+
+static void credit_and_parts_are_of_something(void **state)
+{
+    (void)state;
+    uint8_t buf[LIMIT];
+    gri_frame f = {.type = GRI_FRAME_CREDIT};
+    assert_read_fails(buf, whole(buf, &f), GR_EFORMAT, "credit of nothing");
+    f = (gri_frame){.type = GRI_FRAME_PART};
+    assert_read_fails(buf, whole(buf, &f), GR_EFORMAT, "part of nothing");
 }
 
 static void deep_payloads_are_refused(void **state)
@@ -402,6 +465,9 @@ int main(void)
         cmocka_unit_test(longer_frames_than_their_type_has_are_refused),
         cmocka_unit_test(frames_to_nobody_are_refused),
         cmocka_unit_test(payloads_that_are_no_message_are_refused),
+        cmocka_unit_test(one_frame_carries_many_messages),
+        cmocka_unit_test(questions_and_answers_carry_one),
+        cmocka_unit_test(credit_and_parts_are_of_something),
         cmocka_unit_test(deep_payloads_are_refused),
         cmocka_unit_test(long_arrays_are_messages),
         cmocka_unit_test(answers_say_yes_with_words_or_no),

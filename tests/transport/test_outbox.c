@@ -1,0 +1,423 @@
+/*
+ * Goal:   what one actor sends to another leaves the outbox in the order sent,
+ *         whichever lane it takes; nothing leaves without credit but what needs
+ *         none; a long frame lets others pass between its parts.
+ * Method: a reader of the wire's bytes that knows of the outbox only what
+ *         docs/protocol.md says: it puts parts together, counts what each frame
+ *         costs, and checks the numbers that each pair's messages carry. First
+ *         scene by scene, then at random against a model.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h> /* needs the headers above */
+
+#include "base/rng.h"
+#include "transport/bytes.h"
+#include "transport/outbox.h"
+
+enum {
+    ACTORS = 6,          /* at each end */
+    FRAME_MAX = 1 << 20, /* bytes */
+    WINDOW = 200 * 1000
+};
+
+/* The other end. */
+typedef struct reader {
+    gri_buffer parts;
+    int64_t credit;                /* what it has given, and was not used */
+    uint32_t next[ACTORS][ACTORS]; /* the number of a pair's next message */
+    unsigned frames, messages, part_frames, signals;
+    bool over; /* a goodbye was read */
+} reader;
+
+typedef struct scene {
+    gri_outbox out;
+    gri_buffer fly;
+    reader r;
+    uint32_t sent[ACTORS][ACTORS];
+    uint8_t *bytes; /* for payloads: FRAME_MAX */
+} scene;
+
+static int begin(void **state)
+{
+    scene *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return -1;
+    }
+    s->bytes = malloc(FRAME_MAX);
+    *state = s;
+    return s->bytes != NULL ? 0 : -1;
+}
+
+static int end(void **state)
+{
+    scene *s = *state;
+    gri_outbox_fini(&s->out);
+    gri_buffer_fini(&s->fly);
+    gri_buffer_fini(&s->r.parts);
+    free(s->bytes);
+    free(s);
+    return 0;
+}
+
+static void give(scene *s, uint32_t n)
+{
+    s->r.credit += n;
+    assert_int_equal(gri_outbox_grant(&s->out, n), 0);
+}
+
+/* [number, bytes ...], so many in all: a pair's next message. */
+static gri_frame message(scene *s, unsigned from, unsigned to, uint32_t len)
+{
+    uint8_t *p = s->bytes;
+    assert_in_range(len, 11, FRAME_MAX - 1);
+    p = gri_put8(p, 0x92);
+    p = gri_put8(p, 0xce);
+    p = gri_put32(p, s->sent[from][to]++);
+    p = gri_put8(p, 0xc6);
+    p = gri_put32(p, len - 11);
+    memset(p, (int)from, len - 11);
+    return (gri_frame){.type = GRI_FRAME_SEND,
+                       .to = to + 1,
+                       .from = from + 1,
+                       .payload = s->bytes,
+                       .len = len};
+}
+
+static void put(scene *s, unsigned from, unsigned to, uint32_t len)
+{
+    const gri_frame f = message(s, from, to, len);
+    assert_int_equal(gri_outbox_put(&s->out, &f), 0);
+}
+
+/* A death says how many messages came before it. */
+static void put_signal(scene *s, unsigned from, unsigned to)
+{
+    const gri_frame f = {
+        .type = GRI_FRAME_EXIT,
+        .to = to + 1,
+        .from = from + 1,
+        .why = {.kind = GR_EXIT_ERROR, .code = (int32_t)s->sent[from][to]}};
+    assert_int_equal(gri_outbox_reserve(&s->out, &f), 0);
+    assert_int_equal(gri_outbox_put(&s->out, &f), 0);
+}
+
+/* ---- the other end ------------------------------------------------------- */
+
+static void read_messages(reader *r, gri_frame *f)
+{
+    int rc = 1;
+    const char *fault = NULL;
+    while (rc > 0) {
+        uint32_t *next = &r->next[f->from - 1][f->to - 1];
+        assert_int_equal(gri_get32(f->payload + 2), *next);
+        ++*next;
+        r->messages++;
+        r->credit -= GRI_MESSAGE_COST;
+        rc = gri_frame_more(f, &fault);
+    }
+    assert_int_equal(rc, 0);
+}
+
+static void read_frame(reader *r, const uint8_t *p, size_t n)
+{
+    gri_frame f;
+    const char *fault = NULL;
+    assert_int_equal(gri_frame_read(p, n, &f, &fault), 0);
+    assert_false(r->over);
+    r->frames++;
+    switch ((int)f.type) {
+    case GRI_FRAME_SEND:
+        read_messages(r, &f);
+        break;
+    case GRI_FRAME_EXIT:
+        assert_int_equal(f.why.code, r->next[f.from - 1][f.to - 1]);
+        r->signals++;
+        break;
+    case GRI_FRAME_BYE:
+        r->over = true;
+        break;
+    default:
+        assert_int_equal(f.type, GRI_FRAME_PING);
+        break;
+    }
+}
+
+static void read_part(reader *r, const uint8_t *p, size_t n)
+{
+    const size_t limit = 2 * (size_t)FRAME_MAX;
+    size_t need = 0;
+    gri_frame f;
+    const char *fault = NULL;
+    assert_int_equal(gri_frame_read(p, n, &f, &fault), 0);
+    r->part_frames++;
+    assert_in_range(f.len, 1, GRI_PART_BYTES);
+    assert_int_equal(gri_buffer_reserve(&r->parts, f.len), 0);
+    gri_buffer_put(&r->parts, f.payload, f.len);
+    n = (size_t)gri_frame_split(r->parts.data, r->parts.len, limit, &need);
+    if (n != 0) {
+        assert_int_equal(n, r->parts.len);
+        read_frame(r, r->parts.data, r->parts.len);
+        r->parts.len = 0;
+    }
+}
+
+static void read_all(reader *r, const uint8_t *p, size_t n)
+{
+    size_t need = 0;
+    int64_t len;
+    while ((len = gri_frame_split(p, n, GRI_FRAME_DIRECT_MAX, &need)) > 0) {
+        const bool is_part = p[4] == GRI_FRAME_PART;
+        if (is_part || gri_frame_is_message((gri_frame_type)p[4])) {
+            assert_true(r->credit > 0);
+            r->credit -= len;
+        }
+        (is_part ? read_part : read_frame)(r, p, (size_t)len);
+        p += len;
+        n -= (size_t)len;
+    }
+    assert_int_equal(n, 0);
+}
+
+/* One flight. False: there was none. */
+static bool fly(scene *s)
+{
+    if (!gri_outbox_take(&s->out, &s->fly)) {
+        assert_int_equal(s->fly.len, 0);
+        return false;
+    }
+    read_all(&s->r, s->fly.data, s->fly.len);
+    s->fly.len = 0;
+    return true;
+}
+
+static void fly_all(scene *s)
+{
+    while (fly(s)) {
+    }
+}
+
+static void assert_all_came(const scene *s)
+{
+    assert_memory_equal(s->sent, s->r.next, sizeof s->sent);
+    assert_true(gri_outbox_is_empty(&s->out));
+    assert_int_equal(gri_outbox_cost(&s->out), 0);
+    assert_int_equal(s->r.parts.len, 0);
+}
+
+/* ---- scenes -------------------------------------------------------------- */
+
+static void messages_of_one_pair_share_a_frame(void **state)
+{
+    scene *s = *state;
+    give(s, WINDOW);
+    for (int i = 0; i < 100; i++) {
+        put(s, 1, 2, 20);
+    }
+    fly_all(s);
+    assert_all_came(s);
+    assert_int_equal(s->r.frames, 1);
+    assert_int_equal(s->r.messages, 100);
+}
+
+static void frames_end_at_their_limits(void **state)
+{
+    scene *s = *state;
+    give(s, 100 * WINDOW);
+    for (int i = 0; i < GRI_BATCH_MAX + 1; i++) {
+        put(s, 1, 2, 11);
+    }
+    for (int i = 0; i < 3; i++) {
+        put(s, 2, 1, GRI_BATCH_BYTES / 2);
+    }
+    fly_all(s);
+    assert_all_came(s);
+    assert_int_equal(s->r.frames, 2 + 3);
+}
+
+static void another_pairs_frame_ends_one(void **state)
+{
+    scene *s = *state;
+    give(s, WINDOW);
+    put(s, 1, 2, 20);
+    put(s, 1, 3, 20);
+    put(s, 1, 2, 20);
+    put_signal(s, 1, 2);
+    put(s, 1, 2, 20);
+    fly_all(s);
+    assert_all_came(s);
+    assert_int_equal(s->r.frames, 5);
+}
+
+static void nothing_goes_without_credit(void **state)
+{
+    scene *s = *state;
+    put(s, 1, 2, 20);
+    put(s, 1, 2, 20);
+    assert_false(fly(s));
+    put_signal(s, 2, 1); /* of another pair: needs none */
+    assert_true(fly(s));
+    assert_int_equal(s->r.signals, 1);
+    assert_int_equal(s->r.messages, 0);
+    put_signal(s, 1, 2); /* behind its messages */
+    assert_false(fly(s));
+    give(s, WINDOW);
+    fly_all(s);
+    assert_all_came(s);
+    assert_int_equal(s->r.messages, 2);
+    assert_int_equal(s->r.signals, 2);
+}
+
+static void credit_that_is_used_up_holds_messages(void **state)
+{
+    scene *s = *state;
+    const uint32_t cost = 21 + 1000 + GRI_MESSAGE_COST;
+    give(s, 2 * cost);
+    for (unsigned i = 0; i < ACTORS; i++) {
+        put(s, i, 0, 1000);
+    }
+    fly_all(s);
+    assert_int_equal(s->r.messages, 2);
+    assert_int_equal(s->r.credit, 0);
+    for (int i = 0; i < 100; i++) {
+        give(s, cost);
+        fly_all(s);
+    }
+    assert_all_came(s);
+}
+
+static void others_pass_between_the_parts_of_a_long_one(void **state)
+{
+    scene *s = *state;
+    give(s, 4 * FRAME_MAX);
+    put(s, 1, 2, FRAME_MAX - 1);
+    unsigned flights = 0;
+    while (s->r.next[1][2] == 0) {
+        const uint8_t ping[] = {0, 0, 0, 1, GRI_FRAME_PING};
+        put(s, 3, 2, 20);
+        assert_int_equal(gri_outbox_put_bytes(&s->out, ping, sizeof ping), 0);
+        assert_true(fly(s));
+        flights++;
+        assert_int_equal(s->r.next[3][2], flights); /* it came at once */
+    }
+    assert_all_came(s);
+    assert_in_range(flights, FRAME_MAX / GRI_PART_BYTES, 20);
+}
+
+static void a_pairs_own_wait_behind_its_long_one(void **state)
+{
+    scene *s = *state;
+    give(s, 4 * FRAME_MAX);
+    put(s, 1, 2, FRAME_MAX - 1);
+    put(s, 1, 2, 20);
+    put_signal(s, 1, 2);
+    put(s, 1, 2, 20);
+    assert_true(fly(s));
+    put(s, 1, 2, 20); /* the long one is on its way */
+    fly_all(s);
+    assert_all_came(s);
+    assert_int_equal(s->r.signals, 1);
+}
+
+static void goodbyes_come_last(void **state)
+{
+    scene *s = *state;
+    const gri_frame bye = {.type = GRI_FRAME_BYE};
+    put(s, 1, 2, 100 * 1000);
+    put_signal(s, 3, 2);
+    assert_int_equal(gri_outbox_put_last(&s->out, &bye), 0);
+    fly_all(s);
+    assert_false(s->r.over);
+    give(s, WINDOW);
+    fly_all(s);
+    assert_true(s->r.over);
+    assert_all_came(s);
+}
+
+static void goodbyes_do_not_wait_for_nothing(void **state)
+{
+    scene *s = *state;
+    const gri_frame bye = {.type = GRI_FRAME_BYE};
+    assert_int_equal(gri_outbox_put_last(&s->out, &bye), 0);
+    fly_all(s);
+    assert_true(s->r.over);
+}
+
+static void too_much_credit_is_an_error(void **state)
+{
+    scene *s = *state;
+    assert_int_equal(gri_outbox_grant(&s->out, 1u << 31), 0);
+    assert_int_equal(gri_outbox_grant(&s->out, 1), GR_EFORMAT);
+}
+
+static void an_empty_one_keeps_no_memory(void **state)
+{
+    scene *s = *state;
+    give(s, WINDOW);
+    put(s, 1, 2, 100 * 1000);
+    put(s, 2, 1, 20);
+    fly_all(s);
+    gri_outbox_rest(&s->out);
+    assert_null(s->out.now.data);
+    assert_null(s->out.held.data);
+    assert_null(s->out.pairs);
+    put(s, 1, 2, 20);
+    fly_all(s);
+    assert_all_came(s);
+}
+
+static void any_order_of_events_keeps_the_promises(void **state)
+{
+    scene *s = *state;
+    gri_rng rng = {7};
+    for (int i = 0; i < 200 * 1000; i++) {
+        const unsigned from = gri_rng_below(&rng, ACTORS);
+        const unsigned to = gri_rng_below(&rng, ACTORS);
+        const uint32_t what = gri_rng_below(&rng, 1000);
+        if (what < 700) {
+            put(s, from, to, 11 + gri_rng_below(&rng, 100));
+        } else if (what < 702) {
+            put(s, from, to, 11 + gri_rng_below(&rng, 300 * 1000));
+        } else if (what < 750) {
+            put_signal(s, from, to);
+        } else if (what < 900) {
+            (void)fly(s);
+        } else if (s->r.credit < WINDOW) {
+            give(s, 1 + gri_rng_below(&rng, WINDOW / 4));
+        }
+    }
+    while (!gri_outbox_is_empty(&s->out)) {
+        give(s, WINDOW);
+        fly_all(s);
+    }
+    assert_all_came(s);
+    assert_in_range(s->r.part_frames, 100, UINT32_MAX);
+    /* What each end thinks of the credit agrees. */
+    assert_int_equal(s->r.credit, s->out.credit);
+}
+
+#define SCENE(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE(messages_of_one_pair_share_a_frame),
+        SCENE(frames_end_at_their_limits),
+        SCENE(another_pairs_frame_ends_one),
+        SCENE(nothing_goes_without_credit),
+        SCENE(credit_that_is_used_up_holds_messages),
+        SCENE(others_pass_between_the_parts_of_a_long_one),
+        SCENE(a_pairs_own_wait_behind_its_long_one),
+        SCENE(goodbyes_come_last),
+        SCENE(goodbyes_do_not_wait_for_nothing),
+        SCENE(too_much_credit_is_an_error),
+        SCENE(an_empty_one_keeps_no_memory),
+        SCENE(any_order_of_events_keeps_the_promises),
+    };
+    return cmocka_run_group_tests_name("transport/outbox", tests, NULL, NULL);
+}

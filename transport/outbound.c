@@ -1,0 +1,268 @@
+/*
+ * transport/outbound.c - what is sent to a peer: from whoever sends, by the
+ * outbox, to the link, which has one buffer at a time.
+ */
+#include "actors/route.h"
+#include "transport/net.h"
+
+static void lock(gri_peer *peer)
+{
+    (void)pthread_mutex_lock(&peer->lock);
+}
+
+static void unlock(gri_peer *peer)
+{
+    (void)pthread_mutex_unlock(&peer->lock);
+}
+
+/* ---- flights ------------------------------------------------------------- */
+
+static gri_flight rest_of_fly(gri_peer *peer)
+{
+    gri_link_hold(peer->link);
+    return (gri_flight){peer->link, peer->fly.data + peer->fly_at,
+                        peer->fly.len - peer->fly_at};
+}
+
+gri_flight gri_peer_take_off(gri_peer *peer)
+{
+    if (peer->flying || peer->closing || peer->link == NULL ||
+        !gri_outbox_take(&peer->out, &peer->fly)) {
+        return (gri_flight){.link = NULL};
+    }
+    peer->fly_at = 0;
+    peer->flying = true;
+    return rest_of_fly(peer);
+}
+
+void gri_peer_launch(gri_flight f)
+{
+    if (f.link != NULL) {
+        f.link->ops->send(f.link, f.data, f.n);
+        gri_link_drop(f.link);
+    }
+}
+
+/* What was not sent yet, in the bytes that it costs. Under lock. */
+static size_t waiting(const gri_peer *peer)
+{
+    return gri_outbox_cost(&peer->out) +
+           (peer->flying ? peer->fly.len - peer->fly_at : 0);
+}
+
+/* What is never refused has piled up: it does not read. Under lock. */
+static bool is_deaf(const gri_peer *peer)
+{
+    /* The sum fits: outbox_max has 32 bits, size_t has 64. */
+    size_t max = peer->net->outbox_max;
+    return waiting(peer) >= max * GRI_OUTBOX_HARD + peer->frame_max;
+}
+
+static const char deaf_fault[] = "it does not read what it is sent";
+
+/* ---- who waits for room -------------------------------------------------- */
+
+/* Bytes in the outbox from which on senders wait. */
+static size_t soft_of(const gri_net *net)
+{
+    return net->outbox_max / GRI_OUTBOX_SOFT;
+}
+
+void gri_peer_let_go(gri_peer *peer, gri_map waiters)
+{
+    size_t at = 0;
+    for (gri_entry *e; (e = gri_map_next(&waiters, &at)) != NULL;) {
+        gri_let_go(peer->net->sys, e->key.a);
+    }
+    gri_map_fini(&waiters);
+}
+
+bool gri_peer_wait(gri_peer *peer, uint64_t node, uint64_t receiver,
+                   uint64_t sender)
+{
+    gri_net *net = peer->net;
+    const int64_t at = gri_deadline(net->clock, GRI_SLOW_MS);
+    lock(peer);
+    bool waits =
+        peer->state == GRI_PEER_UP && !peer->closing && peer->node == node;
+    if (waits) {
+        gri_slowed *s = &peer->slowed;
+        if (gri_slowed_is(s, sender, receiver)) {
+            waits = gri_slowed_wait(&s->for_there, sender);
+        } else {
+            waits = waiting(peer) > soft_of(net) / 2 &&
+                    gri_slowed_wait(&s->for_room, sender);
+        }
+    }
+    const bool first = waits && peer->let_go_at == GRI_NEVER;
+    if (first) {
+        peer->let_go_at = at;
+    }
+    unlock(peer);
+    if (first) {
+        gri_keeper_tick_at(&net->keeper, at);
+    }
+    return waits;
+}
+
+/* ---- appending ----------------------------------------------------------- */
+
+/* After an attempt to append, which gave rc. */
+static void judge(gri_peer *peer, int rc)
+{
+    if (rc < 0) {
+        gri_peer_close(peer, rc,
+                       rc == GR_ELIMIT ? deaf_fault
+                                       : "no memory for the outbox");
+    }
+}
+
+static void put_bytes(gri_peer *peer, const void *p, size_t n)
+{
+    gri_flight f = {.link = NULL};
+    int rc = 0;
+    lock(peer);
+    if (!peer->closing && !peer->draining) {
+        rc = is_deaf(peer) ? GR_ELIMIT : gri_outbox_put_bytes(&peer->out, p, n);
+        f = gri_peer_take_off(peer);
+    }
+    unlock(peer);
+    gri_peer_launch(f);
+    judge(peer, rc);
+}
+
+void gri_peer_note(gri_peer *peer, const gri_note *note)
+{
+    put_bytes(peer, note->bytes, note->len);
+}
+
+void gri_peer_control(gri_peer *peer, const gri_frame *frame)
+{
+    uint8_t bytes[GRI_FRAME_FIXED_MAX];
+    put_bytes(peer, bytes, gri_frame_write(bytes, frame));
+}
+
+void gri_peer_last(gri_peer *peer, const gri_frame *frame)
+{
+    gri_flight f = {.link = NULL};
+    int rc = 0;
+    lock(peer);
+    if (!peer->closing && !peer->draining) {
+        rc = gri_outbox_put_last(&peer->out, frame);
+        f = gri_peer_take_off(peer);
+    }
+    unlock(peer);
+    gri_peer_launch(f);
+    judge(peer, rc);
+}
+
+/* May this frame join the outbox? Under lock. */
+static int admit(const gri_peer *peer, uint64_t node, const gri_frame *frame)
+{
+    if (peer->state != GRI_PEER_UP || peer->closing || peer->node != node) {
+        return GR_ENOCONN;
+    }
+    if ((size_t)frame->len + GRI_FRAME_FIXED_MAX > peer->frame_max &&
+        gri_frame_len(frame) > peer->frame_max) {
+        return GR_ETOOBIG;
+    }
+    bool refusable =
+        frame->type == GRI_FRAME_SEND || frame->type == GRI_FRAME_ASK;
+    if (refusable && waiting(peer) >= peer->net->outbox_max) {
+        return GR_EAGAIN;
+    }
+    return is_deaf(peer) ? GR_ELIMIT : 0;
+}
+
+/* Appends it, and notes what it ties. Under lock. */
+static int put(gri_peer *peer, const gri_frame *frame)
+{
+    if (frame->type == GRI_FRAME_RESUME) {
+        gri_slowed_told(&peer->slowed, frame->from, frame->to);
+    } else if (frame->type != GRI_FRAME_SEND) {
+        GR_TRY(gri_outbox_reserve(&peer->out, frame));
+        int rc = gri_crossing_out(&peer->crossing, frame);
+        if (rc == GR_ELIMIT) {
+            return frame->type == GRI_FRAME_ASK ? GR_EAGAIN : GR_ENOMEM;
+        }
+        GR_TRY(rc);
+    }
+    GR_TRY(gri_outbox_put(&peer->out, frame));
+    peer->wrote = true;
+    return 0;
+}
+
+/* Whether who sent it is to wait: it, or all who send, have sent too much. */
+static bool is_too_much(const gri_peer *peer, const gri_frame *frame)
+{
+    return (frame->type == GRI_FRAME_SEND || frame->type == GRI_FRAME_ASK) &&
+           (waiting(peer) > soft_of(peer->net) ||
+            gri_slowed_is(&peer->slowed, frame->from, frame->to));
+}
+
+/* Somebody there waits for it, and would not be told that it does not come. */
+static bool is_owed(const gri_frame *frame)
+{
+    return frame->type == GRI_FRAME_DOWN || frame->type == GRI_FRAME_EXIT ||
+           frame->type == GRI_FRAME_RESUME ||
+           (frame->type == GRI_FRAME_REPLY && frame->status < 0);
+}
+
+int gri_peer_deliver(gri_peer *peer, uint64_t node, const gri_frame *frame)
+{
+    gri_flight f = {.link = NULL};
+    lock(peer);
+    int rc = admit(peer, node, frame);
+    const bool deaf = rc == GR_ELIMIT;
+    if (rc == 0) {
+        rc = put(peer, frame);
+        f = gri_peer_take_off(peer);
+    }
+    const bool slow = rc == 0 && is_too_much(peer, frame);
+    unlock(peer);
+    gri_peer_launch(f);
+    if (deaf) {
+        gri_peer_close(peer, GR_ELIMIT, deaf_fault);
+        return GR_ENOCONN;
+    }
+    if (rc == GR_ENOMEM && is_owed(frame)) {
+        gri_peer_close(peer, GR_ENOMEM, "no memory for a death or an answer");
+    }
+    return slow ? GRI_ROUTE_SLOW : rc;
+}
+
+/* ---- the link's callback ------------------------------------------------- */
+
+void gri_peer_sent(void *arg, int64_t n)
+{
+    gri_peer *peer = arg;
+    if (n < 0) {
+        gri_peer_close(peer, GR_ENOCONN, NULL);
+        return;
+    }
+    gri_flight f;
+    gri_map waiters = {.count = 0};
+    lock(peer);
+    peer->fly_at += (size_t)n;
+    if (peer->fly_at < peer->fly.len) {
+        f = rest_of_fly(peer);
+    } else {
+        peer->fly.len = 0;
+        peer->flying = false;
+        gri_buffer_shrink(&peer->fly, GRI_BUFFER_BUSY);
+        f = gri_peer_take_off(peer);
+    }
+    if (peer->slowed.for_room.count > 0 &&
+        waiting(peer) <= soft_of(peer->net) / 2) {
+        waiters = gri_slowed_take(&peer->slowed.for_room);
+    }
+    bool drained = peer->draining && !peer->flying;
+    int reason = peer->reason;
+    const char *fault = peer->fault;
+    unlock(peer);
+    gri_peer_launch(f);
+    gri_peer_let_go(peer, waiters);
+    if (drained) {
+        gri_peer_close(peer, reason, fault);
+    }
+}

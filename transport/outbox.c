@@ -1,0 +1,307 @@
+/* transport/outbox.c - see outbox.h. */
+#include "transport/outbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "transport/bytes.h"
+
+enum {
+    RECORD_HEAD = 4,     /* of a held frame: what it costs beyond its bytes */
+    RESERVE = 4,         /* of the window one RESERVE-th is not for parts, so
+                            that what need not wait still finds credit */
+    SHRINK = 128 * 1024, /* bytes: longer buffers go once they are empty */
+    DROP = 64 * 1024     /* bytes: what is gone is moved away from so many on */
+};
+
+void gri_outbox_fini(gri_outbox *o)
+{
+    gri_buffer_fini(&o->now);
+    gri_buffer_fini(&o->held);
+    free(o->pairs);
+    *o = (gri_outbox){.credit = 0};
+}
+
+/* ---- pairs --------------------------------------------------------------- */
+
+/* Fibonacci hashing, as base/hash.h, of two words. */
+static uint32_t pair_of(uint64_t to, uint64_t from)
+{
+    const uint64_t phi = UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(((to ^ (from * phi)) * phi) >> 54) % GRI_OUTBOX_PAIRS;
+}
+
+static bool is_held(const gri_outbox *o, uint64_t to, uint64_t from)
+{
+    return o->held.len > 0 && o->pairs[pair_of(to, from)] > 0;
+}
+
+/* ---- appending ----------------------------------------------------------- */
+
+static uint32_t messages_of(const gri_frame *f)
+{
+    return gri_frame_is_message(f->type) ? 1 : 0;
+}
+
+/* Adds the payload of f to the SEND at the end of a lane. False: it cannot. */
+static bool join(gri_buffer *lane, gri_tail *tail, const gri_frame *f)
+{
+    const size_t whole = lane->len - tail->at + f->len;
+    if (tail->count == 0 || f->type != GRI_FRAME_SEND || tail->to != f->to ||
+        tail->from != f->from || tail->count >= GRI_BATCH_MAX ||
+        whole > GRI_BATCH_BYTES || gri_buffer_reserve(lane, f->len) < 0) {
+        return false;
+    }
+    gri_buffer_put(lane, f->payload, f->len);
+    (void)gri_put32(lane->data + tail->at, (uint32_t)(whole - 4));
+    tail->count++;
+    return true;
+}
+
+/* Appends f, for which there is room. */
+static void append(gri_buffer *lane, gri_tail *tail, const gri_frame *f,
+                   const uint8_t *head, size_t head_len)
+{
+    *tail = (gri_tail){.at = lane->len,
+                       .to = f->to,
+                       .from = f->from,
+                       .count = f->type == GRI_FRAME_SEND};
+    gri_buffer_put(lane, head, head_len);
+    gri_buffer_put(lane, f->payload, f->len);
+}
+
+/* Moves what is gone out of the way, if that is worth it. */
+static void drop_gone(gri_outbox *o)
+{
+    const size_t gone = o->held_at;
+    if (gone < DROP || gone < o->held.len - gone) {
+        return;
+    }
+    gri_buffer_drop(&o->held, gone);
+    o->held_at = 0;
+    /* One that may be joined is not gone. */
+    o->held_tail.at -= o->held_tail.count == 0 ? 0 : gone;
+    o->piece.end -= o->piece.end == 0 ? 0 : gone;
+}
+
+/* Room for a frame of n bytes among what is held. */
+static int make_room(gri_outbox *o, const gri_frame *f, size_t n)
+{
+    if (o->pairs == NULL) {
+        o->pairs = calloc(GRI_OUTBOX_PAIRS, sizeof *o->pairs);
+        if (o->pairs == NULL) {
+            return GR_ENOMEM;
+        }
+    }
+    if (o->pairs[pair_of(f->to, f->from)] == UINT16_MAX) {
+        return GR_ENOMEM; /* so many small frames cannot join each other */
+    }
+    drop_gone(o);
+    return gri_buffer_reserve(&o->held, RECORD_HEAD + n);
+}
+
+/* Appends it to what is held, where there is room. */
+static void hold(gri_outbox *o, const gri_frame *f, const uint8_t *head,
+                 size_t head_len)
+{
+    uint8_t cost[RECORD_HEAD];
+    (void)gri_put32(cost, messages_of(f) * GRI_MESSAGE_COST);
+    o->held_cost += gri_get32(cost);
+    gri_buffer_put(&o->held, cost, sizeof cost);
+    append(&o->held, &o->held_tail, f, head, head_len);
+    o->pairs[pair_of(f->to, f->from)]++;
+}
+
+/* A frame of so many bytes must wait. */
+static bool must_wait(const gri_outbox *o, const gri_frame *f, size_t whole)
+{
+    return whole > GRI_FRAME_DIRECT_MAX ||
+           (gri_frame_is_message(f->type) && o->credit <= 0) ||
+           is_held(o, f->to, f->from);
+}
+
+int gri_outbox_reserve(gri_outbox *o, const gri_frame *f)
+{
+    uint8_t head[GRI_FRAME_FIXED_MAX];
+    const size_t whole = gri_frame_write(head, f) + f->len;
+    return must_wait(o, f, whole) ? make_room(o, f, whole)
+                                  : gri_buffer_reserve(&o->now, whole);
+}
+
+/* One more message is in the SEND at the end of what is held. */
+static void raise_cost(gri_outbox *o)
+{
+    uint8_t *cost = o->held.data + o->held_tail.at - RECORD_HEAD;
+    (void)gri_put32(cost, gri_get32(cost) + GRI_MESSAGE_COST);
+    o->held_cost += GRI_MESSAGE_COST;
+}
+
+int gri_outbox_put(gri_outbox *o, const gri_frame *f)
+{
+    if (!is_held(o, f->to, f->from)) {
+        if (o->credit > 0 && join(&o->now, &o->now_tail, f)) {
+            o->credit -= f->len + GRI_MESSAGE_COST;
+            o->now_cost += GRI_MESSAGE_COST;
+            return 0;
+        }
+    } else if (join(&o->held, &o->held_tail, f)) {
+        raise_cost(o);
+        return 0;
+    }
+    uint8_t head[GRI_FRAME_FIXED_MAX];
+    const size_t head_len = gri_frame_write(head, f);
+    const size_t whole = head_len + f->len;
+    if (must_wait(o, f, whole)) {
+        GR_TRY(make_room(o, f, whole));
+        hold(o, f, head, head_len);
+        return 0;
+    }
+    GR_TRY(gri_buffer_reserve(&o->now, whole));
+    append(&o->now, &o->now_tail, f, head, head_len);
+    if (gri_frame_is_message(f->type)) {
+        o->credit -= (int64_t)whole + GRI_MESSAGE_COST;
+        o->now_cost += GRI_MESSAGE_COST;
+    }
+    return 0;
+}
+
+int gri_outbox_put_bytes(gri_outbox *o, const void *bytes, size_t n)
+{
+    GR_TRY(gri_buffer_reserve(&o->now, n));
+    gri_buffer_put(&o->now, bytes, n);
+    o->now_tail.count = 0;
+    return 0;
+}
+
+int gri_outbox_put_last(gri_outbox *o, const gri_frame *f)
+{
+    uint8_t head[GRI_FRAME_FIXED_MAX];
+    const size_t n = gri_frame_write(head, f);
+    if (o->held.len == 0) {
+        return gri_outbox_put_bytes(o, head, n);
+    }
+    GR_TRY(make_room(o, f, n));
+    hold(o, f, head, n);
+    return 0;
+}
+
+/* ---- taking -------------------------------------------------------------- */
+
+int gri_outbox_grant(gri_outbox *o, uint32_t n)
+{
+    if (o->credit + n > GRI_CREDIT_MAX) {
+        return GR_EFORMAT;
+    }
+    o->credit += n;
+    o->window = o->credit > o->window ? o->credit : o->window;
+    return 0;
+}
+
+static uint32_t pair_in(const uint8_t *frame)
+{
+    const gri_frame_pair who = gri_frame_pair_of(frame);
+    return pair_of(who.to, who.from);
+}
+
+/* All of a held frame went. */
+static void end_record(gri_outbox *o, uint32_t pair, uint32_t cost)
+{
+    o->credit -= cost;
+    o->held_cost -= cost;
+    o->pairs[pair]--;
+    if (o->held_at == o->held.len) {
+        o->held.len = o->held_at = 0;
+        gri_buffer_shrink(&o->held, SHRINK);
+    }
+}
+
+/* Appends the next part of the long frame that is on its way. */
+static void take_part(gri_outbox *o, gri_buffer *fly, size_t room)
+{
+    const size_t rest = o->piece.end - o->held_at;
+    const size_t n = rest < room ? rest : room;
+    uint8_t head[GRI_FRAME_HEAD];
+    (void)gri_put8(gri_put32(head, (uint32_t)n + 1), GRI_FRAME_PART);
+    gri_buffer_put(fly, head, sizeof head);
+    gri_buffer_put(fly, o->held.data + o->held_at, n);
+    o->held_at += n;
+    o->credit -= (int64_t)(n + sizeof head);
+    if (o->held_at == o->piece.end) {
+        o->piece.end = 0;
+        end_record(o, o->piece.pair, o->piece.cost);
+    }
+}
+
+/* Appends the next held frame, if there is room and it is short; a long one
+ * begins to be on its way. False: there is no room. */
+static bool take_record(gri_outbox *o, gri_buffer *fly, size_t room)
+{
+    const uint8_t *record = o->held.data + o->held_at;
+    const uint8_t *frame = record + RECORD_HEAD;
+    const size_t whole = (size_t)gri_get32(frame) + 4;
+    const uint32_t cost = gri_get32(record);
+    if (whole <= GRI_FRAME_DIRECT_MAX && whole > room) {
+        return false;
+    }
+    if (o->held_tail.at == o->held_at + RECORD_HEAD) {
+        o->held_tail.count = 0; /* nothing may join it any more */
+    }
+    o->held_at += RECORD_HEAD;
+    if (whole > GRI_FRAME_DIRECT_MAX) {
+        o->piece = (gri_piece){
+            .end = o->held_at + whole, .cost = cost, .pair = pair_in(frame)};
+        return true;
+    }
+    gri_buffer_put(fly, frame, whole);
+    o->held_at += whole;
+    const bool charged = cost > 0; /* it is a message */
+    o->credit -= charged ? (int64_t)whole : 0;
+    end_record(o, pair_in(frame), cost);
+    return true;
+}
+
+/* Appends what may go of what is held, up to about a PART's bytes. */
+static void take_held(gri_outbox *o, gri_buffer *fly)
+{
+    size_t room = GRI_FRAME_DIRECT_MAX;
+    if (gri_buffer_reserve(fly, room + GRI_FRAME_HEAD) < 0) {
+        return;
+    }
+    while (o->held.len > 0 && room > 0 && o->credit > o->window / RESERVE) {
+        const size_t before = fly->len;
+        if (o->piece.end > 0) {
+            take_part(o, fly, room < GRI_PART_BYTES ? room : GRI_PART_BYTES);
+        } else if (!take_record(o, fly, room)) {
+            break;
+        }
+        const size_t used = fly->len - before;
+        room -= used < room ? used : room;
+    }
+}
+
+bool gri_outbox_take(gri_outbox *o, gri_buffer *fly)
+{
+    GR_DASSERT(fly->len == 0);
+    if (o->now.len > 0) {
+        const gri_buffer empty = *fly;
+        *fly = o->now;
+        o->now = empty;
+        o->now_cost = 0;
+        o->now_tail.count = 0;
+    }
+    if (o->held.len > 0 && o->credit > o->window / RESERVE) {
+        take_held(o, fly);
+    }
+    return fly->len > 0;
+}
+
+void gri_outbox_rest(gri_outbox *o)
+{
+    gri_buffer_shrink(&o->now, 0);
+    gri_buffer_shrink(&o->held, 0);
+    if (o->held.len == 0) {
+        free(o->pairs);
+        o->pairs = NULL;
+    }
+}
