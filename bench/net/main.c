@@ -13,10 +13,10 @@
  * status: 0; 1 when it failed; 2 for a bad command line.
  */
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/common/processors.h"
 #include "bench/net/net.h"
 
 const gr_behavior *const net_spawnable[] = {&net_sink, &net_echo, NULL};
@@ -108,36 +108,18 @@ static int run_in_system(bench *b, const workload *w, const net_other *other)
     return rc < 0 ? rc : stopped;
 }
 
-/* Holds this process, and so the one that it starts, to one processor if that
- * is wanted. How many processors there are for each. */
-static int take_processors(bool one, unsigned *out)
-{
-    cpu_set_t all;
-    if (sched_getaffinity(0, sizeof all, &all) != 0) {
-        return GR_EIO;
-    }
-    unsigned n = 0;
-    for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (CPU_ISSET(cpu, &all)) {
-            n++;
-            if (one && n > 1) {
-                CPU_CLR(cpu, &all);
-            }
-        }
-    }
-    *out = one ? 1 : n;
-    return !one || sched_setaffinity(0, sizeof all, &all) == 0 ? 0 : GR_EIO;
-}
-
 static int run_both(bench *b, const workload *w)
 {
     const net_transport transport =
         (net_transport)bench_param_of(b, "transport");
     net_other other;
-    unsigned processors;
-    GR_TRY(take_processors(bench_param_of(b, "pin") == 1, &processors));
+    const int n = bench_processors(bench_param_of(b, "pin") == 1);
+    if (n < 0) {
+        return GR_EIO;
+    }
     if (b->workers == 0) {
-        b->workers = processors < GR_WORKERS_MAX ? processors : GR_WORKERS_MAX;
+        b->workers =
+            (unsigned)n < GR_WORKERS_MAX ? (unsigned)n : GR_WORKERS_MAX;
     }
     b->impl = transport == NET_TCP ? "greenroom-tcp" : "greenroom-ipc";
     GR_TRY(net_other_start(&other, transport, b->workers));
