@@ -167,12 +167,12 @@ static int run_32(bench *b)
 
 static int run_64k(bench *b)
 {
-    return run(b, 64 * 1024);
+    return run(b, 1 << 16);
 }
 
 static int run_1m(bench *b)
 {
-    return run(b, 1024 * 1024);
+    return run(b, 1 << 20);
 }
 
 #define PARAMS(n)                                                              \

@@ -14,6 +14,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench/common/processors.h"
@@ -78,24 +79,32 @@ void net_report(const bench *b, int64_t ops, int64_t ns, const char *extra)
 
 /* ---- the program --------------------------------------------------------- */
 
-static int run_connected(bench *b, const workload *w, gr_actor *self,
+static int run_connected(const bench *b, const workload *w, gr_actor *self,
                          const net_other *other)
 {
     net both = {.self = self};
-    b->self = &both;
+    bench own = *b;
+    own.self = &both;
     GR_TRY(gr_node_start(self,
                          &(gr_node_opts){.name = "near",
                                          .secret = {(const char *)other->secret,
                                                     NET_SECRET_SIZE}}));
     GR_TRY(gr_node_connect(self, other->address, NET_WAIT_MS, &both.far));
-    return w->run(b);
+    return w->run(&own);
 }
 
-static int run_in_system(bench *b, const workload *w, const net_other *other)
+static int run_in_system(const bench *b, const workload *w,
+                         const net_other *other)
 {
     gr_system *sys;
     gr_actor *self;
-    int rc = gr_system_start(&(gr_system_opts){.workers = b->workers}, &sys);
+    const gr_system_opts opts = {
+        .workers = b->workers,
+        /* callgrind does not follow a handler onto its alternate stack. */
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it */
+        .watch_signal = getenv("BENCH_NO_SIGNAL") != NULL ? GR_SIGNAL_NONE : 0,
+    };
+    int rc = gr_system_start(&opts, &sys);
     if (rc < 0) {
         return rc;
     }
