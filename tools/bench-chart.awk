@@ -1,17 +1,31 @@
-# Draws the medians of ./dev bench with two workers as an SVG; read
+# Draws the medians of ./dev bench with two workers as an SVG, or with
+# -v chart=net those of ./dev bench-net on two processors; read
 # bench-figures.awk first. Bars on a logarithmic scale, a group for each
 # workload; a thin line from the least to the most. The colours follow the
 # reader's choice of light or dark.
 
 BEGIN {
-    impls = split("greenroom go erlang caf pthread", impl_of, " ")
-    benches = split("pingpong pairs threadring counting mailbox fjthroughput " \
-        "fjcreate fib idle idlewake big chameneos bank", bench_of, " ")
+    if (chart == "net") {
+        circumstance = "two processors"
+        impls = split("greenroom raw nng erlang caf", impl_of, " ")
+        benches = split("oneway32-tcp oneway32-ipc oneway32x4-tcp " \
+            "oneway32x4-ipc oneway64k-tcp oneway64k-ipc oneway1m-tcp " \
+            "oneway1m-ipc rtt32-tcp rtt32-ipc ask1-tcp ask1-ipc ask1000-tcp " \
+            "ask1000-ipc", bench_of, " ")
+    } else {
+        circumstance = "two workers"
+        impls = split("greenroom go erlang caf pthread", impl_of, " ")
+        benches = split("pingpong pairs threadring counting mailbox " \
+            "fjthroughput fjcreate fib idle idlewake big chameneos bank",
+            bench_of, " ")
+    }
     name_of["greenroom"] = "greenroom"
     name_of["go"] = "Go"
     name_of["erlang"] = "Erlang/OTP"
     name_of["caf"] = "CAF"
     name_of["pthread"] = "threads"
+    name_of["raw"] = "sockets"
+    name_of["nng"] = "NNG"
     bar = 9      # height of a bar
     gap = 12     # between groups
     left = 110   # room for the names
@@ -67,24 +81,24 @@ function head(height,    i, x) {
         "width=\"%d\" height=\"%d\" role=\"img\" font-family=\"sans-serif\" " \
         "font-size=\"11\">\n", left + wide + right, height + 24, \
         left + wide + right, height + 24
-    print "<title>Nanoseconds per operation, two workers, logarithmic" \
+    print "<title>Nanoseconds per operation, " circumstance ", logarithmic" \
         " scale: less is better</title>"
     print "<style>"
     print "text { fill: #24292f } .grid { stroke: #d0d7de }"
     print ".range { stroke: #24292f; stroke-opacity: 0.5 }"
     print ".greenroom { fill: #1a7f37 } .go { fill: #0f8fb3 }"
     print ".erlang { fill: #a5335c } .caf { fill: #bf8700 }"
-    print ".pthread { fill: #818b98 }"
+    print ".pthread, .raw { fill: #818b98 } .nng { fill: #0f8fb3 }"
     print "@media (prefers-color-scheme: dark) {"
     print "text { fill: #e6edf3 } .grid { stroke: #3d444d }"
     print ".range { stroke: #e6edf3 }"
     print ".greenroom { fill: #3fb950 } .go { fill: #39c5e0 }"
     print ".erlang { fill: #e0699a } .caf { fill: #e3b341 }"
-    print ".pthread { fill: #9198a1 }"
+    print ".pthread, .raw { fill: #9198a1 } .nng { fill: #39c5e0 }"
     print "}"
     print "</style>"
     print "<text x=\"8\" y=\"18\" font-size=\"14\" font-weight=\"bold\">" \
-        "Nanoseconds per operation, two workers; less is better</text>"
+        "Nanoseconds per operation, " circumstance "; less is better</text>"
     x = left
     for (i = 1; i <= impls; i++)
         if (impl_of[i] in seen_impl) {
@@ -129,7 +143,7 @@ function group(bench, y,    i, n, x, at, mid) {
 END {
     height = measure()
     if (height == top) {
-        print "no figures with two workers" > "/dev/stderr"
+        print "no figures with " circumstance > "/dev/stderr"
         exit 1
     }
     head(height)

@@ -3,7 +3,9 @@
 #
 # Instructions, not time: the same on a busy machine. Each workload runs twice
 # with one worker, once with more operations than the other; the difference,
-# over the operations more, is what one costs without the start and the end.
+# over the operations more, is what one costs without the start and the end. Of
+# the two processes of greenroom-bench-net (net_...) those of the one that sends
+# or asks are counted, all its threads together.
 #
 # bench/instructions.txt has a line for each: the workload, the parameter that
 # says how many, its two values, operations for each of it, and the recorded
@@ -15,13 +17,21 @@ set -eu
 sh tools/setup.sh memcheck
 list=bench/instructions.txt
 configure release
-cmake --build build/release --target bench_greenroom >&2
+cmake --build build/release --target bench_greenroom bench_net >&2
 
 # count NAME KEY=VALUE: instructions of the whole run.
 count() {
+    program=greenroom-bench
+    name=$1
+    case $name in
+    net_*)
+        program=greenroom-bench-net
+        name=${name#net_}
+        ;;
+    esac
     BENCH_NO_SIGNAL=1 \
         valgrind --tool=callgrind --callgrind-out-file=build/callgrind.out \
-        build/release/bench/greenroom-bench "$1" workers=1 "$2" \
+        "build/release/bench/$program" "$name" workers=1 "$2" \
         >build/callgrind.log 2>&1 || {
         cat build/callgrind.log >&2
         die "$1 $2 failed under callgrind"
@@ -54,7 +64,7 @@ awk '
     now = ($8 - $7) / (($4 - $3) * $5)
     verdict = now > $6 * 1.05 ? "GREW" : now < $6 * 0.95 ? "fewer: record it" : "as recorded"
     bad += now > $6 * 1.05
-    printf "%-13s %8.0f instructions, recorded %8.0f: %s\n", $1, now, $6, verdict
+    printf "%-14s %8.0f instructions, recorded %8.0f: %s\n", $1, now, $6, verdict
 }
 END {
     print bad ? "bench-check: " bad " grew by more than 5 %" : "bench-check: none grew by more than 5 %"

@@ -8,10 +8,11 @@
 #ifndef BENCH_COMMON_PROGRAM_H
 #define BENCH_COMMON_PROGRAM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
-    BENCH_PARAMS_MAX = 5, /* of a workload, with the empty one at the end */
+    BENCH_PARAMS_MAX = 8, /* of a workload, with the empty one at the end */
     BENCH_STATUS_FAILED = 1,
     BENCH_STATUS_USAGE = 2
 };
@@ -23,12 +24,20 @@ typedef struct bench_param {
     int64_t value;   /* as long as nobody gives another */
 } bench_param;
 
+/* A parameter that is no number but one of a few words. */
+typedef struct bench_choice {
+    const char *key;   /* NULL: the end */
+    const char *words; /* with | between; the value is a word's place, from 0 */
+} bench_choice;
+
 /* One run of one workload. */
 typedef struct bench {
     const bench_program *program;
     const char *name; /* the workload's */
-    void *self;       /* the program's own: as whom the workload acts */
-    unsigned workers; /* where there are none: processors */
+    const char
+        *impl;  /* in its lines; the program's, if the run sets no other */
+    void *self; /* the program's own: as whom the workload acts */
+    unsigned workers;                     /* where there are none: processors */
     bench_param params[BENCH_PARAMS_MAX]; /* as they are in this run */
     int64_t t0_ns;
 } bench;
@@ -44,6 +53,8 @@ struct bench_program {
     const char *title;             /* its own name */
     const char *impl;              /* in each line */
     const workload *const *groups; /* arrays that end at {0}; the last: NULL */
+    const bench_choice *choices;   /* ends at {0}; NULL: none */
+    unsigned workers;              /* unless told; 0: run() decides */
     unsigned workers_max;
     /* Runs a workload in whatever it needs. Returns the exit status. */
     int (*run)(bench *b, const workload *w);
@@ -53,9 +64,12 @@ struct bench_program {
  * exit status. */
 int bench_main(const bench_program *p, int argc, char **argv);
 
+/* 0 for a key that the workload does not have. */
 int64_t bench_param_of(const bench *b, const char *key);
 /* Monotonic nanoseconds. */
 int64_t bench_now_ns(void);
+/* Sorts n times, and writes "p50=X p99=Y" into text, in nanoseconds. */
+void bench_times(int64_t *ns, int64_t n, char *text, size_t size);
 /* From here on the time counts. */
 void bench_begin(bench *b);
 /* Memory of this process, in KiB: field "VmHWM:" (most) or "VmRSS:" (now). */

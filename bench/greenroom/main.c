@@ -97,6 +97,7 @@ int main(int argc, char **argv)
     return bench_main(&(bench_program){.title = "greenroom-bench",
                                        .impl = "greenroom",
                                        .groups = groups,
+                                       .workers = 2,
                                        .workers_max = GR_WORKERS_MAX,
                                        .run = run},
                       argc, argv);

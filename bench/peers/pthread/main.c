@@ -86,6 +86,7 @@ int main(int argc, char **argv)
     return bench_main(&(bench_program){.title = "pthread-bench",
                                        .impl = "pthread",
                                        .groups = groups,
+                                       .workers = 2,
                                        .workers_max = CPU_SETSIZE,
                                        .run = run},
                       argc, argv);
