@@ -1,4 +1,5 @@
-/* transport/address.c - the form of addresses. */
+/* transport/address.c - the form of addresses, and which kind of link each is
+ * for. */
 #include <string.h>
 
 #include <greenroom/error.h>
@@ -7,8 +8,42 @@
 
 enum {
     PATH_MAX_BYTES = 107, /* sockaddr_un.sun_path, less the zero byte */
-    HOST_MAX_BYTES = 255  /* the domain name system's */
+    HOST_MAX_BYTES = 255, /* the domain name system's */
+    PLACE_MAX_BYTES = 63  /* of a name that only this process knows */
 };
+
+typedef enum form { HOST_AND_PORT, PATH, PLACE } form;
+
+/* The one place that knows the schemes. */
+static const struct scheme {
+    const char *name;
+    form form;
+    const gri_link_ops *ops;
+} schemes[] = {
+    {"tcp://", HOST_AND_PORT, &gri_link_nng},
+    {"ipc://", PATH, &gri_link_nng},
+    {"local://", PLACE, &gri_link_local},
+};
+
+/* NULL: none. *rest is what stands behind it. */
+static const struct scheme *find_scheme(const char *address, const char **rest)
+{
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        size_t n = strlen(schemes[i].name);
+        if (address != NULL && strncmp(address, schemes[i].name, n) == 0) {
+            *rest = address + n;
+            return &schemes[i];
+        }
+    }
+    return NULL;
+}
+
+const gri_link_ops *gri_link_ops_for(const char *address)
+{
+    const char *rest;
+    const struct scheme *scheme = find_scheme(address, &rest);
+    return scheme != NULL ? scheme->ops : NULL;
+}
 
 static bool port_ok(const char *p, bool zero_ok)
 {
@@ -21,25 +56,45 @@ static bool port_ok(const char *p, bool zero_ok)
            (port > 0 || zero_ok);
 }
 
+static bool host_and_port_ok(const char *host, bool to_listen)
+{
+    const char *colon = strrchr(host, ':');
+    return colon != NULL && colon != host && strpbrk(host, "/?#@ ") == NULL &&
+           colon - host <= HOST_MAX_BYTES && port_ok(colon + 1, to_listen);
+}
+
+static bool path_ok(const char *path)
+{
+    size_t n = strlen(path);
+    /* Absolute: a child process may have another working directory. */
+    return path[0] == '/' && n > 1 && n <= PATH_MAX_BYTES;
+}
+
+static bool place_ok(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz"
+                            "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return n > 0 && n <= PLACE_MAX_BYTES && name[n] == '\0';
+}
+
 int gri_address_check(const char *address, bool to_listen)
 {
-    if (address == NULL) {
+    const char *rest;
+    const struct scheme *scheme = find_scheme(address, &rest);
+    bool ok = false;
+    if (scheme == NULL) {
         return GR_EADDRESS;
     }
-    if (strncmp(address, "ipc://", 6) == 0) {
-        size_t n = strlen(address + 6);
-        /* Absolute: a child process may have another working directory. */
-        bool ok = address[6] == '/' && n > 1 && n <= PATH_MAX_BYTES;
-        return ok ? 0 : GR_EADDRESS;
+    switch (scheme->form) {
+    case HOST_AND_PORT:
+        ok = host_and_port_ok(rest, to_listen);
+        break;
+    case PATH:
+        ok = path_ok(rest);
+        break;
+    case PLACE:
+        ok = place_ok(rest);
+        break;
     }
-    if (strncmp(address, "tcp://", 6) == 0) {
-        const char *host = address + 6;
-        const char *colon = strrchr(host, ':');
-        if (colon == NULL || colon == host || strpbrk(host, "/?#@ ") != NULL ||
-            colon - host > HOST_MAX_BYTES || !port_ok(colon + 1, to_listen)) {
-            return GR_EADDRESS;
-        }
-        return 0;
-    }
-    return GR_EADDRESS;
+    return ok ? 0 : GR_EADDRESS;
 }

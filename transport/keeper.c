@@ -27,26 +27,38 @@ static void tick_unlocked(gri_keeper *k)
     }
 }
 
+/* Takes the first job out and runs it; false: there is none. Under lock. */
+static bool job_unlocked(gri_keeper *k)
+{
+    gri_job *job = k->first;
+    if (job == NULL) {
+        return false;
+    }
+    k->first = job->next;
+    if (k->first == NULL) {
+        k->last = &k->first;
+    }
+    (void)pthread_mutex_unlock(&k->lock);
+    job->run(job);
+    (void)pthread_mutex_lock(&k->lock);
+    return true;
+}
+
 static void *keep(void *arg)
 {
     gri_keeper *k = arg;
     (void)pthread_setname_np(pthread_self(), "gr-keeper"); /* for people */
     (void)pthread_mutex_lock(&k->lock);
     for (;;) {
-        gri_job *job = k->first;
-        if (job != NULL) {
-            k->first = job->next;
-            if (k->first == NULL) {
-                k->last = &k->first;
-            }
-            (void)pthread_mutex_unlock(&k->lock);
-            job->run(job);
-            (void)pthread_mutex_lock(&k->lock);
-        } else if (k->ending) {
+        /* One job, then a look at the clock: neither waits for the other when
+         * there is always one more job, or it is always time. */
+        bool ran = job_unlocked(k);
+        if (!ran && k->ending) {
             break;
-        } else if (k->tick_at <= gri_clock_ns(k->clock)) {
+        }
+        if (!k->ending && k->tick_at <= gri_clock_ns(k->clock)) {
             tick_unlocked(k);
-        } else {
+        } else if (!ran) {
             wait_locked(k);
         }
     }

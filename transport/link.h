@@ -1,5 +1,5 @@
 /*
- * transport/link.h - a stream of bytes to another process, and the table of
+ * transport/link.h - a stream of bytes to another node, and the table of
  * functions that a kind of link is made of.
  *
  * A link is a proactor: its user starts one receive and one send at a time, in
@@ -91,6 +91,12 @@ struct gri_link_ops {
 
 /* NNG's byte streams: tcp://host:port and ipc:///path. */
 extern const gri_link_ops gri_link_nng;
+/* Between systems of one process: local://name. */
+extern const gri_link_ops gri_link_local;
+
+/* The kind that an address is of, by its scheme; NULL: of none. Whether the
+ * rest of it makes sense is for gri_address_check. */
+const gri_link_ops *gri_link_ops_for(const char *address);
 
 /* Can the address be dialed, or (to_listen) listened on? Looks at its form
  * only: GR_EADDRESS. */

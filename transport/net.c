@@ -263,7 +263,7 @@ static void stop(void *arg, int64_t deadline_ms)
         deadline_ms < 0 || deadline_ms > GRI_BYE_MS ? GRI_BYE_MS : deadline_ms;
     int64_t deadline = gri_deadline(net->clock, patience);
     if (net->port != NULL) {
-        net->links->unlisten(net->port);
+        net->port->ops->unlisten(net->port);
         net->port = NULL;
     }
     uint32_t used = gri_net_used(net);
@@ -340,7 +340,6 @@ int gri_net_new(gr_system *sys, uint32_t peers_max, gri_net **out)
     net->sys = sys;
     net->clock = gri_system_clock(sys);
     net->log = gri_system_log(sys);
-    net->links = &gri_link_nng;
     net->peers_max = peers_max;
     net->room =
         peers_max + GRI_STRANGERS_MAX + GRI_DIALS_MAX + GRI_LEFTOVERS_MAX;

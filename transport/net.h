@@ -38,7 +38,6 @@ struct gri_net {
     gr_system *sys;
     const gri_clock *clock;
     const gri_log *log;
-    const gri_link_ops *links;
     gri_identity self;
     uint8_t key[GRI_KEY_BYTES];
     const gr_behavior **spawnable; /* ends at NULL */

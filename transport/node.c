@@ -76,9 +76,10 @@ static int listen_at(gri_net *net, const char *address)
     if (address == NULL) {
         return 0;
     }
-    GR_TRY(net->links->listen(&net->keeper, address, gri_net_accepted, net,
-                              &net->port));
-    return net->links->address(net->port, net->address, sizeof net->address);
+    const gri_link_ops *ops = gri_link_ops_for(address); /* check saw it */
+    GR_TRY(
+        ops->listen(&net->keeper, address, gri_net_accepted, net, &net->port));
+    return ops->address(net->port, net->address, sizeof net->address);
 }
 
 /* Makes the net known to the system, and gives it its agent. */

@@ -189,8 +189,9 @@ int gri_peer_dial(gri_peer *peer, int64_t timeout_ms)
     peer->state = GRI_PEER_DIALING;
     unlock(peer);
     gri_link *link = NULL;
+    const gri_link_ops *ops = gri_link_ops_for(peer->address);
     gri_net_opening(net);
-    int rc = net->links->dial(&net->keeper, &dial, &link);
+    int rc = ops == NULL ? GR_EADDRESS : ops->dial(&net->keeper, &dial, &link);
     lock(peer);
     if (rc < 0) {
         peer->state = GRI_PEER_IDLE;

@@ -34,8 +34,9 @@ GR_BEGIN_DECLS
 typedef struct gr_node_opts {
     const char *name;   /* required: 1 to GR_NODE_NAME_MAX bytes, unique among
                            connected nodes */
-    const char *listen; /* tcp://127.0.0.1:7000, ipc:///run/x/y; NULL: none.
-                           Port 0 takes a free one: see gr_node_address */
+    const char *listen; /* tcp://127.0.0.1:7000, ipc:///run/x/y, or, for nodes
+                           of this process, local://name; NULL: none. Port 0
+                           takes a free one: see gr_node_address */
     const char *secret_file; /* a file only its owner may read (mode 0600) */
     gr_bytes secret;         /* instead of the file */
     const gr_behavior *const *spawnable; /* ends at NULL; NULL: none */
@@ -65,7 +66,8 @@ GR_API GR_MUST_CHECK int gr_node_address(gr_actor *self, char *buf,
                                          size_t size);
 
 /*
- * Connects to the node that listens at `address`, and waits for the proof on
+ * Connects to the node that listens at `address`, of whichever kind that is (a
+ * node may listen on one and dial another), and waits for the proof on
  * both sides. *out names it. Connecting twice gives the same node.
  * Errors: GR_EADDRESS, GR_ENOCONN (nobody there), GR_ETIMEOUT, GR_EDENIED (the
  *         secret differs), GR_EVERSION, GR_EEXIST (name taken, or itself),

@@ -151,6 +151,9 @@ static int setup(void **state, const gri_link_ops *ops, const char *scheme)
     }
     if (strcmp(scheme, "ipc") == 0) {
         (void)snprintf(s->address, sizeof s->address, "ipc://%s/s", s->folder);
+    } else if (strcmp(scheme, "local") == 0) {
+        (void)snprintf(s->address, sizeof s->address, "local://%s",
+                       s->folder + strlen("/tmp/"));
     } else {
         (void)snprintf(s->address, sizeof s->address, "tcp://127.0.0.1:0");
     }
@@ -166,6 +169,11 @@ static int setup_tcp(void **state)
 static int setup_ipc(void **state)
 {
     return setup(state, &gri_link_nng, "ipc");
+}
+
+static int setup_local(void **state)
+{
+    return setup(state, &gri_link_local, "local");
 }
 
 static int teardown(void **state)
@@ -420,7 +428,7 @@ static void address_has_the_real_port(void **state)
 
     assert_int_equal(s->ops->address(s->port, small, sizeof small), GR_ETOOBIG);
     assert_int_equal(gri_address_check(s->address, false), 0);
-    if (strcmp(s->scheme, "ipc") == 0) {
+    if (strcmp(s->scheme, "tcp") != 0) {
         assert_string_equal(s->address, asked);
     } else {
         assert_string_not_equal(s->address, asked);
@@ -485,7 +493,8 @@ static void addresses_are_checked_by_their_form(void **state)
 
 #define SUITE(test)                                                            \
     cmocka_unit_test_setup_teardown(test, setup_tcp, teardown),                \
-        cmocka_unit_test_setup_teardown(test, setup_ipc, teardown)
+        cmocka_unit_test_setup_teardown(test, setup_ipc, teardown),            \
+        cmocka_unit_test_setup_teardown(test, setup_local, teardown)
 
 int main(void)
 {
