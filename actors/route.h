@@ -20,18 +20,22 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mailbox/message.h"
+#include "sched/poller.h"
 
 typedef struct gri_route {
     /*
      * Sends msg on to the node of `to`, or queues it. Any thread; must not
-     * block. Borrows msg: its payload may be copied, never kept.
+     * block. worker is the calling one, in a turn or between two: what it
+     * queues may wait for the end of the turn (gri_after_turn). NULL: it is
+     * none. Borrows msg: its payload may be copied, never kept.
      * Returns 0; GRI_ROUTE_SLOW, which is 0 and a wish that the sender wait
      * (see wait); or an error, after which nothing of it was sent:
      * GR_ENOCONN (no such peer now), GR_EAGAIN (its queue is full; only for
      * USER), GR_ENOMEM, GR_ETOOBIG. The core then does what the death of the
      * receiver would do: it answers asks, monitors and links.
      */
-    int (*deliver)(void *net, gr_pid to, const gr_msg *msg);
+    int (*deliver)(void *net, struct gri_worker *worker, gr_pid to,
+                   const gr_msg *msg);
     /*
      * A handler actor that was wished to wait is about to be suspended, its
      * turn being over: from now on it is let go (gri_let_go) when it may send
@@ -88,16 +92,19 @@ void gri_deliver(gr_system *sys, gri_cache *cache, gr_pid to, gr_msg *msg);
 
 /* Many of them, one after the other. */
 typedef struct gri_feed {
-    /* Gives the next message and its receiver; NULL: no more. */
-    gr_msg *(*next)(void *arg, gr_pid *to);
+    /* Gives the next message, made with that cache, and its receiver; NULL: no
+     * more. */
+    gr_msg *(*next)(void *arg, gri_cache *cache, gr_pid *to);
     /* `to` has taken a message of another node's actor `from`, and is past its
      * soft bound. True: it is to tell that one when it has caught up, by a
      * RESUME through the route. */
     bool (*pressed)(void *arg, gr_pid from, gr_pid to);
     void *arg;
 } gri_feed;
-/* gri_deliver for all that feed->next gives. */
-void gri_deliver_all(gr_system *sys, gri_cache *cache, const gri_feed *feed);
+/* gri_deliver for all that feed->next gives. worker: the calling one, between
+ * two turns, whose own cache is used then; or NULL. */
+void gri_deliver_all(gr_system *sys, struct gri_worker *worker,
+                     gri_cache *cache, const gri_feed *feed);
 
 /* Lets an actor go on that waits for the route. Nothing if it does not. Any
  * thread. */
@@ -109,6 +116,8 @@ void gri_exit_with(gr_actor *self, const gr_exit_reason *why);
 /* What a cache of one's own is made from (gri_cache_init). */
 gri_depot *gri_system_depot(gr_system *sys);
 const gri_clock *gri_system_clock(gr_system *sys);
+/* Its workers poll it. Of a deterministic one nobody does. */
+gri_poller *gri_system_poller(gr_system *sys);
 const gri_log *gri_system_log(gr_system *sys);
 /* The largest payload that the system accepts, in bytes. */
 uint32_t gri_system_message_max(gr_system *sys);

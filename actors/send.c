@@ -60,7 +60,7 @@ static int send_far(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     }
     /* relaxed: stored before the route was. */
     void *net = atomic_load_explicit(&sys->net, memory_order_relaxed);
-    int rc = route->deliver(net, to, msg);
+    int rc = route->deliver(net, ctx->worker, to, msg);
     if (rc == GRI_ROUTE_SLOW) {
         if (ctx->pressed == NULL) {
             ctx->pressed = &sys->slots[0];

@@ -196,7 +196,7 @@ void gri_slow_reached(gri_ctx *ctx, gr_msg *msg)
     msg->from = (gr_pid){sys->node, gri_msg_ref(msg)};
     /* relaxed: stored before the route was. A lost node waits for nobody. */
     (void)route->deliver(atomic_load_explicit(&sys->net, memory_order_relaxed),
-                         sender, msg);
+                         ctx->worker, sender, msg);
 }
 
 void gri_slow_far_sender(gri_ctx *ctx, const gri_feed *feed, gr_pid from,

@@ -381,19 +381,30 @@ void gri_deliver(gr_system *sys, gri_cache *cache, gr_pid to, gr_msg *msg)
     gri_counters_add(&sys->foreign, &ctx.counters);
 }
 
-void gri_deliver_all(gr_system *sys, gri_cache *cache, const gri_feed *feed)
+static void deliver_all(gri_ctx *ctx, const gri_feed *feed)
 {
-    gri_ctx ctx;
-    gri_ctx_init(&ctx, sys, NULL, cache, 0);
     gr_pid to;
-    for (gr_msg *msg; (msg = feed->next(feed->arg, &to)) != NULL;) {
+    ctx->pressed = NULL; /* of the worker's last turn */
+    for (gr_msg *msg; (msg = feed->next(feed->arg, ctx->cache, &to)) != NULL;) {
         const gr_pid from = msg->from;
-        deliver(&ctx, to, msg);
-        if (ctx.pressed != NULL) {
-            ctx.pressed = NULL;
-            gri_slow_far_sender(&ctx, feed, from, to);
+        deliver(ctx, to, msg);
+        if (ctx->pressed != NULL) {
+            ctx->pressed = NULL;
+            gri_slow_far_sender(ctx, feed, from, to);
         }
     }
+}
+
+void gri_deliver_all(gr_system *sys, gri_worker *worker, gri_cache *cache,
+                     const gri_feed *feed)
+{
+    if (worker != NULL) {
+        deliver_all(worker->user, feed);
+        return;
+    }
+    gri_ctx ctx;
+    gri_ctx_init(&ctx, sys, NULL, cache, 0);
+    deliver_all(&ctx, feed);
     gri_counters_add(&sys->foreign, &ctx.counters);
 }
 
@@ -405,6 +416,11 @@ gri_depot *gri_system_depot(gr_system *sys)
 const gri_clock *gri_system_clock(gr_system *sys)
 {
     return &sys->clock;
+}
+
+gri_poller *gri_system_poller(gr_system *sys)
+{
+    return &sys->sched.poller;
 }
 
 const gri_log *gri_system_log(gr_system *sys)

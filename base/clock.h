@@ -11,6 +11,7 @@
 
 #define GRI_NS_PER_US INT64_C(1000)
 #define GRI_NS_PER_MS INT64_C(1000000)
+#define GRI_NS_PER_S  INT64_C(1000000000)
 #define GRI_NEVER     INT64_MAX
 
 typedef struct gri_clock {

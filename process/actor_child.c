@@ -178,8 +178,10 @@ static void put_message(child *c, gr_pid to, const gr_msg *msg)
     put(c, &head, gri_msg_data(msg));
 }
 
-static int deliver(void *net, gr_pid to, const gr_msg *msg)
+static int deliver(void *net, struct gri_worker *worker, gr_pid to,
+                   const gr_msg *msg)
 {
+    (void)worker;
     child *c = of_host(net);
     gri_wire head = {.pid = to};
     switch ((int)msg->kind) {

@@ -98,10 +98,15 @@ static bool unpark(gri_sched *s, unsigned i)
 
 static void let_go(gri_worker *w, gri_permit why)
 {
-    /* release: pairs with the acquire in gri_sched_park; not needed for tasks,
-     * which come with their queues' orders, but for s->stopping. */
-    atomic_store_explicit(&w->permit, why, memory_order_release);
-    gri_futex_wake(&w->permit, 1);
+    /* seq_cst, both: who goes to sleep in the poller says so, and then looks at
+     * its permit. For s->stopping it is a release, too: pairs with the acquire
+     * in gri_sched_park. */
+    atomic_store_explicit(&w->permit, why, memory_order_seq_cst);
+    if (atomic_load_explicit(&w->polls, memory_order_seq_cst)) {
+        gri_poller_wake(&w->sched->poller);
+    } else {
+        gri_futex_wake(&w->permit, 1);
+    }
 }
 
 bool gri_sched_wake(gri_sched *s, unsigned i, gri_permit why)
@@ -111,6 +116,18 @@ bool gri_sched_wake(gri_sched *s, unsigned i, gri_permit why)
     }
     let_go(&s->workers[i], why);
     return true;
+}
+
+void gri_sched_unheld(void *sched)
+{
+    gri_sched *s = sched;
+    /* seq_cst: see gri_poller_give. Whoever it is parks again, and so polls. */
+    const uint64_t parked =
+        atomic_load_explicit(&s->parked, memory_order_seq_cst);
+    if (parked != 0) {
+        (void)gri_sched_wake(s, (unsigned)__builtin_ctzll(parked),
+                             GRI_PERMIT_LOOK);
+    }
 }
 
 void gri_sched_call(gri_sched *s, unsigned i)
@@ -271,6 +288,22 @@ static bool is_needed(gri_worker *w, uint64_t parked)
             is_wanted(w));
 }
 
+/* Sleeps in the poller, which it holds. True: something is ready. */
+static bool sleep_in_poller(gri_worker *w, int64_t up_ns)
+{
+    bool ready = false;
+    /* seq_cst, both: with let_go. */
+    atomic_store_explicit(&w->polls, true, memory_order_seq_cst);
+    if (atomic_load_explicit(&w->permit, memory_order_seq_cst) ==
+        GRI_PERMIT_NONE) {
+        ready = gri_poller_wait(&w->sched->poller, up_ns);
+    }
+    /* relaxed: a waker that sees it late only makes the poller wake once more.
+     */
+    atomic_store_explicit(&w->polls, false, memory_order_relaxed);
+    return ready;
+}
+
 void gri_sched_park(gri_worker *w)
 {
     gri_sched *s = w->sched;
@@ -288,17 +321,33 @@ void gri_sched_park(gri_worker *w)
             memory_order_relaxed);
     }
     w->got_up = false;
+    gri_poller *poller = &s->poller;
+    bool holds = false;
+    bool ready = false;
     if (!is_needed(w, parked)) {
         int64_t up_ns = wake_time(w, parked);
         /* seq_cst: others rely on it. */
         atomic_store_explicit(&w->up_ns, up_ns, memory_order_seq_cst);
         gri_rec_set(&w->recent->asleep_ns,
                     (uint64_t)gri_clock_coarse_ns(s->clock));
-        gri_futex_wait(&w->permit, GRI_PERMIT_NONE, up_ns);
+        holds = gri_poller_is_open(poller) && is_wanted(w) &&
+                gri_poller_take(poller);
+        if (holds) {
+            ready = sleep_in_poller(w, up_ns);
+        } else {
+            gri_futex_wait(&w->permit, GRI_PERMIT_NONE, up_ns);
+        }
         gri_rec_set(&w->recent->asleep_ns, 0);
         /* acquire: pairs with the release in let_go. */
-        w->got_up = atomic_load_explicit(&w->permit, memory_order_acquire) !=
-                    GRI_PERMIT_WORK;
+        w->got_up =
+            !ready && atomic_load_explicit(&w->permit, memory_order_acquire) !=
+                          GRI_PERMIT_WORK;
     }
     gri_sched_come_back(w);
+    if (ready) {
+        gri_poller_tell(poller, w);
+    }
+    if (holds) {
+        gri_poller_give(poller);
+    }
 }

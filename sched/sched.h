@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/recorder.h"
 #include "base/rng.h"
+#include "sched/poller.h"
 #include "sched/probe.h"
 #include "sched/runnext.h"
 #include "sched/runq.h"
@@ -112,6 +113,7 @@ struct gri_worker {
     bool searching;         /* counted in sched->searching */
     bool got_up;            /* its time was over, or it is to look only */
     gri_rng rng;            /* where to steal first */
+    gri_after *after;       /* to be done once the turn is over */
 
     /* Counters: written by the worker, read by anybody. */
     _Atomic(uint64_t) turns, steals, parks;
@@ -122,6 +124,7 @@ struct gri_worker {
     _Atomic(bool) out;        /* a spare that is not in service: park.c */
     gri_runnext next;         /* the run-next slot */
     _Atomic(uint32_t) permit; /* futex: a gri_permit */
+    _Atomic(bool) polls;      /* it sleeps in the poller, not on permit */
     _Atomic(int64_t) up_ns;   /* asleep: when it gets up by itself */
     _Atomic(uint32_t) begun;  /* futex: a gri_begun, by its thread */
     _Atomic(uint32_t) left;   /* futex: 1 once the thread is about to return */
@@ -173,6 +176,7 @@ struct gri_sched {
     } lane[GRI_LANES];
     uint32_t lanes_used; /* a bit for each lane that is not empty */
 
+    gri_poller poller;
     gri_watchdog watchdog;
 };
 
@@ -254,6 +258,8 @@ void gri_sched_park(gri_worker *w);
 void gri_sched_stop_searching(gri_worker *w, bool found);
 /* True if some queue holds a task. */
 bool gri_sched_has_work(gri_sched *s);
+/* gri_poller.unheld: one that sleeps is to poll. */
+void gri_sched_unheld(void *sched);
 /* A spare is called into service, if it is out. */
 void gri_sched_call(gri_sched *s, unsigned i);
 /* A spare's thread begins: it is in service from now on. */

@@ -31,8 +31,15 @@ int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
     if (pthread_mutex_init(&s->inject_lock, NULL) != 0) {
         return GR_ENOMEM;
     }
+    if (gri_poller_init(&s->poller, clock) < 0) {
+        (void)pthread_mutex_destroy(&s->inject_lock);
+        return GR_ENOMEM;
+    }
+    s->poller.unheld = gri_sched_unheld;
+    s->poller.arg = s;
     s->workers = aligned_alloc(GRI_CACHE_LINE, s->n * sizeof(gri_worker));
     if (s->workers == NULL) {
+        gri_poller_fini(&s->poller);
         (void)pthread_mutex_destroy(&s->inject_lock);
         return GR_ENOMEM;
     }
@@ -62,6 +69,7 @@ void gri_sched_fini(gri_sched *s)
         gri_timers_fini(&s->workers[i].timers);
     }
     free(s->workers);
+    gri_poller_fini(&s->poller);
     (void)pthread_mutex_destroy(&s->inject_lock); /* nobody holds it */
 }
 

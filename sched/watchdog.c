@@ -274,6 +274,9 @@ static bool look(gri_sched *s)
         }
     }
     provide(s, &see);
+    if (parked == 0 && gri_poller_is_open(&s->poller)) {
+        gri_poller_help(&s->poller); /* all may be in long turns */
+    }
     /* Last: it may take long. */
     for (unsigned i = 0; s->ops->watched != NULL && i < n; i++) {
         if (s->watchdog.of[i].looks > 0) {

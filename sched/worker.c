@@ -24,6 +24,11 @@ enum {
 #define SPIN_NS       (50 * GRI_NS_PER_US)
 #define SPIN_ALONE_NS (10 * GRI_NS_PER_US)
 
+/* How often a worker that does not sleep looks whether a descriptor is ready:
+ * each look is a system call. One that has nothing to do looks more often. */
+#define POLL_NS      (50 * GRI_NS_PER_US)
+#define POLL_IDLE_NS (2 * GRI_NS_PER_US)
+
 void gri_sched_inject(gri_sched *s, gri_task *first, gri_task *last, uint32_t n)
 {
     last->next = NULL;
@@ -130,6 +135,15 @@ static gri_task *look_around(gri_worker *w, bool elsewhere)
     return task == NULL && elsewhere ? gri_steal(w) : task;
 }
 
+static inline void poll_descriptors(gri_worker *w, int64_t now_ns,
+                                    int64_t pause_ns)
+{
+    gri_poller *p = &w->sched->poller;
+    if (gri_poller_is_open(p)) {
+        gri_poller_look(p, w, now_ns, pause_ns);
+    }
+}
+
 /* Each look takes lines away from who writes them: not too often. */
 static void pause_a_little(void)
 {
@@ -169,6 +183,7 @@ static gri_task *look_for_a_while(gri_worker *w)
     while (task == NULL && now_ns < spin_until(w, began_ns)) {
         pause_a_little();
         now_ns = fire_all_due(w);
+        poll_descriptors(w, now_ns, POLL_IDLE_NS);
         task = look_around(w, true);
     }
     return task;
@@ -232,7 +247,7 @@ static void help_others(gri_worker *w)
 static void begin_round(gri_worker *w)
 {
     count_round(w);
-    (void)fire_all_due(w);
+    poll_descriptors(w, fire_all_due(w), POLL_NS);
     help_others(w);
     gri_task *task = gri_runnext_take(&w->next);
     if (task != NULL) {
@@ -265,12 +280,30 @@ static inline void run(gri_worker *w, gri_task *task)
     w->sched->ops->run(w, task);
 }
 
+void gri_after_turn(gri_worker *w, gri_after *after)
+{
+    after->next = w->after;
+    w->after = after;
+}
+
+static __attribute__((noinline)) void do_after(gri_worker *w)
+{
+    while (w->after != NULL) {
+        gri_after *after = w->after;
+        w->after = after->next;
+        after->run(after, w);
+    }
+}
+
 /* Until the scheduler stops. Not inline: who calls sigsetjmp keeps little in
  * registers. */
 static __attribute__((noinline)) void work(gri_worker *w)
 {
     gri_sched *s = w->sched;
     for (;;) {
+        if (w->after != NULL) {
+            do_after(w);
+        }
         /* The usual: what a turn has just put into the slot. A worker that
          * searches is in a new round (see gri_sched_park), so not here. */
         gri_task *task =

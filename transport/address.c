@@ -5,6 +5,7 @@
 #include <greenroom/error.h>
 
 #include "transport/link.h"
+#include "transport/socket.h"
 
 enum {
     PATH_MAX_BYTES = 107, /* sockaddr_un.sun_path, less the zero byte */
@@ -21,7 +22,7 @@ static const struct scheme {
     const gri_link_ops *ops;
 } schemes[] = {
     {"tcp://", HOST_AND_PORT, &gri_link_nng},
-    {"ipc://", PATH, &gri_link_nng},
+    {"ipc://", PATH, &gri_link_socket},
     {"local://", PLACE, &gri_link_local},
 };
 
@@ -42,7 +43,13 @@ const gri_link_ops *gri_link_ops_for(const char *address)
 {
     const char *rest;
     const struct scheme *scheme = find_scheme(address, &rest);
-    return scheme != NULL ? scheme->ops : NULL;
+    if (scheme == NULL) {
+        return NULL;
+    }
+    /* NNG looks up the names of hosts. */
+    return scheme->ops == &gri_link_nng && gri_socket_is_numeric(address)
+               ? &gri_link_socket
+               : scheme->ops;
 }
 
 static bool port_ok(const char *p, bool zero_ok)

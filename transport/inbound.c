@@ -11,6 +11,7 @@
 /* A read of what has come: what gri_deliver_all asks for the next message. */
 typedef struct inflow {
     gri_peer *peer;
+    gri_cache *cache;
     size_t at;   /* in peer->in */
     size_t need; /* bytes of the frame that is not here yet, as far as known */
     gri_frame f;
@@ -71,7 +72,7 @@ static void on_credit(inflow *in, uint32_t n)
     int rc = gri_outbox_grant(&peer->out, n);
     const gri_flight f = gri_peer_take_off(peer);
     (void)pthread_mutex_unlock(&peer->lock);
-    gri_peer_launch(f);
+    gri_peer_launch(peer, f);
     if (rc < 0) {
         cut(in, rc, "more credit than anybody needs");
     }
@@ -185,16 +186,17 @@ static bool admit(inflow *in, const gri_frame *f)
 static gr_msg *message_of(inflow *in, const gri_frame *f, gr_pid *to)
 {
     gri_peer *peer = in->peer;
+    gri_cache *cache = in->cache;
     /* Before the tables forget what it answers or ends: without memory for it
      * the loss of the connection does that. */
-    gr_msg *msg = gri_msg_of_frame(&peer->cache, peer->hs.other.node, f);
+    gr_msg *msg = gri_msg_of_frame(cache, peer->hs.other.node, f);
     if (msg == NULL) {
         /* To leave it out silently would break what senders rely on. */
         cut(in, GR_ENOMEM, "no memory for a message");
         return NULL;
     }
     if (!admit(in, f)) {
-        gri_msg_free(&peer->cache, msg);
+        gri_msg_free(cache, msg);
         return NULL;
     }
     if (gri_frame_is_message(f->type)) {
@@ -344,10 +346,11 @@ static size_t next_frame(inflow *in)
     return (size_t)n;
 }
 
-static gr_msg *next(void *arg, gr_pid *to)
+static gr_msg *next(void *arg, gri_cache *cache, gr_pid *to)
 {
     inflow *in = arg;
     gr_msg *msg = NULL;
+    in->cache = cache;
     while (msg == NULL && !in->cut) {
         if (in->sending) {
             msg = next_payload(in, to);
@@ -387,7 +390,7 @@ static bool pressed(void *arg, gr_pid from, gr_pid to)
         f = gri_peer_take_off(peer);
     }
     (void)pthread_mutex_unlock(&peer->lock);
-    gri_peer_launch(f);
+    gri_peer_launch(peer, f);
     if (tell) {
         peer->slow_said++;
         if (peer->slow_heard >= peer->slow_mark) {
@@ -397,12 +400,12 @@ static bool pressed(void *arg, gr_pid from, gr_pid to)
     return tell;
 }
 
-bool gri_peer_read(gri_peer *peer)
+bool gri_peer_read(gri_peer *peer, struct gri_worker *worker)
 {
     gri_buffer *buffer = &peer->in;
     inflow in = {.peer = peer};
     const gri_feed feed = {.next = next, .pressed = pressed, .arg = &in};
-    gri_deliver_all(net_of(peer)->sys, &peer->cache, &feed);
+    gri_deliver_all(net_of(peer)->sys, worker, &peer->cache, &feed);
     if (in.cut) {
         return false;
     }

@@ -87,9 +87,10 @@ static int init_sync(gri_keeper *k)
 }
 
 int gri_keeper_start(gri_keeper *keeper, const gri_clock *clock,
-                     int64_t (*tick)(void *arg), void *arg)
+                     gri_poller *poller, int64_t (*tick)(void *arg), void *arg)
 {
     keeper->clock = clock;
+    keeper->poller = poller;
     keeper->tick = tick;
     keeper->arg = arg;
     keeper->first = NULL;

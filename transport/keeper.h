@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/clock.h"
+#include "sched/poller.h"
 
 typedef struct gri_job {
     struct gri_job *next; /* the keeper's while queued */
@@ -19,6 +20,7 @@ typedef struct gri_job {
 typedef struct gri_keeper {
     /* constant */
     const gri_clock *clock;
+    gri_poller *poller;         /* what links may be polled by */
     int64_t (*tick)(void *arg); /* returns when to be called next, in ns */
     void *arg;
     pthread_t thread;
@@ -35,7 +37,7 @@ typedef struct gri_keeper {
  * Errors: GR_ENOMEM, GR_EIO (no thread).
  */
 int gri_keeper_start(gri_keeper *keeper, const gri_clock *clock,
-                     int64_t (*tick)(void *arg), void *arg);
+                     gri_poller *poller, int64_t (*tick)(void *arg), void *arg);
 /* Runs all jobs that it has and ends. Not from a job. */
 void gri_keeper_stop(gri_keeper *keeper);
 /* Runs job->run on the thread, in the order given. Any thread. Keeps job until

@@ -40,6 +40,8 @@ struct gri_link {
     const gri_link_ops *ops;
     const gri_link_events *events;
     void *arg;
+    /* During `received`: the worker that calls it, or NULL. */
+    struct gri_worker *worker;
     /* One for being open, which ends with `closed`, and one for each hold. */
     _Atomic(uint32_t) holds;
 };
@@ -79,23 +81,32 @@ struct gri_link_ops {
      * until `received`. One at a time. Nothing happens once it is closing. Any
      * thread, also in a callback; never blocks. */
     void (*recv)(gri_link *link, void *buf, size_t n);
-    /* Likewise for sending. */
-    void (*send)(gri_link *link, const void *buf, size_t n);
+    /*
+     * Likewise for sending. Returns 0, and `sent` tells the rest, or is never
+     * called if the link is closing; or, where it could be done at once, what
+     * `sent` would have told.
+     */
+    int64_t (*send)(gri_link *link, const void *buf, size_t n);
     /* Begins to close it: what is in flight ends, perhaps undone, then `closed`
      * is called, from the keeper. More calls do nothing. Any thread, also in a
      * callback; never blocks. */
     void (*close)(gri_link *link);
+    /* A send may write to the operating system at once, so that it is better to
+     * send much at a time. Constant. */
+    bool sends_at_once;
     /* Frees it after the last hold; for gri_link_drop only. */
     void (*free)(gri_link *link);
 };
 
 /* NNG's byte streams: tcp://host:port and ipc:///path. */
 extern const gri_link_ops gri_link_nng;
+/* Sockets that the workers poll: the same, where the host is a number. */
+extern const gri_link_ops gri_link_socket;
 /* Between systems of one process: local://name. */
 extern const gri_link_ops gri_link_local;
 
-/* The kind that an address is of, by its scheme; NULL: of none. Whether the
- * rest of it makes sense is for gri_address_check. */
+/* The kind that an address is of, by its scheme and host; NULL: of none.
+ * Whether the rest of it makes sense is for gri_address_check. */
 const gri_link_ops *gri_link_ops_for(const char *address);
 
 /* Can the address be dialed, or (to_listen) listened on? Looks at its form
@@ -108,6 +119,7 @@ static inline void gri_link_init(gri_link *link, const gri_link_ops *ops,
     link->ops = ops;
     link->events = events;
     link->arg = arg;
+    link->worker = NULL;
     atomic_init(&link->holds, 1);
 }
 

@@ -198,7 +198,7 @@ static void local_recv(gri_link *base, void *buf, size_t n)
     unlock(e);
 }
 
-static void local_send(gri_link *base, const void *buf, size_t n)
+static int64_t local_send(gri_link *base, const void *buf, size_t n)
 {
     end *e = GRI_CONTAINER(base, end, base);
     end *other = other_of(e);
@@ -213,6 +213,7 @@ static void local_send(gri_link *base, const void *buf, size_t n)
         }
     }
     unlock(e);
+    return 0;
 }
 
 /* Under lock. */

@@ -300,10 +300,11 @@ static void nng_link_recv(gri_link *base, void *buf, size_t n)
     nng_link_start(base, buf, n, true);
 }
 
-static void nng_link_send(gri_link *base, const void *buf, size_t n)
+static int64_t nng_link_send(gri_link *base, const void *buf, size_t n)
 {
     /* NNG has one type for both directions, without const. It only reads. */
     nng_link_start(base, (void *)(uintptr_t)buf, n, false);
+    return 0;
 }
 
 /* NNG knows 32 bits of milliseconds. */

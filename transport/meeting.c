@@ -208,7 +208,7 @@ static void go_up(gri_agent *agent, gr_actor *self, gri_peer *peer,
     gri_agent_greet(agent, self, peer);
     settle(agent, self, peer->hs.other.node);
     /* What came behind the handshake, then the rest. */
-    if (gri_peer_read(peer)) {
+    if (gri_peer_read(peer, NULL)) {
         gri_peer_receive(peer);
     }
 }

@@ -222,7 +222,8 @@ static int64_t tick(void *arg)
 
 /* ---- the route ----------------------------------------------------------- */
 
-static int deliver(void *arg, gr_pid to, const gr_msg *msg)
+static int deliver(void *arg, struct gri_worker *worker, gr_pid to,
+                   const gr_msg *msg)
 {
     gri_net *net = arg;
     gri_frame frame;
@@ -231,7 +232,7 @@ static int deliver(void *arg, gr_pid to, const gr_msg *msg)
         return GR_ENOCONN;
     }
     GR_TRY(gri_frame_of_msg(&frame, net->self.node, to, msg));
-    return gri_peer_deliver(peer, to.node, &frame);
+    return gri_peer_deliver(peer, worker, to.node, &frame);
 }
 
 static bool wait_for(void *arg, gr_pid to, uint64_t sender)
@@ -351,7 +352,8 @@ int gri_net_new(gr_system *sys, uint32_t peers_max, gri_net **out)
         free_memory(net);
         return GR_ENOMEM;
     }
-    int rc = gri_keeper_start(&net->keeper, net->clock, tick, net);
+    int rc = gri_keeper_start(&net->keeper, net->clock, gri_system_poller(sys),
+                              tick, net);
     if (rc < 0) {
         (void)pthread_mutex_destroy(&net->cache_lock);
         (void)pthread_mutex_destroy(&net->lock);

@@ -3,6 +3,7 @@
  * outbox, to the link, which has one buffer at a time.
  */
 #include "actors/route.h"
+#include "base/memory.h"
 #include "transport/net.h"
 
 static void lock(gri_peer *peer)
@@ -33,14 +34,6 @@ gri_flight gri_peer_take_off(gri_peer *peer)
     peer->fly_at = 0;
     peer->flying = true;
     return rest_of_fly(peer);
-}
-
-void gri_peer_launch(gri_flight f)
-{
-    if (f.link != NULL) {
-        f.link->ops->send(f.link, f.data, f.n);
-        gri_link_drop(f.link);
-    }
 }
 
 /* What was not sent yet, in the bytes that it costs. Under lock. */
@@ -105,6 +98,75 @@ bool gri_peer_wait(gri_peer *peer, uint64_t node, uint64_t receiver,
     return waits;
 }
 
+/* ---- the end of a flight ------------------------------------------------- */
+
+/* n bytes of the one over that link went, or it failed. Returns the next. */
+static gri_flight landed(gri_peer *peer, const gri_link *link, int64_t n)
+{
+    gri_flight f = {.link = NULL};
+    gri_map waiters = {.count = 0};
+    if (n < 0) {
+        gri_peer_close_link(peer, link, GR_ENOCONN, NULL);
+        return f;
+    }
+    lock(peer);
+    if (peer->link != link) {
+        /* It was closed meanwhile, and the peer may have its next one. */
+        unlock(peer);
+        return f;
+    }
+    peer->fly_at += (size_t)n;
+    if (peer->fly_at < peer->fly.len) {
+        f = peer->closing ? f : rest_of_fly(peer);
+    } else {
+        peer->fly.len = 0;
+        peer->flying = false;
+        gri_buffer_shrink(&peer->fly, GRI_BUFFER_BUSY);
+        f = gri_peer_take_off(peer);
+    }
+    if (peer->slowed.for_room.count > 0 &&
+        waiting(peer) <= soft_of(peer->net) / 2) {
+        waiters = gri_slowed_take(&peer->slowed.for_room);
+    }
+    bool drained = peer->draining && !peer->flying;
+    int reason = peer->reason;
+    const char *fault = peer->fault;
+    unlock(peer);
+    gri_peer_let_go(peer, waiters);
+    if (drained) {
+        gri_peer_close(peer, reason, fault);
+    }
+    return f;
+}
+
+void gri_peer_launch(gri_peer *peer, gri_flight f)
+{
+    while (f.link != NULL) {
+        gri_link *link = f.link;
+        const int64_t n = link->ops->send(link, f.data, f.n);
+        /* Held until then, so that no other link has its address. */
+        f = n == 0 ? (gri_flight){.link = NULL} : landed(peer, link, n);
+        gri_link_drop(link);
+    }
+}
+
+void gri_peer_sent(void *arg, int64_t n)
+{
+    gri_peer *peer = arg;
+    gri_peer_launch(peer, landed(peer, peer->link, n));
+}
+
+void gri_peer_after(gri_after *after, struct gri_worker *worker)
+{
+    gri_peer *peer = GRI_CONTAINER(after, gri_peer, after);
+    (void)worker;
+    lock(peer);
+    peer->after_of = NULL;
+    const gri_flight f = gri_peer_take_off(peer);
+    unlock(peer);
+    gri_peer_launch(peer, f);
+}
+
 /* ---- appending ----------------------------------------------------------- */
 
 /* After an attempt to append, which gave rc. */
@@ -127,7 +189,7 @@ static void put_bytes(gri_peer *peer, const void *p, size_t n)
         f = gri_peer_take_off(peer);
     }
     unlock(peer);
-    gri_peer_launch(f);
+    gri_peer_launch(peer, f);
     judge(peer, rc);
 }
 
@@ -152,7 +214,7 @@ void gri_peer_last(gri_peer *peer, const gri_frame *frame)
         f = gri_peer_take_off(peer);
     }
     unlock(peer);
-    gri_peer_launch(f);
+    gri_peer_launch(peer, f);
     judge(peer, rc);
 }
 
@@ -208,7 +270,23 @@ static bool is_owed(const gri_frame *frame)
            (frame->type == GRI_FRAME_REPLY && frame->status < 0);
 }
 
-int gri_peer_deliver(gri_peer *peer, uint64_t node, const gri_frame *frame)
+/* Is it sent at the end of the worker's turn, with what else the turn sends?
+ * Under lock. */
+static bool is_put_off(gri_peer *peer, struct gri_worker *worker)
+{
+    if (worker == NULL || peer->flying || !peer->link->ops->sends_at_once ||
+        gri_outbox_cost(&peer->out) >= GRI_PART_BYTES) {
+        return false;
+    }
+    if (peer->after_of == NULL) {
+        peer->after_of = worker;
+        gri_after_turn(worker, &peer->after);
+    }
+    return peer->after_of == worker; /* another's turn may last long */
+}
+
+int gri_peer_deliver(gri_peer *peer, struct gri_worker *worker, uint64_t node,
+                     const gri_frame *frame)
 {
     gri_flight f = {.link = NULL};
     lock(peer);
@@ -216,11 +294,13 @@ int gri_peer_deliver(gri_peer *peer, uint64_t node, const gri_frame *frame)
     const bool deaf = rc == GR_ELIMIT;
     if (rc == 0) {
         rc = put(peer, frame);
-        f = gri_peer_take_off(peer);
+        if (!is_put_off(peer, worker)) {
+            f = gri_peer_take_off(peer);
+        }
     }
     const bool slow = rc == 0 && is_too_much(peer, frame);
     unlock(peer);
-    gri_peer_launch(f);
+    gri_peer_launch(peer, f);
     if (deaf) {
         gri_peer_close(peer, GR_ELIMIT, deaf_fault);
         return GR_ENOCONN;
@@ -229,40 +309,4 @@ int gri_peer_deliver(gri_peer *peer, uint64_t node, const gri_frame *frame)
         gri_peer_close(peer, GR_ENOMEM, "no memory for a death or an answer");
     }
     return slow ? GRI_ROUTE_SLOW : rc;
-}
-
-/* ---- the link's callback ------------------------------------------------- */
-
-void gri_peer_sent(void *arg, int64_t n)
-{
-    gri_peer *peer = arg;
-    if (n < 0) {
-        gri_peer_close(peer, GR_ENOCONN, NULL);
-        return;
-    }
-    gri_flight f;
-    gri_map waiters = {.count = 0};
-    lock(peer);
-    peer->fly_at += (size_t)n;
-    if (peer->fly_at < peer->fly.len) {
-        f = rest_of_fly(peer);
-    } else {
-        peer->fly.len = 0;
-        peer->flying = false;
-        gri_buffer_shrink(&peer->fly, GRI_BUFFER_BUSY);
-        f = gri_peer_take_off(peer);
-    }
-    if (peer->slowed.for_room.count > 0 &&
-        waiting(peer) <= soft_of(peer->net) / 2) {
-        waiters = gri_slowed_take(&peer->slowed.for_room);
-    }
-    bool drained = peer->draining && !peer->flying;
-    int reason = peer->reason;
-    const char *fault = peer->fault;
-    unlock(peer);
-    gri_peer_launch(f);
-    gri_peer_let_go(peer, waiters);
-    if (drained) {
-        gri_peer_close(peer, reason, fault);
-    }
 }

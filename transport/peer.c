@@ -66,12 +66,13 @@ static void on_received(void *arg, int64_t n)
     hear(peer);
     lock(peer);
     bool up = peer->state == GRI_PEER_UP || peer->state == GRI_PEER_LEAVING;
+    struct gri_worker *worker = peer->link->worker;
     unlock(peer);
     if (!up) {
         gri_net_post(peer->net, peer, GRI_EVENT_BYTES);
         return;
     }
-    if (!gri_peer_read(peer)) {
+    if (!gri_peer_read(peer, worker)) {
         return;
     }
     if (full && peer->in.cap < GRI_BUFFER_BUSY) {
@@ -112,7 +113,8 @@ int gri_peer_init(gri_peer *peer, gri_net *net, uint32_t index)
     *peer = (gri_peer){.net = net,
                        .index = index,
                        .deadline = GRI_NEVER,
-                       .let_go_at = GRI_NEVER};
+                       .let_go_at = GRI_NEVER,
+                       .after = {.run = gri_peer_after}};
     gri_cache_init(&peer->cache, gri_system_depot(net->sys));
     return pthread_mutex_init(&peer->lock, NULL) == 0 ? 0 : GR_ENOMEM;
 }
@@ -284,7 +286,7 @@ bool gri_peer_up(gri_peer *peer, const gri_note *last)
         f = gri_peer_take_off(peer);
     }
     unlock(peer);
-    gri_peer_launch(f);
+    gri_peer_launch(peer, f);
     gri_keeper_tick_at(&peer->net->keeper, 0); /* its silence counts now */
     return up;
 }
@@ -305,7 +307,7 @@ bool gri_peer_bye(gri_peer *peer, uint64_t node, int64_t deadline)
         f = gri_peer_take_off(peer);
     }
     unlock(peer);
-    gri_peer_launch(f);
+    gri_peer_launch(peer, f);
     if (rc < 0) {
         gri_peer_close(peer, 0, NULL);
     }
@@ -315,9 +317,16 @@ bool gri_peer_bye(gri_peer *peer, uint64_t node, int64_t deadline)
 
 void gri_peer_close(gri_peer *peer, int reason, const char *fault)
 {
+    gri_peer_close_link(peer, NULL, reason, fault);
+}
+
+void gri_peer_close_link(gri_peer *peer, const gri_link *only, int reason,
+                         const char *fault)
+{
     gri_link *link = NULL;
     lock(peer);
-    if (!peer->closing && peer->link != NULL) {
+    if (!peer->closing && peer->link != NULL &&
+        (only == NULL || only == peer->link)) {
         peer->closing = true;
         if (!peer->draining) {
             /* After a goodbye nothing that happens is a loss. */

@@ -86,6 +86,8 @@ struct gri_peer {
     bool flying;
     gri_crossing crossing;
     gri_slowed slowed;
+    gri_after after; /* sends what waits, at the end of a worker's turn */
+    struct gri_worker *after_of; /* whose; NULL: nobody is to */
     int64_t let_go_at; /* ns: when whoever waits is let go in any case */
     int64_t deadline;  /* ns; when the agent (or the keeper) must look */
 
@@ -158,12 +160,14 @@ static inline void gri_peer_signal(gri_peer *peer, gri_frame_type type)
  * NULL. False: it is closing. The agent. */
 bool gri_peer_up(gri_peer *peer, const gri_note *last);
 /*
- * Sends a frame to an actor of `node`. Any thread; never blocks. Returns 0;
+ * Sends a frame to an actor of `node`. Any thread; never blocks. worker: as of
+ * gri_route. Returns 0;
  * GRI_ROUTE_SLOW: the same, and the sender should wait.
  * Errors: GR_ENOCONN (it is not UP, or it is another node's by now), GR_EAGAIN
  * (SEND, ASK: outbox_max), GR_ETOOBIG, GR_ENOMEM.
  */
-int gri_peer_deliver(gri_peer *peer, uint64_t node, const gri_frame *frame);
+int gri_peer_deliver(gri_peer *peer, struct gri_worker *worker, uint64_t node,
+                     const gri_frame *frame);
 
 /* Is `sender` to wait before it sends to `receiver` of that node again? Then it
  * is let go later. Any thread. */
@@ -174,7 +178,7 @@ void gri_peer_let_go(gri_peer *peer, gri_map waiters);
 
 /* Reads all whole frames of `in` while it is UP or LEAVING, and gives them to
  * their receivers; false: it was closed over one (inbound.c). */
-bool gri_peer_read(gri_peer *peer);
+bool gri_peer_read(gri_peer *peer, struct gri_worker *worker);
 
 /* ---- outbound.c, for peer.c ---------------------------------------------- */
 
@@ -187,9 +191,11 @@ typedef struct gri_flight {
 
 /* If nothing flies, what waits begins to. Under lock. */
 gri_flight gri_peer_take_off(gri_peer *peer);
-/* Not under lock: NNG may write to the socket here. The buffer is the link's
- * from now on, so nobody needs the lock for it. */
-void gri_peer_launch(gri_flight flight);
+/* Not under lock: this may write to the socket. The buffer is the link's from
+ * now on, so nobody needs the lock for it. */
+void gri_peer_launch(gri_peer *peer, gri_flight flight);
+/* gri_after.run of peer->after */
+void gri_peer_after(gri_after *after, struct gri_worker *worker);
 /* gri_link_events.sent */
 void gri_peer_sent(void *arg, int64_t n);
 
@@ -199,6 +205,9 @@ void gri_peer_sent(void *arg, int64_t n);
 bool gri_peer_bye(gri_peer *peer, uint64_t node, int64_t deadline);
 /* Closes it: the first reason counts. Any thread. */
 void gri_peer_close(gri_peer *peer, int reason, const char *fault);
+/* The same, if that is still its link. */
+void gri_peer_close_link(gri_peer *peer, const gri_link *only, int reason,
+                         const char *fault);
 /* The same once what is in the outbox went, or at the deadline. */
 void gri_peer_finish(gri_peer *peer, int reason, const char *fault,
                      int64_t deadline);

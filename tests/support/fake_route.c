@@ -1,8 +1,10 @@
 /* tests/support/fake_route.c - see fake_route.h. */
 #include "tests/support/fake_route.h"
 
-static int deliver(void *net, gr_pid to, const gr_msg *msg)
+static int deliver(void *net, struct gri_worker *worker, gr_pid to,
+                   const gr_msg *msg)
 {
+    (void)worker;
     fake_route *f = net;
     CHECK(f->stopped == 0 || f->rc != 0);
     if (f->rc < 0) {
