@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "transport/agent.h"
+#include "transport/exposed.h"
 #include "transport/secret.h"
 
 #define PEERS_MAX_MAX 65536u /* each has a descriptor, and more memory */
@@ -32,6 +33,21 @@ static int check(const gr_node_opts *opts)
         return GR_EINVAL;
     }
     return opts->listen != NULL ? gri_address_check(opts->listen, true) : 0;
+}
+
+/* Who listens beyond this host without TLS says so. */
+static int check_exposure(const gri_log *log, const gr_node_opts *opts)
+{
+    if (opts->listen == NULL || opts->insecure_listen ||
+        !gri_address_is_exposed(opts->listen)) {
+        return 0;
+    }
+    gri_log_write(log, GR_LOG_ERROR,
+                  "node %s: other hosts can reach %s, where nothing is "
+                  "encrypted: listen on ipc:// or tcp://127.0.0.1, or set "
+                  "insecure_listen if the network is safe",
+                  opts->name, opts->listen);
+    return GR_EINSECURE;
 }
 
 static int copy_spawnable(gri_net *net, const gr_behavior *const *list)
@@ -113,6 +129,7 @@ int gr_node_start(gr_actor *self, const gr_node_opts *opts)
     if (sodium_init() < 0) {
         return GR_EIO; /* no random numbers */
     }
+    GR_TRY(check_exposure(gri_system_log(sys), opts));
     GR_TRY(gri_secret_key(key, opts->secret_file, opts->secret));
     int rc = gri_net_new(
         sys, opts->peers_max > 0 ? opts->peers_max : GR_PEERS_MAX_DEFAULT,

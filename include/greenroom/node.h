@@ -32,11 +32,13 @@ GR_BEGIN_DECLS
 
 /* Zero means the default in every field. Copied during the call. */
 typedef struct gr_node_opts {
-    const char *name;   /* required: 1 to GR_NODE_NAME_MAX bytes, unique among
-                           connected nodes */
-    const char *listen; /* tcp://127.0.0.1:7000, ipc:///run/x/y, or, for nodes
-                           of this process, local://name; NULL: none. Port 0
-                           takes a free one: see gr_node_address */
+    const char *name;     /* required: 1 to GR_NODE_NAME_MAX bytes, unique among
+                             connected nodes */
+    const char *listen;   /* tcp://127.0.0.1:7000, ipc:///run/x/y, or, for nodes
+                             of this process, local://name; NULL: none. Port 0
+                             takes a free one: see gr_node_address */
+    bool insecure_listen; /* listen may be an address that other hosts reach:
+                             what is said there can be read and changed */
     const char *secret_file; /* a file only its owner may read (mode 0600) */
     gr_bytes secret;         /* instead of the file */
     const gr_behavior *const *spawnable; /* ends at NULL; NULL: none */
@@ -55,8 +57,9 @@ typedef struct gr_node_opts {
  * Makes the caller's system a node. Once per system; ends with the system.
  * Errors: GR_EINVAL (name; no secret, too short or both; already a node),
  *         GR_EDENIED (secret_file can be read by others), GR_ENOENT, GR_EIO
- *         (secret_file), GR_EADDRESS, GR_ENOMEM, GR_ENOTSUP (a deterministic
- *         system: other processes do not follow its clock).
+ *         (secret_file), GR_EADDRESS, GR_EINSECURE (listen is beyond loopback:
+ *         see insecure_listen), GR_ENOMEM, GR_ENOTSUP (a deterministic system:
+ *         other processes do not follow its clock).
  */
 GR_API GR_MUST_CHECK int gr_node_start(gr_actor *self,
                                        const gr_node_opts *opts);
