@@ -60,6 +60,13 @@ void gri_handshake_init(gri_handshake *hs, gri_role role,
     memcpy(hs->nonce, nonce, GRI_NONCE_BYTES);
 }
 
+void gri_handshake_choose(gri_handshake *hs, gri_key_fn *key_of,
+                          const void *arg)
+{
+    hs->key_of = key_of;
+    hs->key_arg = arg;
+}
+
 void gri_handshake_fini(gri_handshake *hs)
 {
     sodium_memzero(hs, sizeof *hs);
@@ -209,6 +216,9 @@ static int take_hello(gri_handshake *hs, const uint8_t *frame, size_t n,
     }
     memcpy(hs->theirs.bytes, frame, n);
     hs->theirs.len = n;
+    if (hs->key_of != NULL) {
+        hs->key_of(hs->key_arg, other->name, hs->key);
+    }
     return 0;
 }
 

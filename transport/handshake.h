@@ -77,6 +77,10 @@ typedef enum gri_handshake_state {
     GRI_EXPECTS_NOTHING /* it is over, either way */
 } gri_handshake_state;
 
+/* The key that a node of that name must prove. */
+typedef void gri_key_fn(const void *arg, const char *name,
+                        uint8_t key[GRI_KEY_BYTES]);
+
 typedef struct gri_handshake {
     gri_role role;
     gri_handshake_state state;
@@ -84,6 +88,8 @@ typedef struct gri_handshake {
     gri_identity other; /* claimed, until proven */
     uint16_t version;   /* the one that both understand */
     uint8_t key[GRI_KEY_BYTES];
+    gri_key_fn *key_of; /* NULL: the key is known */
+    const void *key_arg;
     uint8_t nonce[GRI_NONCE_BYTES];
     gri_note ours, theirs; /* the hellos, whole */
 } gri_handshake;
@@ -97,6 +103,10 @@ void gri_handshake_init(gri_handshake *hs, gri_role role,
                         const gri_identity *self,
                         const uint8_t key[GRI_KEY_BYTES],
                         const uint8_t nonce[GRI_NONCE_BYTES]);
+/* The key is not the one that was given, but the one for the name that the
+ * other side claims. Keeps arg. Before its first frame. */
+void gri_handshake_choose(gri_handshake *hs, gri_key_fn *key_of,
+                          const void *arg);
 void gri_handshake_fini(gri_handshake *hs);
 
 /* The dialer's first frame. */

@@ -202,6 +202,10 @@ static void go_up(gri_agent *agent, gr_actor *self, gri_peer *peer,
 {
     peer->parked = false;
     peer->rival = NULL;
+    peer->rights = gri_trust_rights(&agent->net->trust, peer->hs.other.name);
+    (void)pthread_mutex_lock(&peer->lock);
+    peer->crossing.leave.may = peer->rights;
+    (void)pthread_mutex_unlock(&peer->lock);
     if (!gri_peer_up(peer, last)) {
         return; /* it was closed meanwhile; that event follows */
     }
@@ -315,7 +319,9 @@ void gri_meet_opened(gri_agent *agent, gr_actor *self, gri_peer *peer)
         return;
     }
     randombytes_buf(nonce, sizeof nonce);
-    gri_handshake_init(&peer->hs, peer->role, &net->self, net->key, nonce);
+    gri_handshake_init(&peer->hs, peer->role, &net->self, net->trust.key,
+                       nonce);
+    gri_handshake_choose(&peer->hs, gri_trust_key, &net->trust);
     int64_t deadline = after_ms(agent, GRI_HANDSHAKE_MS);
     if (peer->role == GRI_DIALER) {
         gri_note hello;
@@ -474,13 +480,24 @@ void gri_meet_pong(gri_agent *agent, const gri_peer *peer)
     }
 }
 
+/* It never was UP, and somebody should know why. */
+static void tell_failure(gri_net *net, const gri_peer *peer)
+{
+    if (peer->role == GRI_LISTENER) {
+        gri_net_fault(net, peer->proven ? peer->hs.other.name : "a stranger",
+                      peer->fault);
+    } else {
+        gri_log_write(net->log, GR_LOG_WARN, "node %s: not connected to %s: %s",
+                      net->self.name, peer->address, peer->fault);
+    }
+}
+
 void gri_meet_closed(gri_agent *agent, gr_actor *self, gri_peer *peer)
 {
     gri_net *net = agent->net;
     peer->parked = false;
-    if (peer->role == GRI_LISTENER && peer->fault != NULL && peer->node == 0) {
-        gri_net_fault(net, peer->proven ? peer->hs.other.name : "a stranger",
-                      peer->fault);
+    if (peer->fault != NULL && peer->node == 0) {
+        tell_failure(net, peer);
     }
     int rc = peer->reason == 0 ? GR_ENOCONN : peer->reason;
     gri_peer_reset(peer);

@@ -6,7 +6,6 @@
 
 #include "transport/agent.h"
 #include "transport/exposed.h"
-#include "transport/secret.h"
 
 #define PEERS_MAX_MAX 65536u /* each has a descriptor, and more memory */
 
@@ -118,7 +117,7 @@ int gr_node_start(gr_actor *self, const gr_node_opts *opts)
 {
     gr_system *sys = gr_system_of(self);
     gri_net *net = NULL;
-    uint8_t key[GRI_KEY_BYTES];
+    gri_trust trust;
     GR_TRY(check(opts));
     if (gri_route_net(sys) != NULL) {
         return GR_EINVAL;
@@ -130,23 +129,25 @@ int gr_node_start(gr_actor *self, const gr_node_opts *opts)
         return GR_EIO; /* no random numbers */
     }
     GR_TRY(check_exposure(gri_system_log(sys), opts));
-    GR_TRY(gri_secret_key(key, opts->secret_file, opts->secret));
+    GR_TRY(gri_trust_init(&trust, opts));
     int rc = gri_net_new(
         sys, opts->peers_max > 0 ? opts->peers_max : GR_PEERS_MAX_DEFAULT,
         &net);
-    if (rc == 0) {
-        memcpy(net->key, key, sizeof key);
-        configure(net, opts);
-        rc = copy_spawnable(net, opts->spawnable);
+    if (rc < 0) {
+        gri_trust_fini(&trust);
+        return rc;
     }
-    sodium_memzero(key, sizeof key);
+    net->trust = trust;
+    sodium_memzero(&trust, sizeof trust);
+    configure(net, opts);
+    rc = copy_spawnable(net, opts->spawnable);
     if (rc == 0) {
         rc = listen_at(net, opts->listen);
     }
     if (rc == 0) {
         rc = install(self, net);
     }
-    if (rc < 0 && net != NULL) {
+    if (rc < 0) {
         gri_net_route.stop(net, 0);
         gri_net_free(net);
     }

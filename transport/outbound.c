@@ -186,6 +186,8 @@ static int put(gri_peer *peer, const gri_frame *frame)
             return frame->type == GRI_FRAME_ASK ? GR_EAGAIN : GR_ENOMEM;
         }
         GR_TRY(rc);
+    } else if (peer->crossing.leave.may != NULL) {
+        GR_TRY(gri_crossing_out(&peer->crossing, frame));
     }
     GR_TRY(gri_outbox_put(&peer->out, frame));
     peer->wrote = true;

@@ -148,6 +148,7 @@ void gri_peer_reset(gri_peer *peer)
     peer->role = (gri_role)0;
     peer->proven = peer->parked = peer->greeted = false;
     peer->rival = NULL;
+    peer->rights = NULL;
 }
 
 void gri_peer_fini(gri_peer *peer)

@@ -9,7 +9,9 @@
  *
  * The secret keeps strangers out; it does not hide what is said. Between hosts
  * use a network that nobody else can read or write (or a tunnel). All nodes
- * with the secret trust each other. What an actor of a third node has sent
+ * with the secret trust each other, unless gr_node_opts.rights says what they
+ * may do; nodes with a secret of their own have rights of their own
+ * (gr_node_opts.peers). What an actor of a third node has sent
  * cannot be forwarded (gr_forward: GR_ENOTSUP): a node speaks for its own
  * actors only. docs/protocol.md has the bytes.
  */
@@ -30,6 +32,42 @@ GR_BEGIN_DECLS
 #define GR_WINDOW_DEFAULT       (1u << 20)
 #define GR_WINDOW_MAX           (1u << 30)
 
+/*
+ * What a peer may do on this node. What is not given here is not allowed, but
+ * for names and the limits: zero is none of them. Beyond these rights an ask is
+ * answered, a link and a monitor end, with GR_EDENIED (GR_ELIMIT over a limit);
+ * what has no answer is dropped, and counted in the log.
+ */
+typedef struct gr_peer_rights {
+    /* The names that it may look up, and give to what it spawns: as they are,
+     * or a beginning and '*'. Ends at NULL. NULL: all. With a list it reaches
+     * only actors whose pid it was told on this connection: as an answer to
+     * such a question, or in a message, or because they wrote to it. */
+    const char *const *names;
+    const gr_behavior *const *spawnable; /* of the node's; ends at NULL; NULL:
+                                            none */
+    bool may_link;                       /* its actors to actors here */
+    bool may_monitor;                    /* actors here */
+    bool may_stop;                       /* gr_stop and gr_kill */
+    /* For each connection; 0: as many as anybody. */
+    uint32_t monitors_max; /* of actors here */
+    uint32_t links_max;    /* in all, whoever asked for them */
+    uint32_t asks_max;     /* questions that are not answered yet */
+    /* For all peers with these rights together, also when they have gone. */
+    uint32_t spawned_max; /* actors that they started, and that live */
+    uint32_t names_max;   /* those of them that got a name */
+} gr_peer_rights;
+
+#define GR_PEERS_LISTED_MAX 4096u
+
+/* A node that is known by its name. */
+typedef struct gr_peer_opts {
+    const char *name;             /* NULL ends a list */
+    const char *secret_file;      /* as in gr_node_opts, for this name alone */
+    gr_bytes secret;              /* instead of the file */
+    const gr_peer_rights *rights; /* NULL: all */
+} gr_peer_opts;
+
 /* Zero means the default in every field. Copied during the call. */
 typedef struct gr_node_opts {
     const char *name;     /* required: 1 to GR_NODE_NAME_MAX bytes, unique among
@@ -41,6 +79,12 @@ typedef struct gr_node_opts {
                              what is said there can be read and changed */
     const char *secret_file; /* a file only its owner may read (mode 0600) */
     gr_bytes secret;         /* instead of the file */
+    /* Nodes with a secret of their own, which the other side has as its common
+     * one or lists for this node. The secret above is for all other names;
+     * without it only these may connect. Ends at a name of NULL, after at most
+     * GR_PEERS_LISTED_MAX. */
+    const gr_peer_opts *peers;
+    const gr_peer_rights *rights;        /* of all others; NULL: all */
     const gr_behavior *const *spawnable; /* ends at NULL; NULL: none */
     int64_t heartbeat_ms;                /* sent when nothing else was */
     int64_t silence_ms; /* without a byte for so long, the node is lost */
@@ -55,7 +99,9 @@ typedef struct gr_node_opts {
 
 /*
  * Makes the caller's system a node. Once per system; ends with the system.
- * Errors: GR_EINVAL (name; no secret, too short or both; already a node),
+ * Errors: GR_EINVAL (name; no secret, too short or both; a peer without a
+ *         secret, or listed twice; rights to spawn what is not spawnable;
+ *         already a node),
  *         GR_EDENIED (secret_file can be read by others), GR_ENOENT, GR_EIO
  *         (secret_file), GR_EADDRESS, GR_EINSECURE (listen is beyond loopback:
  *         see insecure_listen), GR_ENOMEM, GR_ENOTSUP (a deterministic system:

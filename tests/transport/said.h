@@ -84,4 +84,16 @@ static inline gr_actor *start_system_with_log(nodes *n, int i, said *s)
     return n->self[i];
 }
 
+/* A node with just these options, and a place to listen if they have none. */
+static inline int start_as(nodes *n, int i, const gr_node_opts *as, said *s)
+{
+    gr_node_opts opts = *as;
+    char listen[128];
+    gr_actor *self = start_system_with_log(n, i, s);
+    place(n, i, listen, sizeof listen);
+    opts.listen = opts.listen == NULL ? listen : opts.listen;
+    GR_TRY(gr_node_start(self, &opts));
+    return gr_node_address(self, n->address[i], sizeof n->address[i]);
+}
+
 #endif /* TESTS_TRANSPORT_SAID_H */
