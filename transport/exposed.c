@@ -37,7 +37,7 @@ bool gri_address_is_exposed(const char *address)
     static const char tcp[] = "tcp://";
     char host[INET6_ADDRSTRLEN + 2];
     if (begins(address, "ipc://") || begins(address, "tls+tcp://") ||
-        begins(address, "local://")) {
+        begins(address, "local://") || begins(address, "sim://")) {
         return false;
     }
     const char *at = address + sizeof tcp - 1;

@@ -32,12 +32,17 @@ enum {
     GRI_HANDSHAKE_MAX = 512
 };
 
+/* Features. */
+/* The node knows no secret: its certificate must do. Both have this bit or
+ * neither: who has a secret demands one. */
+#define GRI_FEATURE_NO_SECRET ((uint64_t)1)
+
 typedef enum gri_role { GRI_DIALER = 1, GRI_LISTENER = 2 } gri_role;
 
 /* What a node says of itself. */
 typedef struct gri_identity {
     uint64_t node;       /* its incarnation, not 0 */
-    uint64_t features;   /* bits; none are given out yet */
+    uint64_t features;   /* bits: GRI_FEATURE_... */
     uint32_t frame_max;  /* bytes of the longest frame that it accepts */
     uint32_t silence_ms; /* without a byte for so long, it gives us up */
     char name[GR_NODE_NAME_MAX + 1];
@@ -53,14 +58,16 @@ typedef enum gri_step {
 
 /* Why it was refused; the codes of REFUSE. */
 typedef enum gri_refusal {
-    GRI_REFUSE_VERSION = 1, /* GR_EVERSION */
-    GRI_REFUSE_SECRET = 2,  /* GR_EDENIED */
-    GRI_REFUSE_NAME = 3,    /* GR_EEXIST: another node has that name */
-    GRI_REFUSE_ITSELF = 4,  /* GR_EEXIST: you are me */
-    GRI_REFUSE_FULL = 5,    /* GR_ELIMIT */
-    GRI_REFUSE_ALREADY = 6, /* GRI_STEP_ALREADY */
-    GRI_REFUSE_LATE = 7,    /* GR_ETIMEOUT */
-    GRI_REFUSE_STOPPING = 8 /* GR_ENOCONN */
+    GRI_REFUSE_VERSION = 1,     /* GR_EVERSION */
+    GRI_REFUSE_SECRET = 2,      /* GR_EDENIED */
+    GRI_REFUSE_NAME = 3,        /* GR_EEXIST: another node has that name */
+    GRI_REFUSE_ITSELF = 4,      /* GR_EEXIST: you are me */
+    GRI_REFUSE_FULL = 5,        /* GR_ELIMIT */
+    GRI_REFUSE_ALREADY = 6,     /* GRI_STEP_ALREADY */
+    GRI_REFUSE_LATE = 7,        /* GR_ETIMEOUT */
+    GRI_REFUSE_STOPPING = 8,    /* GR_ENOCONN */
+    GRI_REFUSE_NO_SECRET = 9,   /* GR_EDENIED: only one of us has one */
+    GRI_REFUSE_CERTIFICATE = 10 /* GR_EDENIED: it is not for that name */
 } gri_refusal;
 
 /* One frame to send. */

@@ -354,6 +354,22 @@ static void on_already(gri_agent *agent, gr_actor *self, gri_peer *peer)
     gri_peer_close(peer, GR_ENOCONN, NULL);
 }
 
+/* Whether nothing speaks against that name, and, if it is listed as one that a
+ * certificate proves, that one does. If not, it is refused. */
+static bool is_certified(gri_agent *agent, gri_peer *peer)
+{
+    bool must =
+        gri_trust_by_certificate(&agent->net->trust, peer->hs.other.name);
+    int rc = gri_peer_certified(peer);
+    if (rc == 1 || (rc == GR_ENOTSUP && !must)) {
+        return true;
+    }
+    refuse(agent, peer, GRI_REFUSE_CERTIFICATE,
+           rc == GR_ENOMEM ? GR_ENOMEM : GR_EDENIED,
+           "its certificate is not for the name that it claims");
+    return false;
+}
+
 /* One frame; returns whether the next may be looked at. */
 static bool on_frame(gri_agent *agent, gr_actor *self, gri_peer *peer, size_t n)
 {
@@ -371,11 +387,15 @@ static bool on_frame(gri_agent *agent, gr_actor *self, gri_peer *peer, size_t n)
     switch ((gri_step)step) {
     case GRI_STEP_WAIT:
         return true;
-    case GRI_STEP_PROVEN:
     case GRI_STEP_DONE:
         peer->proven = true;
         break;
+    case GRI_STEP_PROVEN:
     case GRI_STEP_NAMED:
+        peer->proven = step == GRI_STEP_PROVEN;
+        if (!is_certified(agent, peer)) {
+            return false;
+        }
         break;
     case GRI_STEP_ALREADY:
         on_already(agent, self, peer);

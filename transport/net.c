@@ -340,6 +340,7 @@ static void free_memory(gri_net *net)
     free(net->peers);
     free(net->nodes);
     gri_trust_fini(&net->trust);
+    gri_tls_free(net->tls);
     free(net);
 }
 

@@ -7,6 +7,7 @@
 
 #include "actors/route.h"
 #include "transport/peer.h"
+#include "transport/tls.h"
 #include "transport/trust.h"
 
 enum {
@@ -41,6 +42,7 @@ struct gri_net {
     const gri_log *log;
     gri_identity self;
     gri_trust trust;
+    gri_tls *tls;                  /* NULL: no certificates */
     const gr_behavior **spawnable; /* ends at NULL */
     int64_t silence_ns;
     int64_t heartbeat_ns; /* for peers that are content with that */

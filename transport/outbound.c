@@ -239,7 +239,7 @@ void gri_peer_sent(void *arg, int64_t n)
 {
     gri_peer *peer = arg;
     if (n < 0) {
-        gri_peer_close(peer, GR_ENOCONN, NULL);
+        gri_peer_lose(peer, (int)n);
         return;
     }
     gri_flight f;

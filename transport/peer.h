@@ -186,6 +186,14 @@ bool gri_peer_read(gri_peer *peer);
  */
 bool gri_peer_refuse(gri_peer *peer, const gri_frame *frame, int why);
 
+/* What the other side's certificate says of the name in its HELLO: 1: it is for
+ * that one; 0: for another; GR_ENOTSUP: nothing; GR_ENOMEM. The agent
+ * (certified.c). */
+int gri_peer_certified(gri_peer *peer);
+/* Closes it: its link says that nothing goes through any more, and why
+ * (GR_ENOCONN, GR_EDENIED). The link's callbacks (certified.c). */
+void gri_peer_lose(gri_peer *peer, int rc);
+
 /* ---- outbound.c, for peer.c ---------------------------------------------- */
 
 /* A send that is to be started once the lock is free. */

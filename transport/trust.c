@@ -7,6 +7,7 @@
 #include <sodium.h>
 
 #include "transport/secret.h"
+#include "transport/tls.h"
 
 /* ---- rights -------------------------------------------------------------- */
 
@@ -143,21 +144,24 @@ bool gri_rights_spawn(const gri_rights *rights, const gr_behavior *behavior)
 
 /* ---- who ----------------------------------------------------------------- */
 
-static int count_known(const gr_node_opts *opts, size_t *out)
+static bool has_secret(const char *file, gr_bytes secret)
+{
+    return file != NULL || (secret.ptr != NULL && secret.len > 0);
+}
+
+/* How many names are listed, and whether any of them has a secret. */
+static int count_known(const gr_node_opts *opts, size_t *out, bool *secrets)
 {
     size_t n = 0;
     while (opts->peers != NULL && opts->peers[n].name != NULL) {
+        const gr_peer_opts *p = &opts->peers[n];
+        *secrets = *secrets || has_secret(p->secret_file, p->secret);
         if (++n > GR_PEERS_LISTED_MAX) {
             return GR_EINVAL;
         }
     }
     *out = n;
     return 0;
-}
-
-static bool has_secret(const char *file, gr_bytes secret)
-{
-    return file != NULL || (secret.ptr != NULL && secret.len > 0);
 }
 
 /* The name is checked, and not there yet. */
@@ -176,6 +180,18 @@ static int check_name(const gri_trust *trust, const gr_node_opts *opts,
     return 0;
 }
 
+/* May a name be known by its certificate? If it could not be seen, whoever
+ * knows the common secret could take that name, and with it what is allowed to
+ * it. */
+static int check_certified(const gri_trust *trust, const gr_node_opts *opts)
+{
+    bool common = has_secret(opts->secret_file, opts->secret);
+    if (!gri_tls_wanted(opts) || (!common && !trust->no_secret)) {
+        return GR_EINVAL;
+    }
+    return opts->listen != NULL && !gri_tls_tells_names() ? GR_ENOTSUP : 0;
+}
+
 static int add_known(gri_trust *trust, const gr_node_opts *opts,
                      const gr_peer_opts *peer)
 {
@@ -184,9 +200,9 @@ static int add_known(gri_trust *trust, const gr_node_opts *opts,
     if (has_secret(peer->secret_file, peer->secret)) {
         GR_TRY(gri_secret_key(k->key, peer->secret_file, peer->secret));
     } else {
-        /* Whoever knows the common secret could take that name, and with it
-         * what is allowed to it. */
-        return GR_EINVAL;
+        GR_TRY(check_certified(trust, opts));
+        memcpy(k->key, trust->key, sizeof k->key);
+        k->by_certificate = true;
     }
     GR_TRY(copy_rights(&k->rights, peer->rights, opts->spawnable));
     memcpy(k->name, peer->name, strlen(peer->name));
@@ -198,13 +214,16 @@ int gri_trust_init(gri_trust *trust, const gr_node_opts *opts)
 {
     size_t n = 0;
     *trust = (gri_trust){.count = 0};
-    GR_TRY(count_known(opts, &n));
+    bool secrets = false;
+    GR_TRY(count_known(opts, &n, &secrets));
     if (has_secret(opts->secret_file, opts->secret)) {
         GR_TRY(gri_secret_key(trust->key, opts->secret_file, opts->secret));
-    } else if (n > 0) {
+    } else if (secrets) {
         /* Nobody knows it, so nobody can prove it; and who tries cannot tell
          * that there is none. */
         randombytes_buf(trust->key, sizeof trust->key);
+    } else if (gri_tls_wanted(opts)) {
+        trust->no_secret = true; /* the key stays zero: it proves nothing */
     } else {
         return GR_EINVAL;
     }
@@ -258,12 +277,24 @@ void gri_trust_key(const void *arg, const char *name,
     }
 }
 
-gri_rights *gri_trust_rights(const gri_trust *trust, const char *name)
+static const gri_known *find(const gri_trust *trust, const char *name)
 {
     for (size_t i = 0; i < trust->count; i++) {
         if (strcmp(trust->known[i].name, name) == 0) {
-            return trust->known[i].rights;
+            return &trust->known[i];
         }
     }
-    return trust->rights;
+    return NULL;
+}
+
+gri_rights *gri_trust_rights(const gri_trust *trust, const char *name)
+{
+    const gri_known *k = find(trust, name);
+    return k != NULL ? k->rights : trust->rights;
+}
+
+bool gri_trust_by_certificate(const gri_trust *trust, const char *name)
+{
+    const gri_known *k = find(trust, name);
+    return k != NULL && k->by_certificate;
 }

@@ -3,8 +3,9 @@
  * lets them do.
  *
  * Made once from the options, and constant from then on, but for what the agent
- * counts in gri_rights. A name that is listed has a secret of its own: rights
- * attach to what is proven, and all who know the common secret are alike.
+ * counts in gri_rights. A name that is listed has a secret of its own, or must
+ * show a certificate for that name: rights attach to what is proven, and all
+ * who know the common secret, or show some other certificate, are alike.
  */
 #ifndef GRI_TRANSPORT_TRUST_H
 #define GRI_TRANSPORT_TRUST_H
@@ -29,7 +30,8 @@ typedef struct gri_known {
     /* The rest is zero bytes: all are compared. */
     char name[GR_NODE_NAME_MAX + 1];
     uint8_t key[GRI_KEY_BYTES];
-    gri_rights *rights; /* NULL: all */
+    bool by_certificate; /* it has no secret of its own: this proves it */
+    gri_rights *rights;  /* NULL: all */
 } gri_known;
 
 typedef struct gri_trust {
@@ -37,15 +39,17 @@ typedef struct gri_trust {
      * knows. */
     uint8_t key[GRI_KEY_BYTES];
     gri_rights *rights; /* of those; NULL: all */
+    bool no_secret;     /* there is none: certificates alone decide */
     gri_known *known;
     size_t count;
 } gri_trust; /* all zero is an empty one, and trusts nobody */
 
 /*
- * Errors: GR_EINVAL (no secret at all, or none for a listed name; a bad or
- * repeated name; a list without an end within GR_PEERS_LISTED_MAX; rights to
- * spawn what the node does not let), those of gri_secret_key, GR_ENOMEM. Needs
- * sodium_init.
+ * Errors: GR_EINVAL (no secret and no certificate, or neither for a listed
+ * name; a bad or repeated name; a list without an end within
+ * GR_PEERS_LISTED_MAX; rights to spawn what the node does not let), GR_ENOTSUP
+ * (names by their certificates, which whoever listens cannot see), those of
+ * gri_secret_key, GR_ENOMEM. Needs sodium_init.
  */
 int gri_trust_init(gri_trust *trust, const gr_node_opts *opts);
 /* Wipes the keys. */
@@ -57,6 +61,8 @@ void gri_trust_key(const void *arg, const char *name,
                    uint8_t key[GRI_KEY_BYTES]);
 /* The rights of a node that has proven that name; NULL: all. */
 gri_rights *gri_trust_rights(const gri_trust *trust, const char *name);
+/* Does that name need a certificate for it? */
+bool gri_trust_by_certificate(const gri_trust *trust, const char *name);
 
 /* May a peer with these rights (NULL: all) look that name up? */
 bool gri_rights_reach(const gri_rights *rights, gr_str name);
