@@ -29,6 +29,7 @@ static const struct text {
     {GR_EIO, "GR_EIO", "the operating system reported an error"},
     {GR_ENOTSUP, "GR_ENOTSUP", "not possible for this kind of actor or node"},
     {GR_EDEADLOCK, "GR_EDEADLOCK", "it would wait for who waits for it"},
+    {GR_EINSECURE, "GR_EINSECURE", "it would be open to a network without TLS"},
 };
 
 static const struct text user = {GR_EUSER, "GR_EUSER",

@@ -4,6 +4,7 @@
 
 #include <greenroom/error.h>
 
+#include "transport/handshake.h"
 #include "transport/link.h"
 #include "transport/socket.h"
 
@@ -13,7 +14,7 @@ enum {
     PLACE_MAX_BYTES = 63  /* of a name that only this process knows */
 };
 
-typedef enum form { HOST_AND_PORT, PATH, PLACE } form;
+typedef enum form { HOST_AND_PORT, TLS, PATH, PLACE } form;
 
 /* The one place that knows the schemes. */
 static const struct scheme {
@@ -22,6 +23,7 @@ static const struct scheme {
     const gri_link_ops *ops;
 } schemes[] = {
     {"tcp://", HOST_AND_PORT, &gri_link_nng},
+    {"tls+tcp://", TLS, &gri_link_nng},
     {"ipc://", PATH, &gri_link_socket},
     {"local://", PLACE, &gri_link_local},
 };
@@ -63,11 +65,21 @@ static bool port_ok(const char *p, bool zero_ok)
            (port > 0 || zero_ok);
 }
 
-static bool host_and_port_ok(const char *host, bool to_listen)
+/* host:port, with a node's name and '@' before it if name_ok. */
+static bool host_and_port_ok(const char *place, bool to_listen, bool name_ok)
 {
+    const char *host = place;
+    const char *at = name_ok ? strchr(place, '@') : NULL;
+    if (at != NULL) {
+        if (!gri_node_name_ok(place, (size_t)(at - place))) {
+            return false;
+        }
+        host = at + 1;
+    }
     const char *colon = strrchr(host, ':');
-    return colon != NULL && colon != host && strpbrk(host, "/?#@ ") == NULL &&
-           colon - host <= HOST_MAX_BYTES && port_ok(colon + 1, to_listen);
+    return colon != NULL && colon != host && strpbrk(place, "/?# ") == NULL &&
+           strchr(host, '@') == NULL && colon - host <= HOST_MAX_BYTES &&
+           port_ok(colon + 1, to_listen);
 }
 
 static bool path_ok(const char *path)
@@ -94,7 +106,10 @@ int gri_address_check(const char *address, bool to_listen)
     }
     switch (scheme->form) {
     case HOST_AND_PORT:
-        ok = host_and_port_ok(rest, to_listen);
+        ok = host_and_port_ok(rest, to_listen, false);
+        break;
+    case TLS:
+        ok = host_and_port_ok(rest, to_listen, !to_listen);
         break;
     case PATH:
         ok = path_ok(rest);

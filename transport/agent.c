@@ -173,10 +173,48 @@ static void look(gri_agent *agent, gr_actor *self)
 
 /* ---- what it does for other nodes ---------------------------------------- */
 
-static int whereis(gr_actor *self, const gr_msg *msg, gr_str name)
+/* What the node of who asks may do; NULL: all. False: it has gone, so nobody
+ * knows any more. */
+static bool rights_of(const gri_agent *agent, const gr_msg *msg,
+                      gri_rights **out)
+{
+    const uint64_t node = gr_sender(msg).node;
+    *out = NULL;
+    if (node == agent->net->self.node) {
+        return true;
+    }
+    uint32_t used = gri_net_used(agent->net);
+    for (uint32_t i = 0; i < used; i++) {
+        const gri_peer *peer = gri_net_peer(agent->net, i);
+        if (peer->greeted && peer->hs.other.node == node) {
+            *out = peer->rights;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int deny(gri_agent *agent, gr_actor *self, const gr_msg *msg, int why,
+                const char *what)
+{
+    char name[GR_NODE_NAME_MAX + 1] = "a peer";
+    const gr_node node = {gr_sender(msg).node};
+    GR_IGNORE(gr_node_name(self, node, name, sizeof name), "it has gone");
+    gri_net_refused(agent->net, name, what,
+                    why == GR_ELIMIT ? "over its limit" : "not allowed");
+    return gr_reply_error(self, msg, why, "not allowed to this peer");
+}
+
+static int whereis(gri_agent *agent, gr_actor *self, const gr_msg *msg,
+                   gr_str name)
 {
     char text[GR_NAME_MAX + 1];
     gr_pid pid = GR_NOBODY;
+    gri_rights *rights;
+    /* Whether there is such a name is not for it to know. */
+    if (!rights_of(agent, msg, &rights) || !gri_rights_reach(rights, name)) {
+        return deny(agent, self, msg, GR_EDENIED, "to look up a name");
+    }
     if (name.len > GR_NAME_MAX) {
         return gr_reply_error(self, msg, GR_ENOENT, "no such name");
     }
@@ -229,6 +267,64 @@ static int spawn_for(gr_actor *self, gr_pid asker, bool link,
                 : gr_spawn(self, behavior, opts, out);
 }
 
+/* Whether somebody with these rights may start that now. Returns 0 or why not.
+ */
+static int may_spawn(const gri_rights *rights, const gr_behavior *behavior,
+                     gr_str name, bool link)
+{
+    if (rights == NULL) {
+        return 0;
+    }
+    if (!gri_rights_spawn(rights, behavior) || (link && !rights->may_link) ||
+        (name.len > 0 && !gri_rights_reach(rights, name))) {
+        return GR_EDENIED;
+    }
+    return rights->spawned >= rights->spawned_max ||
+                   (name.len > 0 && rights->named >= rights->names_max)
+               ? GR_ELIMIT
+               : 0;
+}
+
+/* What is noted of a spawned actor in agent->spawned. */
+enum { IS_SPAWNED = 0, IS_NAMED = 1 };
+
+static bool forget_spawned(gri_agent *agent, uint64_t id)
+{
+    gri_rights *r = gri_map_remove(&agent->spawned, (gri_key){id, IS_SPAWNED});
+    if (r == NULL) {
+        return false;
+    }
+    r->spawned--;
+    if (gri_map_remove(&agent->spawned, (gri_key){id, IS_NAMED}) != NULL) {
+        r->named--;
+    }
+    return true;
+}
+
+/* Counts it among those of its spawner for as long as it lives. */
+static int count_spawned(gri_agent *agent, gr_actor *self, gri_rights *rights,
+                         gr_pid pid, bool named)
+{
+    gr_ref ref;
+    if (rights == NULL) {
+        return 0;
+    }
+    GR_TRY(gri_map_put(&agent->spawned, (gri_key){pid.id, IS_SPAWNED}, rights));
+    rights->spawned++;
+    int rc = 0;
+    if (named) {
+        rc = gri_map_put(&agent->spawned, (gri_key){pid.id, IS_NAMED}, rights);
+        rights->named += rc == 0 ? 1 : 0;
+    }
+    if (rc == 0) {
+        rc = gr_monitor(self, pid, &ref);
+    }
+    if (rc < 0) {
+        (void)forget_spawned(agent, pid.id);
+    }
+    return rc;
+}
+
 /* A child that nobody is told of would hold its name, and be started twice. */
 static int tell_spawned(gr_actor *self, const gr_msg *msg, gr_pid pid)
 {
@@ -237,6 +333,39 @@ static int tell_spawned(gr_actor *self, const gr_msg *msg, gr_pid pid)
         GR_IGNORE(gr_kill(self, pid), "it is marked as killed in any case");
     }
     return rc;
+}
+
+/* A spawn that is allowed. */
+typedef struct order {
+    const gr_behavior *behavior;
+    const char *name; /* "": none */
+    gri_rights *rights;
+    bool link;
+} order;
+
+static int start(gri_agent *agent, gr_actor *self, const gr_msg *msg,
+                 gr_reader list, const order *what)
+{
+    const bool named = what->name[0] != '\0';
+    gr_value *args = NULL;
+    uint32_t n = 0;
+    gr_pid pid = GR_NOBODY;
+    int rc = collect(list, &args, &n);
+    if (rc == 0) {
+        const gr_spawn_opts opts = {.args = {args, n},
+                                    .name = named ? what->name : NULL};
+        rc = spawn_for(self, gr_sender(msg), what->link, what->behavior, &opts,
+                       &pid);
+    }
+    free(args);
+    if (rc == 0) {
+        rc = count_spawned(agent, self, what->rights, pid, named);
+        if (rc < 0) {
+            GR_IGNORE(gr_kill(self, pid), "it is marked as killed in any case");
+        }
+    }
+    return rc < 0 ? gr_reply_error(self, msg, rc, NULL)
+                  : tell_spawned(self, msg, pid);
 }
 
 static int spawn(gri_agent *agent, gr_actor *self, const gr_msg *msg,
@@ -259,23 +388,20 @@ static int spawn(gri_agent *agent, gr_actor *self, const gr_msg *msg,
     if (behavior == NULL) {
         return gr_reply_error(self, msg, GR_EDENIED, "not spawnable from afar");
     }
+    gri_rights *rights;
+    int rc = rights_of(agent, msg, &rights)
+                 ? may_spawn(rights, behavior, name, link)
+                 : GR_EDENIED;
+    if (rc < 0) {
+        return deny(agent, self, msg, rc, "to start an actor");
+    }
     char text[GR_NAME_MAX + 1] = "";
     if (name.len > GR_NAME_MAX) {
         return gr_reply_error(self, msg, GR_EINVAL, "name too long");
     }
     memcpy(text, name.ptr, name.len);
-    gr_value *args = NULL;
-    uint32_t n = 0;
-    gr_pid pid = GR_NOBODY;
-    int rc = collect(list, &args, &n);
-    if (rc == 0) {
-        const gr_spawn_opts opts = {.args = {args, n},
-                                    .name = name.len > 0 ? text : NULL};
-        rc = spawn_for(self, gr_sender(msg), link, behavior, &opts, &pid);
-    }
-    free(args);
-    return rc < 0 ? gr_reply_error(self, msg, rc, NULL)
-                  : tell_spawned(self, msg, pid);
+    return start(agent, self, msg, list,
+                 &(order){behavior, text, rights, link});
 }
 
 /* ---- its life as an actor ------------------------------------------------ */
@@ -285,6 +411,7 @@ static void on_end(void *arg)
     gri_agent *agent = arg;
     gri_net_agent(agent->net, false);
     gri_map_fini(&agent->watchers);
+    gri_map_fini(&agent->spawned);
 }
 
 /* The net is installed after the agent has started. */
@@ -303,6 +430,7 @@ static bool has_net(gri_agent *agent, gr_actor *self)
 static void on_down(gri_agent *agent, gr_pid who)
 {
     (void)gri_map_remove(&agent->watchers, (gri_key){who.id, 0});
+    (void)forget_spawned(agent, who.id);
 }
 
 /* Requests of this node's own actors; see node.c. */
@@ -373,7 +501,7 @@ static int receive(gr_actor *self, void *state, const gr_msg *msg)
     if (gr_match(msg, "ping")) {
         rc = gr_msg_asked(msg) ? gr_reply(self, msg, "pong") : 0;
     } else if (gr_match(msg, "whereis", &name)) {
-        rc = gr_msg_asked(msg) ? whereis(self, msg, name) : 0;
+        rc = gr_msg_asked(msg) ? whereis(agent, self, msg, name) : 0;
     } else if (gr_match(msg, "spawn", &rest)) {
         rc = gr_msg_asked(msg) ? spawn(agent, self, msg, rest) : 0;
     } else {

@@ -20,6 +20,8 @@ enum { GRI_NODE_EVENT = 0x6e6f6465 };
 typedef struct gri_agent {
     gri_net *net;     /* NULL until it is installed */
     gri_map watchers; /* {actor here, 0}: anything */
+    gri_map spawned;  /* {actor here, 0}, with a name also {it, 1}: the rights
+                         with which a peer spawned it, if they are limited */
     uint32_t up;      /* peers that are UP or LEAVING and greeted */
 } gri_agent;
 

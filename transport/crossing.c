@@ -109,9 +109,34 @@ void gri_crossing_fini(gri_crossing *c)
     free_ties(&c->watching);
     free_ties(&c->watched);
     free_ties(&c->links);
+    gri_leave_fini(&c->leave);
 }
 
-int gri_crossing_out(gri_crossing *c, const gri_frame *f)
+int gri_crossing_check(gri_crossing *c, const gri_frame *f)
+{
+    if (c->leave.may == NULL) {
+        return 0;
+    }
+    const gri_held held = {
+        .monitors = c->watched.count,
+        .links = c->links.count,
+        .linked = gri_map_get(&c->links, (gri_key){f->to, f->from}) != NULL};
+    return gri_leave_check(&c->leave, f, &held);
+}
+
+/* An EXIT: the link has ended, or (with a status) is not to be. */
+static int send_exit(gri_crossing *c, const gri_frame *f)
+{
+    const gri_key key = {f->from, f->to};
+    const both *link = gri_map_get(&c->links, key);
+    if (f->status != 0 && link != NULL && link->sent != 0) {
+        return GR_EEXIST;
+    }
+    cut_tie(&c->links, key);
+    return 0;
+}
+
+static int note_out(gri_crossing *c, const gri_frame *f)
 {
     switch ((int)f->type) {
     case GRI_FRAME_ASK:
@@ -130,12 +155,17 @@ int gri_crossing_out(gri_crossing *c, const gri_frame *f)
         unlink_known(&c->links, (gri_key){f->from, f->to}, f->ref, true);
         return 0;
     case GRI_FRAME_EXIT:
-        cut_tie(&c->links, (gri_key){f->from, f->to});
-        return 0;
+        return send_exit(c, f);
     default:
         break; /* ties nothing */
     }
     return 0;
+}
+
+int gri_crossing_out(gri_crossing *c, const gri_frame *f)
+{
+    GR_TRY(gri_leave_told(&c->leave, f));
+    return note_out(c, f);
 }
 
 /* A DOWN that ends a monitor of exactly that actor. */

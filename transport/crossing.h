@@ -11,7 +11,7 @@
 #define GRI_TRANSPORT_CROSSING_H
 
 #include "base/map.h"
-#include "transport/frame.h"
+#include "transport/rights.h"
 
 /* Entries of one table; so many cost a peer less than 100 MB of our memory. */
 #define GRI_CROSSINGS_MAX ((size_t)1 << 20)
@@ -21,6 +21,7 @@ typedef struct gri_crossing {
     gri_map watching; /* {watcher here, ref}: a tie to whom is watched there */
     gri_map watched;  /* {watcher there, ref}: a tie to whom is watched here */
     gri_map links;    /* {here, there}: the last LINKs each way */
+    gri_leave leave;  /* what the other node may do */
 } gri_crossing;       /* all zero is an empty one */
 
 /* Forgets and frees all. */
@@ -28,9 +29,15 @@ void gri_crossing_fini(gri_crossing *c);
 
 /*
  * Notes a frame that is about to be sent. Errors: GR_ENOMEM, GR_ELIMIT
- * (GRI_CROSSINGS_MAX); nothing is noted then, and it must not be sent.
+ * (GRI_CROSSINGS_MAX), GR_EEXIST (an EXIT with a status: it refuses a LINK of
+ * the other side's, and meanwhile we have sent one); nothing is noted then, and
+ * it must not be sent.
  */
 int gri_crossing_out(gri_crossing *c, const gri_frame *frame);
+
+/* A frame that has come, before it is noted: may it? Returns 0, GR_EDENIED or
+ * GR_ELIMIT: it is not to be noted or delivered. */
+int gri_crossing_check(gri_crossing *c, const gri_frame *frame);
 
 /*
  * Notes a frame that has come. Returns 1: give it to its receiver; 0: it is the

@@ -60,6 +60,13 @@ void gri_handshake_init(gri_handshake *hs, gri_role role,
     memcpy(hs->nonce, nonce, GRI_NONCE_BYTES);
 }
 
+void gri_handshake_choose(gri_handshake *hs, gri_key_fn *key_of,
+                          const void *arg)
+{
+    hs->key_of = key_of;
+    hs->key_arg = arg;
+}
+
 void gri_handshake_fini(gri_handshake *hs)
 {
     sodium_memzero(hs, sizeof *hs);
@@ -164,9 +171,9 @@ static int fail(gri_handshake *hs, int rc, const char *text, const char **fault)
     return rc;
 }
 
-/* Returns 0 and fills hs->other, or an error. */
+/* Returns 0 and fills hs->other, or an error; *why is for GR_EDENIED. */
 static int take_hello(gri_handshake *hs, const uint8_t *frame, size_t n,
-                      const char **fault)
+                      gri_refusal *why, const char **fault)
 {
     const uint8_t *p = frame + GRI_FRAME_HEAD;
     if (n < HELLO_PREFIX || memcmp(p, magic, sizeof magic) != 0) {
@@ -207,15 +214,27 @@ static int take_hello(gri_handshake *hs, const uint8_t *frame, size_t n,
     if (memcmp(nonce, hs->nonce, GRI_NONCE_BYTES) == 0) {
         return fail(hs, GR_EDENIED, "our own nonce came back", fault);
     }
+    if (((other->features ^ hs->self.features) & GRI_FEATURE_NO_SECRET) != 0) {
+        bool ours = (hs->self.features & GRI_FEATURE_NO_SECRET) != 0;
+        *why = GRI_REFUSE_NO_SECRET;
+        return fail(hs, GR_EDENIED,
+                    ours ? "it demands a secret, and this node has none"
+                         : "it has no secret to prove",
+                    fault);
+    }
     memcpy(hs->theirs.bytes, frame, n);
     hs->theirs.len = n;
+    if (hs->key_of != NULL) {
+        hs->key_of(hs->key_arg, other->name, hs->key);
+    }
     return 0;
 }
 
 static int read_hello(gri_handshake *hs, const uint8_t *frame, size_t n,
                       gri_note *out, const char **fault)
 {
-    int rc = take_hello(hs, frame, n, fault);
+    gri_refusal why = GRI_REFUSE_SECRET;
+    int rc = take_hello(hs, frame, n, &why, fault);
     switch (rc) {
     case 0:
         break;
@@ -226,7 +245,7 @@ static int read_hello(gri_handshake *hs, const uint8_t *frame, size_t n,
         gri_handshake_refuse(hs, GRI_REFUSE_ITSELF, out);
         return rc;
     case GR_EDENIED:
-        gri_handshake_refuse(hs, GRI_REFUSE_SECRET, out);
+        gri_handshake_refuse(hs, why, out);
         return rc;
     default:
         /* Whatever that is, it does not understand a refusal. */
@@ -282,6 +301,13 @@ static int read_refusal(gri_handshake *hs, const uint8_t *frame, size_t n,
         return fail(hs, GR_ETIMEOUT, "refused: too slow", fault);
     case GRI_REFUSE_STOPPING:
         return fail(hs, GR_ENOCONN, "refused: it is stopping", fault);
+    case GRI_REFUSE_NO_SECRET:
+        return fail(hs, GR_EDENIED,
+                    "refused: only one of the two nodes has a secret", fault);
+    case GRI_REFUSE_CERTIFICATE:
+        return fail(hs, GR_EDENIED,
+                    "refused: the certificate is not for this node's name",
+                    fault);
     default:
         return fail(hs, GR_ENOCONN, "refused for an unknown reason", fault);
     }

@@ -32,12 +32,17 @@ enum {
     GRI_HANDSHAKE_MAX = 512
 };
 
+/* Features. */
+/* The node knows no secret: its certificate must do. Both have this bit or
+ * neither: who has a secret demands one. */
+#define GRI_FEATURE_NO_SECRET ((uint64_t)1)
+
 typedef enum gri_role { GRI_DIALER = 1, GRI_LISTENER = 2 } gri_role;
 
 /* What a node says of itself. */
 typedef struct gri_identity {
     uint64_t node;       /* its incarnation, not 0 */
-    uint64_t features;   /* bits; none are given out yet */
+    uint64_t features;   /* bits: GRI_FEATURE_... */
     uint32_t frame_max;  /* bytes of the longest frame that it accepts */
     uint32_t silence_ms; /* without a byte for so long, it gives us up */
     char name[GR_NODE_NAME_MAX + 1];
@@ -53,14 +58,16 @@ typedef enum gri_step {
 
 /* Why it was refused; the codes of REFUSE. */
 typedef enum gri_refusal {
-    GRI_REFUSE_VERSION = 1, /* GR_EVERSION */
-    GRI_REFUSE_SECRET = 2,  /* GR_EDENIED */
-    GRI_REFUSE_NAME = 3,    /* GR_EEXIST: another node has that name */
-    GRI_REFUSE_ITSELF = 4,  /* GR_EEXIST: you are me */
-    GRI_REFUSE_FULL = 5,    /* GR_ELIMIT */
-    GRI_REFUSE_ALREADY = 6, /* GRI_STEP_ALREADY */
-    GRI_REFUSE_LATE = 7,    /* GR_ETIMEOUT */
-    GRI_REFUSE_STOPPING = 8 /* GR_ENOCONN */
+    GRI_REFUSE_VERSION = 1,     /* GR_EVERSION */
+    GRI_REFUSE_SECRET = 2,      /* GR_EDENIED */
+    GRI_REFUSE_NAME = 3,        /* GR_EEXIST: another node has that name */
+    GRI_REFUSE_ITSELF = 4,      /* GR_EEXIST: you are me */
+    GRI_REFUSE_FULL = 5,        /* GR_ELIMIT */
+    GRI_REFUSE_ALREADY = 6,     /* GRI_STEP_ALREADY */
+    GRI_REFUSE_LATE = 7,        /* GR_ETIMEOUT */
+    GRI_REFUSE_STOPPING = 8,    /* GR_ENOCONN */
+    GRI_REFUSE_NO_SECRET = 9,   /* GR_EDENIED: only one of us has one */
+    GRI_REFUSE_CERTIFICATE = 10 /* GR_EDENIED: it is not for that name */
 } gri_refusal;
 
 /* One frame to send. */
@@ -77,6 +84,10 @@ typedef enum gri_handshake_state {
     GRI_EXPECTS_NOTHING /* it is over, either way */
 } gri_handshake_state;
 
+/* The key that a node of that name must prove. */
+typedef void gri_key_fn(const void *arg, const char *name,
+                        uint8_t key[GRI_KEY_BYTES]);
+
 typedef struct gri_handshake {
     gri_role role;
     gri_handshake_state state;
@@ -84,6 +95,8 @@ typedef struct gri_handshake {
     gri_identity other; /* claimed, until proven */
     uint16_t version;   /* the one that both understand */
     uint8_t key[GRI_KEY_BYTES];
+    gri_key_fn *key_of; /* NULL: the key is known */
+    const void *key_arg;
     uint8_t nonce[GRI_NONCE_BYTES];
     gri_note ours, theirs; /* the hellos, whole */
 } gri_handshake;
@@ -97,6 +110,10 @@ void gri_handshake_init(gri_handshake *hs, gri_role role,
                         const gri_identity *self,
                         const uint8_t key[GRI_KEY_BYTES],
                         const uint8_t nonce[GRI_NONCE_BYTES]);
+/* The key is not the one that was given, but the one for the name that the
+ * other side claims. Keeps arg. Before its first frame. */
+void gri_handshake_choose(gri_handshake *hs, gri_key_fn *key_of,
+                          const void *arg);
 void gri_handshake_fini(gri_handshake *hs);
 
 /* The dialer's first frame. */

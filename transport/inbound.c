@@ -160,11 +160,29 @@ static bool ties(gri_frame_type type)
            type != GRI_FRAME_STOP && type != GRI_FRAME_KILL;
 }
 
+/* Whether the peer may do that; if not, it has been told so. */
+static bool is_allowed(gri_peer *peer, const gri_frame *f)
+{
+    int may;
+    if (peer->rights == NULL) {
+        return true;
+    }
+    do {
+        (void)pthread_mutex_lock(&peer->lock);
+        may = gri_crossing_check(&peer->crossing, f);
+        (void)pthread_mutex_unlock(&peer->lock);
+    } while (may < 0 && !gri_peer_refuse(peer, f, may));
+    return may == 0;
+}
+
 /* Notes it in the tables. False: it is not to be given to its receiver. */
 static bool admit(inflow *in, const gri_frame *f)
 {
     gri_peer *peer = in->peer;
     int rc = 1;
+    if (!is_allowed(peer, f)) {
+        return false;
+    }
     if (ties(f->type)) {
         (void)pthread_mutex_lock(&peer->lock);
         rc = gri_crossing_in(&peer->crossing, f);

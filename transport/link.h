@@ -20,6 +20,7 @@
 typedef struct gri_link gri_link;
 typedef struct gri_port gri_port; /* a place that is listened on */
 typedef struct gri_link_ops gri_link_ops;
+typedef struct gri_tls gri_tls; /* tls.h */
 
 typedef struct gri_link_events {
     /* Of a dialed link only, once: 0, or why it failed (GR_ENOCONN,
@@ -27,10 +28,11 @@ typedef struct gri_link_events {
      * the user closes it. */
     void (*opened)(void *arg, int rc);
     /* The receive is done: n bytes, at least 1; or GR_ENOCONN: the other end is
-     * gone. */
+     * gone; GR_EDENIED: one end does not like the other's certificate, or does
+     * not speak TLS. */
     void (*received)(void *arg, int64_t n);
-    /* The send is done: n bytes of it went, at least 1, perhaps not all; or
-     * GR_ENOCONN. */
+    /* The send is done: n bytes of it went, at least 1, perhaps not all; or the
+     * same errors. */
     void (*sent)(void *arg, int64_t n);
     /* What gri_link_close asked for is done. */
     void (*closed)(void *arg);
@@ -56,6 +58,7 @@ typedef void gri_accept_fn(void *arg, gri_link *link);
 typedef struct gri_dial {
     const char *address;
     int64_t timeout_ms; /* GR_FOREVER: the system's own */
+    const gri_tls *tls; /* for addresses of TLS; NULL: those are GR_EINVAL */
     const gri_link_events *events;
     void *arg;
 } gri_dial;
@@ -67,6 +70,10 @@ struct gri_link_ops {
      */
     int (*listen)(gri_keeper *keeper, const char *address,
                   gri_accept_fn *accepted, void *arg, gri_port **out);
+    /* The same for addresses of TLS. NULL: this kind has none. */
+    int (*listen_tls)(gri_keeper *keeper, const gri_tls *tls,
+                      const char *address, gri_accept_fn *accepted, void *arg,
+                      gri_port **out);
     /* Writes the address that others can dial; ends it with a zero byte.
      * GR_ETOOBIG: longer than size. */
     int (*address)(const gri_port *port, char *buf, size_t size);
@@ -94,11 +101,16 @@ struct gri_link_ops {
     /* A send may write to the operating system at once, so that it is better to
      * send much at a time. Constant. */
     bool sends_at_once;
+    /* Whether the other end has shown a certificate for that name: 1, 0,
+     * GR_ENOTSUP (it cannot be told), GR_ENOMEM. After the first received.
+     * NULL: GR_ENOTSUP. */
+    int (*certified)(gri_link *link, const char *name);
     /* Frees it after the last hold; for gri_link_drop only. */
     void (*free)(gri_link *link);
 };
 
-/* NNG's byte streams: tcp://host:port and ipc:///path. */
+/* NNG's byte streams: tcp://host:port, tls+tcp://host:port (to dial, also
+ * tls+tcp://name@host:port) and ipc:///path. */
 extern const gri_link_ops gri_link_nng;
 /* Sockets that the workers poll: the same, where the host is a number. */
 extern const gri_link_ops gri_link_socket;

@@ -37,6 +37,7 @@
 #include "base/assert.h"
 #include "base/memory.h"
 #include "transport/link.h"
+#include "transport/tls.h"
 
 enum {
     STOPPED = 999,   /* NNG_ESTOPPED of later versions: 1.5 does not have it */
@@ -90,6 +91,8 @@ static int error_of(int nng_rc)
     case NNG_ENOTSUP:
         return GR_EADDRESS;
     case NNG_EPERM:
+    case NNG_ECRYPTO:
+    case NNG_EPEERAUTH:
         return GR_EDENIED;
     case NNG_ECONNREFUSED:
     case NNG_ECONNABORTED:
@@ -132,20 +135,27 @@ static void start_ends(nng_link *l)
     (void)pthread_mutex_unlock(&l->lock);
 }
 
+/* What became of a receive or a send. */
+static int64_t result_of(nng_aio *aio)
+{
+    size_t n = nng_aio_count(aio);
+    int rc = error_of(nng_aio_result(aio));
+    if (rc == 0 && n > 0) {
+        return (int64_t)n;
+    }
+    return rc == GR_EDENIED ? rc : GR_ENOCONN;
+}
+
 static void on_received(void *arg)
 {
     nng_link *l = arg;
-    size_t n = nng_aio_count(l->rx);
-    bool ok = nng_aio_result(l->rx) == 0 && n > 0;
-    l->base.events->received(l->base.arg, ok ? (int64_t)n : GR_ENOCONN);
+    l->base.events->received(l->base.arg, result_of(l->rx));
 }
 
 static void on_sent(void *arg)
 {
     nng_link *l = arg;
-    size_t n = nng_aio_count(l->tx);
-    bool ok = nng_aio_result(l->tx) == 0 && n > 0;
-    l->base.events->sent(l->base.arg, ok ? (int64_t)n : GR_ENOCONN);
+    l->base.events->sent(l->base.arg, result_of(l->tx));
 }
 
 static void on_dialed(void *arg)
@@ -330,7 +340,9 @@ static int nng_link_dial(gri_keeper *keeper, const gri_dial *dial,
     gri_link_attach(&l->base, dial->events, dial->arg);
     rc = error_of(nng_aio_alloc(&l->dial_aio, on_dialed, l));
     if (rc == 0) {
-        rc = error_of(nng_stream_dialer_alloc(&l->dialer, dial->address));
+        rc = gri_tls_address(dial->address)
+                 ? gri_tls_dialer(dial->tls, dial->address, &l->dialer)
+                 : error_of(nng_stream_dialer_alloc(&l->dialer, dial->address));
     }
     if (rc < 0) {
         if (l->dial_aio != NULL) {
@@ -420,7 +432,7 @@ static int find_address(nng_port *port, const char *asked)
     nng_sockaddr sa;
     int number = 0;
     const char *colon = strrchr(asked, ':');
-    if (strncmp(asked, "tcp://", 6) == 0) {
+    if (strncmp(asked, "ipc://", 6) != 0) {
         int rc =
             nng_stream_listener_get_addr(port->listener, NNG_OPT_LOCADDR, &sa);
         if (rc != 0) {
@@ -436,8 +448,9 @@ static int find_address(nng_port *port, const char *asked)
     return n < 0 || (size_t)n >= sizeof port->address ? GR_EADDRESS : 0;
 }
 
-static int nng_link_listen(gri_keeper *keeper, const char *address,
-                           gri_accept_fn *accepted, void *arg, gri_port **out)
+static int listen_at(gri_keeper *keeper, const gri_tls *tls,
+                     const char *address, gri_accept_fn *accepted, void *arg,
+                     gri_port **out)
 {
     int rc = gri_address_check(address, true);
     if (rc < 0) {
@@ -453,7 +466,10 @@ static int nng_link_listen(gri_keeper *keeper, const char *address,
     port->arg = arg;
     rc = error_of(nng_aio_alloc(&port->aio, on_accepted, port));
     if (rc == 0) {
-        rc = error_of(nng_stream_listener_alloc(&port->listener, address));
+        rc =
+            gri_tls_address(address)
+                ? gri_tls_listener(tls, address, &port->listener)
+                : error_of(nng_stream_listener_alloc(&port->listener, address));
     }
     if (rc == 0) {
         /* Each is refused by the other kind of address, and needs no care. */
@@ -477,6 +493,23 @@ static int nng_link_listen(gri_keeper *keeper, const char *address,
     return 0;
 }
 
+static int nng_link_listen(gri_keeper *keeper, const char *address,
+                           gri_accept_fn *accepted, void *arg, gri_port **out)
+{
+    return listen_at(keeper, NULL, address, accepted, arg, out);
+}
+
+static int nng_link_certified(gri_link *base, const char *name)
+{
+    nng_link *l = GRI_CONTAINER(base, nng_link, base);
+    if (!start_begins(l)) {
+        return GR_ENOTSUP; /* it is closing: whoever asks will hear so */
+    }
+    int rc = l->stream == NULL ? GR_ENOTSUP : gri_tls_names(l->stream, name);
+    start_ends(l);
+    return rc;
+}
+
 static int nng_link_address(const gri_port *base, char *buf, size_t size)
 {
     const nng_port *port = (const nng_port *)base;
@@ -490,6 +523,8 @@ static int nng_link_address(const gri_port *base, char *buf, size_t size)
 
 const gri_link_ops gri_link_nng = {
     .listen = nng_link_listen,
+    .listen_tls = listen_at,
+    .certified = nng_link_certified,
     .address = nng_link_address,
     .unlisten = nng_link_unlisten,
     .dial = nng_link_dial,

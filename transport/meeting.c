@@ -202,6 +202,10 @@ static void go_up(gri_agent *agent, gr_actor *self, gri_peer *peer,
 {
     peer->parked = false;
     peer->rival = NULL;
+    peer->rights = gri_trust_rights(&agent->net->trust, peer->hs.other.name);
+    (void)pthread_mutex_lock(&peer->lock);
+    peer->crossing.leave.may = peer->rights;
+    (void)pthread_mutex_unlock(&peer->lock);
     if (!gri_peer_up(peer, last)) {
         return; /* it was closed meanwhile; that event follows */
     }
@@ -315,7 +319,9 @@ void gri_meet_opened(gri_agent *agent, gr_actor *self, gri_peer *peer)
         return;
     }
     randombytes_buf(nonce, sizeof nonce);
-    gri_handshake_init(&peer->hs, peer->role, &net->self, net->key, nonce);
+    gri_handshake_init(&peer->hs, peer->role, &net->self, net->trust.key,
+                       nonce);
+    gri_handshake_choose(&peer->hs, gri_trust_key, &net->trust);
     int64_t deadline = after_ms(agent, GRI_HANDSHAKE_MS);
     if (peer->role == GRI_DIALER) {
         gri_note hello;
@@ -348,6 +354,22 @@ static void on_already(gri_agent *agent, gr_actor *self, gri_peer *peer)
     gri_peer_close(peer, GR_ENOCONN, NULL);
 }
 
+/* Whether nothing speaks against that name, and, if it is listed as one that a
+ * certificate proves, that one does. If not, it is refused. */
+static bool is_certified(gri_agent *agent, gri_peer *peer)
+{
+    bool must =
+        gri_trust_by_certificate(&agent->net->trust, peer->hs.other.name);
+    int rc = gri_peer_certified(peer);
+    if (rc == 1 || (rc == GR_ENOTSUP && !must)) {
+        return true;
+    }
+    refuse(agent, peer, GRI_REFUSE_CERTIFICATE,
+           rc == GR_ENOMEM ? GR_ENOMEM : GR_EDENIED,
+           "its certificate is not for the name that it claims");
+    return false;
+}
+
 /* One frame; returns whether the next may be looked at. */
 static bool on_frame(gri_agent *agent, gr_actor *self, gri_peer *peer, size_t n)
 {
@@ -365,11 +387,15 @@ static bool on_frame(gri_agent *agent, gr_actor *self, gri_peer *peer, size_t n)
     switch ((gri_step)step) {
     case GRI_STEP_WAIT:
         return true;
-    case GRI_STEP_PROVEN:
     case GRI_STEP_DONE:
         peer->proven = true;
         break;
+    case GRI_STEP_PROVEN:
     case GRI_STEP_NAMED:
+        peer->proven = step == GRI_STEP_PROVEN;
+        if (!is_certified(agent, peer)) {
+            return false;
+        }
         break;
     case GRI_STEP_ALREADY:
         on_already(agent, self, peer);
@@ -474,13 +500,24 @@ void gri_meet_pong(gri_agent *agent, const gri_peer *peer)
     }
 }
 
+/* It never was UP, and somebody should know why. */
+static void tell_failure(gri_net *net, const gri_peer *peer)
+{
+    if (peer->role == GRI_LISTENER) {
+        gri_net_fault(net, peer->proven ? peer->hs.other.name : "a stranger",
+                      peer->fault);
+    } else {
+        gri_log_write(net->log, GR_LOG_WARN, "node %s: not connected to %s: %s",
+                      net->self.name, peer->address, peer->fault);
+    }
+}
+
 void gri_meet_closed(gri_agent *agent, gr_actor *self, gri_peer *peer)
 {
     gri_net *net = agent->net;
     peer->parked = false;
-    if (peer->role == GRI_LISTENER && peer->fault != NULL && peer->node == 0) {
-        gri_net_fault(net, peer->proven ? peer->hs.other.name : "a stranger",
-                      peer->fault);
+    if (peer->fault != NULL && peer->node == 0) {
+        tell_failure(net, peer);
     }
     int rc = peer->reason == 0 ? GR_ENOCONN : peer->reason;
     gri_peer_reset(peer);

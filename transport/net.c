@@ -109,6 +109,19 @@ void gri_net_fault(gri_net *net, const char *who, const char *fault)
     }
 }
 
+void gri_net_refused(gri_net *net, const char *who, const char *what,
+                     const char *why)
+{
+    (void)pthread_mutex_lock(&net->lock);
+    uint64_t n = ++net->refused;
+    (void)pthread_mutex_unlock(&net->lock);
+    if ((n & (n - 1)) == 0) {
+        gri_log_write(net->log, GR_LOG_WARN,
+                      "node %s: refused %s of %s: %s (%llu such cases so far)",
+                      net->self.name, what, who, why, (unsigned long long)n);
+    }
+}
+
 /* ---- events -------------------------------------------------------------- */
 
 void gri_net_wake_lost(gri_net *net)
@@ -327,8 +340,8 @@ static void free_memory(gri_net *net)
     free(net->spawnable);
     free(net->peers);
     free(net->nodes);
-    /* The key is in it. */
-    explicit_bzero(net, sizeof *net);
+    gri_trust_fini(&net->trust);
+    gri_tls_free(net->tls);
     free(net);
 }
 

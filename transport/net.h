@@ -7,6 +7,8 @@
 
 #include "actors/route.h"
 #include "transport/peer.h"
+#include "transport/tls.h"
+#include "transport/trust.h"
 
 enum {
     /* Connections that have proven nothing yet. When there are more, the oldest
@@ -39,7 +41,8 @@ struct gri_net {
     const gri_clock *clock;
     const gri_log *log;
     gri_identity self;
-    uint8_t key[GRI_KEY_BYTES];
+    gri_trust trust;
+    gri_tls *tls;                  /* NULL: no certificates */
     const gr_behavior **spawnable; /* ends at NULL */
     int64_t silence_ns;
     int64_t heartbeat_ns; /* for peers that are content with that */
@@ -65,7 +68,8 @@ struct gri_net {
     bool agent_lives; /* else nobody is told */
     uint32_t open;    /* links that are not closed yet */
     uint64_t arrivals;
-    uint64_t faults; /* strangers that failed and peers that were cut */
+    uint64_t faults;  /* strangers that failed and peers that were cut */
+    uint64_t refused; /* frames and requests that their senders may not */
 
     pthread_mutex_t cache_lock;
     gri_cache cache; /* under cache_lock: for messages of the net's own */
@@ -115,5 +119,8 @@ void gri_net_closed(gri_net *net);
 /* Logs what somebody at the other end did wrong; the first, and then at each
  * doubling of their number. */
 void gri_net_fault(gri_net *net, const char *who, const char *fault);
+/* Likewise what a peer may not do. */
+void gri_net_refused(gri_net *net, const char *who, const char *what,
+                     const char *why);
 
 #endif /* GRI_TRANSPORT_NET_H */

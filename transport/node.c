@@ -5,7 +5,7 @@
 #include <sodium.h>
 
 #include "transport/agent.h"
-#include "transport/secret.h"
+#include "transport/exposed.h"
 
 #define PEERS_MAX_MAX 65536u /* each has a descriptor, and more memory */
 
@@ -32,6 +32,57 @@ static int check(const gr_node_opts *opts)
         return GR_EINVAL;
     }
     return opts->listen != NULL ? gri_address_check(opts->listen, true) : 0;
+}
+
+/* Who listens beyond this host without TLS says so. */
+static int check_exposure(const gri_log *log, const gr_node_opts *opts)
+{
+    bool tls = opts->listen != NULL && gri_tls_address(opts->listen);
+    if (tls && !gri_tls_wanted(opts)) {
+        return GR_EINVAL;
+    }
+    if (opts->listen == NULL || opts->insecure_listen ||
+        !gri_address_is_exposed(opts->listen)) {
+        return 0;
+    }
+    gri_log_write(log, GR_LOG_ERROR,
+                  "node %s: other hosts can reach %s, where nothing is "
+                  "encrypted: listen on ipc:// or tcp://127.0.0.1, or set "
+                  "insecure_listen if the network is safe",
+                  opts->name, opts->listen);
+    return GR_EINSECURE;
+}
+
+/* Where there is neither TLS nor a secret nobody could prove anything. */
+static int check_proof(const gri_log *log, const gr_node_opts *opts,
+                       const gri_trust *trust)
+{
+    if (opts->listen == NULL || gri_tls_address(opts->listen) ||
+        !trust->no_secret) {
+        return 0;
+    }
+    gri_log_write(log, GR_LOG_ERROR,
+                  "node %s: without a secret it cannot listen on %s, only on "
+                  "tls+tcp://",
+                  opts->name, opts->listen);
+    return GR_EINSECURE;
+}
+
+/* *out stays NULL if the node has none. */
+static int read_certificates(const gri_log *log, const gr_node_opts *opts,
+                             gri_tls **out)
+{
+    const char *file = NULL;
+    if (!gri_tls_wanted(opts)) {
+        return 0;
+    }
+    int rc = gri_tls_new(opts, out, &file);
+    if (rc < 0 && file != NULL) {
+        gri_log_write(log, GR_LOG_ERROR, "node %s: %s: %s", opts->name, file,
+                      rc == GR_EDENIED ? "others may read or write it"
+                                       : gr_strerror(rc));
+    }
+    return rc;
 }
 
 static int copy_spawnable(gri_net *net, const gr_behavior *const *list)
@@ -68,6 +119,7 @@ static void configure(gri_net *net, const gr_node_opts *opts)
     net->self.frame_max = message_max < UINT32_MAX - GRI_FRAME_EXTRA
                               ? message_max + GRI_FRAME_EXTRA
                               : UINT32_MAX;
+    net->self.features = net->trust.no_secret ? GRI_FEATURE_NO_SECRET : 0;
     memcpy(net->self.name, opts->name, strlen(opts->name));
 }
 
@@ -77,8 +129,15 @@ static int listen_at(gri_net *net, const char *address)
         return 0;
     }
     const gri_link_ops *ops = gri_link_ops_for(address); /* check saw it */
-    GR_TRY(
-        ops->listen(&net->keeper, address, gri_net_accepted, net, &net->port));
+    if (!gri_tls_address(address)) {
+        GR_TRY(ops->listen(&net->keeper, address, gri_net_accepted, net,
+                           &net->port));
+    } else if (ops->listen_tls != NULL) {
+        GR_TRY(ops->listen_tls(&net->keeper, net->tls, address,
+                               gri_net_accepted, net, &net->port));
+    } else {
+        return GR_EADDRESS;
+    }
     return ops->address(net->port, net->address, sizeof net->address);
 }
 
@@ -102,7 +161,8 @@ int gr_node_start(gr_actor *self, const gr_node_opts *opts)
 {
     gr_system *sys = gr_system_of(self);
     gri_net *net = NULL;
-    uint8_t key[GRI_KEY_BYTES];
+    gri_trust trust;
+    gri_tls *tls = NULL;
     GR_TRY(check(opts));
     if (gri_route_net(sys) != NULL) {
         return GR_EINVAL;
@@ -113,23 +173,36 @@ int gr_node_start(gr_actor *self, const gr_node_opts *opts)
     if (sodium_init() < 0) {
         return GR_EIO; /* no random numbers */
     }
-    GR_TRY(gri_secret_key(key, opts->secret_file, opts->secret));
-    int rc = gri_net_new(
+    GR_TRY(check_exposure(gri_system_log(sys), opts));
+    GR_TRY(gri_trust_init(&trust, opts));
+    int rc = check_proof(gri_system_log(sys), opts, &trust);
+    if (rc == 0) {
+        rc = read_certificates(gri_system_log(sys), opts, &tls);
+    }
+    if (rc < 0) {
+        gri_trust_fini(&trust);
+        return rc;
+    }
+    rc = gri_net_new(
         sys, opts->peers_max > 0 ? opts->peers_max : GR_PEERS_MAX_DEFAULT,
         &net);
-    if (rc == 0) {
-        memcpy(net->key, key, sizeof key);
-        configure(net, opts);
-        rc = copy_spawnable(net, opts->spawnable);
+    if (rc < 0) {
+        gri_trust_fini(&trust);
+        gri_tls_free(tls);
+        return rc;
     }
-    sodium_memzero(key, sizeof key);
+    net->trust = trust;
+    net->tls = tls;
+    sodium_memzero(&trust, sizeof trust);
+    configure(net, opts);
+    rc = copy_spawnable(net, opts->spawnable);
     if (rc == 0) {
         rc = listen_at(net, opts->listen);
     }
     if (rc == 0) {
         rc = install(self, net);
     }
-    if (rc < 0 && net != NULL) {
+    if (rc < 0) {
         gri_net_route.stop(net, 0);
         gri_net_free(net);
     }
@@ -161,6 +234,12 @@ int gr_node_connect(gr_actor *self, const char *address, int64_t timeout_ms,
         return GR_EINVAL;
     }
     GR_TRY(gri_address_check(address, false));
+    if (gri_tls_address(address) && net->tls == NULL) {
+        return GR_EINVAL;
+    }
+    if (!gri_tls_address(address) && net->trust.no_secret) {
+        return GR_EINSECURE; /* nobody could prove anything there */
+    }
     if (timeout_ms == 0) {
         return GR_ETIMEOUT;
     }

@@ -106,7 +106,7 @@ static gri_flight landed(gri_peer *peer, const gri_link *link, int64_t n)
     gri_flight f = {.link = NULL};
     gri_map waiters = {.count = 0};
     if (n < 0) {
-        gri_peer_close_link(peer, link, GR_ENOCONN, NULL);
+        gri_peer_lose(peer, link, (int)n);
         return f;
     }
     lock(peer);
@@ -248,6 +248,8 @@ static int put(gri_peer *peer, const gri_frame *frame)
             return frame->type == GRI_FRAME_ASK ? GR_EAGAIN : GR_ENOMEM;
         }
         GR_TRY(rc);
+    } else if (peer->crossing.leave.may != NULL) {
+        GR_TRY(gri_crossing_out(&peer->crossing, frame));
     }
     GR_TRY(gri_outbox_put(&peer->out, frame));
     peer->wrote = true;

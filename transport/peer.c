@@ -58,7 +58,7 @@ static void on_received(void *arg, int64_t n)
 {
     gri_peer *peer = arg;
     if (n < 0) {
-        gri_peer_close(peer, GR_ENOCONN, NULL);
+        gri_peer_lose(peer, NULL, (int)n);
         return;
     }
     bool full = (size_t)n == peer->in.cap - peer->in.len;
@@ -150,6 +150,7 @@ void gri_peer_reset(gri_peer *peer)
     peer->role = (gri_role)0;
     peer->proven = peer->parked = peer->greeted = false;
     peer->rival = NULL;
+    peer->rights = NULL;
 }
 
 void gri_peer_fini(gri_peer *peer)
@@ -183,6 +184,7 @@ int gri_peer_dial(gri_peer *peer, int64_t timeout_ms)
     gri_net *net = peer->net;
     const gri_dial dial = {.address = peer->address,
                            .timeout_ms = timeout_ms,
+                           .tls = net->tls,
                            .events = &events,
                            .arg = peer};
     peer->role = GRI_DIALER;

@@ -114,7 +114,10 @@ struct gri_peer {
     bool parked;     /* waits for another peer's end to be decided on */
     gri_peer *rival; /* parked: who has its name; being asked if it lives */
     bool greeted;    /* watchers know of it */
-    char *address;   /* dialed; else NULL */
+    /* What it may do, once it is proven; NULL: all. Also read by the link's
+     * callback, once it is UP. */
+    gri_rights *rights;
+    char *address;         /* dialed; else NULL */
     gri_request *requests; /* who waits for this dial */
     int64_t give_up;       /* ns: when a dial must be through */
     int64_t rest_ms;       /* the pause before it is dialed again; 0: not */
@@ -179,6 +182,21 @@ void gri_peer_let_go(gri_peer *peer, gri_map waiters);
 /* Reads all whole frames of `in` while it is UP or LEAVING, and gives them to
  * their receivers; false: it was closed over one (inbound.c). */
 bool gri_peer_read(gri_peer *peer, struct gri_worker *worker);
+
+/*
+ * Tells the other node that a frame of its was refused (GR_EDENIED, GR_ELIMIT),
+ * if it has an answer, and the log (refuse.c). False: look at it again, it is
+ * not what it was.
+ */
+bool gri_peer_refuse(gri_peer *peer, const gri_frame *frame, int why);
+
+/* What the other side's certificate says of the name in its HELLO: 1: it is for
+ * that one; 0: for another; GR_ENOTSUP: nothing; GR_ENOMEM. The agent
+ * (certified.c). */
+int gri_peer_certified(gri_peer *peer);
+/* Closes it, if that is still its link, which says that nothing goes through
+ * any more, and why (GR_ENOCONN, GR_EDENIED): certified.c. */
+void gri_peer_lose(gri_peer *peer, const gri_link *link, int rc);
 
 /* ---- outbound.c, for peer.c ---------------------------------------------- */
 

@@ -2,16 +2,19 @@
  * greenroom/node.h - actors in other processes and on other hosts.
  *
  * A node is a system that listens or connects. Nodes prove to each other that
- * they know a shared secret before anything else is believed. Then pids of the
+ * they know a shared secret, or show each other certificates over TLS, or both,
+ * before anything else is believed. Then pids of the
  * other node work in gr_send, gr_ask, gr_call, gr_link, gr_monitor, gr_stop and
  * gr_kill like local ones. Losing a node fires every monitor and link across it
  * with GR_EXIT_NOCONNECTION and ends every open ask with GR_ENOCONN.
  *
  * The secret keeps strangers out; it does not hide what is said. Between hosts
- * use a network that nobody else can read or write (or a tunnel). All nodes
- * with the secret trust each other. What an actor of a third node has sent
- * cannot be forwarded (gr_forward: GR_ENOTSUP): a node speaks for its own
- * actors only. docs/protocol.md has the bytes.
+ * use TLS, or a network that nobody else can read or write. All nodes with the
+ * secret trust each other, unless gr_node_opts.rights says what they may do;
+ * nodes with a secret of their own have rights of their own
+ * (gr_node_opts.peers). What an actor of a third node has sent cannot be
+ * forwarded (gr_forward: GR_ENOTSUP): a node speaks for its own actors only.
+ * docs/protocol.md has the bytes.
  */
 #ifndef GREENROOM_NODE_H
 #define GREENROOM_NODE_H
@@ -30,15 +33,70 @@ GR_BEGIN_DECLS
 #define GR_WINDOW_DEFAULT       (1u << 20)
 #define GR_WINDOW_MAX           (1u << 30)
 
+/*
+ * What a peer may do on this node. What is not given here is not allowed, but
+ * for names and the limits: zero is none of them. Beyond these rights an ask is
+ * answered, a link and a monitor end, with GR_EDENIED (GR_ELIMIT over a limit);
+ * what has no answer is dropped, and counted in the log.
+ */
+typedef struct gr_peer_rights {
+    /* The names that it may look up, and give to what it spawns: as they are,
+     * or a beginning and '*'. Ends at NULL. NULL: all. With a list it reaches
+     * only actors whose pid it was told on this connection: as an answer to
+     * such a question, or in a message, or because they wrote to it. */
+    const char *const *names;
+    const gr_behavior *const *spawnable; /* of the node's; ends at NULL; NULL:
+                                            none */
+    bool may_link;                       /* its actors to actors here */
+    bool may_monitor;                    /* actors here */
+    bool may_stop;                       /* gr_stop and gr_kill */
+    /* For each connection; 0: as many as anybody. */
+    uint32_t monitors_max; /* of actors here */
+    uint32_t links_max;    /* in all, whoever asked for them */
+    uint32_t asks_max;     /* questions that are not answered yet */
+    /* For all peers with these rights together, also when they have gone. */
+    uint32_t spawned_max; /* actors that they started, and that live */
+    uint32_t names_max;   /* those of them that got a name */
+} gr_peer_rights;
+
+#define GR_PEERS_LISTED_MAX 4096u
+
+/* A node that is known by its name. */
+typedef struct gr_peer_opts {
+    const char *name;             /* NULL ends a list */
+    const char *secret_file;      /* as in gr_node_opts, for this name alone */
+    gr_bytes secret;              /* instead of the file. Neither: it must show
+                                     a certificate for that name */
+    const gr_peer_rights *rights; /* NULL: all */
+} gr_peer_opts;
+
 /* Zero means the default in every field. Copied during the call. */
 typedef struct gr_node_opts {
-    const char *name;   /* required: 1 to GR_NODE_NAME_MAX bytes, unique among
-                           connected nodes */
-    const char *listen; /* tcp://127.0.0.1:7000, ipc:///run/x/y, or, for nodes
-                           of this process, local://name; NULL: none. Port 0
-                           takes a free one: see gr_node_address */
+    const char *name;     /* required: 1 to GR_NODE_NAME_MAX bytes, unique among
+                             connected nodes */
+    const char *listen;   /* tcp://127.0.0.1:7000, tls+tcp://0.0.0.0:7000,
+                             ipc:///run/x/y, or, for nodes of this process,
+                             local://name; NULL: none. Port 0 takes a free one:
+                             see gr_node_address */
+    bool insecure_listen; /* listen may be an address that other hosts reach:
+                             what is said there can be read and changed */
     const char *secret_file; /* a file only its owner may read (mode 0600) */
     gr_bytes secret;         /* instead of the file */
+    /* For addresses of TLS, all three or none, in PEM: the node's certificate
+     * (with what is between it and the authority), its key, which only its
+     * owner may read, and the authorities that other nodes' certificates must
+     * be signed by (and, if wanted, their lists of revoked ones). Without any
+     * secret the certificates alone decide, and all other addresses are
+     * refused. */
+    const char *certificate_file;
+    const char *key_file;
+    const char *authority_file;
+    /* Nodes with a secret of their own, which the other side has as its common
+     * one or lists for this node. The secret above is for all other names;
+     * without it only these may connect. Ends at a name of NULL, after at most
+     * GR_PEERS_LISTED_MAX. */
+    const gr_peer_opts *peers;
+    const gr_peer_rights *rights;        /* of all others; NULL: all */
     const gr_behavior *const *spawnable; /* ends at NULL; NULL: none */
     int64_t heartbeat_ms;                /* sent when nothing else was */
     int64_t silence_ms; /* without a byte for so long, the node is lost */
@@ -53,10 +111,17 @@ typedef struct gr_node_opts {
 
 /*
  * Makes the caller's system a node. Once per system; ends with the system.
- * Errors: GR_EINVAL (name; no secret, too short or both; already a node),
- *         GR_EDENIED (secret_file can be read by others), GR_ENOENT, GR_EIO
- *         (secret_file), GR_EADDRESS, GR_ENOMEM, GR_ENOTSUP (a deterministic
- *         system: other processes do not follow its clock).
+ * Errors: GR_EINVAL (name; no secret and no certificate; a secret too short or
+ *         given twice; a peer without a secret, where it needs one, or listed
+ *         twice; rights to spawn what is not spawnable; not all three files for
+ *         TLS; already a node),
+ *         GR_EDENIED (a file can be read or written by others), GR_ENOENT,
+ *         GR_EIO (a file), GR_EFORMAT (a file for TLS; the log says which),
+ *         GR_EADDRESS, GR_EINSECURE (listen is beyond loopback: see
+ *         insecure_listen; or there is no secret, and it is not TLS),
+ * GR_ENOMEM, GR_ENOTSUP (a deterministic system: other processes do not follow
+ * its clock; NNG has no TLS, or does not tell the name of a certificate that a
+ * listed peer needs).
  */
 GR_API GR_MUST_CHECK int gr_node_start(gr_actor *self,
                                        const gr_node_opts *opts);
@@ -67,13 +132,17 @@ GR_API GR_MUST_CHECK int gr_node_address(gr_actor *self, char *buf,
 
 /*
  * Connects to the node that listens at `address`, of whichever kind that is (a
- * node may listen on one and dial another), and waits for the proof on
- * both sides. *out names it. Connecting twice gives the same node.
+ * node may listen on one and dial another), and waits for the proof on both
+ * sides. *out names it. Connecting twice gives the same node. At
+ * tls+tcp://name@host:port there must be a certificate for that name and a node
+ * of that name; without "name@" a certificate for the host.
  * Errors: GR_EADDRESS, GR_ENOCONN (nobody there), GR_ETIMEOUT, GR_EDENIED (the
- *         secret differs), GR_EVERSION, GR_EEXIST (name taken, or itself),
+ *         secret differs, or only one side has one; a certificate is wrong: the
+ *         log says which), GR_EVERSION, GR_EEXIST (name taken, or itself),
  *         GR_ELIMIT (peers_max; too many dials at once), GR_EFORMAT (what
- *         listens there is no node), GR_ENOMEM, GR_EIO, GR_ENOTSUP (not a
- *         thread actor), GR_EINVAL (not a node).
+ *         listens there is no node), GR_EINSECURE (without a secret: not TLS),
+ *         GR_ENOMEM, GR_EIO, GR_ENOTSUP (not a thread actor), GR_EINVAL (not a
+ *         node; no certificates for TLS).
  */
 GR_API GR_MUST_CHECK int gr_node_connect(gr_actor *self, const char *address,
                                          int64_t timeout_ms, gr_node *out);

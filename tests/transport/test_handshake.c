@@ -26,7 +26,7 @@ enum {
 static const gri_identity alice = {
     .node = UINT64_C(0xa11ce00000000001), .frame_max = 1000, .name = "alice"};
 static const gri_identity bob = {.node = UINT64_C(0xb0b0000000000002),
-                                 .features = 5,
+                                 .features = 10, /* none that there is */
                                  .frame_max = 2000,
                                  .silence_ms = 500,
                                  .name = "bob"};
@@ -77,7 +77,7 @@ static void same_secret_makes_both_believe(void **state)
     assert_int_equal(to_dialer(&p), GRI_STEP_NAMED);
     assert_string_equal(p.dialer.other.name, "bob");
     assert_int_equal(p.dialer.other.node, bob.node);
-    assert_int_equal(p.dialer.other.features, 5);
+    assert_int_equal(p.dialer.other.features, 10);
     assert_int_equal(p.dialer.other.frame_max, 2000);
     assert_int_equal(p.dialer.other.silence_ms, 500);
     assert_int_equal(p.dialer.version, GRI_PROTOCOL);
@@ -402,6 +402,83 @@ static void ended_handshake_holds_no_secret(void **state)
     assert_memory_equal(&p.dialer, &zero, sizeof zero);
 }
 
+/* What a node without a secret would use. */
+static void start_without(gri_handshake *hs, gri_role role, gri_identity who,
+                          uint8_t nonce)
+{
+    static const uint8_t zero[GRI_KEY_BYTES];
+    uint8_t fresh[GRI_NONCE_BYTES];
+    who.features |= GRI_FEATURE_NO_SECRET;
+    memset(fresh, nonce, sizeof fresh);
+    gri_handshake_init(hs, role, &who, zero, fresh);
+}
+
+static void two_without_a_secret_believe(void **state)
+{
+    (void)state;
+    pair p;
+    memset(&p, 0, sizeof p);
+    start_without(&p.dialer, GRI_DIALER, alice, 1);
+    start_without(&p.listener, GRI_LISTENER, bob, 2);
+    gri_handshake_open(&p.dialer, &p.d);
+    assert_int_equal(to_listener(&p), GRI_STEP_WAIT);
+    assert_int_equal(to_dialer(&p), GRI_STEP_NAMED);
+    gri_handshake_prove(&p.dialer, &p.d);
+    assert_int_equal(to_listener(&p), GRI_STEP_PROVEN);
+    gri_handshake_welcome(&p.listener, &p.l);
+    assert_int_equal(to_dialer(&p), GRI_STEP_DONE);
+}
+
+static void who_has_a_secret_believes_nobody_without(void **state)
+{
+    (void)state;
+    pair p;
+    begin(&p, "sixteen bytes ok", "sixteen bytes ok");
+    start_without(&p.dialer, GRI_DIALER, alice, 1);
+    gri_handshake_open(&p.dialer, &p.d);
+    assert_int_equal(to_listener(&p), GR_EDENIED);
+    assert_string_equal(p.l_fault, "it has no secret to prove");
+    assert_int_equal(p.l.bytes[GRI_FRAME_HEAD], GRI_REFUSE_NO_SECRET);
+    assert_int_equal(to_dialer(&p), GR_EDENIED);
+
+    begin(&p, "sixteen bytes ok", "sixteen bytes ok");
+    start_without(&p.listener, GRI_LISTENER, bob, 2);
+    assert_int_equal(to_listener(&p), GR_EDENIED);
+    assert_string_equal(p.l_fault,
+                        "it demands a secret, and this node has none");
+    assert_int_equal(to_dialer(&p), GR_EDENIED);
+}
+
+/* Somebody on the way takes the bits out, so that each believes the other to be
+ * as itself. */
+static void what_a_hello_says_of_secrets_cannot_be_changed(void **state)
+{
+    (void)state;
+    pair p;
+    const size_t low = GRI_FRAME_HEAD + 12 + 2 + 8 + 7; /* of the features */
+    begin(&p, "sixteen bytes ok", "sixteen bytes ok");
+    start_without(&p.dialer, GRI_DIALER, alice, 1);
+    gri_handshake_open(&p.dialer, &p.d);
+    assert_int_equal(p.d.bytes[low], GRI_FEATURE_NO_SECRET);
+    p.d.bytes[low] = 0;
+    assert_int_equal(to_listener(&p), GRI_STEP_WAIT);
+    p.l.bytes[low] |= GRI_FEATURE_NO_SECRET;
+    assert_int_equal(to_dialer(&p), GRI_STEP_NAMED);
+    gri_handshake_prove(&p.dialer, &p.d);
+    assert_int_equal(to_listener(&p), GR_EDENIED);
+    assert_string_equal(p.l_fault, "the secrets differ");
+
+    /* Also among those without. */
+    start_without(&p.dialer, GRI_DIALER, alice, 1);
+    start_without(&p.listener, GRI_LISTENER, bob, 2);
+    gri_handshake_open(&p.dialer, &p.d);
+    p.d.bytes[low] |= 4;
+    assert_int_equal(to_listener(&p), GRI_STEP_WAIT);
+    assert_int_equal(to_dialer(&p), GRI_STEP_NAMED);
+    gri_handshake_prove(&p.dialer, &p.d);
+    assert_int_equal(to_listener(&p), GR_EDENIED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +500,9 @@ int main(void)
         cmocka_unit_test(bad_names_and_numbers_are_refused),
         cmocka_unit_test(garbage_is_not_answered),
         cmocka_unit_test(ended_handshake_holds_no_secret),
+        cmocka_unit_test(two_without_a_secret_believe),
+        cmocka_unit_test(who_has_a_secret_believes_nobody_without),
+        cmocka_unit_test(what_a_hello_says_of_secrets_cannot_be_changed),
     };
     return cmocka_run_group_tests_name("transport/handshake", tests, NULL,
                                        NULL);

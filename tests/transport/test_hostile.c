@@ -138,6 +138,58 @@ static void reflected_proof_is_refused(void **state)
     assert_unharmed(&c);
 }
 
+/* As a node that has certificates only; and as one that hides that. */
+static void who_has_no_secret_is_refused(void **state)
+{
+    scene c;
+    begin(&c, state);
+    stranger_open(&c.s, port_of(&c));
+    stranger_start(&c.s, "mallory", SECRET);
+    memset(c.s.hs.key, 0, sizeof c.s.hs.key);
+    c.s.hs.self.features = GRI_FEATURE_NO_SECRET;
+    assert_int_equal(stranger_hello(&c.s), GR_EDENIED);
+    stranger_await_end(&c.s);
+    stranger_close(&c.s);
+
+    stranger_open(&c.s, port_of(&c));
+    stranger_start(&c.s, "mallory", SECRET);
+    memset(c.s.hs.key, 0, sizeof c.s.hs.key);
+    assert_int_equal(stranger_hello(&c.s), GRI_STEP_NAMED);
+    assert_int_equal(stranger_prove(&c.s), GR_EDENIED);
+    stranger_await_end(&c.s);
+    stranger_close(&c.s);
+    assert_unharmed(&c);
+}
+
+/* Not the common secret for a name that is listed, nor a listed one's for
+ * another. */
+static void names_are_taken_by_their_secrets_alone(void **state)
+{
+    static const struct {
+        const char *name, *secret;
+        int step;
+    } rows[] = {{"alice", SECRET, GR_EDENIED},
+                {"mallory", "the secret of alice", GR_EDENIED},
+                {"alice", "not a secret at all", GR_EDENIED},
+                {"alice", "the secret of alice", GRI_STEP_DONE}};
+    const gr_peer_opts peers[] = {
+        {.name = "alice", .secret = bytes_of("the secret of alice")},
+        {.name = NULL}};
+    scene c;
+    begin_with(&c, state, &(gr_node_opts){.peers = peers});
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        stranger_open(&c.s, port_of(&c));
+        stranger_start(&c.s, rows[i].name, rows[i].secret);
+        assert_int_equal(stranger_hello(&c.s), GRI_STEP_NAMED);
+        assert_int_equal(stranger_prove(&c.s), rows[i].step);
+        if (rows[i].step < 0) {
+            stranger_await_end(&c.s);
+        }
+        stranger_close(&c.s);
+    }
+    assert_unharmed(&c);
+}
+
 static void other_version_is_refused(void **state)
 {
     scene c;
@@ -385,6 +437,8 @@ int main(void)
         ON_BOTH(wrong_secret_is_refused),
         ON_BOTH(replayed_proof_is_refused),
         ON_BOTH(reflected_proof_is_refused),
+        ON_BOTH(who_has_no_secret_is_refused),
+        ON_BOTH(names_are_taken_by_their_secrets_alone),
         ON_BOTH(other_version_is_refused),
         ON_BOTH(crowd_of_strangers_keeps_nobody_out),
         ON_BOTH(coming_and_going_does_no_harm),

@@ -37,7 +37,10 @@ static void start_checks_what_it_is_given(void **state)
         {{.name = "x", .secret = secret, .heartbeat_ms = -1}, GR_EINVAL},
         {{.name = "x", .secret = secret, .silence_ms = -1}, GR_EINVAL},
         {{.name = "x", .secret = secret, .listen = "nonsense"}, GR_EADDRESS},
-        {{.name = "x", .secret = secret, .listen = "tcp://192.0.2.1:0"},
+        {{.name = "x",
+          .secret = secret,
+          .listen = "tcp://192.0.2.1:0",
+          .insecure_listen = true},
          GR_EADDRESS}, /* not an address of this host */
         {{.name = "x", .secret = secret, .listen = "ipc:///no/such/folder/s"},
          GR_EADDRESS},

@@ -29,8 +29,17 @@ static int start(nodes *n, int i, const char *name)
 {
     char listen[128];
     place(n, i, listen, sizeof listen);
-    const gr_node_opts opts = {
-        .name = name, .listen = listen, .secret = bytes_of(SECRET)};
+    static const char *const names[] = {"x", NULL};
+    static const gr_behavior *const spawnable[] = {&sink, NULL};
+    const gr_peer_rights rights = {.names = names, .spawnable = spawnable};
+    const gr_peer_opts peers[] = {
+        {.name = "c", .secret = bytes_of(SECRET), .rights = &rights},
+        {.name = NULL}};
+    const gr_node_opts opts = {.name = name,
+                               .listen = listen,
+                               .secret = bytes_of(SECRET),
+                               .peers = peers,
+                               .spawnable = spawnable};
     int rc = gr_node_start(n->self[i], &opts);
     assert_true(fine(rc));
     GR_TRY(rc);
