@@ -585,8 +585,11 @@ void gri_msgpack_free(gri_ctx *ctx);
 /* ---- sim.c ----------------------------------------------------------------
  */
 
-/* Deterministic mode: one turn, or the clock moves to the next timer, but not
- * past until_ns. False: there is nothing to do before that. */
+/* Deterministic mode, sim.c: fills in what sys->opts say of it (GR_EINVAL); it
+ * lives in its world from join to leave; gri_world_step of that. */
+int gri_sim_init(gr_system *sys);
+void gri_sim_join(gr_system *sys);
+void gri_sim_leave(gr_system *sys);
 bool gri_sim_step(gr_system *sys, int64_t until_ns);
 
 /* ---- contexts ------------------------------------------------------------ */

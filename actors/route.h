@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/world.h"
 #include "mailbox/message.h"
 
 typedef struct gri_route {
@@ -109,6 +110,8 @@ void gri_exit_with(gr_actor *self, const gr_exit_reason *why);
 /* What a cache of one's own is made from (gri_cache_init). */
 gri_depot *gri_system_depot(gr_system *sys);
 const gri_clock *gri_system_clock(gr_system *sys);
+/* The world that it shares with others, of a gr_sim_net; or NULL. */
+gri_world *gri_system_world(gr_system *sys);
 const gri_log *gri_system_log(gr_system *sys);
 /* The largest payload that the system accepts, in bytes. */
 uint32_t gri_system_message_max(gr_system *sys);

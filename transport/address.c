@@ -23,6 +23,7 @@ static const struct scheme {
     {"tcp://", HOST_AND_PORT, &gri_link_nng},
     {"ipc://", PATH, &gri_link_nng},
     {"local://", PLACE, &gri_link_local},
+    {"sim://", PLACE, &gri_link_sim},
 };
 
 /* NULL: none. *rest is what stands behind it. */

@@ -93,6 +93,9 @@ struct gri_link_ops {
 extern const gri_link_ops gri_link_nng;
 /* Between systems of one process: local://name. */
 extern const gri_link_ops gri_link_local;
+/* Between deterministic systems of one gr_sim_net: sim://name. Its keepers are
+ * in that net's world; any others cannot use it (GR_EADDRESS). */
+extern const gri_link_ops gri_link_sim;
 
 /* The kind that an address is of, by its scheme; NULL: of none. Whether the
  * rest of it makes sense is for gri_address_check. */

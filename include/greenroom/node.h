@@ -56,7 +56,9 @@ typedef struct gr_node_opts {
  * Errors: GR_EINVAL (name; no secret, too short or both; already a node),
  *         GR_EDENIED (secret_file can be read by others), GR_ENOENT, GR_EIO
  *         (secret_file), GR_EADDRESS, GR_ENOMEM, GR_ENOTSUP (a deterministic
- *         system: other processes do not follow its clock).
+ *         system that is in no gr_sim_net, or listens at an address that is not
+ *         simulated: others do not follow its clock; or a simulated address in a
+ *         real system).
  */
 GR_API GR_MUST_CHECK int gr_node_start(gr_actor *self,
                                        const gr_node_opts *opts);
@@ -73,7 +75,8 @@ GR_API GR_MUST_CHECK int gr_node_address(gr_actor *self, char *buf,
  *         secret differs), GR_EVERSION, GR_EEXIST (name taken, or itself),
  *         GR_ELIMIT (peers_max; too many dials at once), GR_EFORMAT (what
  *         listens there is no node), GR_ENOMEM, GR_EIO, GR_ENOTSUP (not a
- *         thread actor), GR_EINVAL (not a node).
+ *         thread actor; or a real address in deterministic mode, a simulated one
+ *         elsewhere), GR_EINVAL (not a node).
  */
 GR_API GR_MUST_CHECK int gr_node_connect(gr_actor *self, const char *address,
                                          int64_t timeout_ms, gr_node *out);
