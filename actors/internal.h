@@ -585,11 +585,7 @@ void gri_msgpack_free(gri_ctx *ctx);
 /* ---- sim.c ----------------------------------------------------------------
  */
 
-/* Deterministic mode, sim.c: fills in what sys->opts say of it (GR_EINVAL); it
- * lives in its world from join to leave; gri_world_step of that. */
-int gri_sim_init(gr_system *sys);
-void gri_sim_join(gr_system *sys);
-void gri_sim_leave(gr_system *sys);
+/* Deterministic mode: gri_world_step of its world. */
 bool gri_sim_step(gr_system *sys, int64_t until_ns);
 
 /* ---- contexts ------------------------------------------------------------ */

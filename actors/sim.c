@@ -1,4 +1,6 @@
 /* actors/sim.c - deterministic mode: a system in its world (base/world.h). */
+#include "actors/sim.h"
+
 #include "actors/internal.h"
 #include "base/memory.h"
 

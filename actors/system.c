@@ -9,6 +9,7 @@
 #include "actors/jobs.h"
 #include "actors/lane.h"
 #include "actors/record.h"
+#include "actors/sim.h"
 #include "actors/stay.h"
 #include "base/line.h"
 #include "mailbox/reserve.h"
