@@ -22,7 +22,8 @@ typedef struct gri_port gri_port; /* a place that is listened on */
 typedef struct gri_link_ops gri_link_ops;
 
 typedef struct gri_link_events {
-    /* Of a dialed link only, once: 0, or why it failed (GR_ENOCONN,
+    /* Of a dialed link only, once: 0 (which a tcp link may say before the other
+     * end has answered; then nothing comes), or why it failed (GR_ENOCONN,
      * GR_ETIMEOUT, GR_EADDRESS, GR_EDENIED, GR_ENOMEM, GR_EIO). After an error
      * the user closes it. */
     void (*opened)(void *arg, int rc);
