@@ -403,8 +403,10 @@ struct gr_system {
     gri_timer reap;        /* for the depot; see reap.c */
     struct gri_jobs *jobs; /* constant; see jobs.h */
 
-    /* Deterministic mode: turns since the clock last moved. */
-    unsigned sim_busy;
+    /* Deterministic mode; see sim.c. */
+    gri_world own_world;
+    gri_world *world; /* constant: that, or one that is shared */
+    gri_member member;
 
     gri_watched *watched; /* watchdog.c; NULL in deterministic mode */
 

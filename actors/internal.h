@@ -585,8 +585,7 @@ void gri_msgpack_free(gri_ctx *ctx);
 /* ---- sim.c ----------------------------------------------------------------
  */
 
-/* Deterministic mode: one turn, or the clock moves to the next timer, but not
- * past until_ns. False: there is nothing to do before that. */
+/* Deterministic mode: gri_world_step of its world. */
 bool gri_sim_step(gr_system *sys, int64_t until_ns);
 
 /* ---- contexts ------------------------------------------------------------ */

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/world.h"
 #include "mailbox/message.h"
 #include "sched/poller.h"
 
@@ -118,6 +119,8 @@ gri_depot *gri_system_depot(gr_system *sys);
 const gri_clock *gri_system_clock(gr_system *sys);
 /* Its workers poll it. Of a deterministic one nobody does. */
 gri_poller *gri_system_poller(gr_system *sys);
+/* The world that it shares with others, of a gr_sim_net; or NULL. */
+gri_world *gri_system_world(gr_system *sys);
 const gri_log *gri_system_log(gr_system *sys);
 /* The largest payload that the system accepts, in bytes. */
 uint32_t gri_system_message_max(gr_system *sys);

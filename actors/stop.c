@@ -403,7 +403,9 @@ int gr_system_stop(gr_system *sys, int64_t deadline_ms)
         return GR_ETIMEOUT;
     }
     if (sys->sched.is_sim) {
-        (void)gr_sim_settle(sys); /* buries what the last ones left */
+        while (gri_sched_sim_turn(&sys->sched)) {
+            /* buries what the last ones left */
+        }
     }
     if (!gri_sched_stop(&sys->sched,
                         gri_deadline(&(gri_clock){0}, THREAD_GRACE_MS))) {

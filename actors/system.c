@@ -9,6 +9,7 @@
 #include "actors/jobs.h"
 #include "actors/lane.h"
 #include "actors/record.h"
+#include "actors/sim.h"
 #include "actors/stay.h"
 #include "base/line.h"
 #include "mailbox/reserve.h"
@@ -125,6 +126,7 @@ static int start_workers(gr_system *sys)
 
 void gri_system_free(gr_system *sys)
 {
+    gri_sim_leave(sys);
     gri_jobs_fini(sys);
     gri_names_fini(sys);
     gri_map_fini(&sys->waits);
@@ -174,10 +176,13 @@ int gri_system_start_as(const gr_system_opts *opts, uint64_t node,
     if (rc < 0) {
         goto no_depot;
     }
+    rc = gri_sim_init(sys);
+    if (rc < 0) {
+        goto no_depot;
+    }
     sys->node = node != 0 ? node : new_node(sys->opts.seed);
     sys->hosted = hosted;
     gri_seal_init(&sys->seal);
-    sys->clock.is_virtual = sys->opts.seed != 0;
     gri_log_init(&sys->log, sys->opts.log, sys->opts.log_arg,
                  sys->opts.log_level);
     rc = gri_depot_init(&sys->depot);
@@ -216,6 +221,7 @@ int gri_system_start_as(const gr_system_opts *opts, uint64_t node,
         gri_system_free(sys);
         return rc;
     }
+    gri_sim_join(sys);
     *out = sys;
     return 0;
 

@@ -1,6 +1,6 @@
 /*
  * base/clock.h - the only place where time is read. In deterministic mode it
- * stands still until somebody sets it.
+ * stands still until somebody sets it (world.h).
  */
 #ifndef GRI_BASE_CLOCK_H
 #define GRI_BASE_CLOCK_H
@@ -16,14 +16,14 @@
 
 typedef struct gri_clock {
     bool is_virtual;
-    int64_t now_ns; /* virtual only; one thread at a time */
+    const int64_t *now_ns; /* virtual only: where it stands */
 } gri_clock;
 
 /* Monotonic nanoseconds. */
 static inline int64_t gri_clock_ns(const gri_clock *clock)
 {
     if (clock->is_virtual) {
-        return clock->now_ns;
+        return *clock->now_ns;
     }
     struct timespec t;
     /* Cannot fail: CLOCK_MONOTONIC exists and &t is good. */
@@ -36,7 +36,7 @@ static inline int64_t gri_clock_ns(const gri_clock *clock)
 static inline int64_t gri_clock_coarse_ns(const gri_clock *clock)
 {
     if (clock->is_virtual) {
-        return clock->now_ns;
+        return *clock->now_ns;
     }
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t); /* as above */

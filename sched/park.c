@@ -288,6 +288,17 @@ static bool is_needed(gri_worker *w, uint64_t parked)
             is_wanted(w));
 }
 
+/* True: it holds the poller. One that goes out does not; but it may have until
+ * now, and others have gone to sleep elsewhere for it. */
+static bool poll_or_see_to_it(gri_worker *w)
+{
+    if (is_wanted(w)) {
+        return gri_poller_take(&w->sched->poller);
+    }
+    gri_sched_unheld(w->sched);
+    return false;
+}
+
 /* Sleeps in the poller, which it holds. True: something is ready. */
 static bool sleep_in_poller(gri_worker *w, int64_t up_ns)
 {
@@ -330,8 +341,7 @@ void gri_sched_park(gri_worker *w)
         atomic_store_explicit(&w->up_ns, up_ns, memory_order_seq_cst);
         gri_rec_set(&w->recent->asleep_ns,
                     (uint64_t)gri_clock_coarse_ns(s->clock));
-        holds = gri_poller_is_open(poller) && is_wanted(w) &&
-                gri_poller_take(poller);
+        holds = gri_poller_is_open(poller) && poll_or_see_to_it(w);
         if (holds) {
             ready = sleep_in_poller(w, up_ns);
         } else {

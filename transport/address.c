@@ -26,6 +26,7 @@ static const struct scheme {
     {"tls+tcp://", TLS, &gri_link_nng},
     {"ipc://", PATH, &gri_link_socket},
     {"local://", PLACE, &gri_link_local},
+    {"sim://", PLACE, &gri_link_sim},
 };
 
 /* NULL: none. *rest is what stands behind it. */

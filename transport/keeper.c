@@ -3,6 +3,8 @@
 
 #include <greenroom/error.h>
 
+#include "base/memory.h"
+
 /* Waits until there is something to do. Under lock. */
 static void wait_locked(gri_keeper *k)
 {
@@ -86,24 +88,81 @@ static int init_sync(gri_keeper *k)
     return 0;
 }
 
+static void fini_sync(gri_keeper *k)
+{
+    (void)pthread_mutex_destroy(&k->lock);
+    (void)pthread_cond_destroy(&k->wake);
+}
+
+static int init(gri_keeper *k, int64_t (*tick)(void *arg), void *arg)
+{
+    *k = (gri_keeper){.tick = tick, .arg = arg, .tick_at = GRI_NEVER};
+    k->last = &k->first;
+    return init_sync(k);
+}
+
+/* ---- in a world ---------------------------------------------------------- */
+
+static void work_in_world(gri_happening *event)
+{
+    gri_keeper *k = GRI_CONTAINER(event, gri_keeper, work);
+    (void)pthread_mutex_lock(&k->lock);
+    (void)job_unlocked(k);
+    bool more = k->first != NULL;
+    (void)pthread_mutex_unlock(&k->lock);
+    if (more) {
+        gri_world_hasten(k->world, &k->work, 0);
+    }
+}
+
+static void tick_in_world(gri_happening *event)
+{
+    gri_keeper *k = GRI_CONTAINER(event, gri_keeper, time);
+    (void)pthread_mutex_lock(&k->lock);
+    tick_unlocked(k);
+    int64_t next = k->tick_at;
+    (void)pthread_mutex_unlock(&k->lock);
+    if (next != GRI_NEVER) {
+        gri_world_hasten(k->world, &k->time, next);
+    }
+}
+
+int gri_keeper_start_in(gri_keeper *keeper, gri_world *world, uint64_t node,
+                        int64_t (*tick)(void *arg), void *arg)
+{
+    int rc = init(keeper, tick, arg);
+    keeper->world = world;
+    keeper->node = node;
+    keeper->work.run = work_in_world;
+    keeper->time.run = tick_in_world;
+    return rc;
+}
+
+static void stop_in_world(gri_keeper *k)
+{
+    (void)pthread_mutex_lock(&k->lock);
+    while (job_unlocked(k)) {
+        /* one after the other */
+    }
+    (void)pthread_mutex_unlock(&k->lock);
+    gri_world_disarm(k->world, &k->work);
+    gri_world_disarm(k->world, &k->time);
+    fini_sync(k);
+}
+
+/* ---- any ----------------------------------------------------------------- */
+
 int gri_keeper_start(gri_keeper *keeper, const gri_clock *clock,
                      gri_poller *poller, int64_t (*tick)(void *arg), void *arg)
 {
+    int rc = init(keeper, tick, arg);
     keeper->clock = clock;
     keeper->poller = poller;
-    keeper->tick = tick;
-    keeper->arg = arg;
-    keeper->first = NULL;
-    keeper->last = &keeper->first;
-    keeper->tick_at = GRI_NEVER;
-    keeper->ending = false;
-    int rc = init_sync(keeper);
     if (rc < 0) {
         return rc;
     }
     if (pthread_create(&keeper->thread, NULL, keep, keeper) != 0) {
-        (void)pthread_mutex_destroy(&keeper->lock);
-        (void)pthread_cond_destroy(&keeper->wake);
+        fini_sync(keeper);
         return GR_EIO;
     }
     return 0;
@@ -111,31 +170,42 @@ int gri_keeper_start(gri_keeper *keeper, const gri_clock *clock,
 
 void gri_keeper_stop(gri_keeper *keeper)
 {
+    if (keeper->world != NULL) {
+        stop_in_world(keeper);
+        return;
+    }
     (void)pthread_mutex_lock(&keeper->lock);
     keeper->ending = true;
     (void)pthread_cond_signal(&keeper->wake);
     (void)pthread_mutex_unlock(&keeper->lock);
     (void)pthread_join(keeper->thread, NULL);
-    (void)pthread_mutex_destroy(&keeper->lock);
-    (void)pthread_cond_destroy(&keeper->wake);
+    fini_sync(keeper);
 }
 
 void gri_keeper_run(gri_keeper *keeper, gri_job *job)
 {
+    gri_world *world = keeper->world; /* when it has run, all may be gone */
     job->next = NULL;
     (void)pthread_mutex_lock(&keeper->lock);
     *keeper->last = job;
     keeper->last = &job->next;
     (void)pthread_cond_signal(&keeper->wake);
     (void)pthread_mutex_unlock(&keeper->lock);
+    if (world != NULL) {
+        gri_world_hasten(world, &keeper->work, 0);
+    }
 }
 
 void gri_keeper_tick_at(gri_keeper *keeper, int64_t ns)
 {
+    gri_world *world = keeper->world;
     (void)pthread_mutex_lock(&keeper->lock);
     if (ns < keeper->tick_at) {
         keeper->tick_at = ns;
         (void)pthread_cond_signal(&keeper->wake);
     }
     (void)pthread_mutex_unlock(&keeper->lock);
+    if (world != NULL && ns != GRI_NEVER) {
+        gri_world_hasten(world, &keeper->time, ns);
+    }
 }

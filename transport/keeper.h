@@ -1,7 +1,8 @@
 /*
  * transport/keeper.h - a thread that does what must not wait for an actor's
  * turn and must not be done in a link's callback: it frees what is closed, and
- * looks at the clock. Asleep otherwise.
+ * looks at the clock. Asleep otherwise. In a world of virtual time there is no
+ * thread: jobs and ticks are events there.
  */
 #ifndef GRI_TRANSPORT_KEEPER_H
 #define GRI_TRANSPORT_KEEPER_H
@@ -10,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/clock.h"
+#include "base/world.h"
 #include "sched/poller.h"
 
 typedef struct gri_job {
@@ -19,6 +21,8 @@ typedef struct gri_job {
 
 typedef struct gri_keeper {
     /* constant */
+    gri_world *world; /* NULL: a thread, and real time */
+    uint64_t node;    /* whose it is, in a world */
     const gri_clock *clock;
     gri_poller *poller;         /* what links may be polled by */
     int64_t (*tick)(void *arg); /* returns when to be called next, in ns */
@@ -30,6 +34,8 @@ typedef struct gri_keeper {
     gri_job *first, **last;
     int64_t tick_at; /* ns; GRI_NEVER: not at all */
     bool ending;
+    /* In a world. */
+    gri_happening work, time;
 } gri_keeper;
 
 /*
@@ -38,6 +44,9 @@ typedef struct gri_keeper {
  */
 int gri_keeper_start(gri_keeper *keeper, const gri_clock *clock,
                      gri_poller *poller, int64_t (*tick)(void *arg), void *arg);
+/* The same in a world, as the node's: without a thread. Errors: GR_ENOMEM. */
+int gri_keeper_start_in(gri_keeper *keeper, gri_world *world, uint64_t node,
+                        int64_t (*tick)(void *arg), void *arg);
 /* Runs all jobs that it has and ends. Not from a job. */
 void gri_keeper_stop(gri_keeper *keeper);
 /* Runs job->run on the thread, in the order given. Any thread. Keeps job until

@@ -23,7 +23,8 @@ typedef struct gri_link_ops gri_link_ops;
 typedef struct gri_tls gri_tls; /* tls.h */
 
 typedef struct gri_link_events {
-    /* Of a dialed link only, once: 0, or why it failed (GR_ENOCONN,
+    /* Of a dialed link only, once: 0 (which a tcp link may say before the other
+     * end has answered; then nothing comes), or why it failed (GR_ENOCONN,
      * GR_ETIMEOUT, GR_EADDRESS, GR_EDENIED, GR_ENOMEM, GR_EIO). After an error
      * the user closes it. */
     void (*opened)(void *arg, int rc);
@@ -116,6 +117,9 @@ extern const gri_link_ops gri_link_nng;
 extern const gri_link_ops gri_link_socket;
 /* Between systems of one process: local://name. */
 extern const gri_link_ops gri_link_local;
+/* Between deterministic systems of one gr_sim_net: sim://name. Its keepers are
+ * in that net's world; any others cannot use it (GR_EADDRESS). */
+extern const gri_link_ops gri_link_sim;
 
 /* The kind that an address is of, by its scheme and host; NULL: of none.
  * Whether the rest of it makes sense is for gri_address_check. */

@@ -21,6 +21,11 @@
  *   with one of them (NNG 1.10 then aborts or crashes; seen in one of a few
  *   thousand cut dials). So such a dialer is freed only after a round trip
  *   through NNG's resolver and poller: see pass_nng_threads.
+ * - A tcp dial may succeed while the socket still connects: NNG asks it for an
+ *   error when epoll reports it as hung up, as it does with one that has not
+ *   begun to, and takes none for a connection (seen with 1.5 in one of four
+ *   dials without an answer). Sends and receives then wait until it is one, or
+ *   fail; so how long a stranger has is for its user to judge.
  * - nng_fini is never called: NNG's threads stay for the life of the process.
  * - After fork without exec no function of NNG may be called.
  */

@@ -375,6 +375,7 @@ static void connect_it(socket_link *l, const gri_socket_name *name)
 static int socket_dial(gri_keeper *keeper, const gri_dial *dial, gri_link **out)
 {
     gri_socket_name name;
+    GR_TRY(gri_address_check(dial->address, false));
     GR_TRY(gri_socket_parse(dial->address, false, &name));
     GR_TRY(gri_poller_open(keeper->poller));
     const int fd = gri_socket_open(&name);
@@ -548,6 +549,7 @@ static int socket_listen(gri_keeper *keeper, const char *address,
                          gri_accept_fn *accepted, void *arg, gri_port **out)
 {
     gri_socket_name name;
+    GR_TRY(gri_address_check(address, true));
     GR_TRY(gri_socket_parse(address, true, &name));
     GR_TRY(gri_poller_open(keeper->poller));
     socket_port *port = port_new(keeper->poller, accepted, arg);

@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
-
 #include "transport/agent.h"
 
 enum {
@@ -318,7 +316,7 @@ void gri_meet_opened(gri_agent *agent, gr_actor *self, gri_peer *peer)
         gri_peer_close(peer, peer->opened_rc, NULL);
         return;
     }
-    randombytes_buf(nonce, sizeof nonce);
+    gri_net_random(net, nonce, sizeof nonce);
     gri_handshake_init(&peer->hs, peer->role, &net->self, net->trust.key,
                        nonce);
     gri_handshake_choose(&peer->hs, gri_trust_key, &net->trust);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sodium.h>
+
 #include "transport/translate.h"
 
 /* ---- peers --------------------------------------------------------------- */
@@ -119,6 +121,26 @@ void gri_net_refused(gri_net *net, const char *who, const char *what,
         gri_log_write(net->log, GR_LOG_WARN,
                       "node %s: refused %s of %s: %s (%llu such cases so far)",
                       net->self.name, what, who, why, (unsigned long long)n);
+    }
+}
+
+int gri_net_check_address(const gri_net *net, const char *address,
+                          bool to_listen)
+{
+    GR_TRY(gri_address_check(address, to_listen));
+    bool is_simulated = gri_link_ops_for(address) == &gri_link_sim;
+    return is_simulated == (net->world != NULL) ? 0 : GR_ENOTSUP;
+}
+
+void gri_net_random(gri_net *net, void *buf, size_t n)
+{
+    if (net->world == NULL) {
+        randombytes_buf(buf, n);
+        return;
+    }
+    uint8_t *bytes = buf;
+    for (size_t i = 0; i < n; i++) {
+        bytes[i] = (uint8_t)gri_rng_next(&net->world->rng);
     }
 }
 
@@ -258,6 +280,12 @@ static bool wait_for(void *arg, gr_pid to, uint64_t sender)
 /* Waits until no link is open, or the deadline; returns whether none is. */
 static bool wait_quiet(gri_net *net, int64_t deadline)
 {
+    if (net->world != NULL) {
+        while (net->open > 0 && gri_world_step(net->world, deadline)) {
+            /* each step does one thing */
+        }
+        return net->open == 0;
+    }
     const struct timespec t = {.tv_sec = (time_t)(deadline / 1000000000),
                                .tv_nsec = (long)(deadline % 1000000000)};
     int timed_out = 0;
@@ -353,6 +381,7 @@ int gri_net_new(gr_system *sys, uint32_t peers_max, gri_net **out)
     }
     net->sys = sys;
     net->clock = gri_system_clock(sys);
+    net->world = gri_system_world(sys);
     net->log = gri_system_log(sys);
     net->peers_max = peers_max;
     net->room =
@@ -365,8 +394,11 @@ int gri_net_new(gr_system *sys, uint32_t peers_max, gri_net **out)
         free_memory(net);
         return GR_ENOMEM;
     }
-    int rc = gri_keeper_start(&net->keeper, net->clock, gri_system_poller(sys),
-                              tick, net);
+    int rc = net->world != NULL
+                 ? gri_keeper_start_in(&net->keeper, net->world,
+                                       gr_system_node(sys).id, tick, net)
+                 : gri_keeper_start(&net->keeper, net->clock,
+                                    gri_system_poller(sys), tick, net);
     if (rc < 0) {
         (void)pthread_mutex_destroy(&net->cache_lock);
         (void)pthread_mutex_destroy(&net->lock);

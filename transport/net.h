@@ -39,6 +39,7 @@ struct gri_net {
     /* constant once it is installed */
     gr_system *sys;
     const gri_clock *clock;
+    gri_world *world; /* of a simulated network; NULL: real time */
     const gri_log *log;
     gri_identity self;
     gri_trust trust;
@@ -116,6 +117,13 @@ void gri_net_agent(gri_net *net, bool lives);
 /* A link of this net is about to be; one was closed, or did not come to be. */
 void gri_net_opening(gri_net *net);
 void gri_net_closed(gri_net *net);
+/* Whether an address is one that a net like this can use: GR_EADDRESS, by its
+ * form; GR_ENOTSUP: real in deterministic mode, or simulated outside of it. */
+int gri_net_check_address(const gri_net *net, const char *address,
+                          bool to_listen);
+/* Fresh bytes that nobody else can know; in deterministic mode they are the
+ * seed's. The agent. */
+void gri_net_random(gri_net *net, void *buf, size_t n);
 /* Logs what somebody at the other end did wrong; the first, and then at each
  * doubling of their number. */
 void gri_net_fault(gri_net *net, const char *who, const char *fault);

@@ -128,7 +128,8 @@ static int listen_at(gri_net *net, const char *address)
     if (address == NULL) {
         return 0;
     }
-    const gri_link_ops *ops = gri_link_ops_for(address); /* check saw it */
+    GR_TRY(gri_net_check_address(net, address, true));
+    const gri_link_ops *ops = gri_link_ops_for(address);
     if (!gri_tls_address(address)) {
         GR_TRY(ops->listen(&net->keeper, address, gri_net_accepted, net,
                            &net->port));
@@ -167,8 +168,8 @@ int gr_node_start(gr_actor *self, const gr_node_opts *opts)
     if (gri_route_net(sys) != NULL) {
         return GR_EINVAL;
     }
-    if (gri_system_clock(sys)->is_virtual) {
-        return GR_ENOTSUP;
+    if (gri_system_clock(sys)->is_virtual && gri_system_world(sys) == NULL) {
+        return GR_ENOTSUP; /* nobody else is in its world */
     }
     if (sodium_init() < 0) {
         return GR_EIO; /* no random numbers */
@@ -233,7 +234,7 @@ int gr_node_connect(gr_actor *self, const char *address, int64_t timeout_ms,
     if (net == NULL || timeout_ms < GR_FOREVER) {
         return GR_EINVAL;
     }
-    GR_TRY(gri_address_check(address, false));
+    GR_TRY(gri_net_check_address(net, address, false));
     if (gri_tls_address(address) && net->tls == NULL) {
         return GR_EINVAL;
     }

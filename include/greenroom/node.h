@@ -119,9 +119,11 @@ typedef struct gr_node_opts {
  *         GR_EIO (a file), GR_EFORMAT (a file for TLS; the log says which),
  *         GR_EADDRESS, GR_EINSECURE (listen is beyond loopback: see
  *         insecure_listen; or there is no secret, and it is not TLS),
- * GR_ENOMEM, GR_ENOTSUP (a deterministic system: other processes do not follow
- * its clock; NNG has no TLS, or does not tell the name of a certificate that a
- * listed peer needs).
+ *         GR_ENOMEM, GR_ENOTSUP (NNG has no TLS, or does not tell the name of a
+ *         certificate that a listed peer needs; a deterministic system that is
+ *         in no gr_sim_net, or listens at an address that is not simulated:
+ *         others do not follow its clock; a simulated address in a real
+ *         system).
  */
 GR_API GR_MUST_CHECK int gr_node_start(gr_actor *self,
                                        const gr_node_opts *opts);
@@ -141,8 +143,9 @@ GR_API GR_MUST_CHECK int gr_node_address(gr_actor *self, char *buf,
  *         log says which), GR_EVERSION, GR_EEXIST (name taken, or itself),
  *         GR_ELIMIT (peers_max; too many dials at once), GR_EFORMAT (what
  *         listens there is no node), GR_EINSECURE (without a secret: not TLS),
- *         GR_ENOMEM, GR_EIO, GR_ENOTSUP (not a thread actor), GR_EINVAL (not a
- *         node; no certificates for TLS).
+ *         GR_ENOMEM, GR_EIO, GR_ENOTSUP (not a thread actor; a real address in
+ *         deterministic mode, a simulated one elsewhere), GR_EINVAL (not a
+ * node; no certificates for TLS).
  */
 GR_API GR_MUST_CHECK int gr_node_connect(gr_actor *self, const char *address,
                                          int64_t timeout_ms, gr_node *out);

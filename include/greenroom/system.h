@@ -19,6 +19,9 @@ typedef enum gr_log_level {
  * at a time. Must not call the library. */
 typedef void gr_log_fn(void *arg, gr_log_level level, const char *line);
 
+/* Several deterministic systems with one clock: sim.h. */
+typedef struct gr_sim_net gr_sim_net;
+
 /* Zero means the default in every field. Members may be appended. */
 typedef struct gr_system_opts {
     unsigned workers; /* threads; 0: one per processor that may be used */
@@ -61,6 +64,8 @@ typedef struct gr_system_opts {
                                 the first one on, so that a restart is quick; 0:
                                 GR_PROCESSES_WARM_DEFAULT; or
                                 GR_PROCESSES_COLD */
+    gr_sim_net *sim_net; /* deterministic mode, with this net's clock and seed;
+                            seed is 0 then. NULL: none; see sim.h */
 } gr_system_opts;
 
 #define GR_PROCESSES_WARM_DEFAULT 1u
@@ -89,9 +94,9 @@ typedef struct gr_system_opts {
  *          16 or above 2^31 - 1, message_max below 64, crashes_kept over
  *          GR_CRASHES_KEPT_MAX; turn_warn_ms below GR_FOREVER; watch_signal is
  *          not a real-time signal; recorder too long; more threads of a lane of
- *          jobs than GR_JOB_THREADS_MAX), GR_ENOMEM, GR_EIO (no thread; or the
- *          recorder's file cannot be made, and the log says why).
- * Threads: any that is not a worker of a system.
+ *          jobs than GR_JOB_THREADS_MAX; a seed beside a sim_net), GR_ENOMEM,
+ * GR_EIO (no thread; or the recorder's file cannot be made, and the log says
+ * why). Threads: any that is not a worker of a system.
  */
 GR_API GR_MUST_CHECK int gr_system_start(const gr_system_opts *opts,
                                          gr_system **out);

@@ -1,6 +1,7 @@
 /*
  * tests/transport/nodes.h - nodes to test: several systems in this process,
- * each with the test's thread attached to it, joined by real sockets.
+ * each with the test's thread attached to it, joined by real sockets, or within
+ * the process.
  */
 #ifndef TESTS_TRANSPORT_NODES_H
 #define TESTS_TRANSPORT_NODES_H
@@ -52,6 +53,9 @@ static inline void place(nodes *n, int i, char *buf, size_t size)
 {
     if (strcmp(n->scheme, "ipc") == 0) {
         (void)snprintf(buf, size, "ipc://%s/%d", n->folder, i);
+    } else if (strcmp(n->scheme, "local") == 0) {
+        (void)snprintf(buf, size, "local://%s.%d", strrchr(n->folder, '/') + 1,
+                       i);
     } else {
         (void)snprintf(buf, size, "tcp://127.0.0.1:0");
     }
@@ -121,6 +125,11 @@ static inline int setup_tcp(void **state)
     return setup_nodes(state, "tcp");
 }
 
+static inline int setup_local(void **state)
+{
+    return setup_nodes(state, "local");
+}
+
 static inline int teardown_nodes(void **state)
 {
     nodes *n = *state;
@@ -136,6 +145,10 @@ static inline int teardown_nodes(void **state)
 #define ON_BOTH(test)                                                          \
     cmocka_unit_test_setup_teardown(test, setup_ipc, teardown_nodes),          \
         cmocka_unit_test_setup_teardown(test, setup_tcp, teardown_nodes)
+/* And within the process. */
+#define ON_ALL(test)                                                           \
+    ON_BOTH(test),                                                             \
+        cmocka_unit_test_setup_teardown(test, setup_local, teardown_nodes)
 #define ON_IPC(test)                                                           \
     cmocka_unit_test_setup_teardown(test, setup_ipc, teardown_nodes)
 

@@ -3,17 +3,18 @@
  *         messages arrive in order and never twice, each monitor fires once,
  *         each ask ends, and nothing but the connection is lost.
  * Method: on each of two nodes one thread that sends numbers and one that asks;
- *         meanwhile the test disconnects and connects, from either side. A
+ *         meanwhile the test connects, from either side, and loses the
+ *         connection: by a goodbye, or at any byte of its sockets (relay.h). A
  *         number that is not larger than the one before fails its receiver,
  *         which the test watches. A lost ask would hang its thread, and so the
  *         test, for ever.
  */
-#include "tests/transport/nodes.h"
+#include "tests/transport/relay.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { ROUNDS = 200 };
+enum { ROUNDS = 300 }; /* or CHURN_ROUNDS; every second one is a cut */
 
 struct counter {
     int64_t last;
@@ -107,13 +108,94 @@ static void connect_somehow(nodes *n, int round)
     }
 }
 
+static int64_t rounds(void)
+{
+    const char *text = getenv("CHURN_ROUNDS");
+    return text != NULL && *text != '\0' ? strtol(text, NULL, 10) : ROUNDS;
+}
+
+/* Says goodbye, or, if there are sockets to cut, cuts them. */
+static void lose(nodes *n, int round, relay *relays)
+{
+    int from = round / 2 % 2;
+    if (round % 2 == 0 || strcmp(n->scheme, "local") == 0) {
+        int rc =
+            gr_node_disconnect(n->self[from], gr_system_node(n->sys[1 - from]));
+        assert_int_equal(rc, 0);
+        return;
+    }
+    /* Whichever it went over. */
+    relay_tell(&relays[0], 1);
+    relay_tell(&relays[1], 1);
+}
+
+/* On each node a sender and an asker. */
+enum { THREADS = 4 };
+
+typedef struct load {
+    traffic t[THREADS];
+    pthread_t thread[THREADS];
+    _Atomic(bool) stop;
+} load;
+
+static void begin(load *l, nodes *n, const gr_pid target[2])
+{
+    /* relaxed: as in run. */
+    atomic_store_explicit(&l->stop, false, memory_order_relaxed);
+    for (int i = 0; i < THREADS; i++) {
+        traffic *t = &l->t[i];
+        *t = (traffic){.rc = 0};
+        t->sys = n->sys[i % 2];
+        t->to = target[1 - i % 2];
+        t->asks = i >= 2;
+        t->stop = &l->stop;
+        assert_int_equal(pthread_create(&l->thread[i], NULL, run, t), 0);
+    }
+}
+
+static void end(load *l)
+{
+    /* relaxed: as in run. */
+    atomic_store_explicit(&l->stop, true, memory_order_relaxed);
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(l->thread[i], NULL), 0);
+        if (l->t[i].rc != 0) {
+            fail_msg("thread %d: %s", i, gr_errname(l->t[i].rc));
+        }
+        assert_true(l->t[i].done > 0);
+    }
+}
+
+static void play_round(nodes *n, int round, const gr_pid target[2],
+                       relay *relays)
+{
+    gr_ref ref[2];
+    int from = round / 2 % 2;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(gr_monitor(n->self[i], target[1 - i], &ref[i]), 0);
+    }
+    if (round % 5 != 0) { /* else at once, with the monitors on the way */
+        int64_t count;
+        int rc;
+        do { /* the queue is full now and then */
+            rc = gr_call(n->self[from], target[1 - from], GR_FOREVER,
+                         gr_expect("count", &count), "count");
+        } while (rc == GR_EAGAIN);
+        assert_int_equal(rc, 0);
+    }
+    lose(n, round, relays);
+    expect_loss(n->self[0], ref[0]);
+    expect_loss(n->self[1], ref[1]);
+    connect_somehow(n, round);
+}
+
 static void connection_is_lost_under_load(void **state)
 {
     nodes *n = *state;
     /* Static: after a failed assertion the threads still use them. */
-    static _Atomic(bool) stop;
-    static traffic t[4];
-    pthread_t thread[4];
+    static load l;
+    static relay relays[2];
+    bool cuts = strcmp(n->scheme, "local") != 0;
     gr_pid target[2];
     gr_ref own[2];
     const gr_msg *msg;
@@ -122,50 +204,20 @@ static void connection_is_lost_under_load(void **state)
                         &(gr_node_opts){.outbox_max = 64 * 1024});
         assert_int_equal(gr_spawn(n->self[i], &counter, NULL, &target[i]), 0);
         assert_int_equal(gr_monitor(n->self[i], target[i], &own[i]), 0);
+        if (cuts) {
+            relay_start(&relays[i], n, i);
+        }
     }
     connect_somehow(n, 0);
-    /* relaxed: as in run. */
-    atomic_store_explicit(&stop, false, memory_order_relaxed);
-    for (int i = 0; i < 4; i++) {
-        t[i] = (traffic){.rc = 0};
-        t[i].sys = n->sys[i % 2];
-        t[i].to = target[1 - i % 2];
-        t[i].asks = i >= 2;
-        t[i].stop = &stop;
-        assert_int_equal(pthread_create(&thread[i], NULL, run, &t[i]), 0);
+    begin(&l, n, target);
+
+    for (int round = 0; round < rounds(); round++) {
+        play_round(n, round, target, relays);
     }
 
-    for (int round = 0; round < ROUNDS; round++) {
-        gr_ref ref[2];
-        int from = round / 2 % 2;
-        for (int i = 0; i < 2; i++) {
-            assert_int_equal(gr_monitor(n->self[i], target[1 - i], &ref[i]), 0);
-        }
-        if (round % 5 != 0) { /* else at once, with the monitors on the way */
-            int64_t count;
-            int rc;
-            do { /* the queue is full now and then */
-                rc = gr_call(n->self[from], target[1 - from], GR_FOREVER,
-                             gr_expect("count", &count), "count");
-            } while (rc == GR_EAGAIN);
-            assert_int_equal(rc, 0);
-        }
-        assert_int_equal(
-            gr_node_disconnect(n->self[from], gr_system_node(n->sys[1 - from])),
-            0);
-        expect_loss(n->self[0], ref[0]);
-        expect_loss(n->self[1], ref[1]);
-        connect_somehow(n, round);
-    }
-
-    /* relaxed: as in run. */
-    atomic_store_explicit(&stop, true, memory_order_relaxed);
-    for (int i = 0; i < 4; i++) {
-        assert_int_equal(pthread_join(thread[i], NULL), 0);
-        if (t[i].rc != 0) {
-            fail_msg("thread %d: %s", i, gr_errname(t[i].rc));
-        }
-        assert_true(t[i].done > 0);
+    end(&l);
+    for (int i = 0; i < 2 && cuts; i++) {
+        relay_stop(&relays[i]);
     }
     for (int i = 0; i < 2; i++) {
         int64_t count;
@@ -173,14 +225,14 @@ static void connection_is_lost_under_load(void **state)
         assert_int_equal(gr_call(n->self[i], target[i], LONG_MS,
                                  gr_expect("count", &count), "count"),
                          0);
-        assert_in_range(count, 1, t[1 - i].done);
+        assert_in_range(count, 1, l.t[1 - i].done);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_BOTH(connection_is_lost_under_load),
+        ON_ALL(connection_is_lost_under_load),
     };
     return cmocka_run_group_tests_name("transport/churn", tests, NULL, NULL);
 }

@@ -142,7 +142,7 @@ static void all_allocations_may_fail_from_some_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_BOTH(each_allocation_may_fail),
+        ON_ALL(each_allocation_may_fail),
         ON_IPC(all_allocations_may_fail_from_some_on)};
     return cmocka_run_group_tests_name("transport/no_memory", tests, NULL,
                                        NULL);

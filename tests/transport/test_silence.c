@@ -222,9 +222,8 @@ static void who_asks_and_does_not_read_is_cut(void **state)
     static const uint8_t ping[] = {0x91, 0xa4, 'p', 'i', 'n', 'g'};
     scene c;
     /* As much credit as there is: it is not to be cut for that. */
-    begin_with(
-        &c, state,
-        &(gr_node_opts){.outbox_max = 4096, .window = GR_WINDOW_MAX});
+    begin_with(&c, state,
+               &(gr_node_opts){.outbox_max = 4096, .window = GR_WINDOW_MAX});
     gr_actor *self = c.n->self[NODE];
     assert_int_equal(gr_watch_nodes(self, true), 0);
     assert_int_equal(expect_node(self, "good", true), 0);
