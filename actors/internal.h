@@ -339,7 +339,7 @@ typedef struct gri_spawn {
     gr_pid parent;
     uint64_t monitor;
     gr_grade grade; /* GR_GRADE_DEFAULT: the behaviour's */
-    bool link, ack, tended, agent;
+    bool link, ack, tended, agent, service;
     bool proxy;  /* behavior is a proxy's */
     bool hosted; /* its mailbox is elsewhere, and only its hard bound is here */
     bool stable; /* see stay.h */

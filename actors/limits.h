@@ -73,7 +73,7 @@ static inline void gri_set_bounds(gr_actor *slot, uint32_t soft, uint32_t hard)
 static inline size_t gri_memory_max_of(const gr_system *sys,
                                        const gri_spawn *how)
 {
-    if (how->behavior == NULL || how->agent) {
+    if (how->behavior == NULL || how->agent || how->service) {
         return 0; /* a thread, or the system's own */
     }
     const size_t asked = how->limits != NULL ? how->limits->memory_max : 0;

@@ -367,6 +367,9 @@ void gri_kill(gri_ctx *ctx, gr_pid pid)
 {
     gr_system *sys = ctx->sys;
     gr_actor *slot = gri_is_here(sys, pid) ? gri_slot_of(sys, pid) : NULL;
+    if (gri_is_service(sys, pid.id) && ctx != &sys->stop_ctx) {
+        return; /* only the end of the system is its end */
+    }
     if (slot != NULL && gri_slot_lives(slot, gri_pid_run(pid))) {
         gri_set_alert(slot, gri_pid_run(pid), GRI_ALERT_KILL);
         gri_slow_release(ctx, pid);

@@ -158,6 +158,10 @@ bool gri_slow_down(gr_actor *self)
     gri_ctx *ctx = self->ctx;
     gr_system *sys = self->sys;
     gr_actor *receiver = ctx->pressed;
+    const uint64_t me = gri_id(self->now, gri_index(self));
+    if (gri_is_service(sys, me)) {
+        return false; /* others are served by it, too */
+    }
     if (receiver == &sys->slots[0]) {
         return slow_down_far(self);
     }
@@ -165,7 +169,6 @@ bool gri_slow_down(gr_actor *self)
     if (gri_inbox_depth(&receiver->inbox, &receiver->outlet, soft) < soft) {
         return false; /* it has caught up */
     }
-    uint64_t me = gri_id(self->now, gri_index(self));
     gr_pid to = {sys->node, gri_id(ctx->pressed_run, gri_index(receiver))};
     uint64_t token = enter(sys, me, to.id);
     if (token == 0) {

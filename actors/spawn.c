@@ -59,8 +59,8 @@ begin_lane(gri_ctx *ctx, gr_actor *slot, uint32_t run, const gr_mailbox *box,
  * else the system's; 0: as long as it likes. */
 static int64_t deadline_of(const gr_system *sys, const gri_spawn *how)
 {
-    if (how->behavior == NULL) {
-        return 0; /* a thread's own code */
+    if (how->behavior == NULL || how->service) {
+        return 0; /* a thread's own code, or the system's */
     }
     const int64_t own = how->limits != NULL ? how->limits->handler_max_ms : 0;
     return own != 0 ? own
@@ -87,6 +87,9 @@ static int set_bounds(gri_ctx *ctx, gr_actor *slot, const gri_spawn *how,
     }
     if (how->stable) {
         GR_TRY(gri_stay_prepare(ctx, slot, how, run));
+    }
+    if (how->service) {
+        gri_service_is(ctx->sys, gri_id(run, gri_index(slot)));
     }
     soft = soft < hard ? soft : hard;
     if (how->hosted) {

@@ -3,10 +3,11 @@
  * naming what blocked it.
  *
  * First the actors that nobody tends, latest first; a supervisor among them
- * stops its own children on the way. Then whoever is left, then the agent. An
- * actor whose end can be seen (it has a terminate, or traps exits) has ended
- * before the next is asked. What is left at the deadline is killed; what is
- * left even then is named, and its memory stays, as it may still be used.
+ * stops its own children on the way. Then whoever is left, then the system's
+ * own: the service, the agent. An actor whose end can be seen (it has a
+ * terminate, or traps exits) has ended before the next is asked. What is left
+ * at the deadline is killed; what is left even then is named, and its memory
+ * stays, as it may still be used.
  */
 #include <stdlib.h>
 
@@ -73,14 +74,14 @@ static int latest_first(const void *x, const void *y)
     return a->born < b->born ? 1 : a->born > b->born ? -1 : 0;
 }
 
-/* Who lives in that slot now. False: nobody, or the agent. */
+/* Who lives in that slot now. False: nobody, the agent, or the service. */
 static inline bool victim_at(const gr_system *sys, uint32_t i, victim *out)
 {
     const gr_actor *slot = &sys->slots[i];
     /* seq_cst: with the publishing store in gri_spawn_run. */
     uint32_t run = atomic_load_explicit(&slot->run, memory_order_seq_cst);
     uint64_t id = gri_id(run, i);
-    if ((run & 1) == 0 || id == GRI_AGENT_ID) {
+    if ((run & 1) == 0 || id == GRI_AGENT_ID || gri_is_service(sys, id)) {
         return false;
     }
     *out = (victim){
@@ -94,7 +95,7 @@ static inline bool victim_at(const gr_system *sys, uint32_t i, victim *out)
     return true;
 }
 
-/* All that live now, but the agent. */
+/* All that live now, but the system's own. */
 static int collect(stopper *s)
 {
     gr_system *sys = s->sys;
@@ -285,21 +286,35 @@ static bool ask_all(stopper *s)
     return true;
 }
 
+/* One of the system's own, when all others have ended. False: it did not. */
+static bool stop_own(stopper *s, uint64_t id)
+{
+    gr_system *sys = s->sys;
+    const victim v = {.pid = {sys->node, id}};
+    if (gri_slot_of(sys, v.pid) == NULL || !lives(sys, v.pid)) {
+        return true;
+    }
+    const int64_t grace_ns = gri_deadline(&sys->clock, KILL_GRACE_MS);
+    ask_to_stop(s, v.pid);
+    if (wait_end(sys, v.pid,
+                 s->deadline_ns > grace_ns ? s->deadline_ns : grace_ns)) {
+        return true;
+    }
+    name_blocker(sys, &v, "did not stop");
+    return false;
+}
+
 static bool stop_actors(stopper *s)
 {
     gr_system *sys = s->sys;
     /* seq_cst: with gri_spawn_run and gri_end_run. */
     atomic_store_explicit(&sys->stopping, true, memory_order_seq_cst);
     bool all = ask_all(s) ? kill_rest(s) : kill_all(sys);
-    gr_pid agent = {sys->node, GRI_AGENT_ID};
-    if (gri_slot_of(sys, agent) != NULL && lives(sys, agent)) {
-        ask_to_stop(s, agent);
-        if (!wait_end(sys, agent, gri_deadline(&sys->clock, KILL_GRACE_MS))) {
-            victim v = {.pid = agent};
-            name_blocker(sys, &v, "did not stop");
-            all = false;
-        }
-    }
+    /* relaxed: whoever started it has ended. */
+    const uint64_t service =
+        atomic_load_explicit(&sys->service_id, memory_order_relaxed);
+    all = stop_own(s, service) && all;
+    all = stop_own(s, GRI_AGENT_ID) && all;
     return all;
 }
 
@@ -376,6 +391,10 @@ static void free_plugs(gr_system *sys)
     gri_part *part = gri_part_of(sys);
     if (part != NULL) {
         part->free(part);
+    }
+    gri_service *service = gri_service_of(sys);
+    if (service != NULL) {
+        service->free(service);
     }
     /* acquire, then relaxed: as in stop_plugs. */
     const gri_route *route =

@@ -319,11 +319,32 @@ void gr_system_stats(gr_system *sys, gr_stats *out)
 /* ---- the route -------------------------------------------------------------
  */
 
+/* The system is a node now: its service is told, also without memory. */
+static void wake_service(gr_system *sys, uint64_t service)
+{
+    static const char payload[] = "\x91\xaf" GRI_SERVICE_WAKE;
+    _Static_assert(sizeof GRI_SERVICE_WAKE - 1 == 15, "as its head says");
+    gri_cache cache;
+    gri_cache_init(&cache, &sys->depot);
+    gr_msg *wake =
+        gri_msg_signal_sure(&cache, GRI_MSG_USER, payload, sizeof payload - 1);
+    if (wake != NULL) {
+        gri_deliver(sys, &cache, (gr_pid){sys->node, service}, wake);
+    } else {
+        gri_log_write(&sys->log, GR_LOG_ERROR,
+                      "no memory to tell the groups of the node");
+    }
+    gri_cache_flush(&cache);
+}
+
 int gri_route_install(gr_system *sys, const gri_route *route, void *net)
 {
     int rc = GR_EEXIST;
     (void)pthread_mutex_lock(&sys->lock);
-    /* relaxed: written under the lock only. */
+    /* relaxed, both: written under the lock only. So either its service finds
+     * the route when its starter wakes it, or it is found here. */
+    const uint64_t service =
+        atomic_load_explicit(&sys->service_id, memory_order_relaxed);
     if (atomic_load_explicit(&sys->route, memory_order_relaxed) == NULL) {
         /* relaxed: published by the route. */
         atomic_store_explicit(&sys->net, net, memory_order_relaxed);
@@ -332,6 +353,9 @@ int gri_route_install(gr_system *sys, const gri_route *route, void *net)
         rc = 0;
     }
     (void)pthread_mutex_unlock(&sys->lock);
+    if (rc == 0 && service != 0) {
+        wake_service(sys, service);
+    }
     return rc;
 }
 

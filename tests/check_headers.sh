@@ -28,8 +28,8 @@ for header in $(cd include && find greenroom -name '*.h' | sort); do
     try "$header" "$CXX" -x c++ -std=c++17 -Wundef
     try "$header" "$CXX" -x c++ -std=c++20 -Wundef
 done
-for header in $(find base sched mailbox actors supervisor process transport \
-    tests/support -name '*.h' 2>/dev/null | sort); do
+for header in $(find base sched mailbox actors supervisor patterns process \
+    transport tests/support -name '*.h' 2>/dev/null | sort); do
     try "$header" "$CC" -x c -std=c11 -D_GNU_SOURCE -I. -Wundef -Wshadow \
         -Wstrict-prototypes
 done

@@ -7,6 +7,7 @@
 #include <greenroom/base.h>
 #include <greenroom/crash.h>
 #include <greenroom/error.h>
+#include <greenroom/group.h>
 #include <greenroom/job.h>
 #include <greenroom/message.h>
 #include <greenroom/node.h>
