@@ -6,6 +6,7 @@
  *         threads that submit, post and write to pipes at random: each waits
  *         for what it has begun, so a lost wake-up is a hang.
  */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -255,8 +256,17 @@ static void nothing_is_lost_with(unsigned workers)
     void *users[GR_WORKERS_MAX] = {NULL};
     assert_int_equal(gri_sched_init(&sched, &ops, &clock, workers, 0, 2, 0), 0);
     assert_int_equal(gri_sched_start(&sched, users), 0);
-    /* While they sleep, perhaps. */
+    /* They sleep, and not in the poller: it is not open yet. */
+    /* seq_cst: as who parks. */
+    while (gri_sched_awake(&sched, atomic_load_explicit(&sched.parked,
+                                                        memory_order_seq_cst)) >
+           0) {
+        sched_yield();
+    }
+    job first = {.post = {.run = run_post}};
     assert_int_equal(gri_poller_open(&sched.poller), 0);
+    gri_poller_post(&sched.poller, &first.post);
+    await(&first, 0);
     for (unsigned i = 0; i < THREADS; i++) {
         submitter *s = &all[i];
         *s = (submitter){.sched = &sched, .seed = i + 1};
