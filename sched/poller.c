@@ -74,6 +74,9 @@ int gri_poller_open(gri_poller *p)
 
 int gri_poller_add(gri_poller *p, int fd, gri_pollee *pollee)
 {
+    /* release: who is told of it sees all of the pollee; pairs with the acquire
+     * in gri_poller_wait. The kernel orders the two, but does not say so. */
+    atomic_fetch_add_explicit(&p->adds, 1, memory_order_release);
     return watch(p, fd, pollee, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 }
 
@@ -178,6 +181,8 @@ bool gri_poller_wait(gri_poller *p, int64_t until_ns)
         timeout = &t;
     }
     p->count = wait_events(p, timeout);
+    /* acquire: see gri_poller_add. */
+    (void)atomic_load_explicit(&p->adds, memory_order_acquire);
     return p->count > 0 || has_posts(p);
 }
 

@@ -54,6 +54,7 @@ struct gri_poller {
     _Atomic(bool) open;         /* any thread */
     _Atomic(bool) held;         /* likewise: somebody polls */
     _Atomic(int64_t) looked_ns; /* when somebody did last, about */
+    _Atomic(uint32_t) adds;     /* likewise: how many descriptors were added */
     pthread_mutex_t lock;
     gri_post *first, **last; /* under lock */
     _Atomic(uint32_t) posts; /* written under lock */
