@@ -61,6 +61,7 @@ void gri_agent_greet(gri_agent *agent, gr_actor *self, gri_peer *peer)
 {
     peer->greeted = true;
     agent->up++;
+    gri_net_count(agent->net, &agent->net->totals.connected);
     gri_log_write(agent->net->log, GR_LOG_INFO, "node %s: %s is up",
                   agent->net->self.name, peer->hs.other.name);
     tell_all(agent, self, peer, true);
@@ -140,8 +141,11 @@ static void on_closed(gri_agent *agent, gr_actor *self, gri_peer *peer)
                       peer->fault != NULL ? peer->fault
                       : peer->reason == 0 ? "goodbye"
                                           : gr_strerror(peer->reason));
+        if (peer->reason < 0) {
+            gri_net_count(net, &net->totals.lost);
+        }
         if (peer->reason < 0 && peer->fault != NULL) {
-            gri_net_fault(net, peer->hs.other.name, peer->fault);
+            gri_net_fault(net, peer->hs.other.name, peer->reason, peer->fault);
         }
         tell_all(agent, self, peer, false);
     }

@@ -36,11 +36,15 @@ gri_flight gri_peer_take_off(gri_peer *peer)
     return rest_of_fly(peer);
 }
 
-/* What was not sent yet, in the bytes that it costs. Under lock. */
 static size_t waiting(const gri_peer *peer)
 {
     return gri_outbox_cost(&peer->out) +
            (peer->flying ? peer->fly.len - peer->fly_at : 0);
+}
+
+size_t gri_peer_queued(const gri_peer *peer)
+{
+    return waiting(peer);
 }
 
 /* What is never refused has piled up: it does not read. Under lock. */
@@ -115,6 +119,7 @@ static gri_flight landed(gri_peer *peer, const gri_link *link, int64_t n)
         unlock(peer);
         return f;
     }
+    peer->sent.bytes += (uint64_t)n;
     peer->fly_at += (size_t)n;
     if (peer->fly_at < peer->fly.len) {
         f = peer->closing ? f : rest_of_fly(peer);
@@ -195,6 +200,9 @@ static void put_bytes(gri_peer *peer, const void *p, size_t n)
 
 void gri_peer_note(gri_peer *peer, const gri_note *note)
 {
+    if (peer->said_at == 0) {
+        peer->said_at = gri_clock_ns(peer->net->clock);
+    }
     put_bytes(peer, note->bytes, note->len);
 }
 
@@ -202,6 +210,35 @@ void gri_peer_control(gri_peer *peer, const gri_frame *frame)
 {
     uint8_t bytes[GRI_FRAME_FIXED_MAX];
     put_bytes(peer, bytes, gri_frame_write(bytes, frame));
+}
+
+void gri_peer_noted(gri_peer *peer)
+{
+    gri_got_add(&peer->got.frames, 1);
+    /* relaxed: see heard. */
+    const int64_t heard =
+        atomic_load_explicit(&peer->heard, memory_order_relaxed);
+    lock(peer);
+    if (peer->said_at != 0 && peer->sent.rtt.last_ns == 0) {
+        gri_rtt_shake(&peer->sent.rtt, peer->said_at, heard);
+    }
+    unlock(peer);
+}
+
+void gri_peer_ping(gri_peer *peer, bool only_if_stale)
+{
+    const int64_t now = gri_clock_ns(peer->net->clock);
+    lock(peer);
+    gri_rtt *rtt = &peer->sent.rtt;
+    const bool ask = !only_if_stale ||
+                     (peer->state == GRI_PEER_UP && gri_rtt_is_stale(rtt, now));
+    if (ask) {
+        gri_rtt_ping(rtt, now);
+    }
+    unlock(peer);
+    if (ask) {
+        gri_peer_signal(peer, GRI_FRAME_PING);
+    }
 }
 
 void gri_peer_last(gri_peer *peer, const gri_frame *frame)
@@ -300,6 +337,8 @@ int gri_peer_deliver(gri_peer *peer, struct gri_worker *worker, uint64_t node,
             f = gri_peer_take_off(peer);
         }
     }
+    peer->sent.messages += rc == 0 && gri_frame_is_message(frame->type);
+    peer->sent.refused += rc == GR_EAGAIN;
     const bool slow = rc == 0 && is_too_much(peer, frame);
     unlock(peer);
     gri_peer_launch(peer, f);
