@@ -34,6 +34,7 @@ static void read_sent(const gri_peer *peer, int64_t now, gr_peer_stats *s)
     s->messages_sent = sent->messages;
     s->refused = sent->refused;
     s->queued = gri_peer_queued(peer);
+    s->slow = peer->pace.slow;
     s->credit = peer->out.credit;
     s->senders_waiting =
         (uint32_t)(peer->slowed.for_room.count + peer->slowed.for_there.count);

@@ -59,8 +59,7 @@ static const char deaf_fault[] = "it does not read what it is sent";
 
 /* ---- who waits for room -------------------------------------------------- */
 
-/* Bytes in the outbox from which on senders wait. */
-static size_t soft_of(const gri_net *net)
+size_t gri_outbox_soft(const gri_net *net)
 {
     return net->outbox_max / GRI_OUTBOX_SOFT;
 }
@@ -87,7 +86,7 @@ bool gri_peer_wait(gri_peer *peer, uint64_t node, uint64_t receiver,
         if (gri_slowed_is(s, sender, receiver)) {
             waits = gri_slowed_wait(&s->for_there, sender);
         } else {
-            waits = waiting(peer) > soft_of(net) / 2 &&
+            waits = waiting(peer) > gri_outbox_soft(net) / 2 &&
                     gri_slowed_wait(&s->for_room, sender);
         }
     }
@@ -129,8 +128,11 @@ static gri_flight landed(gri_peer *peer, const gri_link *link, int64_t n)
         gri_buffer_shrink(&peer->fly, GRI_BUFFER_BUSY);
         f = gri_peer_take_off(peer);
     }
+    if (peer->pace.stands) {
+        gri_pace_sent(&peer->pace, waiting(peer), gri_outbox_soft(peer->net));
+    }
     if (peer->slowed.for_room.count > 0 &&
-        waiting(peer) <= soft_of(peer->net) / 2) {
+        waiting(peer) <= gri_outbox_soft(peer->net) / 2) {
         waiters = gri_slowed_take(&peer->slowed.for_room);
     }
     bool drained = peer->draining && !peer->flying;
@@ -297,7 +299,7 @@ static int put(gri_peer *peer, const gri_frame *frame)
 static bool is_too_much(const gri_peer *peer, const gri_frame *frame)
 {
     return (frame->type == GRI_FRAME_SEND || frame->type == GRI_FRAME_ASK) &&
-           (waiting(peer) > soft_of(peer->net) ||
+           (waiting(peer) > gri_outbox_soft(peer->net) ||
             gri_slowed_is(&peer->slowed, frame->from, frame->to));
 }
 

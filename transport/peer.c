@@ -165,6 +165,7 @@ void gri_peer_reset(gri_peer *peer)
     gri_slowed_fini(&peer->slowed);
     peer->let_go_at = GRI_NEVER;
     peer->sent = (gri_sent){.bytes = 0};
+    peer->pace = (gri_pace){.slow = false};
     unlock(peer);
     forget_got(&peer->got);
     gri_buffer_fini(&peer->in);
@@ -178,6 +179,7 @@ void gri_peer_reset(gri_peer *peer)
     peer->said_at = 0;
     peer->role = (gri_role)0;
     peer->proven = peer->parked = peer->greeted = false;
+    peer->told_slow = false;
     peer->rival = NULL;
     peer->rights = NULL;
 }
@@ -413,12 +415,16 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Whether a heartbeat is to be sent; sets when the next is due. Under lock. */
-static bool beat(gri_peer *peer, int64_t now)
+/* Whether a heartbeat is to be sent; sets when the next is due. *turned: it has
+ * become slow, or is not any more. Under lock. */
+static bool beat(gri_peer *peer, int64_t now, bool *turned)
 {
     if (peer->beat_at > now) {
         return false;
     }
+    *turned = peer->state == GRI_PEER_UP &&
+              gri_pace_beat(&peer->pace, gri_peer_queued(peer),
+                            gri_outbox_soft(peer->net));
     bool mute = !peer->wrote;
     peer->wrote = false;
     if (mute && !peer->flying) {
@@ -441,7 +447,8 @@ int64_t gri_peer_tick(gri_peer *peer, int64_t now)
     bool late = peer->deadline <= now && !peer->closing;
     bool ours = up || peer->draining; /* to act on, without the agent */
     bool lost = up && !peer->closing && silent_at <= now;
-    bool mute = up && beat(peer, now);
+    bool turned = false;
+    bool mute = up && beat(peer, now, &turned);
     if (late) {
         peer->deadline = GRI_NEVER;
     }
@@ -468,6 +475,9 @@ int64_t gri_peer_tick(gri_peer *peer, int64_t now)
     }
     if (late) {
         gri_net_post(peer->net, peer, GRI_EVENT_LATE);
+    }
+    if (turned) {
+        gri_net_post(peer->net, peer, GRI_EVENT_PACE);
     }
     if (mute) {
         gri_peer_signal(peer, GRI_FRAME_HEARTBEAT);

@@ -30,6 +30,7 @@
 #include "transport/handshake.h"
 #include "transport/link.h"
 #include "transport/outbox.h"
+#include "transport/pace.h"
 #include "transport/slowed.h"
 #include "transport/stats.h"
 
@@ -58,7 +59,8 @@ enum {
     GRI_EVENT_BYTES = 2,  /* peer->in has more; only before it is UP */
     GRI_EVENT_PONG = 4,
     GRI_EVENT_LATE = 8, /* peer->deadline has passed */
-    GRI_EVENT_CLOSED = 16
+    GRI_EVENT_CLOSED = 16,
+    GRI_EVENT_PACE = 32 /* it has become slow, or is not any more */
 };
 
 struct gri_peer {
@@ -92,6 +94,7 @@ struct gri_peer {
     int64_t let_go_at; /* ns: when whoever waits is let go in any case */
     int64_t deadline;  /* ns; when the agent (or the keeper) must look */
     gri_sent sent;
+    gri_pace pace;
 
     /* any thread: when something came, in ns; relaxed, as it is only compared
      * with the clock */
@@ -118,6 +121,7 @@ struct gri_peer {
     bool parked;     /* waits for another peer's end to be decided on */
     gri_peer *rival; /* parked: who has its name; being asked if it lives */
     bool greeted;    /* watchers know of it */
+    bool told_slow;  /* and that it is slow */
     /* What it may do, once it is proven; NULL: all. Also read by the link's
      * callback, once it is UP. */
     gri_rights *rights;
@@ -220,6 +224,8 @@ typedef struct gri_flight {
 
 /* What was not sent yet, in the bytes that it costs. Under lock. */
 size_t gri_peer_queued(const gri_peer *peer);
+/* Bytes in an outbox from which on senders wait. */
+size_t gri_outbox_soft(const gri_net *net);
 /* If nothing flies, what waits begins to. Under lock. */
 gri_flight gri_peer_take_off(gri_peer *peer);
 /* Not under lock: this may write to the socket. The buffer is the link's from

@@ -166,8 +166,9 @@ GR_API GR_MUST_CHECK int gr_node_name(gr_actor *self, gr_node node, char *buf,
  * node. */
 GR_API gr_pid gr_node_agent(gr_node node);
 
-/* From now on (or no longer) the actor is told of nodes that come and go,
- * beginning with those that are here. Errors: GR_ENOMEM, GR_EINVAL (not a
+/* From now on (or no longer) the actor is told of nodes that come and go, and
+ * of those that become slow and are so no longer, beginning with those that
+ * are here. Errors: GR_ENOMEM, GR_EINVAL (not a
  * node). */
 GR_API GR_MUST_CHECK int gr_watch_nodes(gr_actor *self, bool on);
 /* True for such a message: *up says which; *reason (of a loss) is an error
@@ -176,6 +177,17 @@ GR_API GR_MUST_CHECK int gr_watch_nodes(gr_actor *self, bool on);
  * name borrows from the message. Outputs may be NULL. */
 GR_API bool gr_match_node(const gr_msg *msg, bool *up, gr_node *node,
                           gr_str *name, int *reason);
+/*
+ * True for a message to such an actor that a node has become slow (*slow), or
+ * is not any more. Slow is one for which, at two heartbeats in a row, more than
+ * an eighth of outbox_max waited here, and never half of that or less between
+ * them: actors that send to it wait, and there is a risk that their messages
+ * are refused. It is slow no more once half of that, or less, has waited; the
+ * next heartbeat finds it. One that is lost meanwhile is only told as lost.
+ * *queued: bytes that wait. name borrows from the message. Outputs may be NULL.
+ */
+GR_API bool gr_match_slow_node(const gr_msg *msg, bool *slow, gr_node *node,
+                               gr_str *name, uint64_t *queued);
 
 /* ---- what is counted ----------------------------------------------------- */
 
@@ -200,6 +212,7 @@ typedef struct gr_peer_stats {
                                  to it wait */
     int64_t credit_given;     /* bytes that this node takes from it yet */
     uint32_t senders_waiting; /* actors here that are slowed down for it */
+    bool slow;                /* see gr_match_slow_node */
     int64_t rtt_ns;           /* the last round trip */
     int64_t rtt_smooth_ns;    /* each new one counts an eighth in this one */
     int64_t silent_ms;        /* since a byte came; a heartbeat is due at least
