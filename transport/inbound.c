@@ -166,8 +166,8 @@ static bool pay(inflow *in, gri_frame_type type, size_t n)
 /* Does it tie actors, so that the tables must know? */
 static bool ties(gri_frame_type type)
 {
-    return type != GRI_FRAME_SEND && type != GRI_FRAME_ASK &&
-           type != GRI_FRAME_STOP && type != GRI_FRAME_KILL;
+    return !gri_frame_is_refusable(type) && type != GRI_FRAME_STOP &&
+           type != GRI_FRAME_KILL;
 }
 
 /* Whether the peer may do that; if not, it has been told so. */

@@ -267,9 +267,8 @@ static int admit(const gri_peer *peer, uint64_t node, const gri_frame *frame)
         gri_frame_len(frame) > peer->frame_max) {
         return GR_ETOOBIG;
     }
-    bool refusable =
-        frame->type == GRI_FRAME_SEND || frame->type == GRI_FRAME_ASK;
-    if (refusable && waiting(peer) >= peer->net->outbox_max) {
+    if (gri_frame_is_refusable(frame->type) &&
+        waiting(peer) >= peer->net->outbox_max) {
         return GR_EAGAIN;
     }
     return is_deaf(peer) ? GR_ELIMIT : 0;
@@ -284,7 +283,7 @@ static int put(gri_peer *peer, const gri_frame *frame)
         GR_TRY(gri_outbox_reserve(&peer->out, frame));
         int rc = gri_crossing_out(&peer->crossing, frame);
         if (rc == GR_ELIMIT) {
-            return frame->type == GRI_FRAME_ASK ? GR_EAGAIN : GR_ENOMEM;
+            return gri_frame_is_refusable(frame->type) ? GR_EAGAIN : GR_ENOMEM;
         }
         GR_TRY(rc);
     } else if (peer->crossing.leave.may != NULL) {
@@ -298,7 +297,7 @@ static int put(gri_peer *peer, const gri_frame *frame)
 /* Whether who sent it is to wait: it, or all who send, have sent too much. */
 static bool is_too_much(const gri_peer *peer, const gri_frame *frame)
 {
-    return (frame->type == GRI_FRAME_SEND || frame->type == GRI_FRAME_ASK) &&
+    return gri_frame_is_refusable(frame->type) &&
            (waiting(peer) > gri_outbox_soft(peer->net) ||
             gri_slowed_is(&peer->slowed, frame->from, frame->to));
 }
