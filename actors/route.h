@@ -64,6 +64,9 @@ enum { GRI_ROUTE_SLOW = 1 };
 int gri_route_install(gr_system *sys, const gri_route *route, void *net);
 /* What gri_route_install was given, or NULL. Any thread. */
 void *gri_route_net(gr_system *sys);
+/* The same if it was given with that route; NULL: with none, or another, as in
+ * the process of an actor. Any thread. */
+void *gri_route_net_of(gr_system *sys, const gri_route *route);
 
 /*
  * A part of the system that another room owns (its child processes): found by

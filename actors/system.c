@@ -368,6 +368,14 @@ void *gri_route_net(gr_system *sys)
                : atomic_load_explicit(&sys->net, memory_order_relaxed);
 }
 
+void *gri_route_net_of(gr_system *sys, const gri_route *route)
+{
+    /* acquire: pairs with gri_route_install. relaxed: stored before. */
+    return atomic_load_explicit(&sys->route, memory_order_acquire) == route
+               ? atomic_load_explicit(&sys->net, memory_order_relaxed)
+               : NULL;
+}
+
 int gri_part_install(gr_system *sys, gri_part *part)
 {
     gri_part *none = NULL;

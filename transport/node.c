@@ -11,7 +11,7 @@
 
 static gri_net *net_of(const gr_actor *self)
 {
-    return gri_route_net(gr_system_of(self));
+    return gri_route_net_of(gr_system_of(self), &gri_net_route);
 }
 
 static gr_pid agent_of(const gri_net *net)

@@ -6,7 +6,7 @@
 
 static gri_net *net_of(const gr_actor *self)
 {
-    return gri_route_net(gr_system_of(self));
+    return gri_route_net_of(gr_system_of(self), &gri_net_route);
 }
 
 /* Whether it is connected. Under lock. */
@@ -105,6 +105,7 @@ int gr_node_totals(gr_actor *self, gr_net_stats *out)
     }
     (void)pthread_mutex_lock(&net->lock);
     const gri_totals t = net->totals;
+    s.forbidden = net->refused;
     (void)pthread_mutex_unlock(&net->lock);
     s.connected = t.connected;
     s.lost = t.lost;

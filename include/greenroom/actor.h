@@ -333,8 +333,8 @@ GR_API GR_MUST_CHECK int gr_send_waitv(gr_actor *self, gr_pid to,
 /*
  * gr_send_sure(self, to, timeout_ms, tag, values...): as gr_send, from a thread
  * actor that wants to know: 0 only when the message is in the receiver's
- * mailbox. That it is handled nobody promises: the receiver may end before, or
- * its policy drop it later. The receiver sees a plain message (gr_msg_asked is
+ * mailbox. That it is handled nobody promises: the receiver may be about to
+ * end, or its policy drop it later. The receiver sees a plain message (gr_msg_asked is
  * false). For an actor of this node it does not wait, and of a process actor
  * the mailbox is the one in this process; from another node it waits up to
  * timeout_ms (GR_FOREVER) for word. Messages to self stay meanwhile.

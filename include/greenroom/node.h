@@ -246,6 +246,8 @@ typedef struct gr_net_stats {
     uint64_t late;      /* its handshake took too long, or it was silent */
     uint64_t excessive; /* too many connections or nodes; or it did not read
                            what it was sent */
+    uint64_t forbidden; /* not a fault: what nodes wanted and have no right to
+                           (gr_peer_rights), or had too many of */
 } gr_net_stats;
 
 /* What came to this node as a whole. Errors: GR_EINVAL (not a node). */

@@ -4,6 +4,8 @@
  * Method: this program is its own process of an actor, which says what it was
  *         told.
  */
+#include <sched.h>
+
 #include "tests/process/actors.h"
 
 typedef struct clerk_state {
@@ -24,6 +26,16 @@ static int clerk_receive(gr_actor *self, void *state, const gr_msg *msg)
     if (gr_match(msg, "to", &to)) {
         c->client = gr_sender(msg);
         return gr_send_then(self, to, GR_FOREVER, gr_then(on_word, 9), "m");
+    }
+    if (gr_match(msg, "nodes")) {
+        gr_node node;
+        gr_net_stats totals;
+        gr_peer_stats stats;
+        const gr_node some = {5};
+        return gr_reply(
+            self, msg, "rcs", gr_node_list(self, NULL, 0),
+            gr_node_totals(self, &totals), gr_node_stats(self, some, &stats),
+            gr_node_find(self, "some", &node), gr_watch_nodes(self, true));
     }
     if (gr_match(msg, "plain")) {
         return gr_send(self, gr_sender(msg), "plain", gr_msg_asked(msg));
@@ -84,7 +96,33 @@ static void its_mailbox_is_here(void **state)
     assert_int_equal(gr_stop(f->self, pid), 0);
     assert_int_equal(gr_receive(f->self, LONG_MS, &msg), 0);
     assert_true(gr_match_down(msg, NULL, NULL, &why));
-    assert_int_equal(gr_send_sure(f->self, pid, LONG_MS, "plain"), GR_ENOPROC);
+    /* Its end is told a moment before its mailbox is shut. */
+    int rc;
+    while ((rc = gr_send_sure(f->self, pid, LONG_MS, "plain")) == 0) {
+        sched_yield();
+    }
+    assert_int_equal(rc, GR_ENOPROC);
+}
+
+/* Nor does it take its parent's words for a net. */
+static void its_system_is_no_node(void **state)
+{
+    const fixture *f = *state;
+    int list, totals, stats, find, watch;
+    const gr_pid pid = spawn_with(f->self, &clerk, (gr_spawn_opts){0});
+
+    assert_int_equal(
+        gr_call(f->self, pid, LONG_MS,
+                gr_expect("rcs", &list, &totals, &stats, &find, &watch),
+                "nodes"),
+        0);
+
+    assert_int_equal(list, GR_EINVAL);
+    assert_int_equal(totals, GR_EINVAL);
+    assert_int_equal(stats, GR_ENOCONN);
+    assert_int_equal(find, GR_ENOENT);
+    assert_int_equal(watch, GR_EINVAL);
+    assert_int_equal(gr_stop(f->self, pid), 0);
 }
 
 int main(int argc, char **argv)
@@ -93,6 +131,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         ACTOR_TEST(a_process_actor_is_told),
         ACTOR_TEST(its_mailbox_is_here),
+        ACTOR_TEST(its_system_is_no_node),
     };
     return cmocka_run_group_tests_name("process/actor_confirm", tests, NULL,
                                        NULL);

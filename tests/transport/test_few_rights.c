@@ -307,6 +307,10 @@ static void to_be_confirmed_needs_the_same_rights(void **state)
     assert_int_equal(ask_by(&s, GRI_FRAME_CONFIRM, p.back.id, "ping", 1),
                      GR_EDENIED);
     assert_int_equal(ask_by(&s, GRI_FRAME_CONFIRM, GRI_AGENT_ID, "ping", 2), 0);
+    gr_net_stats t;
+    assert_int_equal(gr_node_totals(p.here, &t), 0);
+    assert_int_equal(t.forbidden, 1);
+    assert_int_equal(t.faults, 0);
     stranger_close(&s);
 }
 
