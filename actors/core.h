@@ -118,6 +118,8 @@ struct gri_ctx {
     const gri_fault *fault;    /* why the run ends, in gri_end_run; or NULL */
     gr_msg *unburied;          /* to be buried once the run in hand has ended */
     gri_ctx *next;             /* in sys->contexts, under sys->lock */
+    const gr_msg *traced;      /* is being sent: see confirm.h; or NULL */
+    int fate;                  /* of the traced one */
     gri_msgpack *msgpack;      /* see msgpack.c; NULL until it is used */
 };
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "actors/circle.h"
+#include "actors/confirm.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/limits.h"
@@ -169,6 +170,7 @@ void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
     }
     switch ((gri_msg_kind)msg->kind) {
     case GRI_MSG_USER:
+        gri_trace_note(ctx, msg, why_status(why));
         dead_letter(ctx, to, msg->from, msg, why);
         gri_answer_status(ctx, msg, why_status(why));
         break;
@@ -209,6 +211,7 @@ void gri_bury(gri_ctx *ctx, gr_pid to, gr_msg *msg, gri_why why)
     case GRI_MSG_METERED:
     case GRI_MSG_NOP:
     case GRI_MSG_WAKE:
+    case GRI_MSG_CONFIRM:
         break; /* nobody waits for these */
     }
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "actors/account.h"
+#include "actors/confirm.h"
 #include "actors/internal.h"
 #include "mailbox/near.h"
 
@@ -212,6 +213,12 @@ void gri_proxy_send(gr_actor *self, gr_pid to, gr_msg *msg)
 int gri_proxy_ask(gr_actor *self, gr_pid to, gr_continuation then, gr_msg *msg)
 {
     return gri_ask_with(self, to, GR_FOREVER, then, msg);
+}
+
+int gri_proxy_confirm(gr_actor *self, gr_pid to, gr_continuation then,
+                      gr_msg *msg)
+{
+    return gri_confirm_with(self, to, then, msg);
 }
 
 int gri_proxy_reply(gr_actor *self, const gr_msg *to, gr_msg *reply)

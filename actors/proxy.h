@@ -69,9 +69,11 @@ bool gri_proxy_flat(gr_actor *self, const gr_msg *msg, gr_msg **flat,
 void gri_proxy_free(gr_actor *self, gr_msg *flat);
 /* gr_tell of a message; takes it. */
 void gri_proxy_send(gr_actor *self, gr_pid to, gr_msg *msg);
-/* gr_ask without a deadline, and gr_reply. They take msg, which has a trailer,
- * in any case. Errors: as those. */
+/* gr_ask and gr_send_then without a deadline, and gr_reply. They take msg,
+ * which has a trailer, in any case. Errors: as those. */
 int gri_proxy_ask(gr_actor *self, gr_pid to, gr_continuation then, gr_msg *msg);
+int gri_proxy_confirm(gr_actor *self, gr_pid to, gr_continuation then,
+                      gr_msg *msg);
 int gri_proxy_reply(gr_actor *self, const gr_msg *to, gr_msg *reply);
 /* A kept message was not handled, and the actor ends: it will be a dead letter,
  * once those who are tied to the actor have been told. */

@@ -7,7 +7,9 @@
  * route every other node counts as not connected.
  *
  * What passes, by gr_msg.kind: USER (with GRI_MSG_ASKED: trailer.ref is to be
- * answered), REPLY (trailer.ref, trailer.extra is the status), STOP, KILL,
+ * answered), CONFIRM (a USER whose trailer.ref is to be answered once it is in
+ * the receiver's mailbox, by the status 0, or once it is known why it will not
+ * be), REPLY (trailer.ref, trailer.extra is the status), STOP, KILL,
  * LINK, UNLINK, EXIT, MONITOR (ref), DEMONITOR (ref), DOWN (ref), RESUME. Only
  * these.
  * All but plain USER messages have a trailer. The sender is msg->from.
@@ -32,8 +34,8 @@ typedef struct gri_route {
      * Returns 0; GRI_ROUTE_SLOW, which is 0 and a wish that the sender wait
      * (see wait); or an error, after which nothing of it was sent:
      * GR_ENOCONN (no such peer now), GR_EAGAIN (its queue is full; only for
-     * USER), GR_ENOMEM, GR_ETOOBIG. The core then does what the death of the
-     * receiver would do: it answers asks, monitors and links.
+     * USER and CONFIRM), GR_ENOMEM, GR_ETOOBIG. The core then does what the
+     * death of the receiver would do: it answers asks, monitors and links.
      */
     int (*deliver)(void *net, struct gri_worker *worker, gr_pid to,
                    const gr_msg *msg);
@@ -62,6 +64,9 @@ enum { GRI_ROUTE_SLOW = 1 };
 int gri_route_install(gr_system *sys, const gri_route *route, void *net);
 /* What gri_route_install was given, or NULL. Any thread. */
 void *gri_route_net(gr_system *sys);
+/* The same if it was given with that route; NULL: with none, or another, as in
+ * the process of an actor. Any thread. */
+void *gri_route_net_of(gr_system *sys, const gri_route *route);
 
 /*
  * A part of the system that another room owns (its child processes): found by

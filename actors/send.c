@@ -9,6 +9,7 @@
 
 #include "actors/account.h"
 #include "actors/circle.h"
+#include "actors/confirm.h"
 #include "actors/internal.h"
 #include "actors/lane.h"
 #include "actors/limits.h"
@@ -22,6 +23,7 @@ static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
     case GR_FULL_DROP_NEW:
         GRI_TALLY(ctx, sent);
         GRI_TALLY(ctx, dropped);
+        gri_trace_note(ctx, msg, GR_EAGAIN);
         gri_answer_status(ctx, msg, GR_EAGAIN);
         gri_drops_add(ctx, slot, to);
         gri_msg_free(ctx->cache, msg);

@@ -44,6 +44,7 @@ static bool may_stash(const gr_msg *msg)
     case GRI_MSG_METERED: /* not any more, when it is given */
     case GRI_MSG_NOP:
     case GRI_MSG_WAKE:
+    case GRI_MSG_CONFIRM:
         break;
     }
     return false;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "actors/confirm.h"
 #include "actors/crash.h"
 #include "actors/guard.h"
 #include "actors/internal.h"
@@ -367,6 +368,14 @@ void *gri_route_net(gr_system *sys)
                : atomic_load_explicit(&sys->net, memory_order_relaxed);
 }
 
+void *gri_route_net_of(gr_system *sys, const gri_route *route)
+{
+    /* acquire: pairs with gri_route_install. relaxed: stored before. */
+    return atomic_load_explicit(&sys->route, memory_order_acquire) == route
+               ? atomic_load_explicit(&sys->net, memory_order_relaxed)
+               : NULL;
+}
+
 int gri_part_install(gr_system *sys, gri_part *part)
 {
     gri_part *none = NULL;
@@ -384,17 +393,27 @@ gri_part *gri_part_of(gr_system *sys)
     return atomic_load_explicit(&sys->part, memory_order_acquire);
 }
 
+static void deliver_user(gri_ctx *ctx, gr_pid to, gr_msg *msg)
+{
+    int rc = gri_send_user(ctx, to, msg);
+    if (rc < 0) {
+        /* The sender is not here to be told: a dead letter. */
+        GRI_TALLY(ctx, sent);
+        gri_trace_note(ctx, msg, rc);
+        gri_bury(ctx, to, msg, rc == GR_EAGAIN ? GRI_WHY_FULL : GRI_WHY_NOPROC);
+        gri_msg_free(ctx->cache, msg);
+    }
+}
+
 static void deliver(gri_ctx *ctx, gr_pid to, gr_msg *msg)
 {
     if (msg->kind == GRI_MSG_USER) {
-        int rc = gri_send_user(ctx, to, msg);
-        if (rc < 0) {
-            /* The sender is not here to be told: a dead letter. */
-            GRI_TALLY(ctx, sent);
-            gri_bury(ctx, to, msg,
-                     rc == GR_EAGAIN ? GRI_WHY_FULL : GRI_WHY_NOPROC);
-            gri_msg_free(ctx->cache, msg);
-        }
+        deliver_user(ctx, to, msg);
+    } else if (msg->kind == GRI_MSG_CONFIRM) {
+        const gr_pid from = msg->from;
+        gr_msg *answer = gri_confirm_begin(ctx, msg);
+        deliver_user(ctx, to, msg);
+        gri_confirm_end(ctx, from, answer);
     } else {
         if (msg->kind == GRI_MSG_KILL) {
             gri_kill(ctx, to);

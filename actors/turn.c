@@ -89,6 +89,7 @@ gri_take gri_take_in(gr_actor *self, gr_msg *msg)
     case GRI_MSG_KILL:
     case GRI_MSG_METERED: /* not any more, see handle_other */
     case GRI_MSG_NOP:
+    case GRI_MSG_CONFIRM: /* never here */
         break;
     }
     return GRI_TAKE_DONE;

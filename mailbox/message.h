@@ -39,7 +39,10 @@ typedef enum gri_msg_kind {
     GRI_MSG_ROOM,      /* ...and is told so by this (actors/room.c) */
     GRI_MSG_NOP,       /* nothing: a small block in place of a large one */
     GRI_MSG_METERED,   /* a USER, whose bytes are counted (actors/limits.h) */
-    GRI_MSG_WAKE       /* to a proxy: look at its process (actors/proxy.h) */
+    GRI_MSG_WAKE,      /* to a proxy: look at its process (actors/proxy.h) */
+    GRI_MSG_CONFIRM    /* a USER on its way to another node, whose sender is
+                          to be told, by the answer to trailer.ref, that it is
+                          in its mailbox; never in an inbox */
 } gri_msg_kind;
 
 enum {

@@ -171,8 +171,10 @@ static void put_message(child *c, gr_pid to, const gr_msg *msg)
     } else if (t->extra != 0) {
         head = (gri_wire){
             .type = GRI_WIRE_FORWARD, .pid = to, .id = (uint64_t)t->extra};
-    } else if ((msg->flags & GRI_MSG_ASKED) != 0) {
-        head.type = GRI_WIRE_ASK;
+    } else if (msg->kind == GRI_MSG_CONFIRM ||
+               (msg->flags & GRI_MSG_ASKED) != 0) {
+        head.type =
+            msg->kind == GRI_MSG_CONFIRM ? GRI_WIRE_CONFIRM : GRI_WIRE_ASK;
         head.ref = t->ref;
     }
     put(c, &head, gri_msg_data(msg));
@@ -187,6 +189,7 @@ static int deliver(void *net, struct gri_worker *worker, gr_pid to,
     switch ((int)msg->kind) {
     case GRI_MSG_USER:
     case GRI_MSG_REPLY:
+    case GRI_MSG_CONFIRM:
         put_message(c, to, msg);
         return 0;
     case GRI_MSG_STARTED:

@@ -51,9 +51,11 @@ static void do_ask(gri_proxy *p, gr_actor *self, const gri_wire *w,
                    const uint8_t *body)
 {
     gr_msg *msg = gri_proxy_msg(self, GRI_MSG_USER, body, w->len, true);
-    const int rc = msg != NULL ? gri_proxy_ask(self, w->pid,
-                                               gr_then(on_answer, w->ref), msg)
-                               : GR_ENOMEM;
+    const gr_continuation then = gr_then(on_answer, w->ref);
+    const int rc = msg == NULL ? GR_ENOMEM
+                   : w->type == GRI_WIRE_CONFIRM
+                       ? gri_proxy_confirm(self, w->pid, then, msg)
+                       : gri_proxy_ask(self, w->pid, then, msg);
     if (rc < 0) {
         static const uint8_t nothing[] = {0x91, 0xc0};
         const gri_wire head = {.type = GRI_WIRE_ANSWER,
@@ -275,6 +277,7 @@ static const char *do_frame(gri_proxy *p, gr_actor *self, const gri_wire *w,
         do_send(p, self, w, body);
         return NULL;
     case GRI_WIRE_ASK:
+    case GRI_WIRE_CONFIRM:
         do_ask(p, self, w, body);
         return NULL;
     case GRI_WIRE_REPLY:

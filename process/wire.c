@@ -52,6 +52,7 @@ static const struct {
     [GRI_WIRE_DONE] = {true, MAY_ID | HAS_HELD},
     [GRI_WIRE_EXITED] = {true, MAY_ID | HAS_REASON},
     [GRI_WIRE_FAULTED] = {true, HAS_FAULT},
+    [GRI_WIRE_CONFIRM] = {true, HAS_PID | HAS_REF | HAS_MESSAGE},
 };
 
 static unsigned has_of(uint32_t type)

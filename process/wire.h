@@ -45,7 +45,8 @@ typedef enum gri_wire_type {
     GRI_WIRE_BEGIN = 45,     /* id, or 0 */
     GRI_WIRE_DONE = 46,      /* id, or 0; flags: a gri_held */
     GRI_WIRE_EXITED = 47,    /* id, or 0; reason; the last */
-    GRI_WIRE_FAULTED = 48    /* gri_wire_fault and what it counts; the last */
+    GRI_WIRE_FAULTED = 48,   /* gri_wire_fault and what it counts; the last */
+    GRI_WIRE_CONFIRM = 49    /* as ASK: to be told that it is in a mailbox */
 } gri_wire_type;
 
 enum { GRI_WIRE_ASKED = 1 };

@@ -19,22 +19,16 @@ static gr_node node_of(const gri_peer *peer)
     return (gr_node){peer->hs.other.node};
 }
 
+enum { EVENT_VALUES = 5 };
+
 /* Not gr_tell: that could not set the mark. */
-static void tell(gri_agent *agent, gr_actor *self, uint64_t watcher,
-                 const gri_peer *peer, bool up)
+static void send_event(gri_agent *agent, gr_actor *self, uint64_t watcher,
+                       const gr_value values[EVENT_VALUES])
 {
     gri_net *net = agent->net;
-    const char *name = peer->hs.other.name;
-    const gr_value values[] = {
-        gr_strn("gr.node", 7),
-        gr_bool(up),
-        {.kind = GR_KIND_UINT, .as.u = node_of(peer).id},
-        gr_strn(name, strlen(name)),
-        {.kind = GR_KIND_INT, .as.i = up ? 0 : peer->reason},
-    };
     (void)pthread_mutex_lock(&net->cache_lock);
     gri_builder b = {.cache = &net->cache, .len_max = EVENT_MAX};
-    gr_msg *msg = gri_pack(&b, values, 5, true);
+    gr_msg *msg = gri_pack(&b, values, EVENT_VALUES, true);
     if (msg != NULL) {
         msg->from = gr_self(self);
         gri_msg_trailer(msg)->extra = GRI_NODE_EVENT;
@@ -44,7 +38,63 @@ static void tell(gri_agent *agent, gr_actor *self, uint64_t watcher,
     (void)pthread_mutex_unlock(&net->cache_lock);
     if (msg == NULL) {
         gri_log_write(net->log, GR_LOG_ERROR,
-                      "no memory to tell a watcher of node %s", name);
+                      "no memory to tell a watcher of a node");
+    }
+}
+
+static void tell(gri_agent *agent, gr_actor *self, uint64_t watcher,
+                 const gri_peer *peer, bool up)
+{
+    const char *name = peer->hs.other.name;
+    const gr_value values[EVENT_VALUES] = {
+        gr_strn("gr.node", 7),
+        gr_bool(up),
+        {.kind = GR_KIND_UINT, .as.u = node_of(peer).id},
+        gr_strn(name, strlen(name)),
+        {.kind = GR_KIND_INT, .as.i = up ? 0 : peer->reason},
+    };
+    send_event(agent, self, watcher, values);
+}
+
+static void tell_pace(gri_agent *agent, gr_actor *self, uint64_t watcher,
+                      const gri_peer *peer, size_t queued)
+{
+    const char *name = peer->hs.other.name;
+    const gr_value values[EVENT_VALUES] = {
+        gr_strn("gr.slow_node", 12),
+        gr_bool(peer->told_slow),
+        {.kind = GR_KIND_UINT, .as.u = node_of(peer).id},
+        gr_strn(name, strlen(name)),
+        {.kind = GR_KIND_UINT, .as.u = queued},
+    };
+    send_event(agent, self, watcher, values);
+}
+
+/* Whether it is slow now, and what waits for it. */
+static bool pace_of(gri_peer *peer, size_t *queued)
+{
+    (void)pthread_mutex_lock(&peer->lock);
+    const bool slow = peer->pace.slow;
+    *queued = gri_peer_queued(peer);
+    (void)pthread_mutex_unlock(&peer->lock);
+    return slow;
+}
+
+static void on_pace(gri_agent *agent, gr_actor *self, gri_peer *peer)
+{
+    size_t queued;
+    const bool slow = pace_of(peer, &queued);
+    if (!peer->greeted || slow == peer->told_slow) {
+        return; /* it has gone, or turned twice */
+    }
+    peer->told_slow = slow;
+    gri_log_write(agent->net->log, GR_LOG_INFO,
+                  "node %s: %s is %s: %zu bytes wait for it",
+                  agent->net->self.name, peer->hs.other.name,
+                  slow ? "slow" : "not slow any more", queued);
+    size_t at = 0;
+    for (gri_entry *e; (e = gri_map_next(&agent->watchers, &at)) != NULL;) {
+        tell_pace(agent, self, e->key.a, peer, queued);
     }
 }
 
@@ -61,6 +111,7 @@ void gri_agent_greet(gri_agent *agent, gr_actor *self, gri_peer *peer)
 {
     peer->greeted = true;
     agent->up++;
+    gri_net_count(agent->net, &agent->net->totals.connected);
     gri_log_write(agent->net->log, GR_LOG_INFO, "node %s: %s is up",
                   agent->net->self.name, peer->hs.other.name);
     tell_all(agent, self, peer, true);
@@ -89,9 +140,14 @@ static int watch(gri_agent *agent, gr_actor *self, const gr_msg *msg, bool on)
     }
     uint32_t used = gri_net_used(agent->net);
     for (uint32_t i = 0; i < used; i++) {
-        const gri_peer *peer = gri_net_peer(agent->net, i);
+        gri_peer *peer = gri_net_peer(agent->net, i);
         if (peer->greeted) {
             tell(agent, self, who.id, peer, true);
+        }
+        if (peer->greeted && peer->told_slow) {
+            size_t queued;
+            (void)pace_of(peer, &queued);
+            tell_pace(agent, self, who.id, peer, queued);
         }
     }
     return 0;
@@ -140,8 +196,11 @@ static void on_closed(gri_agent *agent, gr_actor *self, gri_peer *peer)
                       peer->fault != NULL ? peer->fault
                       : peer->reason == 0 ? "goodbye"
                                           : gr_strerror(peer->reason));
+        if (peer->reason < 0) {
+            gri_net_count(net, &net->totals.lost);
+        }
         if (peer->reason < 0 && peer->fault != NULL) {
-            gri_net_fault(net, peer->hs.other.name, peer->fault);
+            gri_net_fault(net, peer->hs.other.name, peer->reason, peer->fault);
         }
         tell_all(agent, self, peer, false);
     }
@@ -161,6 +220,9 @@ static void look(gri_agent *agent, gr_actor *self)
         }
         if ((events & GRI_EVENT_PONG) != 0) {
             gri_meet_pong(agent, peer);
+        }
+        if ((events & GRI_EVENT_PACE) != 0) {
+            on_pace(agent, self, peer);
         }
         if ((events & GRI_EVENT_LATE) != 0) {
             gri_meet_late(agent, self, peer);

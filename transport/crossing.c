@@ -140,6 +140,7 @@ static int note_out(gri_crossing *c, const gri_frame *f)
 {
     switch ((int)f->type) {
     case GRI_FRAME_ASK:
+    case GRI_FRAME_CONFIRM:
         return add_mark(&c->asks, (gri_key){f->from, f->ref});
     case GRI_FRAME_MONITOR:
         return add_tie(&c->watching, (gri_key){f->from, f->ref}, f->to);

@@ -17,7 +17,7 @@
 #define GRI_CROSSINGS_MAX ((size_t)1 << 20)
 
 typedef struct gri_crossing {
-    gri_map asks;     /* {asker here, ref} */
+    gri_map asks;     /* {asker here, ref}; confirmed sends, too */
     gri_map watching; /* {watcher here, ref}: a tie to whom is watched there */
     gri_map watched;  /* {watcher there, ref}: a tie to whom is watched here */
     gri_map links;    /* {here, there}: the last LINKs each way */

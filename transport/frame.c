@@ -45,6 +45,7 @@ static const shape shapes[] = {
     [GRI_FRAME_DOWN] = {true, HAS_ACTORS | HAS_REF | HAS_REASON},
     [GRI_FRAME_SLOW] = {true, HAS_ACTORS},
     [GRI_FRAME_RESUME] = {true, HAS_ACTORS},
+    [GRI_FRAME_CONFIRM] = {true, HAS_ACTORS | HAS_REF | HAS_PAYLOAD},
 };
 
 static const shape *shape_of(unsigned type)

@@ -42,7 +42,8 @@ typedef enum gri_frame_type {
     GRI_FRAME_DEMONITOR = 25, /* to from ref */
     GRI_FRAME_DOWN = 26,      /* to from ref reason */
     GRI_FRAME_SLOW = 27,      /* to from */
-    GRI_FRAME_RESUME = 28     /* to from */
+    GRI_FRAME_RESUME = 28,    /* to from */
+    GRI_FRAME_CONFIRM = 29    /* to from ref payload */
 } gri_frame_type;
 
 enum {
@@ -63,9 +64,9 @@ typedef struct gri_frame {
     gri_frame_type type;
     int32_t status; /* REPLY: 0 or an error */
     uint64_t to, from, ref;
-    const uint8_t
-        *payload;       /* SEND, ASK, REPLY, PART; borrowed from the bytes */
-    uint32_t len;       /* of payload */
+    const uint8_t *payload; /* SEND, ASK, REPLY, CONFIRM, PART; borrowed from
+                               the bytes */
+    uint32_t len;           /* of payload */
     uint32_t more;      /* SEND, read: bytes of further payloads behind it */
     uint32_t count;     /* CREDIT */
     gr_exit_reason why; /* EXIT, DOWN */
@@ -102,7 +103,14 @@ gri_frame_pair gri_frame_pair_of(const uint8_t *p);
 /* Does it carry a message, so that it needs credit? */
 static inline bool gri_frame_is_message(gri_frame_type type)
 {
-    return type >= GRI_FRAME_SEND && type <= GRI_FRAME_REPLY;
+    return (type >= GRI_FRAME_SEND && type <= GRI_FRAME_REPLY) ||
+           type == GRI_FRAME_CONFIRM;
+}
+
+/* A message that may be refused when too much waits: not an answer. */
+static inline bool gri_frame_is_refusable(gri_frame_type type)
+{
+    return gri_frame_is_message(type) && type != GRI_FRAME_REPLY;
 }
 
 /*

@@ -19,6 +19,7 @@ typedef struct inflow {
     bool is_long;              /* f stands in peer->parts */
     bool cut;                  /* nothing more is read */
     gr_pid slow_from, slow_to; /* of which was looked last */
+    unsigned frames, messages; /* that were read */
 } inflow;
 
 static gri_net *net_of(gri_peer *peer)
@@ -88,6 +89,15 @@ static void on_slowed(inflow *in)
     peer->slow_heard++;
 }
 
+static void on_pong(gri_peer *peer)
+{
+    const int64_t now = gri_clock_ns(net_of(peer)->clock);
+    (void)pthread_mutex_lock(&peer->lock);
+    gri_rtt_pong(&peer->sent.rtt, now);
+    (void)pthread_mutex_unlock(&peer->lock);
+    gri_net_post(net_of(peer), peer, GRI_EVENT_PONG);
+}
+
 static void on_control(inflow *in, const gri_frame *f)
 {
     switch ((int)f->type) {
@@ -95,7 +105,7 @@ static void on_control(inflow *in, const gri_frame *f)
         gri_peer_signal(in->peer, GRI_FRAME_PONG);
         break;
     case GRI_FRAME_PONG:
-        gri_net_post(net_of(in->peer), in->peer, GRI_EVENT_PONG);
+        on_pong(in->peer);
         break;
     case GRI_FRAME_BYE:
         on_bye(in);
@@ -156,8 +166,8 @@ static bool pay(inflow *in, gri_frame_type type, size_t n)
 /* Does it tie actors, so that the tables must know? */
 static bool ties(gri_frame_type type)
 {
-    return type != GRI_FRAME_SEND && type != GRI_FRAME_ASK &&
-           type != GRI_FRAME_STOP && type != GRI_FRAME_KILL;
+    return !gri_frame_is_refusable(type) && type != GRI_FRAME_STOP &&
+           type != GRI_FRAME_KILL;
 }
 
 /* Whether the peer may do that; if not, it has been told so. */
@@ -219,6 +229,7 @@ static gr_msg *message_of(inflow *in, const gri_frame *f, gr_pid *to)
     }
     if (gri_frame_is_message(f->type)) {
         charge(peer, GRI_MESSAGE_COST);
+        in->messages++;
     }
     *to = (gr_pid){net_of(peer)->self.node, f->to};
     return msg;
@@ -313,6 +324,7 @@ static void end_long(inflow *in)
 static gr_msg *on_frame(inflow *in, const uint8_t *p, size_t n, gr_pid *to)
 {
     const char *fault = NULL;
+    in->frames++;
     if (gri_frame_read(p, n, &in->f, &fault) < 0) {
         cut(in, GR_EFORMAT, fault);
         return NULL;
@@ -418,6 +430,15 @@ static bool pressed(void *arg, gr_pid from, gr_pid to)
     return tell;
 }
 
+static void count(const inflow *in)
+{
+    gri_got *t = &in->peer->got;
+    gri_got_add(&t->frames, in->frames);
+    gri_got_add(&t->messages, in->messages);
+    /* relaxed: see gri_got. */
+    atomic_store_explicit(&t->credit, in->peer->credit, memory_order_relaxed);
+}
+
 bool gri_peer_read(gri_peer *peer, struct gri_worker *worker)
 {
     gri_buffer *buffer = &peer->in;
@@ -430,6 +451,7 @@ bool gri_peer_read(gri_peer *peer, struct gri_worker *worker)
     gri_buffer_drop(buffer, in.at);
     gri_buffer_shrink(buffer, GRI_BUFFER_BUSY);
     grant(peer);
+    count(&in);
     if (in.need > buffer->cap &&
         gri_buffer_reserve(buffer, in.need - buffer->len) < 0) {
         cut(&in, GR_ENOMEM, "no memory for a frame");

@@ -240,7 +240,7 @@ static void contest(gri_agent *agent, gri_peer *peer, gri_peer *rival)
     }
     peer->parked = true;
     peer->rival = rival;
-    gri_peer_signal(rival, GRI_FRAME_PING);
+    gri_peer_ping(rival, false);
     gri_peer_set_deadline(peer, after_ms(agent, GRI_PROBE_MS));
 }
 
@@ -256,7 +256,7 @@ static void decide(gri_agent *agent, gr_actor *self, gri_peer *peer)
         if (rival->greeted) {
             answer(self, peer, 0, peer->hs.other.node);
             /* Should that connection be dead, this finds it out. */
-            gri_peer_signal(rival, GRI_FRAME_PING);
+            gri_peer_ping(rival, false);
         }
         refuse(agent, peer, GRI_REFUSE_ALREADY, GR_ENOCONN, NULL);
         break;
@@ -373,6 +373,7 @@ static bool on_frame(gri_agent *agent, gr_actor *self, gri_peer *peer, size_t n)
 {
     gri_note note;
     const char *fault = NULL;
+    gri_peer_noted(peer);
     int step = gri_handshake_read(&peer->hs, peer->in.data, n, &note, &fault);
     gri_buffer_drop(&peer->in, n);
     if (note.len > 0) {
@@ -502,8 +503,9 @@ void gri_meet_pong(gri_agent *agent, const gri_peer *peer)
 static void tell_failure(gri_net *net, const gri_peer *peer)
 {
     if (peer->role == GRI_LISTENER) {
+        gri_net_count(net, &net->totals.refused);
         gri_net_fault(net, peer->proven ? peer->hs.other.name : "a stranger",
-                      peer->fault);
+                      peer->reason, peer->fault);
     } else {
         gri_log_write(net->log, GR_LOG_WARN, "node %s: not connected to %s: %s",
                       net->self.name, peer->address, peer->fault);

@@ -76,7 +76,9 @@ void gri_net_accepted(void *arg, gri_link *link)
     gri_peer *peer = gri_net_take(net);
     if (peer == NULL) {
         link->ops->close(link);
-        gri_net_fault(net, "somebody", "too many connections at once");
+        gri_net_count(net, &net->totals.refused);
+        gri_net_fault(net, "somebody", GR_ELIMIT,
+                      "too many connections at once");
         return;
     }
     gri_peer_accept(peer, link);
@@ -99,10 +101,18 @@ void gri_net_closed(gri_net *net)
     (void)pthread_mutex_unlock(&net->lock);
 }
 
-void gri_net_fault(gri_net *net, const char *who, const char *fault)
+void gri_net_count(gri_net *net, uint64_t *counter)
 {
     (void)pthread_mutex_lock(&net->lock);
-    uint64_t n = ++net->faults;
+    ++*counter;
+    (void)pthread_mutex_unlock(&net->lock);
+}
+
+void gri_net_fault(gri_net *net, const char *who, int reason, const char *fault)
+{
+    (void)pthread_mutex_lock(&net->lock);
+    uint64_t n = ++net->totals.faults;
+    net->totals.blamed[gri_blame_of(reason)]++;
     (void)pthread_mutex_unlock(&net->lock);
     if ((n & (n - 1)) == 0) {
         gri_log_write(net->log, GR_LOG_WARN,

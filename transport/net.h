@@ -69,7 +69,7 @@ struct gri_net {
     bool agent_lives; /* else nobody is told */
     uint32_t open;    /* links that are not closed yet */
     uint64_t arrivals;
-    uint64_t faults;  /* strangers that failed and peers that were cut */
+    gri_totals totals;
     uint64_t refused; /* frames and requests that their senders may not */
 
     pthread_mutex_t cache_lock;
@@ -124,9 +124,12 @@ int gri_net_check_address(const gri_net *net, const char *address,
 /* Fresh bytes that nobody else can know; in deterministic mode they are the
  * seed's. The agent. */
 void gri_net_random(gri_net *net, void *buf, size_t n);
-/* Logs what somebody at the other end did wrong; the first, and then at each
- * doubling of their number. */
-void gri_net_fault(gri_net *net, const char *who, const char *fault);
+/* One more of something in net->totals. */
+void gri_net_count(gri_net *net, uint64_t *counter);
+/* Counts what somebody at the other end did wrong, and logs it; the first, and
+ * then at each doubling of their number. */
+void gri_net_fault(gri_net *net, const char *who, int reason,
+                   const char *fault);
 /* Likewise what a peer may not do. */
 void gri_net_refused(gri_net *net, const char *who, const char *what,
                      const char *why);

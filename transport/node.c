@@ -11,7 +11,7 @@
 
 static gri_net *net_of(const gr_actor *self)
 {
-    return gri_route_net(gr_system_of(self));
+    return gri_route_net_of(gr_system_of(self), &gri_net_route);
 }
 
 static gr_pid agent_of(const gri_net *net)
@@ -323,6 +323,39 @@ int gr_watch_nodes(gr_actor *self, bool on)
                        : gr_send(self, agent_of(net), "gr.watch", on);
 }
 
+/* The agent's word to watchers, whoever else may write the like. */
+static bool is_event(const gr_msg *msg)
+{
+    return msg->kind == GRI_MSG_USER && (msg->flags & GRI_MSG_TRAILER) != 0 &&
+           gri_msg_trail(msg)->extra == GRI_NODE_EVENT;
+}
+
+bool gr_match_slow_node(const gr_msg *msg, bool *slow, gr_node *node,
+                        gr_str *name, uint64_t *queued)
+{
+    bool is_slow;
+    gr_node which;
+    gr_str called;
+    uint64_t bytes;
+    if (!is_event(msg) ||
+        !gr_match(msg, "gr.slow_node", &is_slow, &which, &called, &bytes)) {
+        return false;
+    }
+    if (slow != NULL) {
+        *slow = is_slow;
+    }
+    if (node != NULL) {
+        *node = which;
+    }
+    if (name != NULL) {
+        *name = called;
+    }
+    if (queued != NULL) {
+        *queued = bytes;
+    }
+    return true;
+}
+
 bool gr_match_node(const gr_msg *msg, bool *up, gr_node *node, gr_str *name,
                    int *reason)
 {
@@ -330,8 +363,7 @@ bool gr_match_node(const gr_msg *msg, bool *up, gr_node *node, gr_str *name,
     gr_node which;
     gr_str called;
     int why;
-    if (msg->kind != GRI_MSG_USER || (msg->flags & GRI_MSG_TRAILER) == 0 ||
-        gri_msg_trail(msg)->extra != GRI_NODE_EVENT ||
+    if (!is_event(msg) ||
         !gr_match(msg, "gr.node", &is_up, &which, &called, &why)) {
         return false;
     }

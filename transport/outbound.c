@@ -36,11 +36,15 @@ gri_flight gri_peer_take_off(gri_peer *peer)
     return rest_of_fly(peer);
 }
 
-/* What was not sent yet, in the bytes that it costs. Under lock. */
 static size_t waiting(const gri_peer *peer)
 {
     return gri_outbox_cost(&peer->out) +
            (peer->flying ? peer->fly.len - peer->fly_at : 0);
+}
+
+size_t gri_peer_queued(const gri_peer *peer)
+{
+    return waiting(peer);
 }
 
 /* What is never refused has piled up: it does not read. Under lock. */
@@ -55,8 +59,7 @@ static const char deaf_fault[] = "it does not read what it is sent";
 
 /* ---- who waits for room -------------------------------------------------- */
 
-/* Bytes in the outbox from which on senders wait. */
-static size_t soft_of(const gri_net *net)
+size_t gri_outbox_soft(const gri_net *net)
 {
     return net->outbox_max / GRI_OUTBOX_SOFT;
 }
@@ -83,7 +86,7 @@ bool gri_peer_wait(gri_peer *peer, uint64_t node, uint64_t receiver,
         if (gri_slowed_is(s, sender, receiver)) {
             waits = gri_slowed_wait(&s->for_there, sender);
         } else {
-            waits = waiting(peer) > soft_of(net) / 2 &&
+            waits = waiting(peer) > gri_outbox_soft(net) / 2 &&
                     gri_slowed_wait(&s->for_room, sender);
         }
     }
@@ -115,6 +118,7 @@ static gri_flight landed(gri_peer *peer, const gri_link *link, int64_t n)
         unlock(peer);
         return f;
     }
+    peer->sent.bytes += (uint64_t)n;
     peer->fly_at += (size_t)n;
     if (peer->fly_at < peer->fly.len) {
         f = peer->closing ? f : rest_of_fly(peer);
@@ -124,8 +128,11 @@ static gri_flight landed(gri_peer *peer, const gri_link *link, int64_t n)
         gri_buffer_shrink(&peer->fly, GRI_BUFFER_BUSY);
         f = gri_peer_take_off(peer);
     }
+    if (peer->pace.stands) {
+        gri_pace_sent(&peer->pace, waiting(peer), gri_outbox_soft(peer->net));
+    }
     if (peer->slowed.for_room.count > 0 &&
-        waiting(peer) <= soft_of(peer->net) / 2) {
+        waiting(peer) <= gri_outbox_soft(peer->net) / 2) {
         waiters = gri_slowed_take(&peer->slowed.for_room);
     }
     bool drained = peer->draining && !peer->flying;
@@ -195,6 +202,9 @@ static void put_bytes(gri_peer *peer, const void *p, size_t n)
 
 void gri_peer_note(gri_peer *peer, const gri_note *note)
 {
+    if (peer->said_at == 0) {
+        peer->said_at = gri_clock_ns(peer->net->clock);
+    }
     put_bytes(peer, note->bytes, note->len);
 }
 
@@ -202,6 +212,35 @@ void gri_peer_control(gri_peer *peer, const gri_frame *frame)
 {
     uint8_t bytes[GRI_FRAME_FIXED_MAX];
     put_bytes(peer, bytes, gri_frame_write(bytes, frame));
+}
+
+void gri_peer_noted(gri_peer *peer)
+{
+    gri_got_add(&peer->got.frames, 1);
+    /* relaxed: see heard. */
+    const int64_t heard =
+        atomic_load_explicit(&peer->heard, memory_order_relaxed);
+    lock(peer);
+    if (peer->said_at != 0 && peer->sent.rtt.last_ns == 0) {
+        gri_rtt_shake(&peer->sent.rtt, peer->said_at, heard);
+    }
+    unlock(peer);
+}
+
+void gri_peer_ping(gri_peer *peer, bool only_if_stale)
+{
+    const int64_t now = gri_clock_ns(peer->net->clock);
+    lock(peer);
+    gri_rtt *rtt = &peer->sent.rtt;
+    const bool ask = !only_if_stale ||
+                     (peer->state == GRI_PEER_UP && gri_rtt_is_stale(rtt, now));
+    if (ask) {
+        gri_rtt_ping(rtt, now);
+    }
+    unlock(peer);
+    if (ask) {
+        gri_peer_signal(peer, GRI_FRAME_PING);
+    }
 }
 
 void gri_peer_last(gri_peer *peer, const gri_frame *frame)
@@ -228,9 +267,8 @@ static int admit(const gri_peer *peer, uint64_t node, const gri_frame *frame)
         gri_frame_len(frame) > peer->frame_max) {
         return GR_ETOOBIG;
     }
-    bool refusable =
-        frame->type == GRI_FRAME_SEND || frame->type == GRI_FRAME_ASK;
-    if (refusable && waiting(peer) >= peer->net->outbox_max) {
+    if (gri_frame_is_refusable(frame->type) &&
+        waiting(peer) >= peer->net->outbox_max) {
         return GR_EAGAIN;
     }
     return is_deaf(peer) ? GR_ELIMIT : 0;
@@ -245,7 +283,7 @@ static int put(gri_peer *peer, const gri_frame *frame)
         GR_TRY(gri_outbox_reserve(&peer->out, frame));
         int rc = gri_crossing_out(&peer->crossing, frame);
         if (rc == GR_ELIMIT) {
-            return frame->type == GRI_FRAME_ASK ? GR_EAGAIN : GR_ENOMEM;
+            return gri_frame_is_refusable(frame->type) ? GR_EAGAIN : GR_ENOMEM;
         }
         GR_TRY(rc);
     } else if (peer->crossing.leave.may != NULL) {
@@ -259,8 +297,8 @@ static int put(gri_peer *peer, const gri_frame *frame)
 /* Whether who sent it is to wait: it, or all who send, have sent too much. */
 static bool is_too_much(const gri_peer *peer, const gri_frame *frame)
 {
-    return (frame->type == GRI_FRAME_SEND || frame->type == GRI_FRAME_ASK) &&
-           (waiting(peer) > soft_of(peer->net) ||
+    return gri_frame_is_refusable(frame->type) &&
+           (waiting(peer) > gri_outbox_soft(peer->net) ||
             gri_slowed_is(&peer->slowed, frame->from, frame->to));
 }
 
@@ -300,6 +338,8 @@ int gri_peer_deliver(gri_peer *peer, struct gri_worker *worker, uint64_t node,
             f = gri_peer_take_off(peer);
         }
     }
+    peer->sent.messages += rc == 0 && gri_frame_is_message(frame->type);
+    peer->sent.refused += rc == GR_EAGAIN;
     const bool slow = rc == 0 && is_too_much(peer, frame);
     unlock(peer);
     gri_peer_launch(peer, f);

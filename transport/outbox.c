@@ -159,6 +159,7 @@ int gri_outbox_put(gri_outbox *o, const gri_frame *f)
     }
     GR_TRY(gri_buffer_reserve(&o->now, whole));
     append(&o->now, &o->now_tail, f, head, head_len);
+    o->frames++;
     if (gri_frame_is_message(f->type)) {
         o->credit -= (int64_t)whole + GRI_MESSAGE_COST;
         o->now_cost += GRI_MESSAGE_COST;
@@ -171,6 +172,7 @@ int gri_outbox_put_bytes(gri_outbox *o, const void *bytes, size_t n)
     GR_TRY(gri_buffer_reserve(&o->now, n));
     gri_buffer_put(&o->now, bytes, n);
     o->now_tail.count = 0;
+    o->frames++;
     return 0;
 }
 
@@ -226,6 +228,7 @@ static void take_part(gri_outbox *o, gri_buffer *fly, size_t room)
     gri_buffer_put(fly, head, sizeof head);
     gri_buffer_put(fly, o->held.data + o->held_at, n);
     o->held_at += n;
+    o->frames++;
     o->credit -= (int64_t)(n + sizeof head);
     if (o->held_at == o->piece.end) {
         o->piece.end = 0;
@@ -255,6 +258,7 @@ static bool take_record(gri_outbox *o, gri_buffer *fly, size_t room)
     }
     gri_buffer_put(fly, frame, whole);
     o->held_at += whole;
+    o->frames++;
     const bool charged = cost > 0; /* it is a message */
     o->credit -= charged ? (int64_t)whole : 0;
     end_record(o, pair_in(frame), cost);

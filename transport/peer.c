@@ -42,6 +42,22 @@ static void hear(gri_peer *peer)
                           memory_order_relaxed);
 }
 
+/* n bytes came, maybe after a long time. */
+static void hear_again(gri_peer *peer, size_t n)
+{
+    gri_got *t = &peer->got;
+    /* relaxed, all: see heard, and gri_got. */
+    const int64_t before =
+        atomic_load_explicit(&peer->heard, memory_order_relaxed);
+    hear(peer);
+    const int64_t silent =
+        atomic_load_explicit(&peer->heard, memory_order_relaxed) - before;
+    if (silent > atomic_load_explicit(&t->silent_ns, memory_order_relaxed)) {
+        atomic_store_explicit(&t->silent_ns, silent, memory_order_relaxed);
+    }
+    gri_got_add(&t->bytes, n);
+}
+
 /* An idle peer keeps no large buffer. */
 static void rest(gri_peer *peer, int64_t n)
 {
@@ -63,7 +79,7 @@ static void on_received(void *arg, int64_t n)
     }
     bool full = (size_t)n == peer->in.cap - peer->in.len;
     peer->in.len += (size_t)n;
-    hear(peer);
+    hear_again(peer, (size_t)n);
     lock(peer);
     bool up = peer->state == GRI_PEER_UP || peer->state == GRI_PEER_LEAVING;
     struct gri_worker *worker = peer->link->worker;
@@ -99,6 +115,16 @@ static void on_closed(void *arg)
     gri_net *net = peer->net;
     gri_net_post(net, peer, GRI_EVENT_CLOSED);
     gri_net_closed(net);
+}
+
+static void forget_got(gri_got *t)
+{
+    /* relaxed, all: see gri_got. */
+    atomic_store_explicit(&t->bytes, 0, memory_order_relaxed);
+    atomic_store_explicit(&t->messages, 0, memory_order_relaxed);
+    atomic_store_explicit(&t->frames, 0, memory_order_relaxed);
+    atomic_store_explicit(&t->credit, 0, memory_order_relaxed);
+    atomic_store_explicit(&t->silent_ns, 0, memory_order_relaxed);
 }
 
 static const gri_link_events events = {.opened = on_opened,
@@ -138,7 +164,10 @@ void gri_peer_reset(gri_peer *peer)
     gri_crossing_fini(&peer->crossing);
     gri_slowed_fini(&peer->slowed);
     peer->let_go_at = GRI_NEVER;
+    peer->sent = (gri_sent){.bytes = 0};
+    peer->pace = (gri_pace){.slow = false};
     unlock(peer);
+    forget_got(&peer->got);
     gri_buffer_fini(&peer->in);
     gri_buffer_fini(&peer->parts);
     peer->credit = 0;
@@ -147,8 +176,10 @@ void gri_peer_reset(gri_peer *peer)
     peer->few = 0;
     gri_handshake_fini(&peer->hs);
     peer->opened_rc = 0;
+    peer->said_at = 0;
     peer->role = (gri_role)0;
     peer->proven = peer->parked = peer->greeted = false;
+    peer->told_slow = false;
     peer->rival = NULL;
     peer->rights = NULL;
 }
@@ -259,6 +290,9 @@ static int put_first(gri_peer *peer, const gri_note *last)
     uint8_t bytes[GRI_FRAME_FIXED_MAX];
     const size_t n = gri_frame_write(bytes, &credit);
     peer->credit = peer->net->window;
+    /* relaxed: see gri_got. */
+    atomic_store_explicit(&peer->got.credit, peer->credit,
+                          memory_order_relaxed);
     if (last != NULL) {
         GR_TRY(gri_outbox_put_bytes(&peer->out, last->bytes, last->len));
     }
@@ -268,7 +302,10 @@ static int put_first(gri_peer *peer, const gri_note *last)
 bool gri_peer_up(gri_peer *peer, const gri_note *last)
 {
     const gri_identity *who = &peer->hs.other;
+    const int64_t now = gri_clock_ns(peer->net->clock);
     gri_flight f = {.link = NULL};
+    /* relaxed: what the silence before it was is nobody's fault. */
+    atomic_store_explicit(&peer->got.silent_ns, 0, memory_order_relaxed);
     lock(peer);
     bool up = !peer->closing && !peer->draining && put_first(peer, last) == 0;
     if (up) {
@@ -283,7 +320,8 @@ bool gri_peer_up(gri_peer *peer, const gri_note *last)
         peer->frame_max = who->frame_max < own_max ? who->frame_max : own_max;
         memcpy(peer->name, who->name, sizeof peer->name);
         peer->beat_ns = gri_beat_ns(peer->net->heartbeat_ns, who->silence_ms);
-        set_beat(peer, gri_clock_ns(peer->net->clock));
+        set_beat(peer, now);
+        peer->sent.up_ns = now;
         show_node(peer, who->node);
         f = gri_peer_take_off(peer);
     }
@@ -377,12 +415,16 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Whether a heartbeat is to be sent; sets when the next is due. Under lock. */
-static bool beat(gri_peer *peer, int64_t now)
+/* Whether a heartbeat is to be sent; sets when the next is due. *turned: it has
+ * become slow, or is not any more. Under lock. */
+static bool beat(gri_peer *peer, int64_t now, bool *turned)
 {
     if (peer->beat_at > now) {
         return false;
     }
+    *turned = peer->state == GRI_PEER_UP &&
+              gri_pace_beat(&peer->pace, gri_peer_queued(peer),
+                            gri_outbox_soft(peer->net));
     bool mute = !peer->wrote;
     peer->wrote = false;
     if (mute && !peer->flying) {
@@ -405,7 +447,8 @@ int64_t gri_peer_tick(gri_peer *peer, int64_t now)
     bool late = peer->deadline <= now && !peer->closing;
     bool ours = up || peer->draining; /* to act on, without the agent */
     bool lost = up && !peer->closing && silent_at <= now;
-    bool mute = up && beat(peer, now);
+    bool turned = false;
+    bool mute = up && beat(peer, now, &turned);
     if (late) {
         peer->deadline = GRI_NEVER;
     }
@@ -432,6 +475,9 @@ int64_t gri_peer_tick(gri_peer *peer, int64_t now)
     }
     if (late) {
         gri_net_post(peer->net, peer, GRI_EVENT_LATE);
+    }
+    if (turned) {
+        gri_net_post(peer->net, peer, GRI_EVENT_PACE);
     }
     if (mute) {
         gri_peer_signal(peer, GRI_FRAME_HEARTBEAT);

@@ -30,7 +30,9 @@
 #include "transport/handshake.h"
 #include "transport/link.h"
 #include "transport/outbox.h"
+#include "transport/pace.h"
 #include "transport/slowed.h"
+#include "transport/stats.h"
 
 typedef struct gri_net gri_net;
 typedef struct gri_peer gri_peer;
@@ -57,7 +59,8 @@ enum {
     GRI_EVENT_BYTES = 2,  /* peer->in has more; only before it is UP */
     GRI_EVENT_PONG = 4,
     GRI_EVENT_LATE = 8, /* peer->deadline has passed */
-    GRI_EVENT_CLOSED = 16
+    GRI_EVENT_CLOSED = 16,
+    GRI_EVENT_PACE = 32 /* it has become slow, or is not any more */
 };
 
 struct gri_peer {
@@ -90,6 +93,8 @@ struct gri_peer {
     struct gri_worker *after_of; /* whose; NULL: nobody is to */
     int64_t let_go_at; /* ns: when whoever waits is let go in any case */
     int64_t deadline;  /* ns; when the agent (or the keeper) must look */
+    gri_sent sent;
+    gri_pace pace;
 
     /* any thread: when something came, in ns; relaxed, as it is only compared
      * with the clock */
@@ -105,19 +110,23 @@ struct gri_peer {
      * told nothing: what it sends before it knows is bounded by its credit. */
     uint64_t slow_said, slow_heard, slow_mark;
     unsigned few; /* receives in a row that needed little of `in` */
+    gri_got got;  /* any thread reads it */
     gri_cache cache;
 
     /* the agent's; it looks at those of all peers, so nobody else writes */
     gri_role role; /* 0: idle, or accepted and not looked at yet */
     gri_handshake hs;
+    int64_t said_at; /* ns: of the handshake's first frame of ours; or 0 */
     bool proven;
     bool parked;     /* waits for another peer's end to be decided on */
     gri_peer *rival; /* parked: who has its name; being asked if it lives */
     bool greeted;    /* watchers know of it */
+    bool told_slow;  /* and that it is slow */
     /* What it may do, once it is proven; NULL: all. Also read by the link's
      * callback, once it is UP. */
     gri_rights *rights;
-    char *address;         /* dialed; else NULL */
+    char *address; /* dialed; else NULL. While it is UP it stays, so that who
+                      has the lock may read it */
     gri_request *requests; /* who waits for this dial */
     int64_t give_up;       /* ns: when a dial must be through */
     int64_t rest_ms;       /* the pause before it is dialed again; 0: not */
@@ -159,6 +168,12 @@ static inline void gri_peer_signal(gri_peer *peer, gri_frame_type type)
 {
     gri_peer_control(peer, &(gri_frame){.type = type});
 }
+/* A frame of the handshake has come: it is counted, and the first that answers
+ * one of ours is a first measurement of the round trip. The agent. */
+void gri_peer_noted(gri_peer *peer);
+/* A PING, whose PONG is the other end's sign of life, and is measured. Nothing
+ * if only an old measurement is reason for it, and that is not old. */
+void gri_peer_ping(gri_peer *peer, bool only_if_stale);
 /* Makes it UP; `last` is the last frame of the handshake that we send, may be
  * NULL. False: it is closing. The agent. */
 bool gri_peer_up(gri_peer *peer, const gri_note *last);
@@ -207,6 +222,10 @@ typedef struct gri_flight {
     size_t n;
 } gri_flight;
 
+/* What was not sent yet, in the bytes that it costs. Under lock. */
+size_t gri_peer_queued(const gri_peer *peer);
+/* Bytes in an outbox from which on senders wait. */
+size_t gri_outbox_soft(const gri_net *net);
 /* If nothing flies, what waits begins to. Under lock. */
 gri_flight gri_peer_take_off(gri_peer *peer);
 /* Not under lock: this may write to the socket. The buffer is the link's from

@@ -31,6 +31,7 @@ static bool answer_to(const gri_frame *f, int why, gri_frame *out)
                                     : "not allowed to this peer");
     switch ((int)f->type) {
     case GRI_FRAME_ASK:
+    case GRI_FRAME_CONFIRM:
         out->type = GRI_FRAME_REPLY;
         out->status = why;
         out->from = 0; /* the actor has told it nothing */

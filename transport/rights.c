@@ -112,7 +112,8 @@ int gri_leave_check(gri_leave *leave, const gri_frame *f, const gri_held *held)
     if (may == NULL) {
         return 0;
     }
-    bool asks = f->type == GRI_FRAME_ASK;
+    /* A CONFIRM is a question to the mailbox, and answered as one. */
+    bool asks = f->type == GRI_FRAME_ASK || f->type == GRI_FRAME_CONFIRM;
     /* Also one that is refused: its REPLY counts, too. */
     leave->asked += asks ? 1 : 0;
     bool begins = asks || f->type == GRI_FRAME_SEND ||
@@ -126,6 +127,7 @@ int gri_leave_check(gri_leave *leave, const gri_frame *f, const gri_held *held)
     }
     switch ((int)f->type) {
     case GRI_FRAME_ASK:
+    case GRI_FRAME_CONFIRM:
         return leave->asked > may->asks_max ? GR_ELIMIT : 0;
     case GRI_FRAME_STOP:
     case GRI_FRAME_KILL:

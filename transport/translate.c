@@ -14,6 +14,7 @@ static const struct {
 } pairs[] = {
     {GRI_MSG_USER, GRI_FRAME_SEND},
     {GRI_MSG_REPLY, GRI_FRAME_REPLY},
+    {GRI_MSG_CONFIRM, GRI_FRAME_CONFIRM},
     {GRI_MSG_STOP, GRI_FRAME_STOP},
     {GRI_MSG_KILL, GRI_FRAME_KILL},
     {GRI_MSG_LINK, GRI_FRAME_LINK},
@@ -66,8 +67,7 @@ int gri_frame_of_msg(gri_frame *out, uint64_t here, gr_pid to,
     out->status = 0;
     out->payload = NULL;
     out->len = 0;
-    if (type == GRI_FRAME_SEND || type == GRI_FRAME_ASK ||
-        type == GRI_FRAME_REPLY) {
+    if (gri_frame_is_message(type)) {
         out->payload = gri_msg_data(msg);
         out->len = msg->len;
     }

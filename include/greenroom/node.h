@@ -166,8 +166,9 @@ GR_API GR_MUST_CHECK int gr_node_name(gr_actor *self, gr_node node, char *buf,
  * node. */
 GR_API gr_pid gr_node_agent(gr_node node);
 
-/* From now on (or no longer) the actor is told of nodes that come and go,
- * beginning with those that are here. Errors: GR_ENOMEM, GR_EINVAL (not a
+/* From now on (or no longer) the actor is told of nodes that come and go, and
+ * of those that become slow and are so no longer, beginning with those that
+ * are here. Errors: GR_ENOMEM, GR_EINVAL (not a
  * node). */
 GR_API GR_MUST_CHECK int gr_watch_nodes(gr_actor *self, bool on);
 /* True for such a message: *up says which; *reason (of a loss) is an error
@@ -176,6 +177,87 @@ GR_API GR_MUST_CHECK int gr_watch_nodes(gr_actor *self, bool on);
  * name borrows from the message. Outputs may be NULL. */
 GR_API bool gr_match_node(const gr_msg *msg, bool *up, gr_node *node,
                           gr_str *name, int *reason);
+/*
+ * True for a message to such an actor that a node has become slow (*slow), or
+ * is not any more. Slow is one for which, at two heartbeats in a row, more than
+ * an eighth of outbox_max waited here, and never half of that or less between
+ * them: actors that send to it wait, and there is a risk that their messages
+ * are refused. It is slow no more once half of that, or less, has waited; the
+ * next heartbeat finds it. One that is lost meanwhile is only told as lost.
+ * *queued: bytes that wait. name borrows from the message. Outputs may be NULL.
+ */
+GR_API bool gr_match_slow_node(const gr_msg *msg, bool *slow, gr_node *node,
+                               gr_str *name, uint64_t *queued);
+
+/* ---- what is counted ----------------------------------------------------- */
+
+#define GR_NODE_ADDRESS_MAX 299 /* bytes of an address */
+
+/* Of one connection, since it came up. Bytes are those of the stream, with the
+ * handshake's. They are counted where they pass, so one may be ahead of
+ * another. */
+typedef struct gr_peer_stats {
+    gr_node node;
+    char name[GR_NODE_NAME_MAX + 1];
+    char address[GR_NODE_ADDRESS_MAX + 1]; /* that this node has dialed; empty:
+                                              the other one has */
+    int64_t up_ms;                         /* for so long */
+    uint64_t bytes_sent, bytes_received;
+    uint64_t frames_sent, frames_received;     /* many messages may be in one */
+    uint64_t messages_sent, messages_received; /* answers, too */
+    uint64_t refused;                          /* messages to it: GR_EAGAIN */
+    uint64_t queued;          /* bytes that wait here (gr_node_opts.outbox_max
+                                 is their bound) */
+    int64_t credit;           /* bytes that it takes yet; 0 and below: messages
+                                 to it wait */
+    int64_t credit_given;     /* bytes that this node takes from it yet */
+    uint32_t senders_waiting; /* actors here that are slowed down for it */
+    bool slow;                /* see gr_match_slow_node */
+    int64_t rtt_ns;           /* the last round trip */
+    int64_t rtt_smooth_ns;    /* each new one counts an eighth in this one */
+    int64_t silent_ms;        /* since a byte came; a heartbeat is due at least
+                                 four times in this node's silence_ms */
+    int64_t silent_max_ms;    /* the longest such time */
+} gr_peer_stats;
+
+/*
+ * What passed between this node and a connected one. The round trip is the
+ * handshake's at first, which takes in what both ends did meanwhile; from then
+ * on that of a PING and its PONG through both ends' queues. No PING is sent for
+ * its own sake: a call finds the last measurement, and, if that is older than
+ * a second or the handshake's, has it measured again for the next call.
+ * Errors: GR_ENOCONN (not connected). Threads: any kind of actor; never blocks.
+ */
+GR_API GR_MUST_CHECK int gr_node_stats(gr_actor *self, gr_node node,
+                                       gr_peer_stats *out);
+
+/* Of this node, since gr_node_start. */
+typedef struct gr_net_stats {
+    uint32_t nodes;      /* connected now */
+    uint32_t handshakes; /* dials, and connections that are not proven yet */
+    uint64_t connected;  /* connections that came up */
+    uint64_t lost;       /* of these, ended other than by a goodbye */
+    uint64_t refused;    /* connections that were accepted and did not come up,
+                            by the other end's fault or for want of a place */
+    uint64_t faults; /* what others did wrong, when they came or later; of these
+                        the following: */
+    uint64_t malformed; /* it broke the protocol, or spoke another */
+    uint64_t denied;    /* another secret */
+    uint64_t late;      /* its handshake took too long, or it was silent */
+    uint64_t excessive; /* too many connections or nodes; or it did not read
+                           what it was sent */
+    uint64_t forbidden; /* not a fault: what nodes wanted and have no right to
+                           (gr_peer_rights), or had too many of */
+} gr_net_stats;
+
+/* What came to this node as a whole. Errors: GR_EINVAL (not a node). */
+GR_API GR_MUST_CHECK int gr_node_totals(gr_actor *self, gr_net_stats *out);
+
+/* Writes the first `max` of the connected nodes to out, in no order, and
+ * returns how many there are: more than max if there was no room for all. out
+ * may be NULL if max is 0. Errors: GR_EINVAL (not a node). */
+GR_API GR_MUST_CHECK int gr_node_list(gr_actor *self, gr_node *out,
+                                      uint32_t max);
 
 /* ---- child nodes: processes that this program starts itself ------------- */
 

@@ -108,6 +108,7 @@ static int use_all(gr_actor *self, gr_pid peer)
     GR_TRY(use_msgpack(self, peer));
     GR_TRY(gr_ask(self, peer, 20, gr_then(on_answer, 1), "get"));
     GR_TRY(gr_ask(self, peer, 20, gr_then(on_held, 2), "hold"));
+    GR_TRY(gr_send_then(self, peer, 20, gr_then(on_answer, 4), "ignore"));
     GR_TRY(gr_ask(self, peer, 20, gr_then(on_answer, 3), "ignore"));
     return gr_unlink(self, peer);
 }
@@ -307,10 +308,10 @@ static int use_jobs_of(gr_actor *self)
     return fine(rc) || rc == GR_ETIMEOUT ? 0 : rc;
 }
 
-/* Asked, sent, urgent, forwarded, late and told; each frees its blob. */
+/* Asked, sent, urgent, forwarded, late, sure and told; each frees its blob. */
 static int use_blobs(gr_actor *self, gr_pid a, gr_pid b)
 {
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         gr_blob *blob = gr_blob_new(self, 3000);
         if (blob == NULL) {
             return GR_ENOMEM;
@@ -326,6 +327,9 @@ static int use_blobs(gr_actor *self, gr_pid a, gr_pid b)
             rc = gr_call(self, b, 10, gr_expect("got"), "pass", a,
                          gr_move(&blob));
             rc = fine_answer(rc) || rc == GR_EREPLY ? 0 : rc;
+        } else if (i == 4) {
+            rc = gr_send_sure(self, a, 10, "ignore", gr_move(&blob));
+            rc = fine_answer(rc) ? 0 : rc;
         } else {
             gr_tell(self, a, "ignore", gr_move(&blob));
         }

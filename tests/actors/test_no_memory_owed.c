@@ -4,6 +4,7 @@
  * question that was sent has an answer, and who is killed ends. Once each
  * allocation fails alone, and once all from some on.
  */
+#include "tests/support/fake_route.h"
 #include "tests/support/no_memory.h"
 #include "tests/support/stage.h"
 
@@ -161,11 +162,41 @@ static void test_what_is_owed_comes_when_all_fail(void **state)
     play_all(true);
 }
 
+/* A mailbox whose ring has no memory for a message is not that of a dead one.
+ * The word of it is owed, too. */
+static void test_a_far_sender_hears_that_there_was_none(void **state)
+{
+    static fake_route fake;
+    stage s;
+    (void)state;
+    stage_start(&s, 1, NULL);
+    fake_route_install(&fake, &s);
+    const gr_spawn_opts opts = {
+        .mailbox = {.hard = 1, .full = GR_FULL_DROP_OLD}};
+    gr_pid a =
+        stage_puppet_with(&s, s.self, 'a', &puppet_behavior, &opts, NULL);
+    gr_msg *msg = fake_message(&fake, fake_pid(&fake, 77), 5);
+    msg->kind = GRI_MSG_CONFIRM;
+    msg->flags &= (uint16_t)~GRI_MSG_ASKED;
+    gri_cache_flush(&fake.cache);
+
+    no_memory_begin(1, true);
+    fake_arrives(&fake, a, msg);
+
+    assert_true(no_memory_end());
+    CHECK_INT(fake.count, 1);
+    CHECK_INT(fake.sent[0].kind, GRI_MSG_REPLY);
+    CHECK_INT(fake.sent[0].ref, 5);
+    CHECK_INT(fake.sent[0].extra, GR_ENOMEM);
+    stage_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_owed_comes_when_one_allocation_fails),
         cmocka_unit_test(test_what_is_owed_comes_when_all_fail),
+        cmocka_unit_test(test_a_far_sender_hears_that_there_was_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@ static void require(bool condition)
 static bool has_message(const gri_wire *w)
 {
     return w->type == GRI_WIRE_SEND || w->type == GRI_WIRE_ASK ||
+           w->type == GRI_WIRE_CONFIRM ||
            w->type == GRI_WIRE_REPLY;
 }
 

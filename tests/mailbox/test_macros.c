@@ -361,6 +361,14 @@ static void each_verb_passes_everything_on(void **state)
     assert_int_equal(gr_send_wait(self, peer, 7, "room", 2), 0);
     check_last(self, "send_wait", "[\"room\", 2]");
     assert_int_equal(recorder_last(self)->ms, 7);
+    assert_int_equal(gr_send_sure(self, peer, 8, "sure", 3), 0);
+    check_last(self, "send_sure", "[\"sure\", 3]");
+    assert_int_equal(recorder_last(self)->ms, 8);
+    assert_int_equal(gr_send_then(self, peer, 9, gr_then(NULL, 4), "then", 5),
+                     0);
+    check_last(self, "send_then", "[\"then\", 5]");
+    assert_int_equal(recorder_last(self)->ms, 9);
+    assert_int_equal(recorder_last(self)->token, 4);
     assert_int_equal(gr_reply(self, NULL, "total", 5), 0);
     check_last(self, "reply", "[\"total\", 5]");
     assert_int_equal(gr_reply(self, NULL, "ok"), 0);

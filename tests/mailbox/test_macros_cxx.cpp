@@ -145,6 +145,12 @@ void each_verb_passes_everything_on(gr_actor *self)
     CHECK(gr_send_wait(self, peer, 7, "room", 2) == 0);
     CHECK(last_is(self, "send_wait", "[\"room\", 2]"));
     CHECK(recorder_last(self)->ms == 7);
+    CHECK(gr_send_sure(self, peer, 8, "sure", 3) == 0);
+    CHECK(last_is(self, "send_sure", "[\"sure\", 3]"));
+    CHECK(recorder_last(self)->ms == 8);
+    CHECK(gr_send_then(self, peer, 9, gr_then(on_answer, 4), "then", 5) == 0);
+    CHECK(last_is(self, "send_then", "[\"then\", 5]"));
+    CHECK(recorder_last(self)->ms == 9 && recorder_last(self)->token == 4);
     CHECK(gr_reply(self, nullptr, "total", 5) == 0);
     CHECK(last_is(self, "reply", "[\"total\", 5]"));
     CHECK(gr_ask(self, peer, 50, gr_then(on_answer, 99), "get", 1) == 0);

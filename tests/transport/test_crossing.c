@@ -47,18 +47,21 @@ static int in(gri_crossing *c, gri_frame_type type, uint64_t ref)
 
 static void open_ask_is_answered_by_the_loss(void **state)
 {
+    static const gri_frame_type types[] = {GRI_FRAME_ASK, GRI_FRAME_CONFIRM};
     (void)state;
-    gri_crossing c = {.asks = {.count = 0}};
-    assert_int_equal(out(&c, GRI_FRAME_ASK, REF), 0);
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        gri_crossing c = {.asks = {.count = 0}};
+        assert_int_equal(out(&c, types[i], REF), 0);
 
-    told t = lose(&c);
+        told t = lose(&c);
 
-    assert_int_equal(t.n, 1);
-    assert_int_equal(t.last.type, GRI_FRAME_REPLY);
-    assert_int_equal(t.last.to, HERE);
-    assert_int_equal(t.last.ref, REF);
-    assert_int_equal(t.last.status, GR_ENOCONN);
-    assert_int_equal(lose(&c).n, 0);
+        assert_int_equal(t.n, 1);
+        assert_int_equal(t.last.type, GRI_FRAME_REPLY);
+        assert_int_equal(t.last.to, HERE);
+        assert_int_equal(t.last.ref, REF);
+        assert_int_equal(t.last.status, GR_ENOCONN);
+        assert_int_equal(lose(&c).n, 0);
+    }
 }
 
 static void answered_ask_is_not(void **state)

@@ -222,15 +222,17 @@ static void limits_hold_for_each_connection(void **state)
     assert_int_equal(why.code, GR_ELIMIT);
 }
 
-/* A question of a proven "limited" on a plain socket. Returns its status. */
-static int32_t ask(stranger *s, uint64_t to, const char *tag, uint64_t ref)
+/* A frame that is answered by a REPLY, of a proven "limited" on a plain socket.
+ * Returns its status. */
+static int32_t ask_by(stranger *s, gri_frame_type type, uint64_t to,
+                      const char *tag, uint64_t ref)
 {
     char payload[32];
     gri_frame f;
     const char *fault;
     size_t n = strlen(tag);
     (void)snprintf(payload, sizeof payload, "\x91%c%s", (char)(0xa0 + n), tag);
-    stranger_frame(s, &(gri_frame){.type = GRI_FRAME_ASK,
+    stranger_frame(s, &(gri_frame){.type = type,
                                    .to = to,
                                    .from = 77,
                                    .ref = ref,
@@ -243,6 +245,11 @@ static int32_t ask(stranger *s, uint64_t to, const char *tag, uint64_t ref)
     assert_int_equal(f.ref, ref);
     stranger_drop(s, n);
     return status;
+}
+
+static int32_t ask(stranger *s, uint64_t to, const char *tag, uint64_t ref)
+{
+    return ask_by(s, GRI_FRAME_ASK, to, tag, ref);
 }
 
 static void join_as_limited(stranger *s, pair *p)
@@ -287,6 +294,23 @@ static void open_questions_have_a_limit(void **state)
     assert_true(stranger_await(&s, GRI_FRAME_REPLY));
     stranger_drop(&s, stranger_hear(&s));
     assert_int_equal(ask(&s, p.back.id, "ping", 6), 0);
+    stranger_close(&s);
+}
+
+static void to_be_confirmed_needs_the_same_rights(void **state)
+{
+    static stranger s;
+    pair p;
+    begin(&p, state, &(gr_peer_rights){.names = names});
+    leave(&p);
+    join_as_limited(&s, &p);
+    assert_int_equal(ask_by(&s, GRI_FRAME_CONFIRM, p.back.id, "ping", 1),
+                     GR_EDENIED);
+    assert_int_equal(ask_by(&s, GRI_FRAME_CONFIRM, GRI_AGENT_ID, "ping", 2), 0);
+    gr_net_stats t;
+    assert_int_equal(gr_node_totals(p.here, &t), 0);
+    assert_int_equal(t.forbidden, 1);
+    assert_int_equal(t.faults, 0);
     stranger_close(&s);
 }
 
@@ -414,6 +438,7 @@ int main(void)
         WITH_LOG(actor_here_may_link_to_it_all_the_same),
         WITH_LOG(limits_hold_for_each_connection),
         WITH_LOG(open_questions_have_a_limit),
+        WITH_LOG(to_be_confirmed_needs_the_same_rights),
         WITH_LOG(it_starts_what_it_may_under_names_that_are_its),
         WITH_LOG(without_a_right_to_spawn_it_starts_nothing),
         WITH_LOG(spawned_actors_count_while_they_live),

@@ -140,6 +140,12 @@ static const gri_frame samples[] = {
      .from = UINT64_MAX,
      .payload = payload,
      .len = sizeof payload},
+    {.type = GRI_FRAME_CONFIRM,
+     .to = 3,
+     .from = 4,
+     .ref = UINT64_MAX - 1,
+     .payload = payload,
+     .len = sizeof payload},
     {.type = GRI_FRAME_ASK,
      .to = UINT64_MAX,
      .from = 2,
@@ -257,7 +263,7 @@ static void unknown_types_are_refused(void **state)
     for (unsigned type = 0; type < 256; type++) {
         bool known =
             (type >= GRI_FRAME_HEARTBEAT && type <= GRI_FRAME_SLOWED) ||
-            (type >= GRI_FRAME_SEND && type <= GRI_FRAME_RESUME);
+            (type >= GRI_FRAME_SEND && type <= GRI_FRAME_CONFIRM);
         const uint8_t frame[] = {0, 0, 0, 1, (uint8_t)type};
         if (!known) {
             assert_read_fails(frame, sizeof frame, GR_ENOTSUP,

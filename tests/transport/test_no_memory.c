@@ -57,6 +57,8 @@ static int use(nodes *n, gr_pid far)
     GR_TRY(gr_unlink(self, far));
     GR_TRY(gr_monitor(self, far, &ref));
     GR_TRY(gr_send(self, far, "x"));
+    const int sure = gr_send_sure(self, far, 500, "x");
+    assert_true(fine_answer(sure));
     const int rc = gr_call(self, far, 500, gr_expect("pong"), "ping");
     assert_true(fine_answer(rc));
     gr_demonitor(self, ref);

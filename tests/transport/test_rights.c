@@ -29,9 +29,9 @@ static int may(gri_crossing *c, gri_frame_type type, uint64_t to)
 
 static void actors_that_it_was_not_told_of_are_out_of_reach(void **state)
 {
-    static const gri_frame_type types[] = {GRI_FRAME_SEND, GRI_FRAME_ASK,
-                                           GRI_FRAME_STOP, GRI_FRAME_KILL,
-                                           GRI_FRAME_LINK, GRI_FRAME_MONITOR};
+    static const gri_frame_type types[] = {
+        GRI_FRAME_SEND, GRI_FRAME_ASK,  GRI_FRAME_CONFIRM, GRI_FRAME_STOP,
+        GRI_FRAME_KILL, GRI_FRAME_LINK, GRI_FRAME_MONITOR};
     (void)state;
     gri_rights rights = all_but_names();
     gri_crossing c = {.leave = {.may = &rights}};
@@ -171,10 +171,13 @@ static void limits_count_what_is_held(void **state)
     assert_int_equal(gri_crossing_check(&c, &f), GR_ELIMIT);
     f.to = 5; /* linked already: not one more */
     assert_int_equal(gri_crossing_check(&c, &f), 0);
+    f.type = GRI_FRAME_CONFIRM;
+    assert_int_equal(gri_crossing_check(&c, &f), GR_ELIMIT);
     f.type = GRI_FRAME_ASK;
     assert_int_equal(gri_crossing_check(&c, &f), GR_ELIMIT);
-    /* That one was answered, too; the others are still open. */
+    /* Those were answered, too; the others are still open. */
     const gri_frame answer = {.type = GRI_FRAME_REPLY, .to = 77};
+    assert_int_equal(gri_crossing_out(&c, &answer), 0);
     assert_int_equal(gri_crossing_out(&c, &answer), 0);
     assert_int_equal(gri_crossing_check(&c, &f), GR_ELIMIT);
     assert_int_equal(gri_crossing_out(&c, &answer), 0);

@@ -98,6 +98,10 @@ GR_END_DECLS
     gr_send_urgentv(self, to, GRI_TAGGED(__VA_ARGS__))
 #define gr_send_wait(self, to, timeout_ms, ...)                                \
     gr_send_waitv(self, to, timeout_ms, GRI_TAGGED(__VA_ARGS__))
+#define gr_send_sure(self, to, timeout_ms, ...)                                \
+    gr_send_surev(self, to, timeout_ms, GRI_TAGGED(__VA_ARGS__))
+#define gr_send_then(self, to, timeout_ms, then, ...)                          \
+    gr_send_thenv(self, to, timeout_ms, then, GRI_TAGGED(__VA_ARGS__))
 #define gr_tell(self, to, ...)   gr_tellv(self, to, GRI_TAGGED(__VA_ARGS__))
 #define gr_reply(self, msg, ...) gr_replyv(self, msg, GRI_TAGGED(__VA_ARGS__))
 #define gr_ask(self, to, timeout_ms, then, ...)                                \

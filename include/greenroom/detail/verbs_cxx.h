@@ -45,6 +45,24 @@ template <class T, class... A>
 }
 
 template <class T, class... A>
+[[nodiscard]] GRI_TEMPLATE int gr_send_sure(gr_actor *self, gr_pid to,
+                                            std::int64_t timeout_ms,
+                                            const T &tag, const A &...a)
+{
+    const gr_value v[] = {gri_tag(tag), gri_val(a)...};
+    return gr_send_surev(self, to, timeout_ms, v, 1 + sizeof...(A));
+}
+
+template <class T, class... A>
+[[nodiscard]] GRI_TEMPLATE int
+gr_send_then(gr_actor *self, gr_pid to, std::int64_t timeout_ms,
+             gr_continuation then, const T &tag, const A &...a)
+{
+    const gr_value v[] = {gri_tag(tag), gri_val(a)...};
+    return gr_send_thenv(self, to, timeout_ms, then, v, 1 + sizeof...(A));
+}
+
+template <class T, class... A>
 GRI_TEMPLATE void gr_tell(gr_actor *self, gr_pid to, const T &tag,
                           const A &...a)
 {

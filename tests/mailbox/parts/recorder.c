@@ -185,6 +185,25 @@ int gr_send_waitv(gr_actor *self, gr_pid to, int64_t timeout_ms,
     return rc;
 }
 
+int gr_send_surev(gr_actor *self, gr_pid to, int64_t timeout_ms,
+                  const gr_value *values, uint32_t n)
+{
+    int rc = record_values(self, "send_sure", values, n);
+    self->last.to = to;
+    self->last.ms = timeout_ms;
+    return rc;
+}
+
+int gr_send_thenv(gr_actor *self, gr_pid to, int64_t timeout_ms,
+                  gr_continuation then, const gr_value *values, uint32_t n)
+{
+    int rc = record_values(self, "send_then", values, n);
+    self->last.to = to;
+    self->last.ms = timeout_ms;
+    self->last.token = then.token;
+    return rc;
+}
+
 void gr_tellv(gr_actor *self, gr_pid to, const gr_value *values, uint32_t n)
 {
     GR_IGNORE(record_values(self, "tell", values, n), "as gr_tell does");
