@@ -361,8 +361,10 @@ static int handle(gr_actor *self, gri_groups *g, const gr_msg *msg)
         } else {
             gri_far_down(g, node.id);
         }
-    } else if (gr_match(msg, GRI_SERVICE_WAKE)) {
-        return 0; /* whoever sent it: there is something, or not */
+    } else if (gr_match(msg, GRI_SERVICE_WAKE) ||
+               gr_match_slow_node(msg, NULL, NULL, NULL, NULL)) {
+        return 0; /* whoever sent it: there is something, or not; and who is
+                     slow has time */
     } else if (gr_pid_eq(gr_sender(msg), gr_self(self)) &&
                gr_match(msg, AGAIN)) {
         on_again(self, g);

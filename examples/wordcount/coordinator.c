@@ -401,6 +401,9 @@ static int handle(wc_run *r, const gr_msg *msg)
     if (gr_match_node(msg, &up, &node, &name, &reason)) {
         return wc_nodes_changed(r, up, node, name, reason);
     }
+    if (gr_match_slow_node(msg, NULL, NULL, NULL, NULL)) {
+        return 0; /* its share is what it takes */
+    }
     if (gr_match_exit(msg, &pid, &why)) {
         return on_exit_of(r, &why);
     }
