@@ -355,8 +355,8 @@ struct gr_system {
     _Atomic(const gri_route *) route;
     _Atomic(void *) net;
     _Atomic(gri_part *) part;
-    _Atomic(gri_service *) service; /* see service.h */
-    _Atomic(uint64_t) service_id;   /* its actor; written under lock */
+    _Atomic(gri_service *) service;     /* see service.h */
+    _Atomic(uint64_t) service_id;       /* its actor; written under lock */
     _Atomic(gri_processes *) processes; /* see proxy.h */
     gri_hosted *hosted; /* see hosted.h; NULL: a system as most are */
     _Atomic(gri_deadline_word *) deadlines; /* NULL: no actor has had one yet */

@@ -334,19 +334,19 @@ GR_API GR_MUST_CHECK int gr_send_waitv(gr_actor *self, gr_pid to,
  * gr_send_sure(self, to, timeout_ms, tag, values...): as gr_send, from a thread
  * actor that wants to know: 0 only when the message is in the receiver's
  * mailbox. That it is handled nobody promises: the receiver may be about to
- * end, or its policy drop it later. The receiver sees a plain message (gr_msg_asked is
- * false). For an actor of this node it does not wait, and of a process actor
- * the mailbox is the one in this process; from another node it waits up to
- * timeout_ms (GR_FOREVER) for word. Messages to self stay meanwhile.
- * Owns:    as gr_send; a blob that was taken (its pointer is NULL then) is gone
- *          with a message that could not be put into the mailbox.
- * Errors:  as gr_send. GR_ENOPROC (the receiver is dead), GR_EAGAIN (its
- *          mailbox is full, or its policy dropped the message, or has ended it
- *          for that; or the queue to its node is full), GR_EDENIED and
- *          GR_ELIMIT (so says its node, see gr_peer_rights). GR_ETIMEOUT,
- *          GR_ENOCONN and GR_ESTOPPED (self was told to stop) after it was sent
- *          to another node: it may be there all the same. GR_EINVAL (timeout as
- *          for gr_ask), GR_ENOTSUP (self is not a thread actor: gr_send_then).
+ * end, or its policy drop it later. The receiver sees a plain message
+ * (gr_msg_asked is false). For an actor of this node it does not wait, and of a
+ * process actor the mailbox is the one in this process; from another node it
+ * waits up to timeout_ms (GR_FOREVER) for word. Messages to self stay
+ * meanwhile. Owns:    as gr_send; a blob that was taken (its pointer is NULL
+ * then) is gone with a message that could not be put into the mailbox. Errors:
+ * as gr_send. GR_ENOPROC (the receiver is dead), GR_EAGAIN (its mailbox is
+ * full, or its policy dropped the message, or has ended it for that; or the
+ * queue to its node is full), GR_EDENIED and GR_ELIMIT (so says its node, see
+ * gr_peer_rights). GR_ETIMEOUT, GR_ENOCONN and GR_ESTOPPED (self was told to
+ * stop) after it was sent to another node: it may be there all the same.
+ * GR_EINVAL (timeout as for gr_ask), GR_ENOTSUP (self is not a thread actor:
+ * gr_send_then).
  */
 GR_API GR_MUST_CHECK int gr_send_surev(gr_actor *self, gr_pid to,
                                        int64_t timeout_ms,

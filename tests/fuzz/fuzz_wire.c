@@ -27,8 +27,7 @@ static void require(bool condition)
 static bool has_message(const gri_wire *w)
 {
     return w->type == GRI_WIRE_SEND || w->type == GRI_WIRE_ASK ||
-           w->type == GRI_WIRE_CONFIRM ||
-           w->type == GRI_WIRE_REPLY;
+           w->type == GRI_WIRE_CONFIRM || w->type == GRI_WIRE_REPLY;
 }
 
 static void require_good_head(const gri_wire *w)
