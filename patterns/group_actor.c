@@ -151,6 +151,18 @@ static void fall_behind(gri_groups *g, gri_group_watch *watch)
     g->work.again = true;
 }
 
+/* Puts members from `at` on into one message's list; returns how many. */
+static uint32_t list_pids(gri_groups *g, const gri_view *view, uint32_t at)
+{
+    uint32_t n = 0;
+    while (n < GR_GROUP_EVENT_MAX && at + n < view->all) {
+        g->work.pids[n] =
+            (gr_value){.kind = GR_KIND_PID, .as.pid = view->pids[at + n]};
+        n++;
+    }
+    return n;
+}
+
 /* Tells it of all that are in its first view. False: not all went. */
 static bool tell_first(gr_actor *self, gri_groups *g, gri_group_watch *watch)
 {
@@ -159,13 +171,7 @@ static bool tell_first(gr_actor *self, gri_groups *g, gri_group_watch *watch)
     uint32_t at = 0;
     int rc;
     do {
-        const uint32_t left = view->all - at;
-        const uint32_t n =
-            left < GR_GROUP_EVENT_MAX ? left : GR_GROUP_EVENT_MAX;
-        for (uint32_t i = 0; i < n; i++) {
-            g->work.pids[i] =
-                (gr_value){.kind = GR_KIND_PID, .as.pid = view->pids[at + i]};
-        }
+        const uint32_t n = list_pids(g, view, at);
         rc = tell_watch(self, g, watch, event, 0, n);
         event = GR_GROUP_JOINED;
         at += n;

@@ -172,13 +172,13 @@ bool gri_taken(gr_actor *self, gri_groups *g, const gr_msg *msg)
 
 void gri_taken_report(gr_actor *self, gri_groups *g)
 {
-    char line[160];
     gri_groups_lock(g);
     const uint64_t refused = g->counts.refused;
     const uint64_t denied = g->counts.denied;
     gri_groups_unlock(g);
     const uint64_t all = refused + denied;
     if (all > 0 && all >= 2 * g->work.told_of) {
+        char line[160];
         g->work.told_of = all;
         (void)snprintf(line, sizeof line,
                        "groups: %llu memberships of other nodes beyond a "

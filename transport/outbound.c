@@ -152,7 +152,10 @@ void gri_peer_launch(gri_peer *peer, gri_flight f)
         gri_link *link = f.link;
         const int64_t n = link->ops->send(link, f.data, f.n);
         /* Held until then, so that no other link has its address. */
-        f = n == 0 ? (gri_flight){.link = NULL} : landed(peer, link, n);
+        f.link = NULL; /* of n == 0 the link tells later */
+        if (n != 0) {
+            f = landed(peer, link, n);
+        }
         gri_link_drop(link);
     }
 }

@@ -85,12 +85,12 @@ static inline int member_receive(gr_actor *self, void *state, const gr_msg *msg)
     const member *m = state;
     gr_str name;
     int n;
-    char text[GR_NAME_MAX + 1] = "";
     if (gr_match(msg, "news", &n)) {
         gr_tell(self, m->to, "got", n, gr_sender(msg));
         return 0;
     }
     if (gr_match(msg, "leave", &name)) {
+        char text[GR_NAME_MAX + 1] = "";
         memcpy(text, name.ptr, name.len);
         int rc = gr_group_leave(self, text);
         return rc < 0 ? gr_reply_error(self, msg, rc, NULL)

@@ -274,8 +274,8 @@ static int idler_receive(gr_actor *self, void *state, const gr_msg *msg)
 {
     (void)state;
     uint32_t i;
-    char text[32];
     if (gr_match(msg, "join", &i)) {
+        char text[32];
         (void)snprintf(text, sizeof text, "%u", i);
         int rc = gr_group_join(self, text);
         return rc < 0 ? gr_reply_error(self, msg, rc, NULL)
