@@ -180,10 +180,9 @@ static void end_behind(end *from)
 /* What `whole` has sent arrives in any case. */
 static void cut(pair *p, const end *whole)
 {
-    end *ends[] = {&p->dialed, &p->accepted};
     p->is_cut = true;
     for (int i = 0; i < 2; i++) {
-        end *e = ends[i];
+        end *e = i == 0 ? &p->dialed : &p->accepted;
         if (!e->out.ends && e != whole) {
             size_t size = gri_sim_pipe_size(&e->out);
             gri_sim_pipe_keep(&e->out, (size_t)chance(p, size + 1));
