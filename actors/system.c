@@ -163,6 +163,16 @@ static uint64_t new_node(uint64_t seed)
     return node;
 }
 
+static int init_pool(gri_depot *depot)
+{
+    GR_TRY(gri_depot_init(depot));
+    int rc = gri_reserve_init(depot);
+    if (rc < 0) {
+        gri_depot_fini(depot);
+    }
+    return rc;
+}
+
 int gri_system_start_as(const gr_system_opts *opts, uint64_t node,
                         gri_hosted *hosted, gr_system **out)
 {
@@ -186,13 +196,9 @@ int gri_system_start_as(const gr_system_opts *opts, uint64_t node,
     gri_seal_init(&sys->seal);
     gri_log_init(&sys->log, sys->opts.log, sys->opts.log_arg,
                  sys->opts.log_level);
-    rc = gri_depot_init(&sys->depot);
+    rc = init_pool(&sys->depot);
     if (rc < 0) {
         goto no_depot;
-    }
-    rc = gri_reserve_init(&sys->depot);
-    if (rc < 0) {
-        goto no_table;
     }
     rc = gri_table_init(sys);
     if (rc < 0) {
