@@ -177,20 +177,23 @@ static void end_behind(end *from)
 
 /* ---- cutting ------------------------------------------------------------- */
 
+static void cut_end(pair *p, end *e, bool arrives)
+{
+    if (!e->out.ends && !arrives) {
+        size_t size = gri_sim_pipe_size(&e->out);
+        gri_sim_pipe_keep(&e->out, (size_t)chance(p, size + 1));
+    }
+    if (!e->out.ends) {
+        end_behind(e);
+    }
+}
+
 /* What `whole` has sent arrives in any case. */
 static void cut(pair *p, const end *whole)
 {
     p->is_cut = true;
-    for (int i = 0; i < 2; i++) {
-        end *e = i == 0 ? &p->dialed : &p->accepted;
-        if (!e->out.ends && e != whole) {
-            size_t size = gri_sim_pipe_size(&e->out);
-            gri_sim_pipe_keep(&e->out, (size_t)chance(p, size + 1));
-        }
-        if (!e->out.ends) {
-            end_behind(e);
-        }
-    }
+    cut_end(p, &p->dialed, whole == &p->dialed);
+    cut_end(p, &p->accepted, whole == &p->accepted);
 }
 
 unsigned gri_sim_cut_pairs(gr_sim_net *net, uint64_t a, uint64_t b)

@@ -237,12 +237,12 @@ static int run_32(bench *b)
 
 static int run_64k(bench *b)
 {
-    return run_flow(b, 64 * 1024);
+    return run_flow(b, (size_t)64 * 1024);
 }
 
 static int run_1m(bench *b)
 {
-    return run_flow(b, 1024 * 1024);
+    return run_flow(b, (size_t)1024 * 1024);
 }
 
 /* ---- round trips --------------------------------------------------------- */
