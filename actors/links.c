@@ -61,7 +61,7 @@ static gr_msg *reason_signal(gri_cache *cache, gri_msg_kind kind, gr_pid from,
     uint8_t payload[GRI_RESERVE_ROOM];
     const gr_value list = gr_list_of(values, n);
     const int64_t len = gri_pack_value(&list, payload, sizeof payload);
-    GR_DASSERT(len > 0 && len <= (int64_t)sizeof payload);
+    GR_DASSERT(len > 0 && len <= GRI_RESERVE_ROOM);
     gr_msg *msg = gri_msg_signal_sure(cache, kind, payload, (size_t)len);
     if (msg != NULL) {
         msg->from = from;

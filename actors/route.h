@@ -46,6 +46,9 @@ typedef struct gri_route {
      * False: it need not wait any more. Any thread; must not block.
      */
     bool (*wait)(void *net, gr_pid to, uint64_t sender);
+    /* NULL, or: a worker is in a long turn. What it has put off to the turn's
+     * end goes now. The watchdog's thread; must not block. */
+    void (*hurry)(void *net);
     /*
      * Ends it: what is queued is sent, peers are told, threads are joined,
      * within the deadline. gr_system_stop calls it once, after the last actor
@@ -67,6 +70,9 @@ void *gri_route_net(gr_system *sys);
 /* The same if it was given with that route; NULL: with none, or another, as in
  * the process of an actor. Any thread. */
 void *gri_route_net_of(gr_system *sys, const gri_route *route);
+/* A worker is in a long turn: what it has put off goes now, as who gets it may
+ * be who the turn waits for. The watchdog's thread. */
+void gri_route_hurry(gr_system *sys);
 
 /*
  * A part of the system that another room owns (its child processes): found by

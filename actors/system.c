@@ -374,6 +374,17 @@ void *gri_route_net(gr_system *sys)
                : atomic_load_explicit(&sys->net, memory_order_relaxed);
 }
 
+void gri_route_hurry(gr_system *sys)
+{
+    /* acquire: pairs with gri_route_install. */
+    const gri_route *route =
+        atomic_load_explicit(&sys->route, memory_order_acquire);
+    if (route != NULL && route->hurry != NULL) {
+        /* relaxed: stored before the route was. */
+        route->hurry(atomic_load_explicit(&sys->net, memory_order_relaxed));
+    }
+}
+
 void *gri_route_net_of(gr_system *sys, const gri_route *route)
 {
     /* acquire: pairs with gri_route_install. relaxed: stored before. */

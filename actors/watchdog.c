@@ -560,6 +560,9 @@ void gri_watch_look(gri_worker *worker, const gri_sight *sight)
 {
     const gri_ctx *ctx = worker->user;
     gr_system *sys = ctx->sys;
+    if (sight->turn_ns >= 2 * GRI_WATCH_NS) {
+        gri_route_hurry(sys);
+    }
     look_at_turn(sys, worker, sight);
     if (words_of(sys) != NULL) {
         look_at_callback(sys, worker, sight);

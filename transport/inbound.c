@@ -215,6 +215,11 @@ static gr_msg *message_of(inflow *in, const gri_frame *f, gr_pid *to)
 {
     gri_peer *peer = in->peer;
     gri_cache *cache = in->cache;
+    if (gri_frame_is_message(f->type)) {
+        /* Whatever becomes of it: its sender has paid. */
+        charge(peer, GRI_MESSAGE_COST);
+        in->messages++;
+    }
     /* Before the tables forget what it answers or ends: without memory for it
      * the loss of the connection does that. */
     gr_msg *msg = gri_msg_of_frame(cache, peer->hs.other.node, f);
@@ -226,10 +231,6 @@ static gr_msg *message_of(inflow *in, const gri_frame *f, gr_pid *to)
     if (!admit(in, f)) {
         gri_msg_free(cache, msg);
         return NULL;
-    }
-    if (gri_frame_is_message(f->type)) {
-        charge(peer, GRI_MESSAGE_COST);
-        in->messages++;
     }
     *to = (gr_pid){net_of(peer)->self.node, f->to};
     return msg;

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <greenroom/error.h>
@@ -26,7 +25,13 @@
 #include "transport/link.h"
 #include "transport/socket.h"
 
-enum { ACCEPT_PAUSE_MS = 100 }; /* when there is no descriptor left */
+enum {
+    /* What one link, or port, does until others have had their turn. */
+    READS_MAX = 8,
+    ACCEPTS_MAX = 64,
+    ACCEPT_NEXT_MS = 1,   /* until it goes on with what is left */
+    ACCEPT_PAUSE_MS = 100 /* when there is no descriptor left */
+};
 
 typedef struct socket_link {
     gri_link base;
@@ -147,10 +152,15 @@ static int64_t read_some(socket_link *l, int fd, void *buf, size_t n)
 /* Reads while something is wanted, and there. */
 static void go_on_reading(socket_link *l, struct gri_worker *worker)
 {
+    unsigned left = READS_MAX;
     l->base.worker = worker;
     lock(l);
     l->reading = true;
     while (l->readable && l->rx != NULL && !l->closing) {
+        if (left-- == 0) {
+            gri_poller_post(l->poller, &l->work);
+            break;
+        }
         void *buf = l->rx;
         const size_t n = l->rx_n;
         const int fd = l->fd; /* it is closed by who holds the poller: us */
@@ -329,27 +339,13 @@ static socket_link *link_new(gri_poller *poller, int fd)
 
 /* ---- dialing ------------------------------------------------------------- */
 
-/* Returns a descriptor that can be read once, after ms, or a negative error. */
-static int timer_after(int64_t ms)
-{
-    const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    const struct itimerspec t = {
-        .it_value = {.tv_sec = (time_t)(ms / 1000),
-                     .tv_nsec = (long)(ms % 1000 * GRI_NS_PER_MS + 1)}};
-    if (fd < 0) {
-        return GR_EIO;
-    }
-    (void)timerfd_settime(fd, 0, &t, NULL); /* fails for a bad time only */
-    return fd;
-}
-
 static int start_timer(socket_link *l, int64_t timeout_ms)
 {
     const int64_t day_ms = 24 * 3600 * INT64_C(1000);
     if (timeout_ms < 0) {
         return 0;
     }
-    l->timer_fd = timer_after(timeout_ms < day_ms ? timeout_ms : day_ms);
+    l->timer_fd = gri_socket_timer(timeout_ms < day_ms ? timeout_ms : day_ms);
     return l->timer_fd < 0 ? GR_EIO : 0;
 }
 
@@ -422,14 +418,15 @@ static void accept_one(socket_port *port, int fd)
     }
 }
 
-/* Nobody tells us when there are descriptors again. */
-static void pause_accepting(socket_port *port)
+/* Goes on after a while: nobody tells us that there are descriptors again, nor
+ * of what has come already. */
+static void pause_accepting(socket_port *port, int64_t ms)
 {
     if (port->timer_fd >= 0) {
         gri_poller_remove(port->poller, port->timer_fd, &port->timer);
         (void)close(port->timer_fd);
     }
-    port->timer_fd = timer_after(ACCEPT_PAUSE_MS);
+    port->timer_fd = gri_socket_timer(ms);
     if (port->timer_fd >= 0 &&
         gri_poller_add(port->poller, port->timer_fd, &port->timer) < 0) {
         (void)close(port->timer_fd);
@@ -439,7 +436,7 @@ static void pause_accepting(socket_port *port)
 
 static void accept_all(socket_port *port)
 {
-    for (;;) {
+    for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
         const int fd =
             accept4(port->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
@@ -447,10 +444,11 @@ static void accept_all(socket_port *port)
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
         } else if (errno != EINTR && errno != ECONNABORTED) {
-            pause_accepting(port);
+            pause_accepting(port, ACCEPT_PAUSE_MS);
             return;
         }
     }
+    pause_accepting(port, ACCEPT_NEXT_MS);
 }
 
 static void on_port_ready(gri_pollee *pollee, struct gri_worker *worker,

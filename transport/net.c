@@ -287,6 +287,15 @@ static bool wait_for(void *arg, gr_pid to, uint64_t sender)
     return peer != NULL && gri_peer_wait(peer, to.node, to.id, sender);
 }
 
+static void hurry(void *arg)
+{
+    gri_net *net = arg;
+    uint32_t used = gri_net_used(net);
+    for (uint32_t i = 0; i < used; i++) {
+        gri_peer_hurry(gri_net_peer(net, i));
+    }
+}
+
 /* Waits until no link is open, or the deadline; returns whether none is. */
 static bool wait_quiet(gri_net *net, int64_t deadline)
 {
@@ -343,8 +352,11 @@ static void free_net(void *net)
     gri_net_free(net);
 }
 
-const gri_route gri_net_route = {
-    .deliver = deliver, .wait = wait_for, .stop = stop, .free = free_net};
+const gri_route gri_net_route = {.deliver = deliver,
+                                 .wait = wait_for,
+                                 .hurry = hurry,
+                                 .stop = stop,
+                                 .free = free_net};
 
 /* ---- life ---------------------------------------------------------------- */
 

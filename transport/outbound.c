@@ -177,6 +177,17 @@ void gri_peer_after(gri_after *after, struct gri_worker *worker)
     gri_peer_launch(peer, f);
 }
 
+void gri_peer_hurry(gri_peer *peer)
+{
+    gri_flight f = {.link = NULL};
+    lock(peer);
+    if (peer->after_of != NULL) { /* stays so: its turn ends some time */
+        f = gri_peer_take_off(peer);
+    }
+    unlock(peer);
+    gri_peer_launch(peer, f);
+}
+
 /* ---- appending ----------------------------------------------------------- */
 
 /* After an attempt to append, which gave rc. */

@@ -86,16 +86,13 @@ static void drop_gone(gri_outbox *o)
 }
 
 /* Room for a frame of n bytes among what is held. */
-static int make_room(gri_outbox *o, const gri_frame *f, size_t n)
+static int make_room(gri_outbox *o, size_t n)
 {
     if (o->pairs == NULL) {
         o->pairs = calloc(GRI_OUTBOX_PAIRS, sizeof *o->pairs);
         if (o->pairs == NULL) {
             return GR_ENOMEM;
         }
-    }
-    if (o->pairs[pair_of(f->to, f->from)] == UINT16_MAX) {
-        return GR_ENOMEM; /* so many small frames cannot join each other */
     }
     drop_gone(o);
     return gri_buffer_reserve(&o->held, RECORD_HEAD + n);
@@ -125,7 +122,7 @@ int gri_outbox_reserve(gri_outbox *o, const gri_frame *f)
 {
     uint8_t head[GRI_FRAME_FIXED_MAX];
     const size_t whole = gri_frame_write(head, f) + f->len;
-    return must_wait(o, f, whole) ? make_room(o, f, whole)
+    return must_wait(o, f, whole) ? make_room(o, whole)
                                   : gri_buffer_reserve(&o->now, whole);
 }
 
@@ -153,7 +150,7 @@ int gri_outbox_put(gri_outbox *o, const gri_frame *f)
     const size_t head_len = gri_frame_write(head, f);
     const size_t whole = head_len + f->len;
     if (must_wait(o, f, whole)) {
-        GR_TRY(make_room(o, f, whole));
+        GR_TRY(make_room(o, whole));
         hold(o, f, head, head_len);
         return 0;
     }
@@ -183,7 +180,7 @@ int gri_outbox_put_last(gri_outbox *o, const gri_frame *f)
     if (o->held.len == 0) {
         return gri_outbox_put_bytes(o, head, n);
     }
-    GR_TRY(make_room(o, f, n));
+    GR_TRY(make_room(o, n));
     hold(o, f, head, n);
     return 0;
 }

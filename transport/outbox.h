@@ -56,7 +56,7 @@ typedef struct gri_outbox {
         held_cost;   /* what messages there cost beyond their bytes */
     int64_t credit;  /* bytes that the other end takes yet; may be overdrawn */
     int64_t window;  /* the most that it ever was */
-    uint16_t *pairs; /* counters, or NULL: nothing was ever held */
+    uint32_t *pairs; /* counters, or NULL: nothing was ever held */
     uint64_t frames; /* that went, or stand in `now`: a long one by its parts */
 } gri_outbox;        /* all zero is an empty one, without credit */
 

@@ -231,6 +231,8 @@ gri_flight gri_peer_take_off(gri_peer *peer);
 /* Not under lock: this may write to the socket. The buffer is the link's from
  * now on, so nobody needs the lock for it. */
 void gri_peer_launch(gri_peer *peer, gri_flight flight);
+/* Sends what is put off to the end of a worker's turn. */
+void gri_peer_hurry(gri_peer *peer);
 /* gri_after.run of peer->after */
 void gri_peer_after(gri_after *after, struct gri_worker *worker);
 /* gri_link_events.sent */

@@ -9,10 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <greenroom/error.h>
+
+#include "base/clock.h"
 
 enum {
     BACKLOG = 1024, /* connections that nobody has accepted yet */
@@ -209,7 +212,7 @@ static int bind_to(int fd, const gri_socket_name *name)
 static int write_address(int fd, const char *asked,
                          char buf[GRI_SOCKET_ADDRESS_MAX])
 {
-    struct sockaddr_storage sa;
+    struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof sa;
     int number = 0;
     if (getsockname(fd, (struct sockaddr *)&sa, &size) != 0) {
@@ -256,4 +259,17 @@ void gri_socket_forget(const gri_socket_name *name)
     if (path != NULL) {
         (void)unlink(path);
     }
+}
+
+int gri_socket_timer(int64_t ms)
+{
+    const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    const struct itimerspec t = {
+        .it_value = {.tv_sec = (time_t)(ms / 1000),
+                     .tv_nsec = (long)(ms % 1000) * (long)GRI_NS_PER_MS + 1}};
+    if (fd < 0) {
+        return GR_EIO;
+    }
+    (void)timerfd_settime(fd, 0, &t, NULL); /* fails for a bad time only */
+    return fd;
 }

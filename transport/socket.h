@@ -4,6 +4,7 @@
 #define GRI_TRANSPORT_SOCKET_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 enum { GRI_SOCKET_ADDRESS_MAX = 300 }; /* bytes, with the ending zero */
@@ -36,5 +37,7 @@ int gri_socket_connect(int fd, const gri_socket_name *name);
 int gri_socket_connected(int fd);
 /* No waiting for more bytes before what is there is sent. */
 void gri_socket_tune(int fd);
+/* Returns a descriptor that can be read once, after ms, or GR_EIO. */
+int gri_socket_timer(int64_t ms);
 
 #endif /* GRI_TRANSPORT_SOCKET_H */

@@ -93,8 +93,6 @@ static inline void start_recv(end *e, void *buf, size_t n)
     e->link->ops->recv(e->link, buf, n);
 }
 
-static inline void start_send(end *e, const void *buf, size_t n);
-
 static inline bool in_range(int64_t n, size_t asked)
 {
     return n == GR_ENOCONN || (n >= 1 && (size_t)n <= asked);
@@ -128,21 +126,49 @@ static inline void on_received(void *arg, int64_t n)
     note(e->stage);
 }
 
-static inline void on_sent(void *arg, int64_t n)
+/* Returns whether it is to be sent again. */
+static inline bool note_sent(end *e, int64_t n)
 {
-    end *e = arg;
-    if ((e->close_in & IN_SENT) != 0) {
-        e->link->ops->close(e->link);
-    }
     pthread_mutex_lock(&e->stage->lock);
     check(e->stage, e->sending && !e->closed, "one sent for each send");
     check(e->stage, in_range(n, e->tx_size), "sent 1 to n bytes");
     e->sending = false;
     e->sends++;
     e->sent = n;
-    bool again = e->send_again && n > 0;
+    const bool again = e->send_again && n > 0;
     note(e->stage);
-    if (again) {
+    return again;
+}
+
+/* What could be done at once counts as told, but is no event: closed may come
+ * as soon as the link is closed. */
+static inline void start_send(end *e, const void *buf, size_t n)
+{
+    bool again = true;
+    while (again) {
+        pthread_mutex_lock(&e->stage->lock);
+        e->sending = true;
+        e->tx = buf;
+        e->tx_size = n;
+        pthread_mutex_unlock(&e->stage->lock);
+        const int64_t done = e->link->ops->send(e->link, buf, n);
+        if (done == 0) {
+            return;
+        }
+        again = note_sent(e, done);
+        if ((e->close_in & IN_SENT) != 0) {
+            e->link->ops->close(e->link);
+        }
+    }
+}
+
+static inline void on_sent(void *arg, int64_t n)
+{
+    end *e = arg;
+    if ((e->close_in & IN_SENT) != 0) {
+        e->link->ops->close(e->link);
+    }
+    if (note_sent(e, n)) {
         start_send(e, e->tx, e->tx_size);
     }
 }
@@ -176,20 +202,6 @@ static inline void on_accepted(void *arg, gri_link *link)
     note(s);
     if (close) {
         link->ops->close(link);
-    }
-}
-
-/* What could be done at once counts as told. */
-static inline void start_send(end *e, const void *buf, size_t n)
-{
-    pthread_mutex_lock(&e->stage->lock);
-    e->sending = true;
-    e->tx = buf;
-    e->tx_size = n;
-    pthread_mutex_unlock(&e->stage->lock);
-    const int64_t done = e->link->ops->send(e->link, buf, n);
-    if (done != 0) {
-        on_sent(e, done);
     }
 }
 

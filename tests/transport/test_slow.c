@@ -369,6 +369,108 @@ static void who_spends_more_than_its_credit_is_cut(void **state)
     assert_unharmed(&c);
 }
 
+/* The next of the node's frames is credit, after others. */
+static uint32_t hear_credit(stranger *s)
+{
+    gri_frame f;
+    const char *fault = NULL;
+    assert_true(stranger_await(s, GRI_FRAME_CREDIT));
+    const size_t n = stranger_hear(s);
+    assert_int_equal(gri_frame_read(s->in, n, &f, &fault), 0);
+    stranger_drop(s, n);
+    return f.count;
+}
+
+static void what_is_dropped_is_given_back(void **state)
+{
+    static const uint8_t payload[] = {0x91, 0x01};
+    scene c;
+    begin_with(&c, state, &(gr_node_opts){.window = 1000});
+    join_mean(&c, "late");
+    int64_t credit = hear_credit(&c.s);
+    /* Answers that nobody waits for: all of a window's and more. */
+    const gri_frame f = {.type = GRI_FRAME_REPLY,
+                         .to = c.server.id,
+                         .from = 5,
+                         .ref = 9,
+                         .payload = payload,
+                         .len = sizeof payload};
+    for (int i = 0; i < 200; i++) {
+        while (credit <= 0) {
+            credit += hear_credit(&c.s);
+        }
+        stranger_frame(&c.s, &f);
+        credit -= (int64_t)gri_frame_len(&f) + GRI_MESSAGE_COST;
+    }
+    stranger_close(&c.s);
+    assert_unharmed(&c);
+}
+
+/* ---- long turns ---------------------------------------------------------- */
+
+/* Told by an actor that it has heard from afar. */
+static atomic_bool heard;
+
+static int ear_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)self;
+    (void)state;
+    if (gr_match(msg, "pong")) {
+        /* release: pairs with the load in busy_receive. */
+        atomic_store_explicit(&heard, true, memory_order_release);
+    }
+    return 0;
+}
+
+static const gr_behavior ear = {.name = "ear", .receive = ear_receive};
+
+/* Sends, and does not return before it was heard. */
+static int busy_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)state;
+    gr_pid far, near;
+    if (!gr_match(msg, "go", &far, &near)) {
+        return gr_unhandled(self, msg);
+    }
+    GR_TRY(gr_send(self, far, "ping", near));
+    /* acquire: pairs with the store in ear_receive. */
+    while (!atomic_load_explicit(&heard, memory_order_acquire)) {
+        sched_yield();
+    }
+    gr_exit(self, 0, NULL);
+    return 0;
+}
+
+static const gr_behavior busy = {.name = "busy", .receive = busy_receive};
+
+static int echo_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    (void)state;
+    gr_pid to;
+    return gr_match(msg, "ping", &to) ? gr_send(self, to, "pong") : 0;
+}
+
+static const gr_behavior echo = {.name = "echo", .receive = echo_receive};
+
+static void a_long_turn_does_not_keep_what_it_has_sent(void **state)
+{
+    nodes *n = *state;
+    gr_pid far, near, pid;
+    gr_ref ref;
+    gr_exit_reason why;
+    atomic_store_explicit(&heard, false, memory_order_relaxed);
+    start_node(n, 0, "a");
+    start_node(n, 1, "b");
+    (void)join(n, 0, 1);
+    assert_int_equal(gr_spawn(n->self[1], &echo, NULL, &far), 0);
+    assert_int_equal(gr_spawn(n->self[0], &ear, NULL, &near), 0);
+    assert_int_equal(gr_spawn(n->self[0], &busy, NULL, &pid), 0);
+    assert_int_equal(gr_monitor(n->self[0], pid, &ref), 0);
+    assert_int_equal(gr_send(n->self[0], pid, "go", far, near), 0);
+    assert_true(gr_match_down(next(n->self[0]), NULL, NULL, &why));
+    assert_int_equal(why.kind, GR_EXIT_NORMAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +481,8 @@ int main(void)
         ON_IPC(without_credit_only_control_passes),
         ON_IPC(actors_wait_for_room_and_are_refused_in_the_end),
         ON_IPC(who_spends_more_than_its_credit_is_cut),
+        ON_IPC(what_is_dropped_is_given_back),
+        ON_BOTH(a_long_turn_does_not_keep_what_it_has_sent),
     };
     return cmocka_run_group_tests_name("transport/slow", tests, NULL, NULL);
 }
