@@ -50,7 +50,7 @@ static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
     return GR_EAGAIN;
 }
 
-static int send_far(gri_ctx *ctx, gr_pid to, gr_msg *msg)
+GRI_INLINE int send_far_now(gri_ctx *ctx, gr_pid to, gr_msg *msg)
 {
     gr_system *sys = ctx->sys;
     GR_DASSERT(!gri_msg_owns(msg)); /* it was flattened, see moves.c */
@@ -76,6 +76,13 @@ static int send_far(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     return rc;
 }
 
+/* The same, where it is not what is done most. */
+static __attribute__((noinline)) int send_far(gri_ctx *ctx, gr_pid to,
+                                              gr_msg *msg)
+{
+    return send_far_now(ctx, to, msg);
+}
+
 /* What is not an actor of this system that lives. Takes msg on 0. */
 static __attribute__((noinline)) int send_elsewhere(gri_ctx *ctx, gr_pid to,
                                                     gr_msg *msg)
@@ -90,7 +97,7 @@ static __attribute__((noinline)) int send_elsewhere(gri_ctx *ctx, gr_pid to,
         return 0;
     }
     ctx->sends++; /* it ends a turn as any other does */
-    int rc = send_far(ctx, to, msg);
+    int rc = send_far_now(ctx, to, msg);
     if (rc == GR_EAGAIN) {
         GRI_TALLY(ctx, refused);
     }
@@ -291,7 +298,9 @@ static __attribute__((noinline)) int send_unusual(gr_actor *self, uint64_t node,
 {
     const gr_pid to = {node, id};
     const uint32_t bytes = msg->len;
-    int rc = gri_send_user(self->ctx, to, msg);
+    int rc = gri_is_here(self->ctx->sys, to)
+                 ? gri_send_user(self->ctx, to, msg)
+                 : send_elsewhere(self->ctx, to, msg);
     if (rc < 0) {
         gri_msg_free(self->ctx->cache, msg);
     } else {

@@ -288,6 +288,43 @@ static inline const uint8_t *match_pid(const uint8_t *p, const uint8_t *end,
     return p + GRI_PID_MAX;
 }
 
+/* Steps over a short text or bytes, likewise. */
+static inline const uint8_t *match_body(const uint8_t *p, const uint8_t *end,
+                                        const gr_out *out)
+{
+    if (end - p < 2) {
+        return NULL;
+    }
+    const bool bin = *p == GRI_BIN_8;
+    const uint8_t n = bin ? p[1] : *p & GRI_FIXSTR_MAX;
+    const uint8_t *body = p + 1 + bin;
+    if (n > end - body) {
+        return NULL;
+    }
+    if (bin && out->kind == GR_OUT_BYTES) {
+        *(gr_bytes *)out->p = (gr_bytes){body, n};
+        return body + n;
+    }
+    if (!bin && out->kind == GR_OUT_STR && (*p & 0xe0u) == GRI_FIXSTR) {
+        *(gr_str *)out->p = (gr_str){(const char *)body, n};
+        return body + n;
+    }
+    return NULL;
+}
+
+/* The same for one of what most messages carry; other outputs are NULL. */
+static inline const uint8_t *match_short(const uint8_t *p, const uint8_t *end,
+                                         const gr_out *out)
+{
+    if (out->kind == GR_OUT_PID) {
+        return match_pid(p, end, out);
+    }
+    if (out->kind == GR_OUT_STR || out->kind == GR_OUT_BYTES) {
+        return match_body(p, end, out);
+    }
+    return match_number(p, end, out);
+}
+
 /* Steps over the element at p if it fits the output. NULL: it does not. */
 static const uint8_t *match_one(const uint8_t *p, const uint8_t *end,
                                 const gr_out *out)
@@ -397,9 +434,7 @@ bool gri_match_args(const gr_msg *msg, const gr_out *outs, uint32_t n)
         return false;
     }
     while (n > 0 && left > 0) {
-        const uint8_t *next = outs->kind == GR_OUT_PID
-                                  ? match_pid(p, end, outs)
-                                  : match_number(p, end, outs);
+        const uint8_t *next = match_short(p, end, outs);
         if (next == NULL) {
             break;
         }

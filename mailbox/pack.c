@@ -479,10 +479,23 @@ gri_writer gri_builder_begin(gri_builder *b, uint32_t n, bool trailer)
     return (gri_writer){p + 1, b->end};
 }
 
+/* Bytes whose length fits in one, with its head. There is room. */
+static inline uint8_t *put_short_bin(uint8_t *p, const gr_value *v)
+{
+    p[0] = GRI_BIN_8;
+    p[1] = (uint8_t)v->len;
+    memcpy(p + 2, v->as.p, v->len);
+    return p + 2 + v->len;
+}
+
 gri_writer gri_builder_put(gri_builder *b, uint8_t *p, const gr_value *v)
 {
     if (p == NULL) {
         return (gri_writer){NULL, NULL};
+    }
+    if (v->kind == GR_KIND_BIN && v->len <= UINT8_MAX && v->as.p != NULL &&
+        b->end - p >= 2 + (ptrdiff_t)v->len) {
+        return (gri_writer){put_short_bin(p, v), b->end};
     }
     sink s = sink_at(b, p);
     int rc = write_one(&s, v, DEPTH_IN_MESSAGE);

@@ -29,6 +29,7 @@ enum {
     GRI_EXT_PID = 1,
     GRI_PID_BYTES = 16,
     GRI_FIXEXT16 = 0xd8, /* msgpack's head of an ext of 16 bytes */
+    GRI_BIN_8 = 0xc4,    /* and of up to 255 bytes; the next one tells */
     GRI_PID_MAX = 2 + GRI_PID_BYTES
 };
 

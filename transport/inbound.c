@@ -22,6 +22,8 @@ typedef struct inflow {
     unsigned frames, messages; /* that were read */
 } inflow;
 
+static const char no_memory[] = "no memory for a message";
+
 static gri_net *net_of(gri_peer *peer)
 {
     return peer->net;
@@ -210,7 +212,30 @@ static bool admit(inflow *in, const gri_frame *f)
     return rc > 0 && !to_agent;
 }
 
-/* The message of a frame; NULL: there is none. */
+/* What a SEND carries, as gri_msg_of_frame makes it: most that comes does. */
+static gr_msg *message_of_send(inflow *in, const gri_frame *f, gr_pid *to)
+{
+    gri_peer *peer = in->peer;
+    gr_msg *msg = gri_msg_new(in->cache, f->len);
+    charge(peer, GRI_MESSAGE_COST);
+    in->messages++;
+    if (msg == NULL) {
+        /* To leave it out silently would break what senders rely on. */
+        cut(in, GR_ENOMEM, no_memory);
+        return NULL;
+    }
+    memcpy(gri_msg_payload(msg), f->payload, f->len);
+    msg->len = f->len;
+    msg->from = (gr_pid){f->from == 0 ? 0 : peer->hs.other.node, f->from};
+    if (peer->rights != NULL && !is_allowed(peer, f)) {
+        gri_msg_free(in->cache, msg);
+        return NULL;
+    }
+    *to = (gr_pid){net_of(peer)->self.node, f->to};
+    return msg;
+}
+
+/* The message of any other frame; NULL: there is none. */
 static gr_msg *message_of(inflow *in, const gri_frame *f, gr_pid *to)
 {
     gri_peer *peer = in->peer;
@@ -225,7 +250,7 @@ static gr_msg *message_of(inflow *in, const gri_frame *f, gr_pid *to)
     gr_msg *msg = gri_msg_of_frame(cache, peer->hs.other.node, f);
     if (msg == NULL) {
         /* To leave it out silently would break what senders rely on. */
-        cut(in, GR_ENOMEM, "no memory for a message");
+        cut(in, GR_ENOMEM, no_memory);
         return NULL;
     }
     if (!admit(in, f)) {
@@ -274,7 +299,7 @@ static gr_msg *on_actors(inflow *in, gr_pid *to)
         return NULL;
     }
     in->sending = f->type == GRI_FRAME_SEND;
-    return message_of(in, f, to);
+    return in->sending ? message_of_send(in, f, to) : message_of(in, f, to);
 }
 
 /* ---- long frames --------------------------------------------------------- */
@@ -352,7 +377,7 @@ static gr_msg *next_payload(inflow *in, gr_pid *to)
     if (rc < 0) {
         cut(in, GR_EFORMAT, fault);
     }
-    return rc > 0 ? message_of(in, &in->f, to) : NULL;
+    return rc > 0 ? message_of_send(in, &in->f, to) : NULL;
 }
 
 /* The longest frame that may stand by itself. */

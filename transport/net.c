@@ -276,6 +276,14 @@ static int deliver(void *arg, struct gri_worker *worker, gr_pid to,
     if (peer == NULL) {
         return GR_ENOCONN;
     }
+    /* Most are one of many, one behind the other. */
+    if (worker != NULL && msg->kind == GRI_MSG_USER && msg->flags == 0 &&
+        msg->from.node == net->self.node &&
+        gri_peer_join(
+            peer, worker, to.node,
+            &(gri_payload){to.id, msg->from.id, gri_msg_data(msg), msg->len})) {
+        return 0;
+    }
     GR_TRY(gri_frame_of_msg(&frame, net->self.node, to, msg));
     return gri_peer_deliver(peer, worker, to.node, &frame);
 }

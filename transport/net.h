@@ -49,8 +49,9 @@ struct gri_net {
     int64_t heartbeat_ns; /* for peers that are content with that */
     uint32_t peers_max;
     uint32_t outbox_max;
-    uint32_t window; /* bytes that a peer may have sent, and we not taken */
-    gri_port *port;  /* NULL: not listening */
+    uint32_t join_max; /* bytes put off up to which one more message joins */
+    uint32_t window;   /* bytes that a peer may have sent, and we not taken */
+    gri_port *port;    /* NULL: not listening */
     char address[GRI_ADDRESS_MAX];
     gri_keeper keeper;
     uint32_t room; /* in peers and nodes */

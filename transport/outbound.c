@@ -339,6 +339,35 @@ static bool is_put_off(gri_peer *peer, struct gri_worker *worker)
     return peer->after_of == worker; /* another's turn may last long */
 }
 
+/* What may wait in the outbox for one more message to join it: past that,
+ * gri_peer_deliver has to look. Under lock. */
+static inline size_t room_to_join(const gri_peer *peer,
+                                  const struct gri_worker *worker)
+{
+    if (peer->flying) { /* and so it goes when that has landed */
+        const size_t soft = gri_outbox_soft(peer->net);
+        const size_t rest = peer->fly.len - peer->fly_at;
+        return rest < soft ? soft - rest : 0;
+    }
+    return peer->after_of == worker ? peer->net->join_max : 0;
+}
+
+bool gri_peer_join(gri_peer *peer, const struct gri_worker *worker,
+                   uint64_t node, const gri_payload *m)
+{
+    lock(peer);
+    const bool joined =
+        peer->node == node && peer->state == GRI_PEER_UP && !peer->closing &&
+        peer->slowed.pairs.count == 0 && peer->crossing.leave.may == NULL &&
+        gri_outbox_join(&peer->out, m, room_to_join(peer, worker));
+    if (joined) {
+        peer->wrote = true;
+        peer->sent.messages++;
+    }
+    unlock(peer);
+    return joined;
+}
+
 int gri_peer_deliver(gri_peer *peer, struct gri_worker *worker, uint64_t node,
                      const gri_frame *frame)
 {

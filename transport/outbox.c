@@ -44,18 +44,32 @@ static uint32_t messages_of(const gri_frame *f)
     return gri_frame_is_message(f->type) ? 1 : 0;
 }
 
-/* Adds the payload of f to the SEND at the end of a lane. False: it cannot. */
-static bool join(gri_buffer *lane, gri_tail *tail, const gri_frame *f)
+/* Adds a payload to the SEND at the end of a lane. False: it cannot. */
+static inline bool join(gri_buffer *lane, gri_tail *tail, uint32_t batch_max,
+                        const gri_payload *m)
 {
-    const size_t whole = lane->len - tail->at + f->len;
-    if (tail->count == 0 || f->type != GRI_FRAME_SEND || tail->to != f->to ||
-        tail->from != f->from || tail->count >= GRI_BATCH_MAX ||
-        whole > GRI_BATCH_BYTES || gri_buffer_reserve(lane, f->len) < 0) {
+    const size_t whole = lane->len - tail->at + m->len;
+    if (tail->count == 0 || tail->to != m->to || tail->from != m->from ||
+        tail->count >= GRI_BATCH_MAX || whole > batch_max ||
+        (m->len > lane->cap - lane->len &&
+         gri_buffer_reserve(lane, m->len) < 0)) {
         return false;
     }
-    gri_buffer_put(lane, f->payload, f->len);
+    memcpy(lane->data + lane->len, m->p, m->len);
+    lane->len += m->len;
     (void)gri_put32(lane->data + tail->at, (uint32_t)(whole - 4));
     tail->count++;
+    return true;
+}
+
+/* The same to what goes as it comes. */
+static inline bool join_now(gri_outbox *o, const gri_payload *m)
+{
+    if (o->credit <= 0 || !join(&o->now, &o->now_tail, o->batch_max, m)) {
+        return false;
+    }
+    o->credit -= m->len + GRI_MESSAGE_COST;
+    o->now_cost += GRI_MESSAGE_COST;
     return true;
 }
 
@@ -134,17 +148,30 @@ static void raise_cost(gri_outbox *o)
     o->held_cost += GRI_MESSAGE_COST;
 }
 
+/* The same to what is held. */
+static inline bool join_held(gri_outbox *o, const gri_payload *m)
+{
+    if (!join(&o->held, &o->held_tail, o->batch_max, m)) {
+        return false;
+    }
+    raise_cost(o);
+    return true;
+}
+
+bool gri_outbox_join(gri_outbox *o, const gri_payload *m, size_t cost_max)
+{
+    /* A frame that is held, and has not gone, holds up its pair's next. */
+    return gri_outbox_cost(o) < cost_max &&
+           (o->held.len == 0 ? join_now(o, m) : join_held(o, m));
+}
+
 int gri_outbox_put(gri_outbox *o, const gri_frame *f)
 {
-    if (!is_held(o, f->to, f->from)) {
-        if (o->credit > 0 && join(&o->now, &o->now_tail, f)) {
-            o->credit -= f->len + GRI_MESSAGE_COST;
-            o->now_cost += GRI_MESSAGE_COST;
+    if (f->type == GRI_FRAME_SEND) {
+        const gri_payload m = {f->to, f->from, f->payload, f->len};
+        if (is_held(o, f->to, f->from) ? join_held(o, &m) : join_now(o, &m)) {
             return 0;
         }
-    } else if (join(&o->held, &o->held_tail, f)) {
-        raise_cost(o);
-        return 0;
     }
     uint8_t head[GRI_FRAME_FIXED_MAX];
     const size_t head_len = gri_frame_write(head, f);

@@ -32,6 +32,13 @@ enum {
 /* More credit than anybody may have: bytes. */
 #define GRI_CREDIT_MAX (INT64_C(1) << 31)
 
+/* What a SEND carries. */
+typedef struct gri_payload {
+    uint64_t to, from;
+    const void *p; /* borrowed */
+    uint32_t len;
+} gri_payload;
+
 /* The SEND at the end of a lane, which the next message may join. */
 typedef struct gri_tail {
     size_t at; /* of its length word, in the lane's buffer */
@@ -53,9 +60,12 @@ typedef struct gri_outbox {
     gri_piece piece;
     gri_tail now_tail, held_tail;
     size_t now_cost,
-        held_cost;   /* what messages there cost beyond their bytes */
-    int64_t credit;  /* bytes that the other end takes yet; may be overdrawn */
-    int64_t window;  /* the most that it ever was */
+        held_cost;  /* what messages there cost beyond their bytes */
+    int64_t credit; /* bytes that the other end takes yet; may be overdrawn */
+    int64_t window; /* the most that it ever was */
+    /* Bytes of a SEND that more than one message is in: GRI_BATCH_BYTES, or the
+     * longest frame that the other end takes. */
+    uint32_t batch_max;
     uint32_t *pairs; /* counters, or NULL: nothing was ever held */
     uint64_t frames; /* that went, or stand in `now`: a long one by its parts */
 } gri_outbox;        /* all zero is an empty one, without credit */
@@ -67,6 +77,9 @@ void gri_outbox_fini(gri_outbox *o);
 int gri_outbox_reserve(gri_outbox *o, const gri_frame *frame);
 /* Appends a frame between actors. Errors: GR_ENOMEM; nothing was appended. */
 int gri_outbox_put(gri_outbox *o, const gri_frame *frame);
+/* The same for one more message that goes into the frame of the one before it,
+ * if less than cost_max waits. False: it is for gri_outbox_put. */
+bool gri_outbox_join(gri_outbox *o, const gri_payload *m, size_t cost_max);
 /* Appends bytes that are whole frames between nodes, or of the handshake, which
  * do not wait for what is held. Errors: GR_ENOMEM. */
 int gri_outbox_put_bytes(gri_outbox *o, const void *bytes, size_t n);

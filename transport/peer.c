@@ -318,6 +318,9 @@ bool gri_peer_up(gri_peer *peer, const gri_note *last)
          * never longer than our own limit. */
         uint32_t own_max = peer->net->self.frame_max;
         peer->frame_max = who->frame_max < own_max ? who->frame_max : own_max;
+        peer->out.batch_max = peer->frame_max < GRI_BATCH_BYTES
+                                  ? peer->frame_max
+                                  : GRI_BATCH_BYTES;
         memcpy(peer->name, who->name, sizeof peer->name);
         peer->beat_ns = gri_beat_ns(peer->net->heartbeat_ns, who->silence_ms);
         set_beat(peer, now);

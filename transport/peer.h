@@ -186,6 +186,10 @@ bool gri_peer_up(gri_peer *peer, const gri_note *last);
  */
 int gri_peer_deliver(gri_peer *peer, struct gri_worker *worker, uint64_t node,
                      const gri_frame *frame);
+/* The same for a SEND that can join the one before it, of the same turn. False:
+ * nothing was done, it is for gri_peer_deliver. */
+bool gri_peer_join(gri_peer *peer, const struct gri_worker *worker,
+                   uint64_t node, const gri_payload *m);
 
 /* Is `sender` to wait before it sends to `receiver` of that node again? Then it
  * is let go later. Any thread. */

@@ -207,11 +207,13 @@ static void large_messages_arrive_whole(void **state)
     free(bytes);
 }
 
-static void message_that_the_other_does_not_accept_is_too_big(void **state)
+/* Two joined nodes; the second takes messages of SMALL bytes only. An echo
+ * actor is there. */
+enum { SMALL = 1000 };
+
+static gr_pid one_and_small(nodes *n)
 {
-    nodes *n = *state;
-    const gr_system_opts small = {.workers = 1, .message_max = 1000};
-    static uint8_t bytes[2000];
+    const gr_system_opts small = {.workers = 1, .message_max = SMALL};
     gr_pid pid;
     start_node(n, 0, "one");
     assert_int_equal(gr_system_start(&small, &n->sys[1]), 0);
@@ -227,6 +229,14 @@ static void message_that_the_other_does_not_accept_is_too_big(void **state)
         gr_node_address(n->self[1], n->address[1], sizeof n->address[1]), 0);
     (void)join(n, 0, 1);
     assert_int_equal(gr_spawn(n->self[1], &echo, NULL, &pid), 0);
+    return pid;
+}
+
+static void message_that_the_other_does_not_accept_is_too_big(void **state)
+{
+    nodes *n = *state;
+    static uint8_t bytes[2 * SMALL];
+    const gr_pid pid = one_and_small(n);
 
     assert_int_equal(
         gr_send(n->self[0], pid, "echo", gr_bin(bytes, sizeof bytes)),
@@ -234,6 +244,43 @@ static void message_that_the_other_does_not_accept_is_too_big(void **state)
     assert_int_equal(gr_send(n->self[0], pid, "say", 1), 0);
     int64_t said;
     assert_true(gr_match(next(n->self[0]), "said", &said));
+}
+
+enum { IN_ONE_TURN = 500 };
+
+static int pump_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    gr_pid *owner = state;
+    gr_pid to;
+    int64_t n;
+    if (gr_match(msg, "said", &n)) {
+        return gr_send(self, *owner, "said", n);
+    }
+    if (!gr_match(msg, "pump", &to)) {
+        return gr_unhandled(self, msg);
+    }
+    *owner = gr_sender(msg);
+    for (int64_t i = 0; i < IN_ONE_TURN; i++) {
+        GR_TRY(gr_send(self, to, "say", i));
+    }
+    return 0;
+}
+
+static const gr_behavior pump = {
+    .name = "pump", .state_size = sizeof(gr_pid), .receive = pump_receive};
+
+/* Many messages share a frame, which is no longer than the other accepts. */
+static void many_messages_at_once_reach_who_accepts_short_ones(void **state)
+{
+    nodes *n = *state;
+    const gr_pid pid = one_and_small(n);
+    gr_pid from;
+    assert_int_equal(gr_spawn(n->self[0], &pump, NULL, &from), 0);
+    assert_int_equal(gr_send(n->self[0], from, "pump", pid), 0);
+    for (int64_t i = 0, said; i < IN_ONE_TURN; i++) {
+        assert_true(gr_match(next(n->self[0]), "said", &said));
+        assert_int_equal(said, i);
+    }
 }
 
 static void unknown_nodes_are_not_connected(void **state)
@@ -483,6 +530,7 @@ int main(void)
         ON_BOTH(third_nodes_are_not_spoken_for),
         ON_BOTH(large_messages_arrive_whole),
         ON_BOTH(message_that_the_other_does_not_accept_is_too_big),
+        ON_BOTH(many_messages_at_once_reach_who_accepts_short_ones),
         ON_BOTH(unknown_nodes_are_not_connected),
         ON_BOTH(names_are_found_on_the_other_node),
         ON_BOTH(spawnable_behaviours_are_spawned_there),

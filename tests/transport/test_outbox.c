@@ -50,6 +50,7 @@ static int begin(void **state)
         return -1;
     }
     s->bytes = malloc(FRAME_MAX);
+    s->out.batch_max = GRI_BATCH_BYTES;
     *state = s;
     return s->bytes != NULL ? 0 : -1;
 }

@@ -296,7 +296,10 @@ GRI_INLINE uint32_t gri_room_of(gr_value v)
     case GR_KIND_PID:
         return 18;
     case GR_KIND_STR:
-        return 1 + v.len;
+    case GR_KIND_BIN:
+        return 2 + v.len;
+    case GR_KIND_ANY:
+        return v.len;
     default:
         return 1;
     }
