@@ -12,6 +12,7 @@ BEGIN {
         "", ">=", 8)
     goal("oneway32-tcp oneway32-ipc oneway32x4-tcp oneway32x4-ipc", 2, "rate",
         "erlang", ">=", 20)
+    goal("oneway32-tls", 2, "rate", "", ">=", 3)
     goal("rtt32-tcp rtt32-ipc", 2, "p50", "erlang", "<=", 1.6)
     goal("rtt32-tcp rtt32-ipc", 1, "p50", "erlang", "<=", 2.2)
     goal("oneway64k-tcp oneway64k-ipc", 2, "mb", "raw", ">=", 0.6)
@@ -174,28 +175,29 @@ function row(text, cores, bench, metric,    i, any) {
     next_line()
 }
 
-function both(text, cores, bench, metric) {
+function all(text, cores, bench, metric) {
     row(text ", tcp", cores, bench "-tcp", metric)
     row(text ", ipc", cores, bench "-ipc", metric)
+    row(text ", tls", cores, bench "-tls", metric)
 }
 
 function tables_of(cores, where) {
     begin_table(where ": messages of 32 bytes one way, millions a second")
-    both("oneway32", cores, "oneway32", "rate")
-    both("oneway32, 4 senders", cores, "oneway32x4", "rate")
+    all("oneway32", cores, "oneway32", "rate")
+    all("oneway32, 4 senders", cores, "oneway32x4", "rate")
     end_table()
     begin_table(where ": large messages one way, MB a second")
-    both("oneway64k", cores, "oneway64k", "mb")
-    both("oneway1m", cores, "oneway1m", "mb")
+    all("oneway64k", cores, "oneway64k", "mb")
+    all("oneway1m", cores, "oneway1m", "mb")
     end_table()
     begin_table(where ": round trips, microseconds")
-    both("rtt32: p50", cores, "rtt32", "p50")
-    both("rtt32: p99", cores, "rtt32", "p99")
-    both("ask1: p50", cores, "ask1", "p50")
-    both("ask1: p99", cores, "ask1", "p99")
+    all("rtt32: p50", cores, "rtt32", "p50")
+    all("rtt32: p99", cores, "rtt32", "p99")
+    all("ask1: p50", cores, "ask1", "p50")
+    all("ask1: p99", cores, "ask1", "p99")
     end_table()
     begin_table(where ": 1,000 asks at a time, thousands a second")
-    both("ask1000", cores, "ask1000", "thousands")
+    all("ask1000", cores, "ask1000", "thousands")
     end_table()
 }
 

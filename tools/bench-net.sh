@@ -6,7 +6,7 @@
 # Without names all workloads: ./dev bench-net help lists them, docs/performance.md
 # tells what they are. Without impl= all implementations. scale=10 takes a tenth
 # of the messages: for a quick look, not for figures.
-# Each workload is run by tcp and by ipc where there is a choice, on two
+# Each workload is run by tcp, ipc and TLS where there is a choice, on two
 # processors and with both processes on one; in each round the implementations
 # take turns. Every line that a program prints is kept in
 # build/bench/net-<date>.txt, from which
@@ -172,6 +172,7 @@ by() {
     one greenroom "$1" "$2" tcp "$3"
     one erlang "$1" "$2" tcp "$3"
     one greenroom "$1" "$2" ipc "$3"
+    one greenroom "$1" "$2" tls "$3"
     one caf "$1" "$2" tcp "$3"
     # Without actors there are no asks, and nobody to take turns.
     case $2-$3 in

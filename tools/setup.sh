@@ -17,7 +17,8 @@ lint_set="$test_set $clang_set clang-format clang-tidy cppcheck shellcheck
 
 packages_for() {
     case $1 in
-    demo | idle | bench | bench-net | build | soak-faults) echo "$build_set" ;;
+    demo | idle | bench | build | soak-faults) echo "$build_set" ;;
+    bench-net) echo "$build_set openssl" ;;
     bench-go) echo golang-go ;;
     bench-erlang) echo erlang-base ;;
     bench-caf) echo "g++ libcaf-dev" ;;

@@ -1,7 +1,7 @@
 /*
  * greenroom-bench-net - messages between two processes on one machine.
  *
- *   greenroom-bench-net NAME [transport=tcp|ipc] [pin=0|1] [key=value...]
+ *   greenroom-bench-net NAME [transport=tcp|ipc|tls] [pin=0|1] [key=value...]
  *   greenroom-bench-net            lists them with their parameters
  *
  * Prints a line for each run:
@@ -79,17 +79,31 @@ void net_report(const bench *b, int64_t ops, int64_t ns, const char *extra)
 
 /* ---- the program --------------------------------------------------------- */
 
+/* By TLS the certificate is for a name, which the dialer has to say. */
+static int connect_to(gr_actor *self, const char *address, gr_node *out)
+{
+    static const char tls[] = "tls+tcp://";
+    char named[2 * NET_ADDRESS_MAX];
+    if (strncmp(address, tls, sizeof tls - 1) == 0) {
+        (void)snprintf(named, sizeof named, "%sfar@%s", tls,
+                       address + sizeof tls - 1);
+        address = named;
+    }
+    return gr_node_connect(self, address, NET_WAIT_MS, out);
+}
+
 static int run_connected(const bench *b, const workload *w, gr_actor *self,
                          const net_other *other)
 {
     net both = {.self = self};
     bench own = *b;
     own.self = &both;
-    GR_TRY(gr_node_start(self,
-                         &(gr_node_opts){.name = "near",
-                                         .secret = {(const char *)other->secret,
-                                                    NET_SECRET_SIZE}}));
-    GR_TRY(gr_node_connect(self, other->address, NET_WAIT_MS, &both.far));
+    gr_node_opts opts = {
+        .name = "near",
+        .secret = {(const char *)other->secret, NET_SECRET_SIZE}};
+    net_tls_use(&other->tls, &opts);
+    GR_TRY(gr_node_start(self, &opts));
+    GR_TRY(connect_to(self, other->address, &both.far));
     return w->run(&own);
 }
 
@@ -119,6 +133,9 @@ static int run_in_system(const bench *b, const workload *w,
 
 static int run_both(bench *b, const workload *w)
 {
+    static const char *const impls[] = {[NET_TCP] = "greenroom-tcp",
+                                        [NET_IPC] = "greenroom-ipc",
+                                        [NET_TLS] = "greenroom-tls"};
     const net_transport transport =
         (net_transport)bench_param_of(b, "transport");
     net_other other;
@@ -130,7 +147,7 @@ static int run_both(bench *b, const workload *w)
         b->workers =
             (unsigned)n < GR_WORKERS_MAX ? (unsigned)n : GR_WORKERS_MAX;
     }
-    b->impl = transport == NET_TCP ? "greenroom-tcp" : "greenroom-ipc";
+    b->impl = impls[transport];
     GR_TRY(net_other_start(&other, transport, b->workers));
     const int rc = run_in_system(b, w, &other);
     const int stopped = net_other_stop(&other);
@@ -169,7 +186,7 @@ int main(int argc, char **argv)
 {
     const workload *const groups[] = {net_flow, net_talk, NULL};
     const bench_choice choices[] = {
-        {"transport", "tcp|ipc"}, {"pin", "0|1"}, {0}};
+        {"transport", "tcp|ipc|tls"}, {"pin", "0|1"}, {0}};
     if (argc == 2 && strcmp(argv[1], NET_OTHER_ARGUMENT) == 0) {
         return net_other_main();
     }

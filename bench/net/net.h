@@ -24,7 +24,7 @@ enum {
     NET_ROUND_TRIPS_MAX = 5000000 /* whose times are kept */
 };
 
-typedef enum net_transport { NET_TCP, NET_IPC } net_transport;
+typedef enum net_transport { NET_TCP, NET_IPC, NET_TLS } net_transport;
 
 /* What b->self is: as whom the workload acts, and where the others are. */
 typedef struct net {
@@ -60,6 +60,20 @@ int net_wait(const bench *b, gr_pattern wanted);
 /* Reports it as net_<name>. extra may be NULL. */
 void net_report(const bench *b, int64_t ops, int64_t ns, const char *extra);
 
+/* ---- TLS (certificate.c) ------------------------------------------------- */
+
+/* Paths; empty: there is none. */
+typedef struct net_tls {
+    char key[NET_ADDRESS_MAX], certificate[NET_ADDRESS_MAX];
+} net_tls;
+
+/* Makes both files in a folder that only this user can enter. Errors:
+ * GR_ETOOBIG (the path), GR_EIO (no openssl). */
+int net_tls_make(net_tls *tls, const char *folder);
+void net_tls_remove(const net_tls *tls);
+/* Puts them into the options of a node, if there are any. */
+void net_tls_use(const net_tls *tls, gr_node_opts *opts);
+
 /* ---- the other end (other.c) --------------------------------------------- */
 
 /* The only argument of the process at the other end. Its descriptor
@@ -74,7 +88,8 @@ typedef struct net_other {
     /* What a node is to be made with. */
     uint8_t secret[NET_SECRET_SIZE];
     char address[NET_ADDRESS_MAX];
-    char folder[NET_ADDRESS_MAX]; /* of an ipc address; empty: none */
+    char folder[NET_ADDRESS_MAX]; /* for a socket or for TLS; empty: none */
+    net_tls tls;
 } net_other;
 
 /* Starts the process, with a random secret, and waits for its address. Before

@@ -26,6 +26,7 @@ enum { STOP_MS = 10000 };
 typedef struct order {
     uint8_t secret[NET_SECRET_SIZE];
     char listen[NET_ADDRESS_MAX];
+    net_tls tls;
     unsigned workers;
 } order;
 
@@ -67,14 +68,9 @@ static int failed(const char *what)
     return GR_EIO;
 }
 
-/* A folder that only this user can enter, for the socket of the node. */
-static int make_address(net_other *other, net_transport transport, order *first)
+/* A folder that only this user can enter. */
+static int make_folder(net_other *other)
 {
-    if (transport == NET_TCP) {
-        (void)snprintf(first->listen, sizeof first->listen,
-                       "tcp://127.0.0.1:0");
-        return 0;
-    }
     const char *tmp = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe) */
     int n = snprintf(other->folder, sizeof other->folder,
                      "%s/greenroom-bench-XXXXXX",
@@ -84,8 +80,30 @@ static int make_address(net_other *other, net_transport transport, order *first)
         other->folder[0] = '\0';
         return failed("no folder can be made under TMPDIR");
     }
-    n = snprintf(first->listen, sizeof first->listen, "ipc://%s/node",
-                 other->folder);
+    return 0;
+}
+
+/* Where the node is to listen, and what it needs for that. */
+static int make_address(net_other *other, net_transport transport, order *first)
+{
+    if (transport != NET_IPC) {
+        (void)snprintf(first->listen, sizeof first->listen, "%s",
+                       transport == NET_TLS ? "tls+tcp://127.0.0.1:0"
+                                            : "tcp://127.0.0.1:0");
+    }
+    if (transport == NET_TCP) {
+        return 0;
+    }
+    GR_TRY(make_folder(other));
+    if (transport == NET_TLS) {
+        const int rc = net_tls_make(&other->tls, other->folder);
+        first->tls = other->tls;
+        return rc == 0 ? 0
+                       : failed("no certificate can be made (is openssl "
+                                "installed?)");
+    }
+    const int n = snprintf(first->listen, sizeof first->listen, "ipc://%s/node",
+                           other->folder);
     return n > 0 && (size_t)n < sizeof first->listen
                ? 0
                : failed("the path of TMPDIR is too long for a socket");
@@ -117,6 +135,7 @@ static void remove_folder(net_other *other)
 {
     if (other->folder[0] != '\0') {
         char path[NET_ADDRESS_MAX + sizeof "/node"];
+        net_tls_remove(&other->tls);
         (void)snprintf(path, sizeof path, "%s/node", other->folder);
         (void)unlink(path); /* of an end that was killed */
         (void)rmdir(other->folder);
@@ -183,12 +202,13 @@ static int serve(gr_actor *self, const order *first)
 {
     char address[NET_ADDRESS_MAX] = "";
     char more;
-    GR_TRY(gr_node_start(self,
-                         &(gr_node_opts){.name = "far",
-                                         .listen = first->listen,
-                                         .secret = {(const char *)first->secret,
-                                                    NET_SECRET_SIZE},
-                                         .spawnable = net_spawnable}));
+    gr_node_opts opts = {
+        .name = "far",
+        .listen = first->listen,
+        .secret = {(const char *)first->secret, NET_SECRET_SIZE},
+        .spawnable = net_spawnable};
+    net_tls_use(&first->tls, &opts);
+    GR_TRY(gr_node_start(self, &opts));
     GR_TRY(gr_node_address(self, address, sizeof address));
     GR_TRY(write_all(NET_OTHER_FD, address, sizeof address));
     return read_all(NET_OTHER_FD, &more, 1) < 0 ? 0 : GR_EFAIL;
