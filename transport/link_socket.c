@@ -341,7 +341,7 @@ static socket_link *link_new(gri_poller *poller, int fd)
 
 static int start_timer(socket_link *l, int64_t timeout_ms)
 {
-    const int64_t day_ms = 24 * 3600 * INT64_C(1000);
+    const int64_t day_ms = INT64_C(24) * 3600 * 1000;
     if (timeout_ms < 0) {
         return 0;
     }
