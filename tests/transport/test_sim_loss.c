@@ -19,10 +19,13 @@
 #include <inttypes.h>
 
 #include "base/rng.h"
+#include "tests/support/sanitizers.h"
 
 enum {
     COUNT = 3,
-    LOSSES = 30000,
+    /* What a few seconds are enough for. */
+    LOSSES = 20000,
+    LOSSES_SLOWLY = 2000, /* under a sanitizer */
     SILENCE_MS = 400,
     ROUND_MS = 60000, /* of virtual time: a hang, not a bound */
     CRASH_EACH = 40   /* rounds, on average */
@@ -429,7 +432,8 @@ static uint64_t number(const char *name, uint64_t without)
 static void losses_are_told_once_and_in_order(void **state)
 {
     (void)state;
-    uint64_t losses = number("SIM_LOSSES", LOSSES);
+    uint64_t losses =
+        number("SIM_LOSSES", UNDER_SANITIZER != 0 ? LOSSES_SLOWLY : LOSSES);
     scene.seed = number("SIM_SEED", 1);
     scene.rng.state = scene.seed;
     assert_int_equal(gr_sim_net_new(scene.seed, &scene.net), 0);
