@@ -317,8 +317,12 @@ static __attribute__((noinline)) void work(gri_worker *w)
         }
         if (task != NULL) {
             run(w, task);
-        } else {
+        } else if (w->after == NULL) {
             gri_sched_park(w);
+        } else {
+            /* A look at descriptors or timers has put something off: it is
+             * done first, and a new round looks around once more. */
+            w->round_left = 1;
         }
     }
 }

@@ -182,11 +182,18 @@ static void run_post(gri_post *post, gri_worker *worker)
     finish(GRI_CONTAINER(post, job, post));
 }
 
+/* A worker puts it off, as what answers a dead actor's mail is: it is in no
+ * turn, and may be about to sleep. */
 static void run_ready(gri_pollee *pollee, gri_worker *worker, uint32_t events)
 {
-    (void)worker;
-    if ((events & EPOLLIN) != 0) {
-        finish(GRI_CONTAINER(pollee, job, pollee));
+    job *j = GRI_CONTAINER(pollee, job, pollee);
+    if ((events & EPOLLIN) == 0) {
+        return;
+    }
+    if (worker != NULL) {
+        gri_after_turn(worker, &j->after);
+    } else {
+        finish(j);
     }
 }
 
