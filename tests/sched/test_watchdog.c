@@ -284,6 +284,18 @@ static void timers_fire_while_no_spare_is_left(void **state)
     }
 }
 
+static void wait_for_more(_Atomic(unsigned) *word, unsigned before)
+{
+    const int64_t until_ns =
+        gri_clock_ns(&toy_clock) + TOY_WATCHDOG_S * INT64_C(1000000000);
+    while (atomic_load_explicit(word, memory_order_acquire) == before) {
+        if (gri_clock_ns(&toy_clock) > until_ns) {
+            toy_give_up("the watchdog fires no timer");
+        }
+        (void)sched_yield();
+    }
+}
+
 /* While workers come back: each once, by one of them or the watchdog. */
 static void no_timer_fires_twice(void **state)
 {
@@ -298,6 +310,10 @@ static void no_timer_fires_twice(void **state)
         atomic_store_explicit(&go, 0, memory_order_relaxed);
         atomic_store_explicit(&noted, 0, memory_order_relaxed);
         get_stuck(2, spin);
+        /* Before they are armed: if this thread then waits for a processor
+         * longer than SPAN_NS, the watchdog has fired all of them. */
+        const unsigned by_watchdog =
+            atomic_load_explicit(&outside, memory_order_acquire);
         const int64_t now_ns = gri_clock_ns(&toy_clock);
         for (unsigned i = 0; i < TIMERS; i++) {
             rung[i] = (toy){.fn = ring};
@@ -307,12 +323,8 @@ static void no_timer_fires_twice(void **state)
                               now_ns + gri_rng_below(&rng, SPAN_NS)),
                 0);
         }
-        const unsigned by_watchdog =
-            atomic_load_explicit(&outside, memory_order_acquire);
-        while (round % 2 == 0 &&
-               atomic_load_explicit(&outside, memory_order_acquire) ==
-                   by_watchdog) {
-            (void)sched_yield();
+        if (round % 2 == 0) {
+            wait_for_more(&outside, by_watchdog);
         }
         let_go(2);
         toy_wait_for(&noted, TIMERS, "a timer is lost");
