@@ -55,8 +55,10 @@ static int open_locked(gri_poller *p)
         return rc;
     }
     p->event_fd = event_fd;
-    /* release: pairs with the acquire in gri_poller_is_open. */
-    atomic_store_explicit(&p->open, true, memory_order_release);
+    /* seq_cst: before the look for sleepers in `unheld`; who sleeps has said so
+     * before it looks whether this is open. A release, too: pairs with
+     * gri_poller_is_open. */
+    atomic_store_explicit(&p->open, true, memory_order_seq_cst);
     return 0;
 }
 
@@ -117,9 +119,11 @@ void gri_poller_post(gri_poller *p, gri_post *post)
 
 bool gri_poller_take(gri_poller *p)
 {
-    /* relaxed: a look that spares the line. seq_cst: with gri_poller_leave; it
-     * is an acquire, too: what the last holder did is done. */
-    return !atomic_load_explicit(&p->held, memory_order_relaxed) &&
+    /* seq_cst, both: with gri_poller_leave. The load, which spares the line, is
+     * all that who finds it held looks at: it must not be done before who
+     * parks has said that it sleeps. The exchange is an acquire, too: what the
+     * last holder did is done. */
+    return !atomic_load_explicit(&p->held, memory_order_seq_cst) &&
            !atomic_exchange_explicit(&p->held, true, memory_order_seq_cst);
 }
 

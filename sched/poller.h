@@ -83,8 +83,9 @@ void gri_poller_wake(gri_poller *p);
 /* Is there something to watch? Any thread. */
 static inline bool gri_poller_is_open(const gri_poller *p)
 {
-    /* acquire: pairs with the release in gri_poller_open. */
-    return atomic_load_explicit(&p->open, memory_order_acquire);
+    /* seq_cst: who parks has said that it sleeps; with gri_poller_open. An
+     * acquire, too: it sees the descriptors. */
+    return atomic_load_explicit(&p->open, memory_order_seq_cst);
 }
 
 /* Takes it; false: somebody has it. Any thread; one that takes it gives it. Who
