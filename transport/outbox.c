@@ -37,6 +37,14 @@ static bool is_held(const gri_outbox *o, uint64_t to, uint64_t from)
     return o->held.len > 0 && o->pairs[pair_of(to, from)] > 0;
 }
 
+/* What slows senders down is no word of theirs, and stands behind none: if it
+ * waited for credit, and the other end's did, too, no SLOW would be answered,
+ * so neither end be given any. */
+static bool is_advice(const gri_frame *f)
+{
+    return f->type == GRI_FRAME_SLOW || f->type == GRI_FRAME_RESUME;
+}
+
 /* ---- appending ----------------------------------------------------------- */
 
 static uint32_t messages_of(const gri_frame *f)
@@ -129,7 +137,7 @@ static bool must_wait(const gri_outbox *o, const gri_frame *f, size_t whole)
 {
     return whole > GRI_FRAME_DIRECT_MAX ||
            (gri_frame_is_message(f->type) && o->credit <= 0) ||
-           is_held(o, f->to, f->from);
+           (is_held(o, f->to, f->from) && !is_advice(f));
 }
 
 int gri_outbox_reserve(gri_outbox *o, const gri_frame *f)

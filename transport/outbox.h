@@ -4,8 +4,8 @@
  * Most frames go as they come, one behind the other. In the second lane, the
  * held ones, stands what must wait: messages for which the other end has given
  * no credit yet, frames too long to be sent at once, and what their senders
- * have sent to the same receivers since. Of these at most one PART's bytes go
- * at a time, and what is long in pieces, between which the others pass. So
+ * have sent to the same receivers since (but for SLOW and RESUME, which nothing
+ * waits for in order). Of these at most one PART's bytes go at a time, and what is long in pieces, between which the others pass. So
  * neither a long message nor a peer that is slow to take messages holds up a
  * heartbeat or a death.
  *

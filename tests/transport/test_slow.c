@@ -254,15 +254,14 @@ static const gr_behavior rival = {.name = "rival",
                                   .init = source_init,
                                   .receive = rival_receive};
 
-static void nodes_that_flood_each_other_go_on(void **state)
+static void flood_each_other(nodes *n, const gr_node_opts *opts_of)
 {
-    nodes *n = *state;
     const gr_mailbox mailbox = {.soft = 10, .hard = 1 << 20};
     gr_pid pids[2];
     gr_ref ref;
     gr_exit_reason why;
-    start_node(n, 0, "a");
-    start_node(n, 1, "b");
+    start_node_with(n, 0, "a", opts_of);
+    start_node_with(n, 1, "b", opts_of);
     (void)join(n, 0, 1);
     for (int i = 0; i < 2; i++) {
         const gr_spawn_opts opts = {
@@ -278,6 +277,18 @@ static void nodes_that_flood_each_other_go_on(void **state)
         assert_true(gr_match_down(next(n->self[i]), NULL, NULL, &why));
         assert_int_equal(why.kind, GR_EXIT_NORMAL);
     }
+}
+
+static void nodes_that_flood_each_other_go_on(void **state)
+{
+    flood_each_other(*state, NULL);
+}
+
+/* Of both what is sent waits for credit, and each SLOW stands behind it: if it
+ * waited, too, neither would be answered, and so nobody get any credit. */
+static void they_do_so_with_little_credit(void **state)
+{
+    flood_each_other(*state, &(gr_node_opts){.window = 2000});
 }
 
 /* ---- peers --------------------------------------------------------------- */
@@ -478,6 +489,7 @@ int main(void)
         ON_IPC(its_end_lets_them_go),
         ON_IPC(the_loss_of_the_node_lets_them_go),
         ON_IPC(nodes_that_flood_each_other_go_on),
+        ON_BOTH(they_do_so_with_little_credit),
         ON_IPC(without_credit_only_control_passes),
         ON_IPC(actors_wait_for_room_and_are_refused_in_the_end),
         ON_IPC(who_spends_more_than_its_credit_is_cut),
