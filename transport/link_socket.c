@@ -345,8 +345,11 @@ static int start_timer(socket_link *l, int64_t timeout_ms)
     if (timeout_ms < 0) {
         return 0;
     }
-    l->timer_fd = gri_socket_timer(timeout_ms < day_ms ? timeout_ms : day_ms);
-    return l->timer_fd < 0 ? GR_EIO : 0;
+    l->timer_fd = gri_socket_timer();
+    GR_TRY(l->timer_fd);
+    gri_socket_set_timer(l->timer_fd,
+                         timeout_ms < day_ms ? timeout_ms : day_ms);
+    return 0;
 }
 
 /* From here on only the poller tells: a failure, too, by a post. */
@@ -418,22 +421,8 @@ static void accept_one(socket_port *port, int fd)
     }
 }
 
-/* Goes on after a while: nobody tells us that there are descriptors again, nor
- * of what has come already. */
-static void pause_accepting(socket_port *port, int64_t ms)
-{
-    if (port->timer_fd >= 0) {
-        gri_poller_remove(port->poller, port->timer_fd, &port->timer);
-        (void)close(port->timer_fd);
-    }
-    port->timer_fd = gri_socket_timer(ms);
-    if (port->timer_fd >= 0 &&
-        gri_poller_add(port->poller, port->timer_fd, &port->timer) < 0) {
-        (void)close(port->timer_fd);
-        port->timer_fd = -1;
-    }
-}
-
+/* If there is more it goes on after a while: nobody tells us that there are
+ * descriptors again, nor of what has come already. */
 static void accept_all(socket_port *port)
 {
     for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
@@ -444,11 +433,11 @@ static void accept_all(socket_port *port)
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
         } else if (errno != EINTR && errno != ECONNABORTED) {
-            pause_accepting(port, ACCEPT_PAUSE_MS);
+            gri_socket_set_timer(port->timer_fd, ACCEPT_PAUSE_MS);
             return;
         }
     }
-    pause_accepting(port, ACCEPT_NEXT_MS);
+    gri_socket_set_timer(port->timer_fd, ACCEPT_NEXT_MS);
 }
 
 static void on_port_ready(gri_pollee *pollee, struct gri_worker *worker,
@@ -473,10 +462,8 @@ static void on_port_post(gri_post *post, struct gri_worker *worker)
     (void)worker;
     gri_poller_remove(port->poller, port->fd, &port->pollee);
     (void)close(port->fd);
-    if (port->timer_fd >= 0) {
-        gri_poller_remove(port->poller, port->timer_fd, &port->timer);
-        (void)close(port->timer_fd);
-    }
+    gri_poller_remove(port->poller, port->timer_fd, &port->timer);
+    (void)close(port->timer_fd);
     (void)pthread_mutex_lock(&port->lock);
     port->over = true;
     (void)pthread_cond_signal(&port->ended);
@@ -539,8 +526,22 @@ static socket_port *port_new(gri_poller *poller, gri_accept_fn *accepted,
     port->post.run = on_port_post;
     port->accepted = accepted;
     port->arg = arg;
-    port->timer_fd = -1;
     return port;
+}
+
+/* The timer is there from the beginning: when there is no descriptor left for a
+ * connection, there is none for a timer. It is not set, so tells nothing of a
+ * port that is not watched after all. */
+static int watch_port(socket_port *port)
+{
+    port->timer_fd = gri_socket_timer();
+    GR_TRY(port->timer_fd);
+    int rc = gri_poller_add(port->poller, port->timer_fd, &port->timer);
+    rc = rc < 0 ? rc : gri_poller_add(port->poller, port->fd, &port->pollee);
+    if (rc < 0) {
+        (void)close(port->timer_fd);
+    }
+    return rc;
 }
 
 static int socket_listen(gri_keeper *keeper, const char *address,
@@ -562,7 +563,7 @@ static int socket_listen(gri_keeper *keeper, const char *address,
     }
     port->fd = rc;
     *out = &port->base;
-    rc = gri_poller_add(port->poller, port->fd, &port->pollee);
+    rc = watch_port(port);
     if (rc < 0) {
         gri_socket_forget(&port->name);
         (void)close(port->fd);

@@ -261,15 +261,16 @@ void gri_socket_forget(const gri_socket_name *name)
     }
 }
 
-int gri_socket_timer(int64_t ms)
+void gri_socket_set_timer(int fd, int64_t ms)
 {
-    const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     const struct itimerspec t = {
         .it_value = {.tv_sec = (time_t)(ms / 1000),
                      .tv_nsec = (long)(ms % 1000) * (long)GRI_NS_PER_MS + 1}};
-    if (fd < 0) {
-        return GR_EIO;
-    }
     (void)timerfd_settime(fd, 0, &t, NULL); /* fails for a bad time only */
-    return fd;
+}
+
+int gri_socket_timer(void)
+{
+    const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return fd < 0 ? GR_EIO : fd;
 }

@@ -37,7 +37,9 @@ int gri_socket_connect(int fd, const gri_socket_name *name);
 int gri_socket_connected(int fd);
 /* No waiting for more bytes before what is there is sent. */
 void gri_socket_tune(int fd);
-/* Returns a descriptor that can be read once, after ms, or GR_EIO. */
-int gri_socket_timer(int64_t ms);
+/* Returns the descriptor of a timer that is not set, or GR_EIO. */
+int gri_socket_timer(void);
+/* It can be read, once more, after ms. */
+void gri_socket_set_timer(int fd, int64_t ms);
 
 #endif /* GRI_TRANSPORT_SOCKET_H */

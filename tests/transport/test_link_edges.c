@@ -8,7 +8,9 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 static const uint8_t block[BUF];
 
@@ -102,6 +104,63 @@ static void link_may_be_closed_in_opened(void **state)
         AWAIT(s, s->here.closed);
         assert_true(s->here.opened);
     }
+}
+
+/* ---- without descriptors ------------------------------------------------- */
+
+static void count_and_close(void *arg, gri_link *link)
+{
+    ++*(unsigned *)arg;
+    link->ops->close(link);
+}
+
+static void poll_once(gri_poller *p)
+{
+    assert_true(gri_poller_take(p));
+    if (gri_poller_wait(p, GRI_NEVER)) {
+        gri_poller_tell(p, NULL);
+    }
+    gri_poller_give(p);
+}
+
+/* Then there is none for a timer either; and who has connected already sends
+ * nothing that would tell of it again. */
+static void who_came_without_descriptors_is_accepted_later(void **state)
+{
+    stage *s = *state; /* its address only */
+    const gri_clock clock = {0};
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    struct rlimit before;
+    gri_poller poller;
+    gri_keeper keeper;
+    gri_port *port = NULL;
+    unsigned accepted = 0;
+    assert_int_equal(gri_poller_init(&poller, &clock), 0);
+    assert_int_equal(gri_keeper_start(&keeper, &clock, &poller, NULL, NULL), 0);
+    assert_int_equal(gri_link_socket.listen(&keeper, s->address,
+                                            count_and_close, &accepted, &port),
+                     0);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    (void)snprintf(to.sun_path, sizeof to.sun_path, "%s",
+                   s->address + strlen("ipc://"));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    poll_once(&poller);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(accepted, 0);
+
+    while (accepted == 0) {
+        poll_once(&poller);
+    }
+    gri_link_socket.unlisten(port);
+    gri_poller_help(&poller); /* the link's end */
+    close(fd);
+    gri_keeper_stop(&keeper);
+    gri_poller_fini(&poller);
 }
 
 static void link_may_be_closed_as_it_is_accepted(void **state)
@@ -316,6 +375,9 @@ int main(void)
         ON_ALL(link_may_be_closed_in_sent),
         ON_ALL(link_may_be_closed_in_opened),
         ON_ALL(link_may_be_closed_as_it_is_accepted),
+        cmocka_unit_test_setup_teardown(
+            who_came_without_descriptors_is_accepted_later, setup_ipc,
+            teardown),
         ON_ALL(both_ends_may_close_at_once),
         ON_ALL(unlisten_comes_between_dials),
         ON_ALL(accepted_links_live_on_after_unlisten),
