@@ -15,15 +15,6 @@ int gri_poller_init(gri_poller *p, const gri_clock *clock)
     return pthread_mutex_init(&p->lock, NULL) == 0 ? 0 : GR_ENOMEM;
 }
 
-void gri_poller_fini(gri_poller *p)
-{
-    if (p->epoll_fd >= 0) {
-        (void)close(p->epoll_fd); /* nothing is lost */
-        (void)close(p->event_fd);
-    }
-    (void)pthread_mutex_destroy(&p->lock);
-}
-
 static int error_of(int number)
 {
     return number == ENOMEM ? GR_ENOMEM : GR_EIO;
@@ -202,15 +193,8 @@ static gri_post *take_posts(gri_poller *p)
     return first;
 }
 
-void gri_poller_tell(gri_poller *p, struct gri_worker *worker)
+static void run_posts(gri_poller *p, struct gri_worker *worker)
 {
-    for (int i = 0; i < p->count; i++) {
-        gri_pollee *pollee = p->events[i].data.ptr;
-        if (pollee != NULL) { /* not the wake, nor removed */
-            pollee->ready(pollee, worker, p->events[i].events);
-        }
-    }
-    p->count = 0;
     gri_post *post = has_posts(p) ? take_posts(p) : NULL;
     while (post != NULL) {
         gri_post *next = post->next; /* before it is posted again */
@@ -220,6 +204,28 @@ void gri_poller_tell(gri_poller *p, struct gri_worker *worker)
         post->run(post, worker);
         post = next;
     }
+}
+
+void gri_poller_tell(gri_poller *p, struct gri_worker *worker)
+{
+    for (int i = 0; i < p->count; i++) {
+        gri_pollee *pollee = p->events[i].data.ptr;
+        if (pollee != NULL) { /* not the wake, nor removed */
+            pollee->ready(pollee, worker, p->events[i].events);
+        }
+    }
+    p->count = 0;
+    run_posts(p, worker);
+}
+
+void gri_poller_fini(gri_poller *p)
+{
+    run_posts(p, NULL);
+    if (p->epoll_fd >= 0) {
+        (void)close(p->epoll_fd); /* nothing is lost */
+        (void)close(p->event_fd);
+    }
+    (void)pthread_mutex_destroy(&p->lock);
 }
 
 static void look(gri_poller *p, struct gri_worker *worker)

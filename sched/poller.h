@@ -65,6 +65,7 @@ struct gri_poller {
 
 /* Nothing is watched, and nobody polls. Errors: GR_ENOMEM. */
 int gri_poller_init(gri_poller *p, const gri_clock *clock);
+/* What is still posted is run. No thread uses it any more. */
 void gri_poller_fini(gri_poller *p);
 /* Makes it ready for use; more calls do nothing. Any thread. Errors: GR_EIO (no
  * descriptors), GR_ENOMEM. */

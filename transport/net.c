@@ -325,6 +325,17 @@ static bool wait_quiet(gri_net *net, int64_t deadline)
     return quiet;
 }
 
+/* All are told to close. Of sockets who polls does that, and not the keeper:
+ * us, if nobody else has time. It takes no longer than callbacks do, which only
+ * copy and enqueue. */
+static void wait_closed(gri_net *net)
+{
+    while (net->world == NULL &&
+           !wait_quiet(net, gri_deadline(net->clock, 1))) {
+        gri_poller_help(gri_system_poller(net->sys));
+    }
+}
+
 static void stop(void *arg, int64_t deadline_ms)
 {
     gri_net *net = arg;
@@ -349,9 +360,9 @@ static void stop(void *arg, int64_t deadline_ms)
         for (uint32_t i = 0; i < used; i++) {
             gri_peer_close(gri_net_peer(net, i), 0, NULL);
         }
+        wait_closed(net);
     }
-    /* Runs what is left to be closed: that takes no longer than callbacks do,
-     * which only copy and enqueue. */
+    /* Runs what is left to be closed in a world. */
     gri_keeper_stop(&net->keeper);
 }
 

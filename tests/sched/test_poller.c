@@ -137,6 +137,21 @@ static void a_post_is_run_once_until_it_runs(void **state)
     close(t.fd);
 }
 
+static void what_is_posted_at_the_end_is_run(void **state)
+{
+    static const gri_clock clock;
+    gri_poller p;
+    thing t;
+    (void)state;
+    assert_int_equal(gri_poller_init(&p, &clock), 0);
+    assert_int_equal(gri_poller_open(&p), 0);
+    begin(&t, &p);
+    gri_poller_post(&p, &t.post);
+    gri_poller_fini(&p);
+    assert_int_equal(t.run, 1);
+    close(t.fd);
+}
+
 static void one_polls_at_a_time(void **state)
 {
     gri_poller *p = *state;
@@ -316,6 +331,7 @@ int main(void)
         ALONE(what_is_ready_is_told_once),
         ALONE(what_is_removed_is_not_told),
         ALONE(a_post_is_run_once_until_it_runs),
+        cmocka_unit_test(what_is_posted_at_the_end_is_run),
         ALONE(one_polls_at_a_time),
         cmocka_unit_test(nothing_is_lost_with_one_worker),
         cmocka_unit_test(nothing_is_lost_with_many_workers),

@@ -4,6 +4,11 @@
  * Method: a node, a good peer of it, and a client on a plain socket that is a
  *         proven peer and then behaves so; waits are for messages.
  */
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "base/memory.h"
+#include "sched/sched.h"
 #include "tests/transport/scene.h"
 #include "transport/net.h"
 
@@ -263,6 +268,70 @@ static void who_asks_and_does_not_read_is_cut(void **state)
     assert_unharmed(&c);
 }
 
+/* ---- a stop while nobody polls ------------------------------------------- */
+
+typedef struct blocker {
+    gri_post post;
+    gr_system *sys;
+} blocker;
+
+/* Of the stranger, the only peer: did we say goodbye, is it told to close? */
+static void look_at_peer(gr_system *sys, bool *said_bye, bool *closing)
+{
+    gri_peer *peer = gri_net_peer(gri_route_net(sys), 0);
+    (void)pthread_mutex_lock(&peer->lock);
+    *said_bye = peer->said_bye;
+    *closing = peer->closing;
+    (void)pthread_mutex_unlock(&peer->lock);
+}
+
+/* Holds the poller from the goodbye until the stop has lost its patience, and
+ * then for as long as it might take to forget who is still to be closed. */
+static void hold_poller(gri_post *post, struct gri_worker *worker)
+{
+    blocker *b = GRI_CONTAINER(post, blocker, post);
+    gri_poller *poller = gri_system_poller(b->sys);
+    const gri_sched *sched = GRI_CONTAINER(poller, gri_sched, poller);
+    const gri_clock clock = {0};
+    bool said_bye;
+    bool closing;
+    (void)worker;
+    look_at_peer(b->sys, &said_bye, &closing);
+    if (!said_bye) {
+        gri_poller_post(poller, post); /* others have their turn */
+        return;
+    }
+    while (!closing) {
+        sched_yield();
+        look_at_peer(b->sys, &said_bye, &closing);
+    }
+    const int64_t until = gri_clock_ns(&clock) + 100 * GRI_NS_PER_MS;
+    /* acquire: as a worker looks. */
+    while (!atomic_load_explicit(&sched->stopping, memory_order_acquire) &&
+           gri_clock_ns(&clock) < until) {
+        sched_yield();
+    }
+}
+
+static void a_stop_closes_what_nobody_has_time_to_poll(void **state)
+{
+    nodes *n = *state;
+    stranger s;
+    start_node(n, 0, "node");
+    stranger_join(&s, n->address[0], "deaf");
+    blocker b = {.post = {.run = hold_poller}, .sys = n->sys[0]};
+    gri_poller_post(gri_system_poller(b.sys), &b.post);
+
+    gr_thread_detach(n->self[0], 0);
+    assert_int_equal(gr_system_stop(n->sys[0], 0), 0);
+    n->sys[0] = NULL;
+
+    assert_true(stranger_await(&s, GRI_FRAME_BYE));
+    stranger_drop(&s, stranger_hear(&s));
+    stranger_await_end(&s);
+    stranger_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +345,7 @@ int main(void)
         ON_BOTH(nodes_of_one_name_replace_a_silent_one),
         ON_BOTH(who_does_not_read_has_a_bounded_queue),
         ON_BOTH(who_asks_and_does_not_read_is_cut),
+        ON_BOTH(a_stop_closes_what_nobody_has_time_to_poll),
     };
     return cmocka_run_group_tests_name("transport/silence", tests, NULL, NULL);
 }
