@@ -34,7 +34,7 @@ static int add_tie(gri_map *map, gri_key key, uint64_t id)
 {
     tie *t = gri_map_get(map, key);
     if (t != NULL) {
-        t->id = id; /* the same ref again: the later one counts */
+        t->id = id; /* of our own, which have each a number of its own */
         return 0;
     }
     if (map->count >= GRI_CROSSINGS_MAX) {
@@ -114,6 +114,10 @@ void gri_crossing_fini(gri_crossing *c)
 
 int gri_crossing_check(gri_crossing *c, const gri_frame *f)
 {
+    if (f->type == GRI_FRAME_MONITOR &&
+        gri_map_get(&c->watched, (gri_key){f->from, f->ref}) != NULL) {
+        return GR_EEXIST;
+    }
     if (c->leave.may == NULL) {
         return 0;
     }

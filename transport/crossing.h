@@ -35,8 +35,10 @@ void gri_crossing_fini(gri_crossing *c);
  */
 int gri_crossing_out(gri_crossing *c, const gri_frame *frame);
 
-/* A frame that has come, before it is noted: may it? Returns 0, GR_EDENIED or
- * GR_ELIMIT: it is not to be noted or delivered. */
+/* A frame that has come, before it is noted: may it? Returns 0; GR_EDENIED or
+ * GR_ELIMIT: it is not to be noted or delivered; GR_EEXIST: nor that, and no
+ * peer may send it: a MONITOR with the number of one that is open, so that one
+ * of the two would end with neither of them. */
 int gri_crossing_check(gri_crossing *c, const gri_frame *frame);
 
 /*

@@ -173,16 +173,21 @@ static bool ties(gri_frame_type type)
 }
 
 /* Whether the peer may do that; if not, it has been told so. */
-static bool is_allowed(gri_peer *peer, const gri_frame *f)
+static bool is_allowed(inflow *in, const gri_frame *f)
 {
+    gri_peer *peer = in->peer;
     int may;
-    if (peer->rights == NULL) {
+    if (peer->rights == NULL && f->type != GRI_FRAME_MONITOR) {
         return true;
     }
     do {
         (void)pthread_mutex_lock(&peer->lock);
         may = gri_crossing_check(&peer->crossing, f);
         (void)pthread_mutex_unlock(&peer->lock);
+        if (may == GR_EEXIST) {
+            cut(in, GR_EFORMAT, "monitor by a number that is in use");
+            return false;
+        }
     } while (may < 0 && !gri_peer_refuse(peer, f, may));
     return may == 0;
 }
@@ -192,7 +197,7 @@ static bool admit(inflow *in, const gri_frame *f)
 {
     gri_peer *peer = in->peer;
     int rc = 1;
-    if (!is_allowed(peer, f)) {
+    if (!is_allowed(in, f)) {
         return false;
     }
     if (ties(f->type)) {
@@ -227,7 +232,7 @@ static gr_msg *message_of_send(inflow *in, const gri_frame *f, gr_pid *to)
     memcpy(gri_msg_payload(msg), f->payload, f->len);
     msg->len = f->len;
     msg->from = (gr_pid){f->from == 0 ? 0 : peer->hs.other.node, f->from};
-    if (peer->rights != NULL && !is_allowed(peer, f)) {
+    if (peer->rights != NULL && !is_allowed(in, f)) {
         gri_msg_free(in->cache, msg);
         return NULL;
     }

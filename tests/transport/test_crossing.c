@@ -115,7 +115,6 @@ static void watchers_there_are_forgotten_by_the_loss(void **state)
     (void)state;
     gri_crossing c = {.asks = {.count = 0}};
     assert_int_equal(in(&c, GRI_FRAME_MONITOR, REF), 1);
-    assert_int_equal(in(&c, GRI_FRAME_MONITOR, REF), 1); /* the same again */
     assert_int_equal(in(&c, GRI_FRAME_MONITOR, REF + 1), 1);
     assert_int_equal(in(&c, GRI_FRAME_DEMONITOR, REF + 1), 1);
     assert_int_equal(in(&c, GRI_FRAME_MONITOR, REF + 2), 1);

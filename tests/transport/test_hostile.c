@@ -314,6 +314,34 @@ static void proven_peers_that_break_rules_are_cut(void **state)
     break_rule_by(&c, &(gri_frame){.type = GRI_FRAME_STOP});
 }
 
+/* A second monitor by the number of one that is open: whose end would it be? */
+static void monitor_by_a_number_in_use_is_cut(void **state)
+{
+    scene c;
+    uint8_t bytes[2 * GRI_FRAME_FIXED_MAX];
+    begin(&c, state);
+    assert_int_equal(gr_watch_nodes(c.n->self[NODE], true), 0);
+    assert_int_equal(expect_node(c.n->self[NODE], "good", true), 0);
+    gri_frame f = {
+        .type = GRI_FRAME_MONITOR, .to = c.server.id, .from = 5, .ref = 7};
+    size_t n = gri_frame_write(bytes, &f);
+    f.to = gr_self(c.n->self[NODE]).id;
+    n += gri_frame_write(bytes + n, &f);
+    break_rule(&c, bytes, n);
+
+    /* Once it has ended it may be used again: of a dead actor at once. */
+    stranger_join(&c.s, port_of(&c), "correct");
+    assert_int_equal(expect_node(c.n->self[NODE], "correct", true), 0);
+    f.to = 0x100000999;
+    for (int i = 0; i < 2; i++) {
+        stranger_frame(&c.s, &f);
+        assert_true(stranger_await(&c.s, GRI_FRAME_DOWN));
+        stranger_drop(&c.s, stranger_hear(&c.s));
+    }
+    stranger_close(&c.s);
+    assert_unharmed(&c);
+}
+
 static void frame_over_the_limit_is_cut_at_its_length_word(void **state)
 {
     scene c;
@@ -443,6 +471,7 @@ int main(void)
         ON_BOTH(crowd_of_strangers_keeps_nobody_out),
         ON_BOTH(coming_and_going_does_no_harm),
         ON_BOTH(proven_peers_that_break_rules_are_cut),
+        ON_IPC(monitor_by_a_number_in_use_is_cut),
         ON_BOTH(frame_over_the_limit_is_cut_at_its_length_word),
         ON_BOTH(answers_to_nothing_are_dropped),
         ON_BOTH(frames_for_the_dead_are_answered),
