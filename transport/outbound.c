@@ -141,7 +141,7 @@ static gri_flight landed(gri_peer *peer, const gri_link *link, int64_t n)
     unlock(peer);
     gri_peer_let_go(peer, waiters);
     if (drained) {
-        gri_peer_close(peer, reason, fault);
+        gri_peer_close_link(peer, link, reason, fault);
     }
     return f;
 }
@@ -190,13 +190,13 @@ void gri_peer_hurry(gri_peer *peer)
 
 /* ---- appending ----------------------------------------------------------- */
 
-/* After an attempt to append, which gave rc. */
-static void judge(gri_peer *peer, int rc)
+/* After an attempt to append to what goes over that link, which gave rc. */
+static void judge(gri_peer *peer, const gri_link *link, int rc)
 {
     if (rc < 0) {
-        gri_peer_close(peer, rc,
-                       rc == GR_ELIMIT ? deaf_fault
-                                       : "no memory for the outbox");
+        gri_peer_close_link(peer, link, rc,
+                            rc == GR_ELIMIT ? deaf_fault
+                                            : "no memory for the outbox");
     }
 }
 
@@ -205,13 +205,14 @@ static void put_bytes(gri_peer *peer, const void *p, size_t n)
     gri_flight f = {.link = NULL};
     int rc = 0;
     lock(peer);
+    const gri_link *link = peer->link;
     if (!peer->closing && !peer->draining) {
         rc = is_deaf(peer) ? GR_ELIMIT : gri_outbox_put_bytes(&peer->out, p, n);
         f = gri_peer_take_off(peer);
     }
     unlock(peer);
     gri_peer_launch(peer, f);
-    judge(peer, rc);
+    judge(peer, link, rc);
 }
 
 void gri_peer_note(gri_peer *peer, const gri_note *note)
@@ -262,13 +263,14 @@ void gri_peer_last(gri_peer *peer, const gri_frame *frame)
     gri_flight f = {.link = NULL};
     int rc = 0;
     lock(peer);
+    const gri_link *link = peer->link;
     if (!peer->closing && !peer->draining) {
         rc = gri_outbox_put_last(&peer->out, frame);
         f = gri_peer_take_off(peer);
     }
     unlock(peer);
     gri_peer_launch(peer, f);
-    judge(peer, rc);
+    judge(peer, link, rc);
 }
 
 /* May this frame join the outbox? Under lock. */
@@ -373,6 +375,8 @@ int gri_peer_deliver(gri_peer *peer, struct gri_worker *worker, uint64_t node,
 {
     gri_flight f = {.link = NULL};
     lock(peer);
+    /* Once the lock is free it may be closed, and the peer have another. */
+    const gri_link *link = peer->link;
     int rc = admit(peer, node, frame);
     const bool deaf = rc == GR_ELIMIT;
     if (rc == 0) {
@@ -387,11 +391,12 @@ int gri_peer_deliver(gri_peer *peer, struct gri_worker *worker, uint64_t node,
     unlock(peer);
     gri_peer_launch(peer, f);
     if (deaf) {
-        gri_peer_close(peer, GR_ELIMIT, deaf_fault);
+        gri_peer_close_link(peer, link, GR_ELIMIT, deaf_fault);
         return GR_ENOCONN;
     }
     if (rc == GR_ENOMEM && is_owed(frame)) {
-        gri_peer_close(peer, GR_ENOMEM, "no memory for a death or an answer");
+        gri_peer_close_link(peer, link, GR_ENOMEM,
+                            "no memory for a death or an answer");
     }
     return slow ? GRI_ROUTE_SLOW : rc;
 }

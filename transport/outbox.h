@@ -5,9 +5,9 @@
  * held ones, stands what must wait: messages for which the other end has given
  * no credit yet, frames too long to be sent at once, and what their senders
  * have sent to the same receivers since (but for SLOW and RESUME, which nothing
- * waits for in order). Of these at most one PART's bytes go at a time, and what is long in pieces, between which the others pass. So
- * neither a long message nor a peer that is slow to take messages holds up a
- * heartbeat or a death.
+ * waits for in order). Of these at most one PART's bytes go at a time, and what
+ * is long in pieces, between which the others pass. So neither a long message
+ * nor a peer that is slow to take messages holds up a heartbeat or a death.
  *
  * Messages of one sender to one receiver that stand one behind the other share
  * a frame: its payloads are one behind the other, too. Pure; not thread-safe:

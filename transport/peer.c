@@ -441,11 +441,13 @@ static bool beat(gri_peer *peer, int64_t now, bool *turned)
 int64_t gri_peer_tick(gri_peer *peer, int64_t now)
 {
     const gri_net *net = peer->net;
-    /* relaxed: see heard. */
+    lock(peer);
+    const gri_link *link = peer->link;
+    /* relaxed: see heard. Under the lock, so that it is of this connection, if
+     * that is UP, and not of the one before. */
     int64_t silent_at =
         atomic_load_explicit(&peer->heard, memory_order_relaxed) +
         net->silence_ns;
-    lock(peer);
     bool up = peer->state == GRI_PEER_UP || peer->state == GRI_PEER_LEAVING;
     bool late = peer->deadline <= now && !peer->closing;
     bool ours = up || peer->draining; /* to act on, without the agent */
@@ -469,11 +471,12 @@ int64_t gri_peer_tick(gri_peer *peer, int64_t now)
     gri_peer_let_go(peer, for_room);
     gri_peer_let_go(peer, for_there);
     if (lost) {
-        gri_peer_close(peer, GR_ETIMEOUT, "not a byte for silence_ms");
+        gri_peer_close_link(peer, link, GR_ETIMEOUT,
+                            "not a byte for silence_ms");
         return GRI_NEVER;
     }
     if (late && ours) {
-        gri_peer_close(peer, 0, NULL);
+        gri_peer_close_link(peer, link, 0, NULL);
         return GRI_NEVER;
     }
     if (late) {
