@@ -47,8 +47,8 @@
  * around, once.
  *
  * tests/model/park.pml has who sleeps and who looks, tests/model/spare.pml the
- * same with a spare that comes and goes; what a look takes is argued in
- * crowd.c.
+ * same with a spare that comes and goes, tests/model/poll.pml with the poller,
+ * in which one sleeps; what a look takes is argued in crowd.c.
  */
 #include <stddef.h>
 

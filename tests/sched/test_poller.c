@@ -205,6 +205,9 @@ static void run_ready(gri_pollee *pollee, gri_worker *worker, uint32_t events)
     if ((events & EPOLLIN) == 0) {
         return;
     }
+    /* acquire: pairs with the release in finish, by whom it was put off last;
+     * the kernel orders the two, but does not say so. */
+    (void)atomic_load_explicit(&j->done, memory_order_acquire);
     if (worker != NULL) {
         gri_after_turn(worker, &j->after);
     } else {
