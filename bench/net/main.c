@@ -85,8 +85,11 @@ static int connect_to(gr_actor *self, const char *address, gr_node *out)
     static const char tls[] = "tls+tcp://";
     char named[2 * NET_ADDRESS_MAX];
     if (strncmp(address, tls, sizeof tls - 1) == 0) {
-        (void)snprintf(named, sizeof named, "%sfar@%s", tls,
-                       address + sizeof tls - 1);
+        const int n = snprintf(named, sizeof named, "%sfar@%s", tls,
+                               address + sizeof tls - 1);
+        if (n < 0 || (size_t)n >= sizeof named) {
+            return GR_EADDRESS;
+        }
         address = named;
     }
     return gr_node_connect(self, address, NET_WAIT_MS, out);
