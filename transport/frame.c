@@ -13,14 +13,15 @@ enum {
     HAS_STATUS = 4, /* 4 bytes */
     HAS_REASON = 8, /* kind 1, code 4, length of text 1, text */
     HAS_PAYLOAD = 16,
-    HAS_MORE = 32,  /* payloads, one behind the other */
-    HAS_COUNT = 64, /* 4 bytes, not 0 */
-    HAS_BYTES = 128 /* any, at least one */
+    HAS_MORE = 32,   /* payloads, one behind the other */
+    HAS_COUNT = 64,  /* 4 bytes, not 0 */
+    HAS_BYTES = 128, /* any, at least one */
+    HAS_ASKER = 256  /* from is somebody: there is an answer to it */
 };
 
 typedef struct shape {
     bool known;
-    uint8_t has;
+    uint16_t has;
 } shape;
 
 static const shape shapes[] = {
@@ -33,19 +34,20 @@ static const shape shapes[] = {
     [GRI_FRAME_PART] = {true, HAS_BYTES},
     [GRI_FRAME_SLOWED] = {true, 0},
     [GRI_FRAME_SEND] = {true, HAS_ACTORS | HAS_PAYLOAD | HAS_MORE},
-    [GRI_FRAME_ASK] = {true, HAS_ACTORS | HAS_REF | HAS_PAYLOAD},
+    [GRI_FRAME_ASK] = {true, HAS_ACTORS | HAS_ASKER | HAS_REF | HAS_PAYLOAD},
     [GRI_FRAME_REPLY] = {true, HAS_ACTORS | HAS_REF | HAS_STATUS | HAS_PAYLOAD},
     [GRI_FRAME_STOP] = {true, HAS_ACTORS},
     [GRI_FRAME_KILL] = {true, HAS_ACTORS},
-    [GRI_FRAME_LINK] = {true, HAS_ACTORS | HAS_REF},
+    [GRI_FRAME_LINK] = {true, HAS_ACTORS | HAS_ASKER | HAS_REF},
     [GRI_FRAME_UNLINK] = {true, HAS_ACTORS | HAS_REF},
     [GRI_FRAME_EXIT] = {true, HAS_ACTORS | HAS_REASON},
-    [GRI_FRAME_MONITOR] = {true, HAS_ACTORS | HAS_REF},
+    [GRI_FRAME_MONITOR] = {true, HAS_ACTORS | HAS_ASKER | HAS_REF},
     [GRI_FRAME_DEMONITOR] = {true, HAS_ACTORS | HAS_REF},
     [GRI_FRAME_DOWN] = {true, HAS_ACTORS | HAS_REF | HAS_REASON},
     [GRI_FRAME_SLOW] = {true, HAS_ACTORS},
     [GRI_FRAME_RESUME] = {true, HAS_ACTORS},
-    [GRI_FRAME_CONFIRM] = {true, HAS_ACTORS | HAS_REF | HAS_PAYLOAD},
+    [GRI_FRAME_CONFIRM] = {true,
+                           HAS_ACTORS | HAS_ASKER | HAS_REF | HAS_PAYLOAD},
 };
 
 static const shape *shape_of(unsigned type)
@@ -217,6 +219,9 @@ static const char *read_fields(rest *r, unsigned has, gri_frame *f)
         }
         if (f->to == 0) {
             return "frame to nobody";
+        }
+        if (f->from == 0 && (has & HAS_ASKER) != 0) {
+            return "answer wanted by nobody";
         }
     }
     if ((has & HAS_REF) != 0 && !take64(r, &f->ref)) {

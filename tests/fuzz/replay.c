@@ -17,7 +17,7 @@
 enum {
     INPUT_MAX = 65536, /* bytes; a corpus file is a few hundred */
     PREFIXES_MAX = 512,
-    MUTATIONS = 2000, /* per file: some 10 ms */
+    MUTATIONS = 2000, /* per file: some 10 ms; where an input is slow, fewer */
     EDITS_MAX = 4,    /* bytes changed at once */
 };
 
@@ -45,12 +45,12 @@ static bool run(const uint8_t *data, size_t size)
     return true;
 }
 
-static bool mutate(const uint8_t *data, size_t size)
+static bool mutate(const uint8_t *data, size_t size, int times)
 {
     static uint8_t work[INPUT_MAX];
     uint64_t state = UINT64_C(88172645463325252);
 
-    for (int i = 0; size > 0 && i < MUTATIONS; i++) {
+    for (int i = 0; size > 0 && i < times; i++) {
         memcpy(work, data, size);
         uint64_t edits = 1 + next_random(&state) % EDITS_MAX;
         for (uint64_t e = 0; e < edits; e++) {
@@ -81,7 +81,7 @@ static bool read_file(const char *path, uint8_t *into, size_t *size)
     return whole;
 }
 
-static bool replay(const char *folder, const char *name)
+static bool replay(const char *folder, const char *name, int times)
 {
     static uint8_t data[INPUT_MAX];
     char path[4096];
@@ -97,7 +97,7 @@ static bool replay(const char *folder, const char *name)
             return false;
         }
     }
-    return run(data, size) && mutate(data, size);
+    return run(data, size) && mutate(data, size, times);
 }
 
 int main(int argc, char **argv)
@@ -105,10 +105,11 @@ int main(int argc, char **argv)
     unsigned files = 0;
     bool failed = false;
 
-    if (argc != 2) {
-        (void)fprintf(stderr, "usage: %s CORPUS_FOLDER\n", argv[0]);
+    if (argc != 2 && argc != 3) {
+        (void)fprintf(stderr, "usage: %s CORPUS_FOLDER [MUTATIONS]\n", argv[0]);
         return EXIT_FAILURE;
     }
+    const int times = argc == 3 ? (int)strtol(argv[2], NULL, 10) : MUTATIONS;
     struct dirent **entries = NULL;
     int n = scandir(argv[1], &entries, NULL, alphasort);
     if (n < 0) {
@@ -117,7 +118,7 @@ int main(int argc, char **argv)
     }
     for (int i = 0; i < n; i++) {
         if (entries[i]->d_name[0] != '.') {
-            failed |= !replay(argv[1], entries[i]->d_name);
+            failed |= !replay(argv[1], entries[i]->d_name, times);
             files++;
         }
         free(entries[i]);

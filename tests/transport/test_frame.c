@@ -316,6 +316,26 @@ static void frames_to_nobody_are_refused(void **state)
     }
 }
 
+/* Nobody could be answered. */
+static void what_is_answered_comes_from_somebody(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SAMPLES; i++) {
+        gri_frame f = samples[i];
+        gri_frame out;
+        const char *fault = NULL;
+        uint8_t buf[LIMIT];
+        f.from = 0;
+        size_t n = whole(buf, &f);
+        if (f.type == GRI_FRAME_ASK || f.type == GRI_FRAME_CONFIRM ||
+            f.type == GRI_FRAME_LINK || f.type == GRI_FRAME_MONITOR) {
+            assert_read_fails(buf, n, GR_EFORMAT, "answer wanted by nobody");
+        } else {
+            assert_int_equal(gri_frame_read(buf, n, &out, &fault), 0);
+        }
+    }
+}
+
 static void assert_payload_fails(const void *p, size_t n, int rc,
                                  const char *fault)
 {
@@ -376,6 +396,7 @@ static void questions_and_answers_carry_one(void **state)
     for (unsigned type = GRI_FRAME_ASK; type <= GRI_FRAME_REPLY; type++) {
         const gri_frame f = {.type = (gri_frame_type)type,
                              .to = 1,
+                             .from = 2,
                              .payload = two,
                              .len = sizeof two};
         uint8_t buf[LIMIT];
@@ -470,6 +491,7 @@ int main(void)
         cmocka_unit_test(frames_cut_at_any_byte_are_refused),
         cmocka_unit_test(longer_frames_than_their_type_has_are_refused),
         cmocka_unit_test(frames_to_nobody_are_refused),
+        cmocka_unit_test(what_is_answered_comes_from_somebody),
         cmocka_unit_test(payloads_that_are_no_message_are_refused),
         cmocka_unit_test(one_frame_carries_many_messages),
         cmocka_unit_test(questions_and_answers_carry_one),

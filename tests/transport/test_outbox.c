@@ -241,6 +241,24 @@ static void frames_end_at_their_limits(void **state)
     assert_int_equal(s->r.frames, 2 + 3);
 }
 
+/* However many messages there are: none of which the other end would say that
+ * it is too long. */
+static void shared_frames_are_as_long_as_the_other_end_takes(void **state)
+{
+    scene *s = *state;
+    s->out.batch_max = 21 + 4 * 25; /* head, and four messages */
+    for (int i = 0; i < 8; i++) {
+        put(s, 1, 2, 25); /* held, and later not */
+    }
+    give(s, WINDOW);
+    for (int i = 0; i < 9; i++) {
+        put(s, 2, 1, 25);
+    }
+    fly_all(s);
+    assert_all_came(s);
+    assert_int_equal(s->r.frames, 2 + 3);
+}
+
 static void another_pairs_frame_ends_one(void **state)
 {
     scene *s = *state;
@@ -409,6 +427,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE(messages_of_one_pair_share_a_frame),
         SCENE(frames_end_at_their_limits),
+        SCENE(shared_frames_are_as_long_as_the_other_end_takes),
         SCENE(another_pairs_frame_ends_one),
         SCENE(nothing_goes_without_credit),
         SCENE(credit_that_is_used_up_holds_messages),

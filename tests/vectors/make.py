@@ -102,6 +102,11 @@ def good_frames():
     for kind, name in ((19, "stop"), (20, "kill"), (27, "slow"),
                        (28, "resume")):
         yield name, between(kind), name, pair, []
+    for kind, name, more in ((19, "stop", b""), (20, "kill", b""),
+                             (22, "unlink", ref()), (25, "demonitor", ref())):
+        yield f"{name}_from_nobody", between(kind, more, sender=0), name, \
+            f"to={A:016x} from={0:016x}" + \
+            (f" ref={REF:016x}" if more else ""), []
     for kind, name in ((21, "link"), (22, "unlink"), (24, "monitor"),
                        (25, "demonitor")):
         yield name, between(kind, ref()), name, tied, []
@@ -149,6 +154,10 @@ def broken_frames():
             "to is 0"
         for cut in sorted({5, 12, 20, len(whole) - 1}):
             yield f"{name}_cut_at_{cut}", frame(whole[4], whole[5:cut]), "cut"
+    for kind, name, more in ((17, "ask", add), (21, "link", b""),
+                             (24, "monitor", b""), (29, "confirm", add)):
+        yield f"{name}_from_nobody", between(kind, ref(), more, sender=0), \
+            "nobody could be answered"
     reply = between(18, ref(), struct.pack(">i", -5))
     for cut in (20, 28, 32):
         yield f"reply_cut_at_{cut}", frame(18, reply[5:cut]), "cut"

@@ -89,6 +89,9 @@ def read(data):
             number, = struct.unpack_from(NUMBERS[field], rest)
             status = number if field == "status" else status
             require(number != 0 or field not in ("to", "count"), "0")
+            require(number != 0 or field != "from" or
+                    name not in ("ask", "link", "monitor", "confirm"),
+                    "nobody could be answered")
             require(field != "status" or number <= 0, "status above 0")
             hexadecimal = field in ("to", "from", "ref")
             out.append((field, f"{number:016x}" if hexadecimal
