@@ -199,6 +199,7 @@ static void require_good_hello(const side *s)
     require(gri_get16(p + 8) >= GRI_PROTOCOL_OLDEST);
     require(gri_get16(p + 10) <= GRI_PROTOCOL && s->hs.version == GRI_PROTOCOL);
     require(p[12] == (s->role == GRI_DIALER ? GRI_LISTENER : GRI_DIALER));
+    require(memcmp(p + 38, s->hs.nonce, GRI_NONCE_BYTES) != 0);
 }
 
 static void hear_frame(world *w, side *s, const uint8_t *p, size_t n)
@@ -349,11 +350,14 @@ static void refuse(world *w, side *s)
     remember(w, &s->says);
 }
 
+/* What was said before, perhaps as a frame of another type. */
 static void repeat(world *w, side *to)
 {
     size_t kept = w->said_count < SAID ? w->said_count : SAID;
     if (kept > 0) {
-        const gri_note note = w->said[take(w->script) % kept];
+        gri_note note = w->said[take(w->script) % kept];
+        uint8_t type = take(w->script);
+        note.bytes[4] = type != 0 ? type : note.bytes[4];
         hear(w, to, note.bytes, note.len);
     }
 }

@@ -3,6 +3,7 @@
 
     make.py FOLDER       writes frames.txt and handshakes.txt there
     make.py --check      compares them with those beside this script
+    make.py --corpus FOLDER   writes the same as inputs for tests/fuzz
 
 Nothing here knows of the library: numbers are struct's, hashes and HMACs
 hashlib's and hmac's, payloads python3-msgpack's. Exit status 77: that is not
@@ -529,6 +530,33 @@ def handshakes():
         yield from group()
 
 
+def corpus(folder):
+    """Inputs of the fuzzers frame (1: a dialer reads, 2: a listener), peer."""
+    def write(name, kind, data):
+        os.makedirs(os.path.join(folder, kind), exist_ok=True)
+        with open(os.path.join(folder, kind, name), "wb") as out:
+            out.write(data)
+
+    for name, data, *_ in (*good_frames(), *broken_frames()):
+        write(name, "frame", b"\0" + data)
+        # A peer with credit says just these bytes, and time passes.
+        said = data[:255]
+        write(name, "peer", b"\x10\1\x83" + bytes([len(said)]) + said +
+              b"\5\1")
+    said = {">": b"\2", "<": b"\1"}
+    for line in handshakes():
+        word, _, rest = line.partition(" ")
+        if word == "end":
+            for side, data in said.items():
+                write(f"{name}_{data[0]}", "frame", data)
+            said = {">": b"\2", "<": b"\1"}
+        elif word == "transcript":
+            name = rest
+        elif word[-1:] in said:
+            said[word[-1]] += bytes.fromhex(rest)
+    return 0
+
+
 def main(argument):
     here = os.path.dirname(os.path.abspath(__file__))
     stale = 0
@@ -547,6 +575,8 @@ def main(argument):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] == "--corpus":
+        sys.exit(corpus(sys.argv[2]))
     if len(sys.argv) != 2:
-        sys.exit("usage: make.py FOLDER | --check")
+        sys.exit("usage: make.py FOLDER | --check | --corpus FOLDER")
     sys.exit(main(sys.argv[1]))
