@@ -29,6 +29,8 @@ enum {
     STEPS = 512 /* of a script: more are the same again */
 };
 
+static const uint8_t magic[8] = {'G', 'R', 'N', 'R', 'O', 'O', 'M', '\n'};
+
 static void require(bool condition)
 {
     if (!condition) {
@@ -195,7 +197,7 @@ static void require_good_hello(const side *s)
     require(gri_node_name_ok(other->name, strlen(other->name)));
     require(other->node != 0 && other->node != s->hs.self.node);
     require(((other->features ^ s->hs.self.features) & 1) == 0);
-    require(memcmp(p, "GRNROOM\n", 8) == 0);
+    require(memcmp(p, magic, sizeof magic) == 0);
     require(gri_get16(p + 8) >= GRI_PROTOCOL_OLDEST);
     require(gri_get16(p + 10) <= GRI_PROTOCOL && s->hs.version == GRI_PROTOCOL);
     require(p[12] == (s->role == GRI_DIALER ? GRI_LISTENER : GRI_DIALER));
@@ -290,7 +292,7 @@ static void say_hello(world *w, side *to)
     const char *name = names[take(s) % (sizeof names / sizeof names[0])];
     gri_note note;
     uint8_t *p = gri_put8(note.bytes + 4, GRI_FRAME_HELLO);
-    memcpy(p, "GRNROOM\n", 8);
+    memcpy(p, magic, sizeof magic);
     p = gri_put16(p + 8, (flags & 1) != 0 ? take(s) : 1);
     p = gri_put16(p, (flags & 2) != 0 ? take(s) : 1);
     p = gri_put8(p, (flags & 4) != 0         ? take(s)
@@ -304,8 +306,9 @@ static void say_hello(world *w, side *to)
     memset(p, 0, GRI_NONCE_BYTES);
     p[0] = (flags & 64) != 0 ? take(s) : 200;
     p += GRI_NONCE_BYTES;
-    memcpy(p, name, strlen(name));
-    p += strlen(name);
+    for (; *name != '\0'; name++) {
+        p = gri_put8(p, (uint8_t)*name);
+    }
     size_t more = (flags & 128) != 0 ? take(s) : 0;
     memset(p, 0xee, more);
     note.len = (size_t)(p - note.bytes) + more;
