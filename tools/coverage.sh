@@ -17,18 +17,21 @@ configure debug -B build/coverage -DGREENROOM_TESTS=ON -DCMAKE_C_COMPILER=gcc \
     -DGREENROOM_EXAMPLES=OFF -DGREENROOM_BENCH=OFF \
     "-DCMAKE_C_FLAGS=-O0 --coverage -fprofile-update=atomic"
 # What is run below, and what that needs.
-targets=client_node
-for source in tests/transport/test_*.c tests/mailbox/test_*.c tests/fuzz/fuzz_*.c; do
-    target=$(echo "${source#tests/}" | sed 's/fuzz.fuzz_/fuzz_/
-        s,\([a-z]*\)/test_,test_\1_,; s/[.]c$//')
-    targets="$targets $target"
+targets="client_node test_mailbox_match test_mailbox_reader"
+targets="$targets test_mailbox_validate"
+for source in tests/transport/test_*.c; do
+    name=$(basename "$source" .c)
+    targets="$targets test_transport_${name#test_}"
+done
+for source in tests/fuzz/fuzz_*.c; do
+    targets="$targets $(basename "$source" .c)"
 done
 # shellcheck disable=SC2086 # a list of names, on purpose
 cmake --build build/coverage --target $targets >&2
 objects=build/coverage/CMakeFiles/greenroom_objects.dir
 find build/coverage -name '*.gcda' -delete
 ctest --test-dir build/coverage --output-on-failure --no-tests=error \
-    -R '^(transport|fuzz|mailbox)\.' -j "$(nproc)" >&2
+    -R '^(transport|fuzz)\.|^mailbox\.(match|reader|validate)$' -j "$(nproc)" >&2
 
 # Per cent, lines and name of each file: gcov's two lines, in one.
 gcov -n -s "$PWD" -r "$objects"/mailbox/*.gcda "$objects"/transport/*.gcda |

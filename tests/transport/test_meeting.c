@@ -364,6 +364,82 @@ static void simultaneous_dials_make_one_connection(void **state)
 
 /* ---- watching ------------------------------------------------------------ */
 
+/* ---- one node by many addresses ------------------------------------------ */
+
+enum { ADDRESSES = 8 };
+
+struct many {
+    gr_pid tester;
+    gr_node node; /* the first answer */
+    unsigned answers;
+};
+
+static int on_one_of_many(gr_actor *self, void *state, const gr_msg *msg)
+{
+    struct many *m = state;
+    gr_node node;
+    if (!gr_match(msg, "node", &node) ||
+        (m->answers > 0 && node.id != m->node.id)) {
+        gr_tell(self, m->tester, "wrong", gr_msg_status(msg));
+        return 0;
+    }
+    m->node = node;
+    if (++m->answers == ADDRESSES) {
+        gr_tell(self, m->tester, "one", node);
+    }
+    return 0;
+}
+
+static int many_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    struct many *m = state;
+    int port;
+    if (!gr_match(msg, "port", &port)) {
+        return gr_unhandled(self, msg);
+    }
+    m->tester = gr_sender(msg);
+    for (int i = 0; i < ADDRESSES; i++) {
+        char address[64];
+        (void)snprintf(address, sizeof address, "tcp://127.0.0.%d:%d", i + 1,
+                       port);
+        GR_TRY(gr_ask(self, gr_node_agent(gr_system_node(gr_system_of(self))),
+                      LONG_MS, gr_then(on_one_of_many, 1), "gr.connect",
+                      address, (int64_t)LONG_MS));
+    }
+    return 0;
+}
+
+static const gr_behavior many = {
+    .name = "many", .state_size = sizeof(struct many), .receive = many_receive};
+
+/* Whichever dial is the first to learn who is at its other end, the others wait
+ * for that one, and all get the same connection. */
+static void dials_of_one_node_by_many_addresses_are_one(void **state)
+{
+    nodes *n = *state;
+    gr_pid pid;
+    gr_node node;
+    gr_node list[2];
+    gr_actor *self = start_node(n, 0, "alice");
+    const gr_node_opts opts = {.name = "bob",
+                               .listen = "tcp://0.0.0.0:0",
+                               .insecure_listen = true,
+                               .secret = bytes_of(SECRET)};
+    start_system(n, 1);
+    assert_int_equal(gr_node_start(n->self[1], &opts), 0);
+    assert_int_equal(
+        gr_node_address(n->self[1], n->address[1], sizeof n->address[1]), 0);
+    const long port = strtol(strrchr(n->address[1], ':') + 1, NULL, 10);
+    assert_int_equal(gr_spawn(self, &many, NULL, &pid), 0);
+
+    assert_int_equal(gr_send(self, pid, "port", (int)port), 0);
+
+    assert_true(gr_match(next(self), "one", &node));
+    assert_int_equal(node.id, gr_system_node(n->sys[1]).id);
+    assert_int_equal(gr_node_list(self, list, 2), 1);
+    assert_serves(n, 0, spawn_sink(n, 1));
+}
+
 static void watchers_hear_of_who_is_here_and_who_comes_and_goes(void **state)
 {
     nodes *n = *state;
@@ -427,6 +503,9 @@ int main(void)
         ON_BOTH(peers_have_a_limit),
         ON_IPC(handlers_do_not_wait_for_a_connection),
         ON_BOTH(simultaneous_dials_make_one_connection),
+        cmocka_unit_test_setup_teardown(
+            dials_of_one_node_by_many_addresses_are_one, setup_tcp,
+            teardown_nodes),
         ON_BOTH(watchers_hear_of_who_is_here_and_who_comes_and_goes),
         ON_IPC(nobody_else_can_make_such_a_message),
     };
