@@ -18,6 +18,7 @@ typedef struct inflow {
     bool sending;              /* f is a SEND, and may have more */
     bool is_long;              /* f stands in peer->parts */
     bool cut;                  /* nothing more is read */
+    bool answered;             /* answers wait for the end of the read */
     gr_pid slow_from, slow_to; /* of which was looked last */
     unsigned frames, messages; /* that were read */
 } inflow;
@@ -104,7 +105,8 @@ static void on_control(inflow *in, const gri_frame *f)
 {
     switch ((int)f->type) {
     case GRI_FRAME_PING:
-        gri_peer_signal(in->peer, GRI_FRAME_PONG);
+        gri_peer_answer(in->peer, GRI_FRAME_PONG);
+        in->answered = true;
         break;
     case GRI_FRAME_PONG:
         on_pong(in->peer);
@@ -286,7 +288,8 @@ static bool on_slow(inflow *in, const gri_frame *f)
         gri_let_go(net_of(peer)->sys, f->to);
     }
     if (f->type == GRI_FRAME_SLOW) {
-        gri_peer_signal(peer, GRI_FRAME_SLOWED);
+        gri_peer_answer(peer, GRI_FRAME_SLOWED);
+        in->answered = true;
     }
     return true;
 }
@@ -478,6 +481,9 @@ bool gri_peer_read(gri_peer *peer, struct gri_worker *worker)
     gri_deliver_all(net_of(peer)->sys, worker, &peer->cache, &feed);
     if (in.cut) {
         return false;
+    }
+    if (in.answered) {
+        gri_peer_flush(peer);
     }
     gri_buffer_drop(buffer, in.at);
     gri_buffer_shrink(buffer, GRI_BUFFER_BUSY);

@@ -200,7 +200,8 @@ static void judge(gri_peer *peer, const gri_link *link, int rc)
     }
 }
 
-static void put_bytes(gri_peer *peer, const void *p, size_t n)
+/* at_once: else only if much waits. */
+static void put_bytes(gri_peer *peer, const void *p, size_t n, bool at_once)
 {
     gri_flight f = {.link = NULL};
     int rc = 0;
@@ -208,7 +209,9 @@ static void put_bytes(gri_peer *peer, const void *p, size_t n)
     const gri_link *link = peer->link;
     if (!peer->closing && !peer->draining) {
         rc = is_deaf(peer) ? GR_ELIMIT : gri_outbox_put_bytes(&peer->out, p, n);
-        f = gri_peer_take_off(peer);
+        if (at_once || gri_outbox_cost(&peer->out) >= GRI_PART_BYTES) {
+            f = gri_peer_take_off(peer);
+        }
     }
     unlock(peer);
     gri_peer_launch(peer, f);
@@ -220,13 +223,28 @@ void gri_peer_note(gri_peer *peer, const gri_note *note)
     if (peer->said_at == 0) {
         peer->said_at = gri_clock_ns(peer->net->clock);
     }
-    put_bytes(peer, note->bytes, note->len);
+    put_bytes(peer, note->bytes, note->len, true);
 }
 
 void gri_peer_control(gri_peer *peer, const gri_frame *frame)
 {
     uint8_t bytes[GRI_FRAME_FIXED_MAX];
-    put_bytes(peer, bytes, gri_frame_write(bytes, frame));
+    put_bytes(peer, bytes, gri_frame_write(bytes, frame), true);
+}
+
+void gri_peer_answer(gri_peer *peer, gri_frame_type type)
+{
+    uint8_t bytes[GRI_FRAME_FIXED_MAX];
+    const gri_frame frame = {.type = type};
+    put_bytes(peer, bytes, gri_frame_write(bytes, &frame), false);
+}
+
+void gri_peer_flush(gri_peer *peer)
+{
+    lock(peer);
+    const gri_flight f = gri_peer_take_off(peer);
+    unlock(peer);
+    gri_peer_launch(peer, f);
 }
 
 void gri_peer_noted(gri_peer *peer)

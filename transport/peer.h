@@ -168,6 +168,11 @@ static inline void gri_peer_signal(gri_peer *peer, gri_frame_type type)
 {
     gri_peer_control(peer, &(gri_frame){.type = type});
 }
+/* One that answers what is just being read. It is sent with the other answers
+ * to that, by gri_peer_flush, or when they have become many: a write to the
+ * socket for each would cost who reads more than who asks. */
+void gri_peer_answer(gri_peer *peer, gri_frame_type type);
+void gri_peer_flush(gri_peer *peer);
 /* A frame of the handshake has come: it is counted, and the first that answers
  * one of ours is a first measurement of the round trip. The agent. */
 void gri_peer_noted(gri_peer *peer);
