@@ -20,8 +20,11 @@
 enum {
     KINDS = 5,
     ROUNDS = 13, /* of each kind: 130 systems, */
-    WARM = 1,    /* 10 of them until everything has been used once */
+    WARM = 1,    /* 10 of them until nearly everything was used once */
     FIRST = 4,   /* 30 more to compare with */
+    /* Bytes. NNG may grow a table late; but the smallest piece of memory takes
+     * 32 bytes, and one for each of the other 90 systems is more than this. */
+    SLACK = 2048,
     MESSAGES = 200,
     LARGE = 300000 /* bytes: it goes in parts */
 };
@@ -64,7 +67,7 @@ static left less(left a, left b)
 static bool is_more(left now, left before)
 {
     return now.threads > before.threads || now.fds > before.fds ||
-           now.bytes > before.bytes;
+           now.bytes > before.bytes + SLACK;
 }
 
 /* ---- one pair ------------------------------------------------------------ */
@@ -102,11 +105,10 @@ static void listen_as(nodes *n, int i, const char *name, const papers *p,
     const gr_node_opts opts = {.name = name,
                                .listen = listen,
                                .secret = bytes_of(SECRET),
-                               .certificate_file = p ? p->certificate : NULL,
-                               .key_file = p ? p->key : NULL,
-                               .authority_file = p ? p->authority : NULL};
+                               .certificate_file = p->certificate,
+                               .key_file = p->key,
+                               .authority_file = p->authority};
     gr_actor *self = start_system(n, i);
-    assert_int_equal(gr_watch_nodes(self, true), GR_EINVAL); /* not yet */
     assert_int_equal(gr_node_start(self, &opts), 0);
     assert_int_equal(gr_node_address(self, n->address[i], sizeof n->address[i]),
                      0);
@@ -114,20 +116,17 @@ static void listen_as(nodes *n, int i, const char *name, const papers *p,
 
 static void play_tls(nodes *n)
 {
-    const papers p = papers_of("node", "ours");
+    const papers node_papers = papers_of("node", "ours");
+    const papers alice_papers = papers_of("alice", "ours");
+    static const char place[] = "tls+tcp://127.0.0.1:0";
     char address[160];
     gr_node node;
-    for (int i = 0; i < 2; i++) {
-        listen_as(n, i, i == 0 ? "node" : "other", &p, "tls+tcp://127.0.0.1:0");
-    }
+    listen_as(n, 0, "node", &node_papers, place);
+    listen_as(n, 1, "alice", &alice_papers, place);
     (void)snprintf(address, sizeof address, "tls+tcp://node@127.0.0.1%s",
                    strrchr(n->address[0], ':'));
-    /* NNG of 1.6 and later shows whose certificate it is. */
-    int rc = gr_node_connect(n->self[1], address, LONG_MS, &node);
-    assert_true(rc == 0 || rc == GR_EDENIED);
-    if (rc == 0) {
-        talk(n, 1, 0);
-    }
+    assert_int_equal(gr_node_connect(n->self[1], address, LONG_MS, &node), 0);
+    talk(n, 1, 0);
 }
 
 static void play_sockets(nodes *n)
