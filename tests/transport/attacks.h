@@ -89,7 +89,7 @@ static inline void attack_by_replay(const target *t)
     static stranger s;
     if (proof.len == 0) {
         stranger_open(&s, t->address);
-        stranger_start(&s, "alice", SECRET);
+        stranger_start(&s, "heard", SECRET);
         gri_handshake_open(&s.hs, &hello);
         assert_int_equal(stranger_hello(&s), GRI_STEP_NAMED);
         gri_handshake copy = s.hs;

@@ -41,7 +41,7 @@ static void begin(scene *c, void **state)
     guest_start(&c->g, "node", listen);
     guest_await(&c->g);
     memcpy(c->t.address, c->g.address, sizeof c->t.address);
-    c->t.server = victim_meet(self, c->g.address, &c->node);
+    c->t.server = victim_meet(self, c->g.address, &c->node, "server");
     assert_int_equal(gr_monitor(self, c->t.server, &c->ref), 0);
 }
 
@@ -128,7 +128,7 @@ static void declared_lengths(void **state)
 
 static void endless_parts(void **state)
 {
-    /* The buffer for a frame doubles as it is filled: two are there at once. */
+    /* The C library keeps one or two of those that were freed. */
     costs_at_most(state, attack_by_parts, few(5), 3 * MESSAGE_KB + LINK_KB,
                   "parts");
 }

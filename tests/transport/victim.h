@@ -36,15 +36,19 @@ static inline int victim_receive(gr_actor *self, void *state, const gr_msg *msg)
 static const gr_behavior victim_server = {
     .name = "server", .state_size = sizeof(int64_t), .receive = victim_receive};
 
+/* Who is attacked, and who is asked by the good peer alone. */
+static const char *const victim_names[] = {"server", "private"};
+
 static inline int be_victim(char **argv, const gr_node_opts *opts)
 {
     gr_system *sys = NULL;
     gr_actor *self = NULL;
     gr_pid pid;
-    char name[] = "server";
     GR_TRY(guest_begin(argv, opts, &sys, &self));
-    GR_TRY(
-        gr_spawn(self, &victim_server, &(gr_spawn_opts){.name = name}, &pid));
+    for (size_t i = 0; i < 2; i++) {
+        GR_TRY(gr_spawn(self, &victim_server,
+                        &(gr_spawn_opts){.name = victim_names[i]}, &pid));
+    }
     guest_wait();
     gr_thread_detach(self, 0);
     return gr_system_stop(sys, LONG_MS);
@@ -52,14 +56,14 @@ static inline int be_victim(char **argv, const gr_node_opts *opts)
 
 /* ---- in the test --------------------------------------------------------- */
 
-/* Its server, as a good peer of it that is joined by this finds it. */
+/* Joins it, and finds one of those two. */
 static inline gr_pid victim_meet(gr_actor *self, const char *address,
-                                 gr_node *node)
+                                 gr_node *node, const char *name)
 {
     gr_pid server;
     int rc;
     assert_int_equal(gr_node_connect(self, address, LONG_MS, node), 0);
-    while ((rc = gr_whereis(self, *node, "server", &server)) != 0) {
+    while ((rc = gr_whereis(self, *node, name, &server)) != 0) {
         assert_int_equal(rc, GR_ENOENT);
     }
     return server;
