@@ -18,6 +18,8 @@ typedef struct inflow {
     bool sending;              /* f is a SEND, and may have more */
     bool is_long;              /* f stands in peer->parts */
     bool cut;                  /* nothing more is read */
+    bool answered;             /* answers wait for the end of the read, */
+    unsigned pings;            /* and so many PINGs for their PONGs */
     gr_pid slow_from, slow_to; /* of which was looked last */
     unsigned frames, messages; /* that were read */
 } inflow;
@@ -104,7 +106,7 @@ static void on_control(inflow *in, const gri_frame *f)
 {
     switch ((int)f->type) {
     case GRI_FRAME_PING:
-        gri_peer_signal(in->peer, GRI_FRAME_PONG);
+        in->pings++;
         break;
     case GRI_FRAME_PONG:
         on_pong(in->peer);
@@ -286,7 +288,8 @@ static bool on_slow(inflow *in, const gri_frame *f)
         gri_let_go(net_of(peer)->sys, f->to);
     }
     if (f->type == GRI_FRAME_SLOW) {
-        gri_peer_signal(peer, GRI_FRAME_SLOWED);
+        gri_peer_answer(peer, GRI_FRAME_SLOWED, 1);
+        in->answered = true;
     }
     return true;
 }
@@ -309,6 +312,22 @@ static gr_msg *on_actors(inflow *in, gr_pid *to)
 
 /* ---- long frames --------------------------------------------------------- */
 
+/* Room for one more part. Once much of the frame is here there is room for all
+ * of it: to copy it to a larger place again and again would keep other links
+ * waiting. Until then who only declares much costs what it has sent. */
+static int make_room(inflow *in)
+{
+    gri_buffer *parts = &in->peer->parts;
+    size_t need = 0;
+    if (parts->len >= GRI_BUFFER_BUSY &&
+        gri_frame_split(parts->data, parts->len,
+                        net_of(in->peer)->self.frame_max, &need) == 0 &&
+        need - parts->len > in->f.len) {
+        return gri_buffer_reserve(parts, need - parts->len);
+    }
+    return gri_buffer_reserve(parts, in->f.len);
+}
+
 /* One more part has come: with the last one the frame is read. */
 static gr_msg *on_part(inflow *in, gr_pid *to)
 {
@@ -316,7 +335,7 @@ static gr_msg *on_part(inflow *in, gr_pid *to)
     gri_buffer *parts = &peer->parts;
     const char *fault = NULL;
     size_t need = 0;
-    if (gri_buffer_reserve(parts, in->f.len) < 0) {
+    if (make_room(in) < 0) {
         cut(in, GR_ENOMEM, "no memory for a long frame");
         return NULL;
     }
@@ -478,6 +497,12 @@ bool gri_peer_read(gri_peer *peer, struct gri_worker *worker)
     gri_deliver_all(net_of(peer)->sys, worker, &peer->cache, &feed);
     if (in.cut) {
         return false;
+    }
+    if (in.pings > 0) {
+        gri_peer_answer(peer, GRI_FRAME_PONG, in.pings);
+    }
+    if (in.answered || in.pings > 0) {
+        gri_peer_flush(peer);
     }
     gri_buffer_drop(buffer, in.at);
     gri_buffer_shrink(buffer, GRI_BUFFER_BUSY);

@@ -28,6 +28,8 @@
 enum {
     /* What one link, or port, does until others have had their turn. */
     READS_MAX = 8,
+    READ_NS = 50000, /* looked at after each read of this: */
+    READ_MUCH = 4096,
     ACCEPTS_MAX = 64,
     ACCEPT_NEXT_MS = 1,   /* until it goes on with what is left */
     ACCEPT_PAUSE_MS = 100 /* when there is no descriptor left */
@@ -85,8 +87,8 @@ static void unlock(socket_link *l)
 
 /* ---- bytes --------------------------------------------------------------- */
 
-/* Writes what the socket takes. Returns the bytes, 0: none now, or GR_ENOCONN.
- * Under lock. */
+/* Returns the bytes that the socket took, 0: none now, or GR_ENOCONN. Locked.
+ */
 static int64_t write_some(const socket_link *l, const void *buf, size_t n)
 {
     ssize_t done;
@@ -131,8 +133,7 @@ static void go_on_sending(socket_link *l)
     }
 }
 
-/* Reads into what is wanted, once. Returns what `received` is to be told, or 0:
- * nothing is there. */
+/* Reads once. Returns what `received` is to be told, or 0: nothing is there. */
 static int64_t read_some(socket_link *l, int fd, void *buf, size_t n)
 {
     ssize_t got;
@@ -153,6 +154,7 @@ static int64_t read_some(socket_link *l, int fd, void *buf, size_t n)
 static void go_on_reading(socket_link *l, struct gri_worker *worker)
 {
     unsigned left = READS_MAX;
+    const int64_t began = gri_clock_ns(l->poller->clock);
     l->base.worker = worker;
     lock(l);
     l->reading = true;
@@ -171,6 +173,10 @@ static void go_on_reading(socket_link *l, struct gri_worker *worker)
             l->rx = NULL; /* before it is told: that may want the next */
             unlock(l);
             l->base.events->received(l->base.arg, got);
+        }
+        const bool much = got >= READ_MUCH;
+        if (much && gri_clock_ns(l->poller->clock) - began > READ_NS) {
+            left = 0;
         }
         lock(l);
     }
@@ -220,8 +226,7 @@ static void on_end(gri_post *post, struct gri_worker *worker)
     (void)worker;
     lock(l);
     const int fd = l->fd;
-    const bool receives = l->rx != NULL;
-    const bool sends = l->tx != NULL;
+    const bool receives = l->rx != NULL, sends = l->tx != NULL;
     l->fd = -1;
     l->rx = NULL;
     l->tx = NULL;
@@ -574,8 +579,7 @@ static int socket_listen(gri_keeper *keeper, const char *address,
 
 static int socket_address(const gri_port *base, char *buf, size_t size)
 {
-    /* The port is the first in it. */
-    const socket_port *port = (const socket_port *)(const void *)base;
+    const socket_port *port = (const void *)base; /* base is the first in it */
     const size_t n = strlen(port->address);
     if (n >= size) {
         return GR_ETOOBIG;

@@ -200,15 +200,23 @@ static void judge(gri_peer *peer, const gri_link *link, int rc)
     }
 }
 
-static void put_bytes(gri_peer *peer, const void *p, size_t n)
+/* `times` times, as long as it reads. at_once: else it is sent only if much
+ * waits. */
+static void put_bytes(gri_peer *peer, const void *p, size_t n, unsigned times,
+                      bool at_once)
 {
     gri_flight f = {.link = NULL};
     int rc = 0;
     lock(peer);
     const gri_link *link = peer->link;
     if (!peer->closing && !peer->draining) {
-        rc = is_deaf(peer) ? GR_ELIMIT : gri_outbox_put_bytes(&peer->out, p, n);
-        f = gri_peer_take_off(peer);
+        while (rc == 0 && times-- > 0) {
+            rc = is_deaf(peer) ? GR_ELIMIT
+                               : gri_outbox_put_bytes(&peer->out, p, n);
+        }
+        if (at_once || gri_outbox_cost(&peer->out) >= GRI_PART_BYTES) {
+            f = gri_peer_take_off(peer);
+        }
     }
     unlock(peer);
     gri_peer_launch(peer, f);
@@ -220,13 +228,28 @@ void gri_peer_note(gri_peer *peer, const gri_note *note)
     if (peer->said_at == 0) {
         peer->said_at = gri_clock_ns(peer->net->clock);
     }
-    put_bytes(peer, note->bytes, note->len);
+    put_bytes(peer, note->bytes, note->len, 1, true);
 }
 
 void gri_peer_control(gri_peer *peer, const gri_frame *frame)
 {
     uint8_t bytes[GRI_FRAME_FIXED_MAX];
-    put_bytes(peer, bytes, gri_frame_write(bytes, frame));
+    put_bytes(peer, bytes, gri_frame_write(bytes, frame), 1, true);
+}
+
+void gri_peer_answer(gri_peer *peer, gri_frame_type type, unsigned times)
+{
+    uint8_t bytes[GRI_FRAME_FIXED_MAX];
+    const gri_frame frame = {.type = type};
+    put_bytes(peer, bytes, gri_frame_write(bytes, &frame), times, false);
+}
+
+void gri_peer_flush(gri_peer *peer)
+{
+    lock(peer);
+    const gri_flight f = gri_peer_take_off(peer);
+    unlock(peer);
+    gri_peer_launch(peer, f);
 }
 
 void gri_peer_noted(gri_peer *peer)

@@ -7,7 +7,14 @@
 #include "base/assert.h"
 #include "transport/net.h"
 
-enum { FEW = 16 }; /* short receives until the buffer becomes short, too */
+enum {
+    FEW = 16, /* short receives until the buffer becomes short, too */
+    /* How long the frames of one receive may take before the next is shorter,
+     * and how short it becomes. */
+    READ_US = 50,
+    READ_MIN = 4 * 1024,
+    READ_LARGE = 1024 /* bytes of a frame */
+};
 
 static void lock(gri_peer *peer)
 {
@@ -70,6 +77,27 @@ static void rest(gri_peer *peer, int64_t n)
     }
 }
 
+/* All other links wait until the frames of one receive are read, so who sends
+ * many that take long for their bytes is read by less at a time. Large ones are
+ * copied, which is quick, and more so by much at a time. */
+static void pace_reads(gri_peer *peer, int64_t n, uint64_t frames,
+                       int64_t took_ns)
+{
+    if (took_ns > READ_US * GRI_NS_PER_US &&
+        frames > (uint64_t)n / READ_LARGE) {
+        const size_t half = (size_t)n / 2;
+        peer->read_max = half > READ_MIN ? half : READ_MIN;
+    } else if (peer->read_max < GRI_BUFFER_BUSY) {
+        peer->read_max *= 2;
+    }
+}
+
+static uint64_t frames_of(const gri_peer *peer)
+{
+    /* relaxed: see gri_got; this is the thread that writes it. */
+    return atomic_load_explicit(&peer->got.frames, memory_order_relaxed);
+}
+
 static void on_received(void *arg, int64_t n)
 {
     gri_peer *peer = arg;
@@ -88,8 +116,16 @@ static void on_received(void *arg, int64_t n)
         gri_net_post(peer->net, peer, GRI_EVENT_BYTES);
         return;
     }
+    /* relaxed: see heard; this is the thread that has just written it. */
+    const int64_t since =
+        atomic_load_explicit(&peer->heard, memory_order_relaxed);
+    const uint64_t before = frames_of(peer);
     if (!gri_peer_read(peer, worker)) {
         return;
+    }
+    if (n >= READ_MIN) {
+        pace_reads(peer, n, frames_of(peer) - before,
+                   gri_clock_ns(peer->net->clock) - since);
     }
     if (full && peer->in.cap < GRI_BUFFER_BUSY) {
         /* Without memory it stays small, and slow. */
@@ -140,6 +176,7 @@ int gri_peer_init(gri_peer *peer, gri_net *net, uint32_t index)
                        .index = index,
                        .deadline = GRI_NEVER,
                        .let_go_at = GRI_NEVER,
+                       .read_max = GRI_BUFFER_BUSY,
                        .after = {.run = gri_peer_after}};
     gri_cache_init(&peer->cache, gri_system_depot(net->sys));
     return pthread_mutex_init(&peer->lock, NULL) == 0 ? 0 : GR_ENOMEM;
@@ -174,6 +211,7 @@ void gri_peer_reset(gri_peer *peer)
     peer->taken = 0;
     peer->slow_said = peer->slow_heard = peer->slow_mark = 0;
     peer->few = 0;
+    peer->read_max = GRI_BUFFER_BUSY;
     gri_handshake_fini(&peer->hs);
     peer->opened_rc = 0;
     peer->said_at = 0;
@@ -254,8 +292,9 @@ void gri_peer_receive(gri_peer *peer)
     }
     unlock(peer);
     if (link != NULL) {
+        const size_t room = peer->in.cap - peer->in.len;
         link->ops->recv(link, peer->in.data + peer->in.len,
-                        peer->in.cap - peer->in.len);
+                        room < peer->read_max ? room : peer->read_max);
         gri_link_drop(link);
     }
 }

@@ -109,8 +109,9 @@ struct gri_peer {
     /* SLOWs that were said and answered, and the one before whose answer it is
      * told nothing: what it sends before it knows is bounded by its credit. */
     uint64_t slow_said, slow_heard, slow_mark;
-    unsigned few; /* receives in a row that needed little of `in` */
-    gri_got got;  /* any thread reads it */
+    unsigned few;    /* receives in a row that needed little of `in` */
+    size_t read_max; /* bytes of one receive */
+    gri_got got;     /* any thread reads it */
     gri_cache cache;
 
     /* the agent's; it looks at those of all peers, so nobody else writes */
@@ -168,6 +169,11 @@ static inline void gri_peer_signal(gri_peer *peer, gri_frame_type type)
 {
     gri_peer_control(peer, &(gri_frame){.type = type});
 }
+/* Answers without fields to what is just being read. They are sent together, by
+ * gri_peer_flush, or when they have become many: a write to the socket for each
+ * would cost who reads more than who asks. */
+void gri_peer_answer(gri_peer *peer, gri_frame_type type, unsigned times);
+void gri_peer_flush(gri_peer *peer);
 /* A frame of the handshake has come: it is counted, and the first that answers
  * one of ours is a first measurement of the round trip. The agent. */
 void gri_peer_noted(gri_peer *peer);

@@ -28,8 +28,10 @@
 #include <greenroom/error.h>
 
 #include "base/memory.h"
+#include "tests/transport/certificates.h"
 #include "transport/link.h"
 #include "transport/sim_net.h"
+#include "transport/tls.h"
 
 enum { BUF = 1 << 16 };
 
@@ -59,6 +61,7 @@ typedef struct stage {
     char address[128];
     gri_clock clock;
     gr_sim_net *net; /* NULL: real time */
+    gri_tls *tls;    /* NULL: without */
     gri_poller poller;
     pthread_t polls; /* the thread that does what workers do else */
     atomic_bool over;
@@ -249,6 +252,11 @@ static inline void *poll_all(void *arg)
     return NULL;
 }
 
+static inline bool has_ports(const stage *s)
+{
+    return strcmp(s->scheme, "tcp") == 0 || strcmp(s->scheme, "tls+tcp") == 0;
+}
+
 static inline int start_poller(stage *s)
 {
     GR_TRY(gri_poller_init(&s->poller, &s->clock));
@@ -277,6 +285,17 @@ static inline int start_keeper(stage *s, bool in_world)
     return gri_keeper_start_in(&s->keeper, &s->net->world, 1, NULL, NULL);
 }
 
+/* A certificate that both ends show; made once for all tests. */
+static inline int start_tls(stage *s)
+{
+    const papers p = papers_of("node", "ours");
+    const char *wrong;
+    return gri_tls_new(&(gr_node_opts){.certificate_file = p.certificate,
+                                       .key_file = p.key,
+                                       .authority_file = p.authority},
+                       &s->tls, &wrong);
+}
+
 /* ops: NULL: those that such an address is for. */
 static inline int setup_as(void **state, const char *scheme,
                            const gri_link_ops *ops)
@@ -296,14 +315,18 @@ static inline int setup_as(void **state, const char *scheme,
     }
     if (strcmp(scheme, "ipc") == 0) {
         (void)snprintf(s->address, sizeof s->address, "ipc://%s/s", s->folder);
-    } else if (strcmp(scheme, "tcp") == 0) {
-        (void)snprintf(s->address, sizeof s->address, "tcp://127.0.0.1:0");
+    } else if (has_ports(s)) {
+        (void)snprintf(s->address, sizeof s->address, "%s://127.0.0.1:0",
+                       scheme);
     } else {
         (void)snprintf(s->address, sizeof s->address, "%s://%s", scheme,
                        s->folder + strlen("/tmp/"));
     }
     s->ops = ops != NULL ? ops : gri_link_ops_for(s->address);
     *state = s;
+    if (strcmp(scheme, "tls+tcp") == 0) {
+        GR_TRY(start_tls(s));
+    }
     return start_keeper(s, strcmp(scheme, "sim") == 0);
 }
 
@@ -330,6 +353,11 @@ static inline int setup_tcp(void **state)
 static inline int setup_ipc(void **state)
 {
     return setup(state, "ipc");
+}
+
+static inline int setup_tls(void **state)
+{
+    return setup(state, "tls+tcp");
 }
 
 static inline int setup_local(void **state)
@@ -368,6 +396,7 @@ static inline int teardown(void **state)
     if (s->net != NULL) {
         gr_sim_net_free(s->net);
     }
+    gri_tls_free(s->tls);
     rmdir(s->folder);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->changed);
@@ -375,11 +404,20 @@ static inline int teardown(void **state)
     return broken == NULL ? 0 : -1;
 }
 
+static inline int listen_at(stage *s, const char *address, gri_port **out)
+{
+    if (s->tls != NULL) {
+        return s->ops->listen_tls(&s->keeper, s->tls, address, on_accepted, s,
+                                  out);
+    }
+    return s->ops->listen(&s->keeper, address, on_accepted, s, out);
+}
+
 static inline void listen_on(stage *s)
 {
     gri_port *port = NULL;
     pthread_mutex_lock(&s->lock);
-    int rc = s->ops->listen(&s->keeper, s->address, on_accepted, s, &port);
+    int rc = listen_at(s, s->address, &port);
     s->port = port;
     pthread_mutex_unlock(&s->lock);
     assert_int_equal(rc, 0);
@@ -389,8 +427,13 @@ static inline void listen_on(stage *s)
 
 static inline void dial_as(stage *s, end *e, int64_t timeout_ms)
 {
-    const gri_dial d = {.address = s->address,
+    char address[sizeof s->address + 16];
+    const char *place = strstr(s->address, "://") + strlen("://");
+    (void)snprintf(address, sizeof address, "%s://%s%s", s->scheme,
+                   s->tls != NULL ? "node@" : "", place);
+    const gri_dial d = {.address = address,
                         .timeout_ms = timeout_ms,
+                        .tls = s->tls,
                         .events = &events,
                         .arg = e};
     assert_int_equal(s->ops->dial(&s->keeper, &d, &e->link), 0);
@@ -420,6 +463,7 @@ static inline void close_end(stage *s, end *e)
         cmocka_unit_test_setup_teardown(test, setup_ipc, teardown),            \
         cmocka_unit_test_setup_teardown(test, setup_nng_tcp, teardown),        \
         cmocka_unit_test_setup_teardown(test, setup_nng_ipc, teardown),        \
+        cmocka_unit_test_setup_teardown(test, setup_tls, teardown),            \
         cmocka_unit_test_setup_teardown(test, setup_local, teardown),          \
         cmocka_unit_test_setup_teardown(test, setup_sim, teardown)
 

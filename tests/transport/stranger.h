@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -49,6 +50,8 @@ static inline void stranger_open(stranger *s, const char *address)
     s->fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(s->fd >= 0);
     assert_int_equal(connect(s->fd, (const struct sockaddr *)&sa, size), 0);
+    /* Of tcp alone; elsewhere it is refused. */
+    (void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 }
 
 static inline void stranger_close(stranger *s)

@@ -268,11 +268,13 @@ static void bad_address_is_refused_at_once(void **state)
     gri_port *port = NULL;
     char bad[32];
     (void)snprintf(bad, sizeof bad, "%s://", s->scheme);
-    const gri_dial d = {
-        .address = bad, .timeout_ms = 1, .events = &events, .arg = &s->here};
+    const gri_dial d = {.address = bad,
+                        .timeout_ms = 1,
+                        .tls = s->tls,
+                        .events = &events,
+                        .arg = &s->here};
     assert_int_equal(s->ops->dial(&s->keeper, &d, &s->here.link), GR_EADDRESS);
-    assert_int_equal(s->ops->listen(&s->keeper, bad, on_accepted, s, &port),
-                     GR_EADDRESS);
+    assert_int_equal(listen_at(s, bad, &port), GR_EADDRESS);
     assert_null(s->here.link);
     assert_null(port);
     assert_false(s->here.opened);
@@ -303,8 +305,8 @@ static int open_deaf(stage *s, int fds[2])
         poll(&there, 1, -1) != 1) {
         return -1;
     }
-    (void)snprintf(s->address, sizeof s->address, "tcp://127.0.0.1:%d",
-                   ntohs(sa.sin_port));
+    (void)snprintf(s->address, sizeof s->address, "%s://127.0.0.1:%d",
+                   s->scheme, ntohs(sa.sin_port));
     return 0;
 }
 
@@ -364,6 +366,7 @@ static void dial_without_an_answer_may_be_closed(void **state)
 #define ON_SLOW(test)                                                          \
     cmocka_unit_test_setup_teardown(test, setup_tcp, teardown),                \
         cmocka_unit_test_setup_teardown(test, setup_nng_tcp, teardown),        \
+        cmocka_unit_test_setup_teardown(test, setup_tls, teardown),            \
         cmocka_unit_test_setup_teardown(test, setup_sim, teardown)
 
 int main(void)
@@ -386,6 +389,6 @@ int main(void)
         ON_SLOW(dial_without_an_answer_times_out),
         ON_SLOW(dial_without_an_answer_may_be_closed),
     };
-    return cmocka_run_group_tests_name("transport/link_edges", tests, NULL,
-                                       NULL);
+    return cmocka_run_group_tests_name("transport/link_edges", tests,
+                                       make_certificates, remove_certificates);
 }
