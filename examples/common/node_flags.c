@@ -2,10 +2,11 @@
 #include "node_flags.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DIAL_MS   2000 /* how long a dial may take */
-#define REDIAL_MS 250  /* and how long to wait before the next one */
+#define REDIAL_MS 100  /* and how long to wait before the next one */
 
 /* ---- the command line ---------------------------------------------------- */
 
@@ -23,6 +24,7 @@ static const char **place_of(node_flags *flags, const char *name, size_t len)
         {"certificate", &node->certificate_file},
         {"key", &node->key_file},
         {"authority", &node->authority_file},
+        {"silence-ms", &flags->silence},
         {"connect", flags->connect + flags->connect_n},
     };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
@@ -32,6 +34,18 @@ static const char **place_of(node_flags *flags, const char *name, size_t len)
         }
     }
     return NULL;
+}
+
+static bool take_silence(node_flags *flags)
+{
+    char *end;
+    const long ms = strtol(flags->silence, &end, 10);
+    if (*end != '\0' || ms < 1 || ms > INT32_MAX) {
+        (void)fprintf(stderr, "--silence-ms: %s?\n", flags->silence);
+        return false;
+    }
+    flags->node.silence_ms = ms;
+    return true;
 }
 
 /* Takes what begins at *argv. How many arguments that was; 0: it is none of
@@ -57,12 +71,14 @@ static int take_one(char **argv, node_flags *flags)
         return -1;
     }
     const bool joined = name[len] == '=';
-    const char *text = joined ? name + len + 1 : argv[1];
-    if (text == NULL || *text == '\0') {
+    *place = joined ? name + len + 1 : argv[1];
+    if (*place == NULL || **place == '\0') {
         (void)fprintf(stderr, "%s: what?\n", *argv);
         return -1;
     }
-    *place = text;
+    if (place == &flags->silence && !take_silence(flags)) {
+        return -1;
+    }
     if (place == flags->connect + flags->connect_n) {
         flags->connect_n++;
     }

@@ -23,10 +23,13 @@
     "  --certificate FILE  for TLS: this node's certificate, for its name,\n"  \
     "  --key FILE          its key, mode 0600,\n"                              \
     "  --authority FILE    and who must have signed the other nodes'\n"        \
+    "  --silence-ms N      give a node up that says nothing for so long "      \
+    "(5000)\n"                                                                 \
     "  --insecure-listen   listen beyond this host without TLS all the same\n"
 
 typedef struct node_flags {
-    gr_node_opts node; /* to be completed by the program: spawnable, rights */
+    gr_node_opts node;   /* to be completed by the program: spawnable, rights */
+    const char *silence; /* as it was given */
     unsigned connect_n;
     const char *connect[NODE_FLAGS_DIALS_MAX];
     gr_node connected[NODE_FLAGS_DIALS_MAX]; /* to those; {0}: not */
