@@ -7,7 +7,7 @@ set -eu
 . "$GREENROOM_SOURCE/tests/examples/nodes_common"
 
 program=$GREENROOM_BUILD/examples/jobs
-count=${JOBS_COUNT:-1500}
+count=${JOBS_COUNT:-1000}
 kills=${JOBS_KILLS:-10}
 work=$(mktemp -d)
 journal=$work/journal
@@ -24,6 +24,7 @@ make_secret "$work/secret"
 
 # start_queue OPTION...
 start_queue() {
+    : >"$work/queue.out"
     "$program" queue --journal "$journal" --jobs "$count" --name queue \
         --listen "$address" --secret-file "$work/secret" "$@" \
         >"$work/queue.out" 2>>"$work/queue.errors" &
@@ -77,11 +78,38 @@ counted_once() {
 
 sum=$(collatz_sum "$count")
 
-# ---- killed -----------------------------------------------------------------
+# ---- who has a job is lost --------------------------------------------------
 
-# What a worker had is given to others when its loss is told, by nothing else.
-lease="--lease-ms 3600000"
-start_queue $lease
+# lose SIGNAL OPTION...: eight workers, each alone, get that in the middle of
+# their work. The last one finds what they had.
+lose() {
+    signal=$1
+    shift
+    start_queue "$@"
+    for n in 1 2 3 4 5 6 7 8; do
+        start_work $n
+        until grep -q "^w$n has come" "$work/queue.out"; do
+            kill -0 "$queue" 2>/dev/null || break 2 # the one before was fast
+        done
+        await_lines $((n * count / 20 + $(random 10)))
+        eval "kill -$signal \$work$n"
+    done
+    start_work 0
+    counted_once
+    kill_all
+    rm "$journal"
+    echo "SIG$signal to 8 workers: $count jobs counted once each"
+    tail -n 1 "$work/queue.out"
+}
+
+# What it had is given to others when its loss is told, by nothing else. Who is
+# stopped stays connected: then it is the end of the lease, and nothing else.
+lose KILL --lease-ms 3600000
+lose STOP --lease-ms 100 --silence-ms 1000000
+
+# ---- anybody is killed ------------------------------------------------------
+
+start_queue
 for n in 0 1 2; do
     start_work $n
 done
@@ -95,31 +123,11 @@ while [ $killed -lt "$kills" ]; do
         kill -9 "$victim"
         start_work "$n"
     else
-        kill -9 "$queue"
+        kill -9 "$queue" 2>/dev/null || true # it may be done meanwhile
         wait "$queue" 2>/dev/null || true
         tear
-        start_queue $lease
+        start_queue
     fi
 done
 counted_once
-kill_all
 echo "killed $killed times: $count jobs counted once each"
-
-# ---- stopped ----------------------------------------------------------------
-
-# Who is stopped stays connected: what it has is given to others when its lease is
-# over, by nothing else.
-rm "$journal"
-start_queue --lease-ms 100 --silence-ms 1000000
-for n in 1 2 3 4 5 6 7 8; do
-    start_work $n
-    until grep -q "^w$n has come" "$work/queue.out"; do
-        kill -0 "$queue" 2>/dev/null || break 2 # the last one was fast
-    done
-    await_lines $((n * count / 20 + $(random 10)))
-    eval "kill -STOP \$work$n"
-done
-start_work 0
-counted_once
-echo "8 workers stopped: $count jobs counted once each"
-tail -n 1 "$work/queue.out"
