@@ -335,7 +335,7 @@ static int on_message(chat *c, const gr_msg *msg)
 static int run(chat *c)
 {
     const gr_msg *msg;
-    GR_TRY(node_flags_start(c->self, &c->flags));
+    GR_TRY(node_flags_start(c->self, &c->flags, stdout));
     while (!c->over) {
         (void)fflush(stdout);
         GR_TRY(gr_receive(c->self, GR_FOREVER, &msg));

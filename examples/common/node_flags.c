@@ -1,7 +1,6 @@
 /* node_flags.c - a node as the command line wants it. */
 #include "node_flags.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,16 +113,27 @@ bool node_flags_any(const node_flags *flags)
     return flags->node.listen != NULL || flags->connect_n > 0;
 }
 
+bool node_flags_any_in(char *const *argv)
+{
+    for (; *argv != NULL && strcmp(*argv, "--") != 0; argv++) {
+        if (strncmp(*argv, "--listen", 8) == 0 ||
+            strncmp(*argv, "--connect", 9) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- the node ------------------------------------------------------------ */
 
-int node_flags_start(gr_actor *self, node_flags *flags)
+int node_flags_start(gr_actor *self, node_flags *flags, FILE *print)
 {
     char address[GR_NODE_ADDRESS_MAX + 1];
     GR_TRY(gr_node_start(self, &flags->node));
     if (flags->node.listen != NULL) {
         GR_TRY(gr_node_address(self, address, sizeof address));
-        printf("listening at %s\n", address);
-        (void)fflush(stdout);
+        (void)fprintf(print, "listening at %s\n", address);
+        (void)fflush(print);
     }
     GR_TRY(gr_watch_nodes(self, true));
     return node_flags_dial(self, flags);

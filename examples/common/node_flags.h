@@ -5,6 +5,8 @@
 #ifndef EXAMPLES_NODE_FLAGS_H
 #define EXAMPLES_NODE_FLAGS_H
 
+#include <stdio.h>
+
 #include <greenroom/greenroom.h>
 
 #define NODE_FLAGS_DIALS_MAX 16u
@@ -40,12 +42,13 @@ typedef struct node_flags {
  * are what is left. Keeps the texts. False: standard error says what is wrong.
  */
 bool node_flags_take(int *argc, char **argv, node_flags *out);
-/* Whether any address is given. */
+/* Whether any address is given: in what was taken, and in a command line. */
 bool node_flags_any(const node_flags *flags);
+bool node_flags_any_in(char *const *argv);
 
-/* Starts the node, says on standard output where it listens, if it does, has
- * self watch nodes, and dials. For thread actors, as gr_node_connect is. */
-int node_flags_start(gr_actor *self, node_flags *flags);
+/* Starts the node, prints where it listens, if it does, has self watch nodes,
+ * and dials. For thread actors, as gr_node_connect is. */
+int node_flags_start(gr_actor *self, node_flags *flags, FILE *print);
 /* To be called for the message ["redial"]: dials whom it is not connected to.
  * Who does not answer is tried again by another such message; whatever else
  * goes wrong is an error, and the node's log says why. */

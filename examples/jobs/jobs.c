@@ -89,7 +89,7 @@ static int queue(jobs *j)
         j->self, &queue_behavior,
         &(gr_spawn_opts){.args = args, .name = QUEUE_NAME, .monitor = &ref},
         NULL));
-    return node_flags_start(j->self, &j->flags);
+    return node_flags_start(j->self, &j->flags, stdout);
 }
 
 /* ---- the workers' processes ---------------------------------------------- */
@@ -133,7 +133,7 @@ static int work_hears(jobs *j, const gr_msg *msg)
 static int work(jobs *j)
 {
     GR_TRY(workers_start(j->self, j->workers_n));
-    return node_flags_start(j->self, &j->flags);
+    return node_flags_start(j->self, &j->flags, stdout);
 }
 
 /* ---- both ---------------------------------------------------------------- */
