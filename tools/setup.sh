@@ -10,7 +10,8 @@ set -eu
 # Debian 12 and libmsgpack-c-dev in 13.
 build_set="cmake ninja-build gcc libc6-dev libnng-dev
     libmsgpack-c-dev|libmsgpack-dev libsodium-dev libdw-dev"
-test_set="$build_set libcmocka-dev g++ pkgconf procps openssl"
+test_set="$build_set libcmocka-dev g++ pkgconf procps openssl
+    iproute2"
 clang_set="clang libclang-rt-dev"
 lint_set="$test_set $clang_set clang-format clang-tidy cppcheck shellcheck
     mandoc"

@@ -119,8 +119,7 @@ while [ $killed -lt "$kills" ]; do
     await_lines $((killed * count / (kills + 2) + $(random $((count / kills)))))
     n=$(random 6)
     if [ "$n" -lt 3 ]; then
-        eval "victim=\$work$n"
-        kill -9 "$victim"
+        eval "kill -9 \$work$n"
         start_work "$n"
     else
         kill -9 "$queue" 2>/dev/null || true # it may be done meanwhile
