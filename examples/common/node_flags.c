@@ -128,9 +128,9 @@ bool node_flags_any_in(char *const *argv)
 
 int node_flags_start(gr_actor *self, node_flags *flags, FILE *print)
 {
-    char address[GR_NODE_ADDRESS_MAX + 1];
     GR_TRY(gr_node_start(self, &flags->node));
     if (flags->node.listen != NULL) {
+        char address[GR_NODE_ADDRESS_MAX + 1];
         GR_TRY(gr_node_address(self, address, sizeof address));
         (void)fprintf(print, "listening at %s\n", address);
         (void)fflush(print);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,16 +33,18 @@ static int write_all(int fd, const char *bytes, size_t n)
 /* A file that is on the disk may still be in no folder there. */
 static int sync_folder(const char *path)
 {
-    char *copy = strdup(path);
-    if (copy == NULL) {
+    const char *end = strrchr(path, '/');
+    char *folder =
+        end == NULL ? strdup(".") : strndup(path, (size_t)(end - path) + 1);
+    if (folder == NULL) {
         return GR_ENOMEM;
     }
-    const int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const int rc = fd >= 0 && fsync(fd) == 0 ? 0 : GR_EIO;
     if (fd >= 0) {
         (void)close(fd);
     }
-    free(copy);
+    free(folder);
     return rc;
 }
 
@@ -57,12 +58,12 @@ static int begin_new(const char *path, uint32_t count, journal *j)
     j->count = count;
     if (getrandom(&j->run, sizeof j->run, 0) != (ssize_t)sizeof j->run ||
         ftruncate(j->fd, 0) != 0) {
-        return wrong(path, strerror(errno));
+        return wrong(path, strerrordesc_np(errno));
     }
     const int n = snprintf(line, sizeof line, "jobs 1 %016" PRIx64 " %u\n",
                            j->run, j->count);
     if (write_all(j->fd, line, (size_t)n) < 0 || sync_folder(path) < 0) {
-        return wrong(path, strerror(errno));
+        return wrong(path, strerrordesc_np(errno));
     }
     return 0;
 }
@@ -89,20 +90,35 @@ static bool is_torn(const char *line)
            strncmp(line, begin, n < strlen(begin) ? n : strlen(begin)) == 0;
 }
 
+/* Reads a text, and then a number in this base and one byte. False: it is not
+ * what stands there. */
+static bool take(const char **at, const char *text, int base, char end,
+                 uint64_t *out)
+{
+    const size_t n = strlen(text);
+    char *behind;
+    if (strncmp(*at, text, n) != 0 || strchr("+- ", (*at)[n]) != NULL) {
+        return false;
+    }
+    errno = 0;
+    *out = strtoull(*at + n, &behind, base);
+    *at = behind + 1;
+    return errno == 0 && *behind == end;
+}
+
 static int read_results(FILE *file, const char *path, off_t *good,
                         uint32_t count, journal_fn *each, void *arg)
 {
     char line[JOURNAL_LINE_MAX];
     for (size_t n; (n = read_line(file, line)) > 0; *good += (off_t)n) {
-        uint32_t job;
+        const char *at = line;
+        uint64_t job;
         uint64_t value;
-        char end;
-        if (sscanf(line, "done %" SCNu32 " %" SCNu64 "%c", &job, &value,
-                   &end) != 3 ||
-            end != '\n' || job < 1 || job > count) {
+        if (!take(&at, "done ", 10, ' ', &job) ||
+            !take(&at, "", 10, '\n', &value) || job < 1 || job > count) {
             return wrong(path, "it has a line that no queue has written");
         }
-        GR_TRY(each(arg, job, value));
+        GR_TRY(each(arg, (uint32_t)job, value));
     }
     return 0;
 }
@@ -117,18 +133,20 @@ static int read_journal(FILE *file, const char *path, uint32_t count,
         GR_TRY(begin_new(path, count, j));
         return begin(arg, j->count);
     }
-    if (sscanf(line, "jobs 1 %16" SCNx64 " %" SCNu32, &j->run, &j->count) !=
-            2 ||
-        j->count < 1 || j->count > JOBS_MAX) {
+    const char *at = line;
+    uint64_t jobs;
+    if (!take(&at, "jobs 1 ", 16, ' ', &j->run) ||
+        !take(&at, "", 10, '\n', &jobs) || jobs < 1 || jobs > JOBS_MAX) {
         return wrong(path, "this is no journal of jobs");
     }
+    j->count = (uint32_t)jobs;
     if (count != 0 && count != j->count) {
         return wrong(path, "it is of another number of jobs");
     }
     GR_TRY(begin(arg, j->count));
     GR_TRY(read_results(file, path, &good, j->count, each, arg));
     if (ferror(file) || ftruncate(j->fd, good) != 0) {
-        return wrong(path, strerror(errno));
+        return wrong(path, strerrordesc_np(errno));
     }
     return 0;
 }
@@ -140,14 +158,14 @@ int journal_open(const char *path, uint32_t count,
     journal j = {.fd =
                      open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600)};
     if (j.fd < 0) {
-        return wrong(path, strerror(errno));
+        return wrong(path, strerrordesc_np(errno));
     }
     FILE *file = NULL;
     int rc = flock(j.fd, LOCK_EX | LOCK_NB) != 0
                  ? wrong(path, "another queue has it")
                  : 0;
     if (rc == 0 && (file = fopen(path, "re")) == NULL) {
-        rc = wrong(path, strerror(errno));
+        rc = wrong(path, strerrordesc_np(errno));
     }
     if (file != NULL) {
         rc = read_journal(file, path, count, begin, each, arg, &j);

@@ -59,8 +59,10 @@ static bool is_job(const queue *q, uint32_t job)
 
 static void put_waiting(queue *q, uint32_t job)
 {
+    uint32_t at = q->first + q->waiting_n++;
+    at = at < q->journal.count ? at : at - q->journal.count;
+    q->waiting[at] = job;
     q->jobs[job].state = WAITING;
-    q->waiting[(q->first + q->waiting_n++) % q->journal.count] = job;
 }
 
 /* 0: none waits. Those of which a result came meanwhile are left out. */
@@ -68,7 +70,7 @@ static uint32_t take_waiting(queue *q)
 {
     while (q->waiting_n > 0) {
         const uint32_t job = q->waiting[q->first];
-        q->first = (q->first + 1) % q->journal.count;
+        q->first = q->first + 1 < q->journal.count ? q->first + 1 : 0;
         q->waiting_n--;
         if (q->jobs[job].state == WAITING) {
             return job;
