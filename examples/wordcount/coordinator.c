@@ -354,6 +354,9 @@ static int on_timer(wc_run *r, const gr_msg *msg)
     if (gr_match(msg, "teams")) {
         return wc_nodes_spawn_teams(r);
     }
+    if (gr_match(msg, "redial")) {
+        return node_flags_dial(r->self, r->flags);
+    }
     if (gr_match(msg, "again")) {
         r->retrying = false;
         return serve_all(r);
@@ -478,7 +481,7 @@ static int prepare(wc_run *r)
     /* Only who counts, and a chunk of a given size, need sizes beforehand. */
     const bool no_sizes = !o->bytes && o->chunk_size == 0;
     GR_TRY(wc_table_init(&r->table, o->words_max));
-    GR_TRY(wc_crew_init(&r->crew, o->nodes));
+    GR_TRY(wc_crew_init(&r->crew, o->nodes, o->by_hand));
     GR_TRY(wc_payload_init(&r->payload, &r->table, file_problem, r));
     GR_TRY(wc_walk_new(&(wc_walk_opts){.paths = o->paths,
                                        .paths_n = o->paths_n,
@@ -486,7 +489,8 @@ static int prepare(wc_run *r)
                                        .problem = file_problem,
                                        .problem_arg = r},
                        &r->walk));
-    const unsigned nodes = o->nodes > 0 ? o->nodes : 1;
+    const unsigned dialed = r->flags->connect_n;
+    const unsigned nodes = o->nodes + dialed > 0 ? o->nodes + dialed : 1;
     wc_chunks_init(
         &r->chunks,
         &(wc_chunks_opts){.walk = r->walk,
@@ -548,7 +552,7 @@ static int run_all(wc_run *r)
     return report(r);
 }
 
-int wc_coordinate(gr_actor *self, const wc_options *options)
+int wc_coordinate(gr_actor *self, const wc_options *options, node_flags *flags)
 {
     wc_run *r = calloc(1, sizeof(*r));
     if (r == NULL) {
@@ -556,6 +560,7 @@ int wc_coordinate(gr_actor *self, const wc_options *options)
     }
     r->self = self;
     r->options = options;
+    r->flags = flags;
     wc_progress_init(&r->progress, gr_now_ms(self));
     int rc = run_all(r);
     if (rc == 0) {

@@ -5,10 +5,11 @@
 
 #include <greenroom/greenroom.h>
 
+#include "node_flags.h"
 #include "options.h"
 
 /* Prints the answer. Returns the exit status, or GR_ESTOPPED. Call it on the
- * program's thread actor. */
-int wc_coordinate(gr_actor *self, const wc_options *options);
+ * program's thread actor. flags: of nodes that others start. */
+int wc_coordinate(gr_actor *self, const wc_options *options, node_flags *flags);
 
 #endif /* WORDCOUNT_COORDINATOR_H */

@@ -452,10 +452,12 @@ static int team_init(gr_actor *self, void *state, const gr_msg *args)
     gr_pid coordinator;
     uint32_t n;
     uint64_t words_max;
+    gr_ref ref;
     (void)state;
     if (!gr_unpack(args, &coordinator, &n, &words_max)) {
         return GR_EINVAL;
     }
+    GR_TRY(gr_monitor(self, coordinator, &ref));
     /* One more of each: the list of children ends at {0}. */
     gr_child *children = gr_alloc(self, ((size_t)n + 1) * sizeof(*children));
     char *ids = gr_alloc(self, ((size_t)n + 1) * ID_SIZE);
@@ -479,9 +481,15 @@ static int team_init(gr_actor *self, void *state, const gr_msg *args)
                         &supervisor);
 }
 
+/* Without a coordinator there is nothing to do: the team ends, and its counters
+ * with it. A child process ends anyway, a node on another host does not. */
 static int team_receive(gr_actor *self, void *state, const gr_msg *msg)
 {
     (void)state;
+    if (gr_match_down(msg, NULL, NULL, NULL)) {
+        gr_exit(self, GR_ESTOPPED, "the coordinator is gone");
+        return 0;
+    }
     return gr_unhandled(self, msg);
 }
 

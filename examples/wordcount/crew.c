@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-int wc_crew_init(wc_crew *crew, unsigned nodes)
+#include "options.h"
+
+int wc_crew_init(wc_crew *crew, unsigned nodes, bool by_hand)
 {
-    *crew = (wc_crew){.nodes_n = nodes > 0 ? nodes : 1};
-    crew->nodes = calloc(crew->nodes_n, sizeof(*crew->nodes));
+    *crew = (wc_crew){.nodes_n = nodes > 0 || by_hand ? nodes : 1,
+                      .nodes_room = WC_NODES_MAX};
+    crew->nodes = calloc(crew->nodes_room, sizeof(*crew->nodes));
     if (crew->nodes == NULL) {
         return GR_ENOMEM;
     }
@@ -17,7 +20,7 @@ int wc_crew_init(wc_crew *crew, unsigned nodes)
         wc_node *node = &crew->nodes[i];
         (void)snprintf(node->name, sizeof(node->name), "node%u", i + 1);
     }
-    if (nodes == 0) {
+    if (nodes == 0 && !by_hand) {
         memcpy(crew->nodes[0].name, "here", sizeof("here"));
     }
     return 0;
@@ -43,6 +46,16 @@ wc_node *wc_crew_node_named(wc_crew *crew, gr_str name)
         }
     }
     return NULL;
+}
+
+wc_node *wc_crew_node_add(wc_crew *crew, gr_str name)
+{
+    if (crew->nodes_n == crew->nodes_room || name.len > GR_NODE_NAME_MAX) {
+        return NULL;
+    }
+    wc_node *node = &crew->nodes[crew->nodes_n++];
+    memcpy(node->name, name.ptr, name.len);
+    return node;
 }
 
 wc_node *wc_crew_node_of(wc_crew *crew, gr_pid pid)

@@ -41,19 +41,21 @@ typedef struct wc_counter {
 
 typedef struct wc_crew {
     wc_node *nodes;
-    size_t nodes_n;
+    size_t nodes_n, nodes_room;
     wc_counter *counters;
     size_t counters_n, counters_room;
 } wc_crew;
 
-/* Makes nodes "node1" ... "nodeN"; for 0 one "here". Ends with
- * wc_crew_fini. Errors: GR_ENOMEM. */
-int wc_crew_init(wc_crew *crew, unsigned nodes);
+/* Makes nodes "node1" ... "nodeN"; for 0 one "here", or, with by_hand, none,
+ * but room for WC_NODES_MAX. Ends with wc_crew_fini. Errors: GR_ENOMEM. */
+int wc_crew_init(wc_crew *crew, unsigned nodes, bool by_hand);
 /* The work of counters is the caller's. */
 void wc_crew_fini(wc_crew *crew);
 
 /* NULL: none. */
 wc_node *wc_crew_node_named(wc_crew *crew, gr_str name);
+/* A new node, of a crew by hand. NULL: there are too many. */
+wc_node *wc_crew_node_add(wc_crew *crew, gr_str name);
 wc_node *wc_crew_node_of(wc_crew *crew, gr_pid pid);
 wc_counter *wc_crew_find(wc_crew *crew, gr_pid pid);
 /* Adds what the counter sent. Errors: GR_ENOMEM. */

@@ -27,6 +27,11 @@ static int start_team(wc_run *r, wc_node *node, gr_node where)
     if (rc == GR_ENOCONN || rc == GR_ESTOPPED) {
         return 0; /* it is ending, or gone again: that will be said */
     }
+    if (rc == GR_EDENIED && r->options->by_hand) {
+        wc_progress_problem(&r->progress, "%s does not count for others",
+                            node->name);
+        return 0;
+    }
     /* It may be very busy. */
     return rc == GR_ETIMEOUT ? gr_after(r->self, RETRY_MS, NULL, "teams") : rc;
 }
@@ -45,8 +50,11 @@ int wc_nodes_spawn_teams(wc_run *r)
 int wc_nodes_changed(wc_run *r, bool up, gr_node id, gr_str name, int reason)
 {
     wc_node *node = wc_crew_node_named(&r->crew, name);
+    if (node == NULL && up && r->options->by_hand) {
+        node = wc_crew_node_add(&r->crew, name);
+    }
     if (node == NULL) {
-        return 0;
+        return up ? 0 : node_flags_lost(r->self, r->flags, id);
     }
     if (up) {
         const bool again = node->id.id != 0;
@@ -64,7 +72,7 @@ int wc_nodes_changed(wc_run *r, bool up, gr_node id, gr_str name, int reason)
         wc_progress_event(&r->progress, "%s is lost (%s)", node->name,
                           reason < 0 ? gr_strerror(reason) : "it said goodbye");
     }
-    return 0;
+    return node_flags_lost(r->self, r->flags, id);
 }
 
 static wc_node *node_with(const wc_run *r, gr_ref team)
@@ -117,10 +125,33 @@ int wc_nodes_kill(wc_run *r, const wc_counter *counter)
     return 0;
 }
 
+int wc_serve(gr_actor *self, node_flags *flags)
+{
+    static const gr_behavior *const spawnable[] = {&wc_team, NULL};
+    const gr_msg *msg;
+    gr_node node;
+    bool up;
+    flags->node.spawnable = spawnable;
+    GR_TRY(node_flags_start(self, flags, stdout));
+    for (;;) {
+        GR_TRY(gr_receive(self, GR_FOREVER, &msg));
+        if (gr_match_node(msg, &up, &node, NULL, NULL)) {
+            GR_TRY(up ? 0 : node_flags_lost(self, flags, node));
+        } else if (gr_match(msg, "redial")) {
+            GR_TRY(node_flags_dial(self, flags));
+        } else if (!gr_match_slow_node(msg, NULL, NULL, NULL, NULL)) {
+            GR_TRY(gr_unhandled(self, msg));
+        }
+    }
+}
+
 int wc_nodes_start(wc_run *r)
 {
     const size_t n = r->options->nodes;
     wc_crew *crew = &r->crew;
+    if (r->options->by_hand) {
+        return node_flags_start(r->self, r->flags, stderr);
+    }
     if (n == 0) {
         crew->nodes[0].id = gr_system_node(gr_system_of(r->self));
         crew->nodes[0].up = true;

@@ -1,6 +1,7 @@
 /*
- * wordcount/nodes.h - the child nodes of a run: started under a supervisor, a
- * team spawned on each when it is up, and one killed when that is asked for.
+ * wordcount/nodes.h - the nodes of a run: child nodes, started under a
+ * supervisor, or those that somebody starts by hand; a team spawned on each
+ * when it is up, and one killed when that is asked for.
  *
  * Errors: WC_EFAILED means that standard error says what happened.
  */
@@ -9,7 +10,10 @@
 
 #include "run.h"
 
-/* Starts all nodes; for none a team in this process. */
+/* Counts for others, with what they spawn here, until it is told to stop. */
+int wc_serve(gr_actor *self, node_flags *flags);
+/* Starts all nodes; for none a team in this process; or the node by which it
+ * finds those that others start. */
 int wc_nodes_start(wc_run *r);
 /* What gr_match_node told. */
 int wc_nodes_changed(wc_run *r, bool up, gr_node id, gr_str name, int reason);

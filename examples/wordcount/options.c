@@ -8,6 +8,8 @@
 
 #include <greenroom/base.h>
 
+#include "node_flags.h"
+
 static const char help_text[] =
     "Usage: wordcount [OPTION]... PATH...\n"
     "Counts the words (runs of ASCII letters, case ignored) of the files at "
@@ -31,6 +33,11 @@ static const char help_text[] =
     "  --chunk SIZE     cut the input into chunks of about SIZE bytes (K, M "
     "or\n"
     "                   G may follow; default: guided by what is left)\n"
+    "\n"
+    "With nodes on other hosts, instead of child processes; who is given no "
+    "PATH\n"
+    "counts for others. Chunks travel as bytes then.\n"
+    "\n" NODE_FLAGS_HELP "\n"
     "  --help           print this help\n"
     "  --version        print the version\n"
     "\n"
@@ -159,8 +166,10 @@ static bool take_number(int opt, const char *name, wc_options *o)
 static bool agree(const wc_options *o)
 {
     const char *wrong = NULL;
-    if (o->paths_n == 0) {
+    if (o->paths_n == 0 && !o->by_hand) {
         wrong = "no PATH is given";
+    } else if (o->by_hand && o->nodes > 0) {
+        wrong = "--nodes are child processes: not with --listen or --connect";
     } else if (o->kill_node && o->nodes == 0) {
         wrong = "--kill-node needs a node to kill: --nodes 1 or more";
     } else if (o->bytes && o->chunk_size > WC_BYTES_CHUNK_MAX) {
@@ -209,9 +218,12 @@ static wc_next take(int opt, int index, wc_options *o)
     }
 }
 
-wc_next wc_options_parse(int argc, char **argv, wc_options *out)
+wc_next wc_options_parse(int argc, char **argv, bool by_hand, wc_options *out)
 {
-    wc_options o = {.nodes = WC_NODES_DEFAULT, .top = WC_TOP_DEFAULT};
+    wc_options o = {.nodes = by_hand ? 0 : WC_NODES_DEFAULT,
+                    .top = WC_TOP_DEFAULT,
+                    .by_hand = by_hand,
+                    .bytes = by_hand};
     int opt;
     int index = 0;
     optind = 0; /* glibc: begin anew, as a test parses more than once */
@@ -224,6 +236,7 @@ wc_next wc_options_parse(int argc, char **argv, wc_options *out)
     }
     o.paths = argv + optind;
     o.paths_n = (size_t)(argc - optind);
+    o.serves = by_hand && o.paths_n == 0;
     if (!agree(&o)) {
         return usage_error();
     }

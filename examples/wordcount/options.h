@@ -26,6 +26,8 @@ typedef struct wc_options {
     size_t top; /* words to print; 0: all */
     bool json;
     bool bytes;          /* chunks travel as bytes */
+    bool by_hand;        /* nodes that others start count, no child processes */
+    bool serves;         /* this one counts for others: there is no path */
     size_t words_max;    /* distinct words; 0: no limit */
     uint64_t chunk_size; /* bytes; 0: guided */
     char *const *paths;
@@ -38,7 +40,8 @@ typedef enum wc_next {
     WC_EXIT_USAGE_ERROR /* standard error says what is wrong */
 } wc_next;
 
-/* Reads the command line. Keeps argv. Reorders it, as getopt does. */
-wc_next wc_options_parse(int argc, char **argv, wc_options *out);
+/* Reads the command line, without the options that make a node of this process
+ * (by_hand: there were some). Keeps argv. Reorders it, as getopt does. */
+wc_next wc_options_parse(int argc, char **argv, bool by_hand, wc_options *out);
 
 #endif /* WORDCOUNT_OPTIONS_H */

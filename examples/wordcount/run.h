@@ -6,6 +6,7 @@
 
 #include "chunks.h"
 #include "crew.h"
+#include "node_flags.h"
 #include "options.h"
 #include "payload.h"
 #include "plan.h"
@@ -16,6 +17,7 @@
 typedef struct wc_run {
     gr_actor *self;
     const wc_options *options;
+    node_flags *flags; /* of nodes by hand */
     wc_walk *walk;
     wc_chunks chunks;
     wc_plan plan;

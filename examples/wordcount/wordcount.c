@@ -12,6 +12,7 @@
 
 #include "coordinator.h"
 #include "counter.h"
+#include "nodes.h"
 #include "options.h"
 
 #define LARGE_BLOCK (128 << 10) /* bytes; such blocks are the system's own */
@@ -51,7 +52,11 @@ static int flush_stdout(void)
 static int app(gr_actor *self, int argc, char **argv)
 {
     wc_options options;
-    switch (wc_options_parse(argc, argv, &options)) {
+    node_flags flags;
+    if (!node_flags_take(&argc, argv, &flags)) {
+        return WC_EXIT_USAGE;
+    }
+    switch (wc_options_parse(argc, argv, node_flags_any(&flags), &options)) {
     case WC_EXIT_OK:
         return flush_stdout();
     case WC_EXIT_USAGE_ERROR:
@@ -59,10 +64,13 @@ static int app(gr_actor *self, int argc, char **argv)
     case WC_RUN:
         break;
     }
+    if (options.serves) {
+        return wc_serve(self, &flags);
+    }
     if (options.workers == 0) {
         options.workers = default_workers(options.nodes);
     }
-    return wc_coordinate(self, &options);
+    return wc_coordinate(self, &options, &flags);
 }
 
 /* With the message's head and what malloc adds. */
@@ -94,7 +102,10 @@ int main(int argc, char **argv)
         /* Crashes are reported by the program itself, where they matter. */
         /* What counters send is kept until it is merged: the counts of a chunk,
          * which --words-max bounds. */
-        .system = {.log_level = GR_LOG_ERROR, .arena_max = SIZE_MAX},
+        /* Who starts nodes by hand wants to know why one is refused. */
+        .system = {.log_level =
+                       node_flags_any_in(argv) ? GR_LOG_WARN : GR_LOG_ERROR,
+                   .arena_max = SIZE_MAX},
     };
     keep_memory_flat();
     return gr_main_with(argc, argv, &opts);

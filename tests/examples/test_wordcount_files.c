@@ -492,7 +492,7 @@ static wc_next parse(const char *line, wc_options *out)
         argv[argc++] = word;
     }
     argv[argc] = NULL;
-    return wc_options_parse(argc, argv, out);
+    return wc_options_parse(argc, argv, false, out);
 }
 
 static void options_are_read(void **state)
