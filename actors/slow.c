@@ -26,6 +26,7 @@
 
 #include "actors/limits.h"
 #include "actors/stay.h"
+#include "mailbox/reserve.h"
 
 enum {
     CHAIN_MAX = 64 /* a longer chain of waits counts as a circle */
@@ -208,8 +209,13 @@ void gri_slow_far_sender(gri_ctx *ctx, const gri_feed *feed, gr_pid from,
     if (from.id == 0 || !feed->pressed(feed->arg, from, to)) {
         return;
     }
-    /* Without memory for it the sender goes on when its node thinks so. */
-    (void)gri_send_new_signal(ctx, from, to, GRI_MSG_RESUME, to.id);
+    /* Its node counts it as told until this comes back. */
+    gr_msg *msg = gri_msg_signal_sure(ctx->cache, GRI_MSG_RESUME, NULL, 0);
+    if (msg != NULL) { /* else it goes on when its node thinks so */
+        msg->from = from;
+        gri_msg_trailer(msg)->ref = to.id;
+        gri_send_signal(ctx, to, msg);
+    }
 }
 
 void gri_slow_release(gri_ctx *ctx, gr_pid pid)

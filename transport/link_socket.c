@@ -408,7 +408,6 @@ static int socket_dial(gri_keeper *keeper, const gri_dial *dial, gri_link **out)
 
 /* ---- listening ----------------------------------------------------------- */
 
-/* One more has come. */
 static void accept_one(socket_port *port, int fd)
 {
     socket_link *l = link_new(port->poller, fd);

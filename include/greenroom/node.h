@@ -52,7 +52,8 @@ typedef struct gr_peer_rights {
     bool may_stop;                       /* gr_stop and gr_kill */
     /* For each connection; 0: as many as anybody. */
     uint32_t monitors_max; /* of actors here */
-    uint32_t links_max;    /* in all, whoever asked for them */
+    uint32_t links_max;    /* in all, whoever asked for them, but with actors
+                              that it spawned with a link */
     uint32_t asks_max;     /* questions that are not answered yet */
     /* For all peers with these rights together, also when they have gone. */
     uint32_t spawned_max; /* actors that they started, and that live */
