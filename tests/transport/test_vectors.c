@@ -219,7 +219,6 @@ typedef struct transcript {
     } listed[LISTED_MAX];
     size_t listed_count;
     bool began;
-    bool cut; /* nothing more is read */
 } transcript;
 
 static void describe(vectors *v, side *s)
