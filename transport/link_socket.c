@@ -12,7 +12,6 @@
  * until the socket takes more. A close is a post to the poller.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
