@@ -113,11 +113,9 @@ exec 5>&-
 wait $bob || fail "bob ended with status $?"
 bob=
 expect 4 "* bob has gone: said goodbye"
-kill -TERM $alice
-status=0
-wait $alice || status=$?
+echo "/quit" >&3
+wait $alice || fail "alice ended with status $?"
 alice=
-[ $status -eq 143 ] || fail "alice ended with status $status by SIGTERM"
 cat <&4 >>"$work/seen4"
 cat <&6 >>"$work/seen6"
 seen_anew 4
@@ -135,4 +133,5 @@ count 1 all6 "* alice has gone"
 count 1 all6 "* welcome back, alice"
 [ "$("$program" 2>&1 --name x | grep -c "^usage: chat")" -eq 1 ] ||
     fail "no usage"
+sane
 echo "chat: all told once"

@@ -71,4 +71,5 @@ refuses "say how many" --journal "$work/new"
 refuses "No such file" --journal "$work/no/folder" --jobs 5
 printf 'jobs 1 0123456789abcdef 3\ndone 1 0\ndone 4 1\n' >"$work/odd"
 refuses "no queue has written" --journal "$work/odd"
+sane
 echo "jobs: each counted once"

@@ -84,7 +84,7 @@ says() {
 
 # She has seen nobody.
 end_alice() {
-    kill -TERM $alice
+    kill -9 $alice
     wait $alice || true
     ! grep . <&4 || fail "somebody got in"
     exec 4<&-
@@ -220,5 +220,6 @@ secret="--secret-file $work/secret"
     pids="$pids $!"
     expect 4 "$count jobs, sum $(collatz_sum $count)"
     wait $queue || fail "the queue: status $?"
+    sane
     echo "jobs over TLS, between two hosts"
 }

@@ -129,4 +129,5 @@ while [ $killed -lt "$kills" ]; do
     fi
 done
 counted_once
+sane
 echo "killed $killed times: $count jobs counted once each"

@@ -172,4 +172,5 @@ cat <&4 >"$work/errors"
 wait $main || fail "who listens: status $?"
 same "who listens"
 grep -q " 0 nodes lost" "$work/errors" || fail "a node was lost"
+sane
 echo "a coordinator that listens: exact"
