@@ -4,7 +4,10 @@
  * while nothing happens but heartbeats, and the memory that a link took, both
  * ends and their buffers included; and says whether that is within bounds.
  *
- *   mesh [NODES [SECONDS]]
+ *   mesh [NODES [SECONDS [seed | pairs]]]
+ *
+ * seed: all know the address of the first one, and find each other by what they
+ * tell each other. pairs: each dials all those before it.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -19,7 +22,7 @@
 enum {
     NODES = 100,
     NODES_MAX = 500,
-    SECONDS = 20,
+    SECONDS = 30,
     HEARTBEAT_MS = 5000,
     WAIT_MS = 60000,
     /* The bounds: for 100 nodes, and on an idle machine. */
@@ -37,6 +40,7 @@ typedef struct node {
 } node;
 
 static node nodes[NODES_MAX];
+static bool seeded = true;
 
 static int64_t ns_of(clockid_t clock)
 {
@@ -60,20 +64,27 @@ static int64_t resident_kb(void)
     return (int64_t)pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-static int start(node *n, int i)
+static int start_system(node *n)
 {
-    char name[32];
     const gr_system_opts system = {
         .workers = 1, .spares_max = GR_SPARES_NONE, .log_level = GR_LOG_ERROR};
+    GR_TRY(gr_system_start(&system, &n->sys));
+    return gr_thread_attach(n->sys, NULL, &n->self);
+}
+
+static int start(node *n, int i)
+{
+    static const char *const seeds[] = {"local://mesh-0", NULL};
+    char name[32];
     const gr_node_opts opts = {.name = name,
                                .listen = n->address,
                                .secret = {"a secret of this program", 24},
+                               .seeds = seeded ? seeds : NULL,
+                               .mesh = seeded,
                                .heartbeat_ms = HEARTBEAT_MS,
                                .silence_ms = (int64_t)4 * HEARTBEAT_MS};
     (void)snprintf(name, sizeof name, "mesh-%d", i);
     (void)snprintf(n->address, sizeof n->address, "local://mesh-%d", i);
-    GR_TRY(gr_system_start(&system, &n->sys));
-    GR_TRY(gr_thread_attach(n->sys, NULL, &n->self));
     return gr_node_start(n->self, &opts);
 }
 
@@ -115,6 +126,24 @@ static int connect_all(int count)
     return rc;
 }
 
+/* Nobody does anything but wait. */
+static int await_all(int count)
+{
+    const int64_t deadline =
+        ns_of(CLOCK_MONOTONIC) + (int64_t)WAIT_MS * 1000000;
+    for (int i = 0; i < count; i++) {
+        int up;
+        while ((up = gr_node_list(nodes[i].self, NULL, 0)) < count - 1) {
+            GR_TRY(up);
+            if (ns_of(CLOCK_MONOTONIC) > deadline) {
+                return GR_ETIMEOUT;
+            }
+            GR_TRY(gr_sleep(nodes[i].self, 5));
+        }
+    }
+    return 0;
+}
+
 /* Each connection works. */
 static int ping_all(int count)
 {
@@ -147,11 +176,14 @@ static int measure(int count, int64_t seconds, bool *good)
 {
     int links = count * (count - 1) / 2;
     for (int i = 0; i < count; i++) {
-        GR_TRY(start(&nodes[i], i));
+        GR_TRY(start_system(&nodes[i]));
     }
     int64_t before_kb = resident_kb();
     int64_t began = ns_of(CLOCK_MONOTONIC);
-    GR_TRY(connect_all(count));
+    for (int i = 0; i < count; i++) {
+        GR_TRY(start(&nodes[i], i));
+    }
+    GR_TRY(seeded ? await_all(count) : connect_all(count));
     double connect_ms = (double)(ns_of(CLOCK_MONOTONIC) - began) / 1e6;
     GR_TRY(ping_all(count));
     GR_TRY(gr_sleep(nodes[0].self, 1000)); /* what follows that */
@@ -160,7 +192,8 @@ static int measure(int count, int64_t seconds, bool *good)
     double percent =
         (double)(ns_of(CLOCK_PROCESS_CPUTIME_ID) - cpu) / 1e7 / (double)seconds;
     double link_kb = (double)(resident_kb() - before_kb) / links;
-    printf("%d nodes in one process, %d in-process links:\n", count, links);
+    printf("%d nodes in one process, %d in-process links, %s:\n", count, links,
+           seeded ? "from one seed" : "each dialed");
     printf("  connected in  %.0f ms, at most %d\n", connect_ms, CONNECT_MS_MAX);
     printf("  idle          %.2f %% of a core over %" PRId64
            " s, at most %d %%\n",
@@ -177,8 +210,12 @@ int main(int argc, char **argv)
     long count = argc > 1 ? strtol(argv[1], NULL, 10) : NODES;
     long seconds = argc > 2 ? strtol(argv[2], NULL, 10) : SECONDS;
     bool good = false;
-    if (count < 2 || count > NODES_MAX || seconds <= 0) {
-        (void)fprintf(stderr, "usage: mesh [NODES [SECONDS]], 2 to %d nodes\n",
+    seeded = argc <= 3 || strcmp(argv[3], "pairs") != 0;
+    if (count < 2 || count > NODES_MAX || seconds <= 0 ||
+        (argc > 3 && seeded && strcmp(argv[3], "seed") != 0)) {
+        (void)fprintf(stderr,
+                      "usage: mesh [NODES [SECONDS [seed | pairs]]], 2 to %d "
+                      "nodes\n",
                       NODES_MAX);
         return 2;
     }

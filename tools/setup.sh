@@ -18,7 +18,7 @@ lint_set="$test_set $clang_set clang-format clang-tidy cppcheck shellcheck
 
 packages_for() {
     case $1 in
-    demo | idle | bench | build | soak-faults) echo "$build_set" ;;
+    demo | idle | mesh | bench | build | soak-faults) echo "$build_set" ;;
     bench-net) echo "$build_set openssl" ;;
     bench-go) echo golang-go ;;
     bench-erlang) echo erlang-base ;;

@@ -4,108 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mailbox/pack.h"
 #include "transport/translate.h"
 
 enum {
-    SPAWN_ARGS_MAX = 1024, /* arguments that another node may spawn with */
-    EVENT_MAX = 256        /* bytes of a message to a watcher */
+    SPAWN_ARGS_MAX = 1024 /* arguments that another node may spawn with */
 };
-
-/* ---- watchers ------------------------------------------------------------ */
-
-static gr_node node_of(const gri_peer *peer)
-{
-    return (gr_node){peer->hs.other.node};
-}
-
-enum { EVENT_VALUES = 5 };
-
-/* Not gr_tell: that could not set the mark. */
-static void send_event(gri_agent *agent, gr_actor *self, uint64_t watcher,
-                       const gr_value values[EVENT_VALUES])
-{
-    gri_net *net = agent->net;
-    (void)pthread_mutex_lock(&net->cache_lock);
-    gri_builder b = {.cache = &net->cache, .len_max = EVENT_MAX};
-    gr_msg *msg = gri_pack(&b, values, EVENT_VALUES, true);
-    if (msg != NULL) {
-        msg->from = gr_self(self);
-        gri_msg_trailer(msg)->extra = GRI_NODE_EVENT;
-        gri_deliver(net->sys, &net->cache, (gr_pid){net->self.node, watcher},
-                    msg);
-    }
-    (void)pthread_mutex_unlock(&net->cache_lock);
-    if (msg == NULL) {
-        gri_log_write(net->log, GR_LOG_ERROR,
-                      "no memory to tell a watcher of a node");
-    }
-}
-
-static void tell(gri_agent *agent, gr_actor *self, uint64_t watcher,
-                 const gri_peer *peer, bool up)
-{
-    const char *name = peer->hs.other.name;
-    const gr_value values[EVENT_VALUES] = {
-        gr_strn("gr.node", 7),
-        gr_bool(up),
-        {.kind = GR_KIND_UINT, .as.u = node_of(peer).id},
-        gr_strn(name, strlen(name)),
-        {.kind = GR_KIND_INT, .as.i = up ? 0 : peer->reason},
-    };
-    send_event(agent, self, watcher, values);
-}
-
-static void tell_pace(gri_agent *agent, gr_actor *self, uint64_t watcher,
-                      const gri_peer *peer, size_t queued)
-{
-    const char *name = peer->hs.other.name;
-    const gr_value values[EVENT_VALUES] = {
-        gr_strn("gr.slow_node", 12),
-        gr_bool(peer->told_slow),
-        {.kind = GR_KIND_UINT, .as.u = node_of(peer).id},
-        gr_strn(name, strlen(name)),
-        {.kind = GR_KIND_UINT, .as.u = queued},
-    };
-    send_event(agent, self, watcher, values);
-}
-
-/* Whether it is slow now, and what waits for it. */
-static bool pace_of(gri_peer *peer, size_t *queued)
-{
-    (void)pthread_mutex_lock(&peer->lock);
-    const bool slow = peer->pace.slow;
-    *queued = gri_peer_queued(peer);
-    (void)pthread_mutex_unlock(&peer->lock);
-    return slow;
-}
-
-static void on_pace(gri_agent *agent, gr_actor *self, gri_peer *peer)
-{
-    size_t queued;
-    const bool slow = pace_of(peer, &queued);
-    if (!peer->greeted || slow == peer->told_slow) {
-        return; /* it has gone, or turned twice */
-    }
-    peer->told_slow = slow;
-    gri_log_write(agent->net->log, GR_LOG_INFO,
-                  "node %s: %s is %s: %zu bytes wait for it",
-                  agent->net->self.name, peer->hs.other.name,
-                  slow ? "slow" : "not slow any more", queued);
-    size_t at = 0;
-    for (gri_entry *e; (e = gri_map_next(&agent->watchers, &at)) != NULL;) {
-        tell_pace(agent, self, e->key.a, peer, queued);
-    }
-}
-
-static void tell_all(gri_agent *agent, gr_actor *self, const gri_peer *peer,
-                     bool up)
-{
-    size_t at = 0;
-    for (gri_entry *e; (e = gri_map_next(&agent->watchers, &at)) != NULL;) {
-        tell(agent, self, e->key.a, peer, up);
-    }
-}
 
 void gri_agent_greet(gri_agent *agent, gr_actor *self, gri_peer *peer)
 {
@@ -114,43 +17,8 @@ void gri_agent_greet(gri_agent *agent, gr_actor *self, gri_peer *peer)
     gri_net_count(agent->net, &agent->net->totals.connected);
     gri_log_write(agent->net->log, GR_LOG_INFO, "node %s: %s is up",
                   agent->net->self.name, peer->hs.other.name);
-    tell_all(agent, self, peer, true);
-}
-
-static int watch(gri_agent *agent, gr_actor *self, const gr_msg *msg, bool on)
-{
-    gr_pid who = gr_sender(msg);
-    gri_key key = {who.id, 0};
-    if (!on) {
-        (void)gri_map_remove(&agent->watchers, key);
-        return 0;
-    }
-    if (gri_map_get(&agent->watchers, key) != NULL) {
-        return 0;
-    }
-    gr_ref ref;
-    int rc = gr_monitor(self, who, &ref); /* to forget it with its end */
-    if (rc == 0) {
-        rc = gri_map_put(&agent->watchers, key, agent);
-    }
-    if (rc < 0) {
-        gri_log_write(agent->net->log, GR_LOG_ERROR,
-                      "no memory for one more watcher of nodes");
-        return 0;
-    }
-    uint32_t used = gri_net_used(agent->net);
-    for (uint32_t i = 0; i < used; i++) {
-        gri_peer *peer = gri_net_peer(agent->net, i);
-        if (peer->greeted) {
-            tell(agent, self, who.id, peer, true);
-        }
-        if (peer->greeted && peer->told_slow) {
-            size_t queued;
-            (void)pace_of(peer, &queued);
-            tell_pace(agent, self, who.id, peer, queued);
-        }
-    }
-    return 0;
+    gri_watch_tell(agent, self, peer, true);
+    gri_mesh_up(agent, self, peer);
 }
 
 /* ---- the end of a peer ----------------------------------------------------
@@ -202,7 +70,8 @@ static void on_closed(gri_agent *agent, gr_actor *self, gri_peer *peer)
         if (peer->reason < 0 && peer->fault != NULL) {
             gri_net_fault(net, peer->hs.other.name, peer->reason, peer->fault);
         }
-        tell_all(agent, self, peer, false);
+        gri_watch_tell(agent, self, peer, false);
+        gri_mesh_lost(agent, peer);
     }
     gri_meet_closed(agent, self, peer);
 }
@@ -222,7 +91,7 @@ static void look(gri_agent *agent, gr_actor *self)
             gri_meet_pong(agent, peer);
         }
         if ((events & GRI_EVENT_PACE) != 0) {
-            on_pace(agent, self, peer);
+            gri_watch_pace(agent, self, peer);
         }
         if ((events & GRI_EVENT_LATE) != 0) {
             gri_meet_late(agent, self, peer);
@@ -231,6 +100,7 @@ static void look(gri_agent *agent, gr_actor *self)
             on_closed(agent, self, peer);
         }
     }
+    gri_mesh_look(agent, self);
 }
 
 /* ---- what it does for other nodes ---------------------------------------- */
@@ -502,12 +372,27 @@ static int on_local(gri_agent *agent, gr_actor *self, const gr_msg *msg)
     int64_t timeout_ms;
     bool on;
     if (gr_match(msg, "gr.watch", &on)) {
-        return watch(agent, self, msg, on);
+        return gri_watch(agent, self, msg, on);
+    }
+    if (gr_match(msg, "gr.mesh.tell")) {
+        gri_mesh_tell(agent, self);
+        return 0;
     }
     if (gr_match(msg, "gr.connect", &address, &timeout_ms)) {
-        return gri_meet_connect(agent, self, msg, address, timeout_ms);
+        return gri_dial_asked(agent, self, msg, address, timeout_ms);
     }
     return gr_unhandled(self, msg);
+}
+
+/* What other nodes say to this one. */
+static int on_far(gri_agent *agent, gr_actor *self, const gr_msg *msg)
+{
+    gr_reader list;
+    if (!gr_match(msg, "gr.mesh", &list)) {
+        return gr_unhandled(self, msg);
+    }
+    gri_mesh_hear(agent, self, msg, list);
+    return 0;
 }
 
 /* Who asks may wait for ever, so it must hear something: if need be, that the
@@ -523,8 +408,11 @@ static void not_answered(gri_agent *agent, gr_actor *self, const gr_msg *msg,
                   net->self.name, gr_strerror(rc));
     if (gr_msg_asked(msg) && node != net->self.node &&
         gr_reply_error(self, msg, rc, NULL) < 0) {
-        GR_IGNORE(gr_node_disconnect(self, (gr_node){node}),
-                  "it is lost already");
+        gri_peer *peer = gri_net_find(net, node);
+        if (peer != NULL) { /* else it is lost already */
+            (void)gri_peer_bye(peer, node, gri_deadline(net->clock, GRI_BYE_MS),
+                               false);
+        }
     }
 }
 
@@ -568,7 +456,7 @@ static int receive(gr_actor *self, void *state, const gr_msg *msg)
         rc = gr_msg_asked(msg) ? spawn(agent, self, msg, rest) : 0;
     } else {
         bool local = gr_sender(msg).node == agent->net->self.node;
-        rc = local ? on_local(agent, self, msg) : gr_unhandled(self, msg);
+        rc = local ? on_local(agent, self, msg) : on_far(agent, self, msg);
     }
     if (rc < 0) {
         not_answered(agent, self, msg, rc);

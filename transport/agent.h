@@ -23,6 +23,7 @@ typedef struct gri_agent {
     gri_map spawned;  /* {actor here, 0}, with a name also {it, 1}: the rights
                          with which a peer spawned it, if they are limited */
     uint32_t up;      /* peers that are UP or LEAVING and greeted */
+    bool telling;     /* a timer is set, to tell a node of the others */
 } gri_agent;
 
 /* meeting.c: what the events of a peer that is not UP yet lead to. */
@@ -34,11 +35,53 @@ void gri_meet_pong(gri_agent *agent, const gri_peer *peer);
  * decided on; if it was dialed, who asked for it is told, or it rests to be
  * dialed again. Gives the peer back unless it rests. */
 void gri_meet_closed(gri_agent *agent, gr_actor *self, gri_peer *peer);
-/* A request to connect; keeps msg if it can. */
-int gri_meet_connect(gri_agent *agent, gr_actor *self, const gr_msg *msg,
-                     gr_str address, int64_t timeout_ms);
 
-/* agent.c: watchers are told that it came or went. */
+/* dial.c: a request to connect; keeps msg if it can. */
+int gri_dial_asked(gri_agent *agent, gr_actor *self, const gr_msg *msg,
+                   gr_str address, int64_t timeout_ms);
+/* Dials that place. False: it could not be tried. */
+bool gri_dial_place(gri_agent *agent, gr_actor *self, gri_place *place);
+/* Dials a peer that is idle. Answers who waits if that cannot be. */
+void gri_dial_again(gri_agent *agent, gr_actor *self, gri_peer *peer);
+/* An idle peer is not needed any more: who waits is told why (rc < 0). */
+void gri_dial_end(gri_agent *agent, gr_actor *self, gri_peer *peer, int rc,
+                  const char *fault);
+
+/* request.c: who waits for a peer that is dialed. Errors: GR_ENOMEM. */
+int gri_request_add(gr_actor *self, gri_peer *peer, const gr_msg *msg);
+int gri_request_add_place(gri_peer *peer, gri_place *place);
+void gri_request_move(gri_peer *from, gri_peer *to);
+/* Whether a program asked for it, and not places alone. */
+bool gri_request_is_asked(const gri_peer *peer);
+/* The same, or a place that the program has just wished to be kept. */
+bool gri_request_is_wished(const gri_peer *peer);
+/* Tells them all: the node, or rc < 0, in words if fault is not NULL. */
+void gri_request_answer(gri_agent *agent, gr_actor *self, gri_peer *peer,
+                        int rc, uint64_t node, const char *fault);
+
+/* mesh.c: what becomes of a place that was dialed. */
+void gri_mesh_met(gri_agent *agent, gri_place *place, uint64_t node);
+void gri_mesh_failed(gri_agent *agent, gri_place *place, int rc,
+                     const char *fault);
+/* Dials the places that are due. */
+void gri_mesh_look(gri_agent *agent, gr_actor *self);
+/* A peer has come, or has gone (before it is reset). */
+void gri_mesh_up(gri_agent *agent, gr_actor *self, gri_peer *peer);
+void gri_mesh_lost(gri_agent *agent, const gri_peer *peer);
+/* ["gr.mesh", ...] of another node's agent. */
+void gri_mesh_hear(gri_agent *agent, gr_actor *self, const gr_msg *msg,
+                   gr_reader list);
+/* The timer: tells one node of the others. */
+void gri_mesh_tell(gri_agent *agent, gr_actor *self);
+
+/* watch.c: who is told of nodes. */
+int gri_watch(gri_agent *agent, gr_actor *self, const gr_msg *msg, bool on);
+void gri_watch_tell(gri_agent *agent, gr_actor *self, const gri_peer *peer,
+                    bool up);
+/* It may have become slow, or not be any more. */
+void gri_watch_pace(gri_agent *agent, gr_actor *self, gri_peer *peer);
+
+/* agent.c: it is UP. */
 void gri_agent_greet(gri_agent *agent, gr_actor *self, gri_peer *peer);
 
 #endif /* GRI_TRANSPORT_AGENT_H */

@@ -32,22 +32,52 @@ static bool is_loopback(const char *host)
     return inet_pton(AF_INET6, bare, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
+/* The host of an address that has one, without a node's name before it. False:
+ * it has none, or one longer than any that is known here. */
+static bool host_of(const char *address, char host[INET6_ADDRSTRLEN + 2])
+{
+    if (!begins(address, "tcp://") && !begins(address, "tls+tcp://")) {
+        return false;
+    }
+    const char *at = strstr(address, "://") + 3;
+    const char *name = strchr(at, '@');
+    at = name != NULL ? name + 1 : at;
+    const char *colon = strrchr(at, ':');
+    if (colon == NULL || (size_t)(colon - at) >= INET6_ADDRSTRLEN + 2) {
+        return false;
+    }
+    memcpy(host, at, (size_t)(colon - at));
+    host[colon - at] = '\0';
+    return true;
+}
+
 bool gri_address_is_exposed(const char *address)
 {
-    static const char tcp[] = "tcp://";
     char host[INET6_ADDRSTRLEN + 2];
     if (begins(address, "ipc://") || begins(address, "tls+tcp://") ||
         begins(address, "local://") || begins(address, "sim://")) {
         return false;
     }
-    const char *at = address + sizeof tcp - 1;
-    const char *colon = strrchr(address, ':');
     /* What is not known here is not taken for safe. */
-    if (!begins(address, tcp) || colon == NULL || colon < at ||
-        (size_t)(colon - at) >= sizeof host) {
-        return true;
+    return !host_of(address, host) || !is_loopback(host);
+}
+
+bool gri_address_is_like(const char *a, const char *b)
+{
+    char host[INET6_ADDRSTRLEN + 2];
+    const size_t scheme = strcspn(a, ":");
+    if (strncmp(a, b, scheme + 1) != 0) {
+        return false;
     }
-    memcpy(host, at, (size_t)(colon - at));
-    host[colon - at] = '\0';
-    return !is_loopback(host);
+    const bool a_here = host_of(a, host) && is_loopback(host);
+    const bool b_here = host_of(b, host) && is_loopback(host);
+    return a_here == b_here;
+}
+
+bool gri_address_is_wildcard(const char *address)
+{
+    char host[INET6_ADDRSTRLEN + 2];
+    return host_of(address, host) &&
+           (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "[::]") == 0 ||
+            strcmp(host, "*") == 0);
 }

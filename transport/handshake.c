@@ -308,6 +308,9 @@ static int read_refusal(gri_handshake *hs, const uint8_t *frame, size_t n,
         return fail(hs, GR_EDENIED,
                     "refused: the certificate is not for this node's name",
                     fault);
+    case GRI_REFUSE_PARTED:
+        return fail(hs, GR_ESTOPPED, "refused: it has said goodbye for good",
+                    fault);
     default:
         return fail(hs, GR_ENOCONN, "refused for an unknown reason", fault);
     }

@@ -36,6 +36,11 @@ enum {
 /* The node knows no secret: its certificate must do. Both have this bit or
  * neither: who has a secret demands one. */
 #define GRI_FEATURE_NO_SECRET ((uint64_t)1)
+/* It understands what nodes of a mesh tell each other. */
+#define GRI_FEATURE_MESH ((uint64_t)2)
+/* A dialer's: nobody asked for this connection now, the node dials by itself.
+ */
+#define GRI_FEATURE_BY_ITSELF ((uint64_t)4)
 
 typedef enum gri_role { GRI_DIALER = 1, GRI_LISTENER = 2 } gri_role;
 
@@ -58,16 +63,18 @@ typedef enum gri_step {
 
 /* Why it was refused; the codes of REFUSE. */
 typedef enum gri_refusal {
-    GRI_REFUSE_VERSION = 1,     /* GR_EVERSION */
-    GRI_REFUSE_SECRET = 2,      /* GR_EDENIED */
-    GRI_REFUSE_NAME = 3,        /* GR_EEXIST: another node has that name */
-    GRI_REFUSE_ITSELF = 4,      /* GR_EEXIST: you are me */
-    GRI_REFUSE_FULL = 5,        /* GR_ELIMIT */
-    GRI_REFUSE_ALREADY = 6,     /* GRI_STEP_ALREADY */
-    GRI_REFUSE_LATE = 7,        /* GR_ETIMEOUT */
-    GRI_REFUSE_STOPPING = 8,    /* GR_ENOCONN */
-    GRI_REFUSE_NO_SECRET = 9,   /* GR_EDENIED: only one of us has one */
-    GRI_REFUSE_CERTIFICATE = 10 /* GR_EDENIED: it is not for that name */
+    GRI_REFUSE_VERSION = 1,      /* GR_EVERSION */
+    GRI_REFUSE_SECRET = 2,       /* GR_EDENIED */
+    GRI_REFUSE_NAME = 3,         /* GR_EEXIST: another node has that name */
+    GRI_REFUSE_ITSELF = 4,       /* GR_EEXIST: you are me */
+    GRI_REFUSE_FULL = 5,         /* GR_ELIMIT */
+    GRI_REFUSE_ALREADY = 6,      /* GRI_STEP_ALREADY */
+    GRI_REFUSE_LATE = 7,         /* GR_ETIMEOUT */
+    GRI_REFUSE_STOPPING = 8,     /* GR_ENOCONN */
+    GRI_REFUSE_NO_SECRET = 9,    /* GR_EDENIED: only one of us has one */
+    GRI_REFUSE_CERTIFICATE = 10, /* GR_EDENIED: it is not for that name */
+    GRI_REFUSE_PARTED = 11 /* GR_ESTOPPED: you dial by yourself, and this node
+                              has said goodbye to you */
 } gri_refusal;
 
 /* One frame to send. */

@@ -506,6 +506,9 @@ bool gri_peer_read(gri_peer *peer, struct gri_worker *worker)
     }
     gri_buffer_drop(buffer, in.at);
     gri_buffer_shrink(buffer, GRI_BUFFER_BUSY);
+    if (worker == NULL && buffer->cap == GRI_BUFFER_MIN) {
+        gri_cache_flush(&peer->cache); /* many idle peers add up */
+    }
     grant(peer);
     count(&in);
     if (in.need > buffer->cap &&

@@ -169,16 +169,17 @@ static void work(gri_job *job)
 
 /* ---- bytes --------------------------------------------------------------- */
 
-/* Under lock. */
-static void pass(end *from, end *to)
+/* Returns how much has passed, of which only the receiver is told. Under lock.
+ */
+static int64_t pass(const end *from, end *to)
 {
     if (from->tx == NULL || to->rx == NULL) {
-        return;
+        return 0;
     }
     size_t n = from->tx_size < to->rx_size ? from->tx_size : to->rx_size;
     memcpy(to->rx, from->tx, n);
-    tell_sent(from, (int64_t)n);
     tell_received(to, (int64_t)n);
+    return (int64_t)n;
 }
 
 static void local_recv(gri_link *base, void *buf, size_t n)
@@ -192,7 +193,10 @@ static void local_recv(gri_link *base, void *buf, size_t n)
         if (other->closing) {
             tell_received(e, GR_ENOCONN);
         } else {
-            pass(other, e);
+            const int64_t passed = pass(other, e);
+            if (passed > 0) {
+                tell_sent(other, passed);
+            }
         }
     }
     unlock(e);
@@ -202,6 +206,7 @@ static int64_t local_send(gri_link *base, const void *buf, size_t n)
 {
     end *e = GRI_CONTAINER(base, end, base);
     end *other = other_of(e);
+    int64_t done = 0;
     lock(e);
     if (!e->closing) {
         e->tx = buf;
@@ -209,11 +214,14 @@ static int64_t local_send(gri_link *base, const void *buf, size_t n)
         if (other->closing) {
             tell_sent(e, GR_ENOCONN);
         } else {
-            pass(e, other);
+            done = pass(e, other);
+        }
+        if (done > 0) {
+            e->tx = NULL; /* it was done at once */
         }
     }
     unlock(e);
-    return 0;
+    return done;
 }
 
 /* Under lock. */

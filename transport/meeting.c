@@ -15,7 +15,6 @@
  * does not. Nothing of a newcomer is delivered before all that the loss of its
  * predecessor means has been: it is parked until then.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "transport/agent.h"
@@ -29,53 +28,6 @@ enum {
 static int64_t after_ms(const gri_agent *agent, int64_t ms)
 {
     return gri_deadline(agent->net->clock, ms);
-}
-
-/* ---- who waits for a dial ------------------------------------------------ */
-
-static void answer(gr_actor *self, gri_peer *peer, int rc, uint64_t node)
-{
-    while (peer->requests != NULL) {
-        gri_request *r = peer->requests;
-        peer->requests = r->next;
-        /* Who asked has gone, or there is no memory: its own deadline is what
-         * is left. */
-        if (rc < 0) {
-            GR_IGNORE(gr_reply_error(self, r->msg, rc, NULL), "see above");
-        } else {
-            GR_IGNORE(gr_reply(self, r->msg, "node", (gr_node){node}),
-                      "see above");
-        }
-        gr_release(self, r->msg);
-        free(r);
-    }
-}
-
-static int add_request(gr_actor *self, gri_peer *peer, const gr_msg *msg)
-{
-    gri_request *r = malloc(sizeof *r);
-    if (r == NULL) {
-        return GR_ENOMEM;
-    }
-    r->msg = gr_keep(self, msg);
-    if (r->msg == NULL) {
-        free(r);
-        return GR_ENOMEM;
-    }
-    r->next = peer->requests;
-    peer->requests = r;
-    return 0;
-}
-
-static void move_requests(gri_peer *from, gri_peer *to)
-{
-    gri_request **last = &to->requests;
-    while (*last != NULL) {
-        last = &(*last)->next;
-    }
-    *last = from->requests;
-    from->requests = NULL;
-    to->give_up = to->give_up > from->give_up ? to->give_up : from->give_up;
 }
 
 /* ---- decisions ----------------------------------------------------------- */
@@ -190,7 +142,7 @@ static void settle(gri_agent *agent, gr_actor *self, uint64_t node)
         bool there = q->greeted && q->hs.other.node == node;
         if (q->requests != NULL &&
             (there || q->awaited == node || is_dial_to(q, node))) {
-            answer(self, q, 0, node);
+            gri_request_answer(agent, self, q, 0, node, NULL);
         }
     }
 }
@@ -244,24 +196,42 @@ static void contest(gri_agent *agent, gri_peer *peer, gri_peer *rival)
     gri_peer_set_deadline(peer, after_ms(agent, GRI_PROBE_MS));
 }
 
+/* Does nobody want it but a node that dials by itself, with a run of a node to
+ * which the program here has said goodbye? */
+static bool is_parted(gri_agent *agent, const gri_peer *peer)
+{
+    const gri_identity *of =
+        peer->role == GRI_DIALER ? &peer->hs.self : &peer->hs.other;
+    return (of->features & GRI_FEATURE_BY_ITSELF) != 0 &&
+           (peer->role != GRI_DIALER || !gri_request_is_wished(peer)) &&
+           gri_places_is_parted(&agent->net->places, peer->hs.other.node);
+}
+
 /* The other end is known (a dialer's: claimed): what now? */
 static void decide(gri_agent *agent, gr_actor *self, gri_peer *peer)
 {
     gri_peer *rival;
+    if (is_parted(agent, peer)) {
+        refuse(agent, peer,
+               peer->role == GRI_DIALER ? GRI_REFUSE_ALREADY
+                                        : GRI_REFUSE_PARTED,
+               GR_ESTOPPED, NULL);
+        return;
+    }
     switch (judge(agent, peer, &rival)) {
     case GO:
         go_on(agent, self, peer);
         break;
     case ALREADY:
         if (rival->greeted) {
-            answer(self, peer, 0, peer->hs.other.node);
+            gri_request_answer(agent, self, peer, 0, peer->hs.other.node, NULL);
             /* Should that connection be dead, this finds it out. */
             gri_peer_ping(rival, false);
         }
         refuse(agent, peer, GRI_REFUSE_ALREADY, GR_ENOCONN, NULL);
         break;
     case MERGE:
-        move_requests(peer, rival);
+        gri_request_move(peer, rival);
         refuse(agent, peer, GRI_REFUSE_ALREADY, GR_ENOCONN, NULL);
         break;
     case TAKEN:
@@ -323,6 +293,9 @@ void gri_meet_opened(gri_agent *agent, gr_actor *self, gri_peer *peer)
     int64_t deadline = after_ms(agent, GRI_HANDSHAKE_MS);
     if (peer->role == GRI_DIALER) {
         gri_note hello;
+        if (!gri_request_is_wished(peer)) {
+            peer->hs.self.features |= GRI_FEATURE_BY_ITSELF;
+        }
         gri_handshake_open(&peer->hs, &hello);
         (void)pthread_mutex_lock(&peer->lock);
         peer->state = peer->closing ? peer->state : GRI_PEER_SHAKING;
@@ -343,7 +316,7 @@ static void on_already(gri_agent *agent, gr_actor *self, gri_peer *peer)
     uint64_t node = peer->hs.other.node;
     gri_peer *q = gri_net_find(agent->net, node);
     if (q != NULL && q->greeted && q->hs.other.node == node) {
-        answer(self, peer, 0, node);
+        gri_request_answer(agent, self, peer, 0, node, NULL);
     } else {
         int64_t rest = peer->rest_ms == 0 ? REST_MIN_MS : peer->rest_ms * 2;
         peer->rest_ms = rest < REST_MAX_MS ? rest : REST_MAX_MS;
@@ -424,35 +397,6 @@ void gri_meet_bytes(gri_agent *agent, gr_actor *self, gri_peer *peer)
     }
 }
 
-/* An idle peer is not needed any more. */
-static void give_back(gri_agent *agent, gr_actor *self, gri_peer *peer, int rc)
-{
-    answer(self, peer, rc, 0);
-    gri_peer_reset(peer);
-    free(peer->address);
-    peer->address = NULL;
-    peer->rest_ms = 0;
-    peer->awaited = 0;
-    gri_net_give(agent->net, peer);
-}
-
-/* Dials a peer that is idle. It answers who waits if that cannot be. */
-static void dial(gri_agent *agent, gr_actor *self, gri_peer *peer)
-{
-    int64_t left_ms = GR_FOREVER;
-    if (peer->give_up != GRI_NEVER) {
-        int64_t left = peer->give_up - gri_clock_ns(agent->net->clock);
-        left_ms = left <= 0 ? 0 : left / GRI_NS_PER_MS + 1;
-    }
-    peer->awaited = 0;
-    int rc = left_ms == 0 ? GR_ETIMEOUT : gri_peer_dial(peer, left_ms);
-    if (rc < 0) {
-        give_back(agent, self, peer, rc);
-        return;
-    }
-    gri_peer_set_deadline(peer, peer->give_up);
-}
-
 static bool is_idle(gri_peer *peer)
 {
     (void)pthread_mutex_lock(&peer->lock);
@@ -465,9 +409,9 @@ void gri_meet_late(gri_agent *agent, gr_actor *self, gri_peer *peer)
 {
     if (is_idle(peer) && peer->awaited != 0) {
         if (peer->requests == NULL) {
-            give_back(agent, self, peer, GR_ENOCONN);
+            gri_dial_end(agent, self, peer, GR_ENOCONN, NULL);
         } else {
-            dial(agent, self, peer);
+            gri_dial_again(agent, self, peer);
         }
     } else if (!is_shaking(peer)) {
         return; /* it has gone on meanwhile */
@@ -506,9 +450,18 @@ static void tell_failure(gri_net *net, const gri_peer *peer)
         gri_net_count(net, &net->totals.refused);
         gri_net_fault(net, peer->proven ? peer->hs.other.name : "a stranger",
                       peer->reason, peer->fault);
-    } else {
+    } else if (gri_request_is_asked(peer)) {
         gri_log_write(net->log, GR_LOG_WARN, "node %s: not connected to %s: %s",
                       net->self.name, peer->address, peer->fault);
+    }
+}
+
+/* A place at which this node itself was found is not dialed again. */
+static void find_self(gri_agent *agent, gri_peer *peer)
+{
+    if (peer->role == GRI_DIALER && peer->hs.other.node == peer->hs.self.node &&
+        peer->hs.other.node != 0 && !gri_request_is_asked(peer)) {
+        gri_request_answer(agent, NULL, peer, 0, peer->hs.other.node, NULL);
     }
 }
 
@@ -519,7 +472,14 @@ void gri_meet_closed(gri_agent *agent, gr_actor *self, gri_peer *peer)
     if (peer->fault != NULL && peer->node == 0) {
         tell_failure(net, peer);
     }
-    int rc = peer->reason == 0 ? GR_ENOCONN : peer->reason;
+    const int rc = peer->reason == 0 ? GR_ENOCONN : peer->reason;
+    const char *fault = peer->fault;
+    find_self(agent, peer);
+    /* Somebody has asked since it was dialed. */
+    const bool ask_again =
+        peer->role == GRI_DIALER && rc == GR_ESTOPPED &&
+        (peer->hs.self.features & GRI_FEATURE_BY_ITSELF) != 0 &&
+        gri_request_is_wished(peer);
     gri_peer_reset(peer);
     /* Those that waited for this end. A peer that goes UP over it may have
      * what who waits for this one wanted. */
@@ -531,67 +491,15 @@ void gri_meet_closed(gri_agent *agent, gr_actor *self, gri_peer *peer)
             decide(agent, self, q);
         }
     }
+    if (ask_again) {
+        gri_dial_again(agent, self, peer);
+        return;
+    }
     if (peer->requests != NULL && peer->awaited != 0) {
         int64_t at = after_ms(agent, peer->rest_ms);
         at = at < peer->give_up ? at : peer->give_up;
         gri_peer_set_deadline(peer, at);
         return;
     }
-    give_back(agent, self, peer, rc);
-}
-
-/* A dial under way to that address. */
-static gri_peer *find_dial(gri_net *net, gr_str address, unsigned *dials)
-{
-    uint32_t used = gri_net_used(net);
-    for (uint32_t i = 0; i < used; i++) {
-        gri_peer *q = gri_net_peer(net, i);
-        if (q->requests == NULL || q->address == NULL) {
-            continue;
-        }
-        ++*dials;
-        if (strlen(q->address) == address.len &&
-            memcmp(q->address, address.ptr, address.len) == 0) {
-            return q;
-        }
-    }
-    return NULL;
-}
-
-int gri_meet_connect(gri_agent *agent, gr_actor *self, const gr_msg *msg,
-                     gr_str address, int64_t timeout_ms)
-{
-    gri_net *net = agent->net;
-    unsigned dials = 0;
-    if (!gr_msg_asked(msg)) {
-        return gr_unhandled(self, msg);
-    }
-    int64_t give_up = after_ms(agent, timeout_ms);
-    gri_peer *peer = find_dial(net, address, &dials);
-    if (peer != NULL) {
-        int rc = add_request(self, peer, msg);
-        if (rc < 0) {
-            return gr_reply_error(self, msg, rc, NULL);
-        }
-        peer->give_up = peer->give_up > give_up ? peer->give_up : give_up;
-        return 0;
-    }
-    peer = dials < GRI_DIALS_MAX ? gri_net_take(net) : NULL;
-    if (peer == NULL && dials < GRI_DIALS_MAX &&
-        gri_net_used(net) < net->room) {
-        return gr_reply_error(self, msg, GR_ENOMEM, NULL);
-    }
-    if (peer == NULL) {
-        return gr_reply_error(self, msg, GR_ELIMIT, "too many dials at once");
-    }
-    peer->give_up = give_up;
-    peer->address = strndup(address.ptr, address.len);
-    if (peer->address == NULL || add_request(self, peer, msg) < 0) {
-        free(peer->address);
-        peer->address = NULL;
-        gri_net_give(net, peer);
-        return gr_reply_error(self, msg, GR_ENOMEM, NULL);
-    }
-    dial(agent, self, peer);
-    return 0;
+    gri_dial_end(agent, self, peer, rc, fault);
 }

@@ -6,6 +6,7 @@
 
 #include <sodium.h>
 
+#include "transport/discovery.h"
 #include "transport/translate.h"
 
 /* ---- peers --------------------------------------------------------------- */
@@ -142,6 +143,15 @@ int gri_net_check_address(const gri_net *net, const char *address,
     return is_simulated == (net->world != NULL) ? 0 : GR_ENOTSUP;
 }
 
+int gri_net_check_dial(const gri_net *net, const char *address)
+{
+    GR_TRY(gri_net_check_address(net, address, false));
+    if (gri_tls_address(address)) {
+        return net->tls == NULL ? GR_EINVAL : 0;
+    }
+    return net->trust.no_secret ? GR_EINSECURE : 0;
+}
+
 void gri_net_random(gri_net *net, void *buf, size_t n)
 {
     if (net->world == NULL) {
@@ -189,7 +199,8 @@ static void wake_agent(gri_net *net)
 /* Whether the agent must be woken now. Under lock. */
 static bool must_wake(gri_net *net)
 {
-    bool wake = net->agent_lives && !net->awake && net->first_event != NULL;
+    bool wake = net->agent_lives && !net->awake &&
+                (net->first_event != NULL || net->places_due);
     net->awake = net->awake || wake;
     return wake;
 }
@@ -217,6 +228,7 @@ gri_peer *gri_net_next(gri_net *net, unsigned *events)
     gri_peer *peer = net->first_event;
     if (peer == NULL) {
         net->awake = false;
+        net->places_due = false; /* it looks at them next */
     } else {
         net->first_event = peer->next;
         if (peer->next == NULL) {
@@ -256,13 +268,16 @@ static int64_t tick(void *arg)
         int64_t at = gri_peer_tick(gri_net_peer(net, i), now);
         next = at < next ? at : next;
     }
+    const int64_t place_at = gri_places_next(&net->places);
     (void)pthread_mutex_lock(&net->lock);
+    net->places_due = net->places_due || place_at <= now;
+    const bool asked = net->places_due; /* it looks, and says when to tick */
     bool wake = must_wake(net);
     (void)pthread_mutex_unlock(&net->lock);
     if (wake) {
         wake_agent(net);
     }
-    return next;
+    return asked || next < place_at ? next : place_at;
 }
 
 /* ---- the route ----------------------------------------------------------- */
@@ -352,7 +367,7 @@ static void stop(void *arg, int64_t deadline_ms)
         (void)pthread_mutex_lock(&peer->lock);
         bool leaving = peer->state == GRI_PEER_LEAVING;
         (void)pthread_mutex_unlock(&peer->lock);
-        if (!gri_peer_bye(peer, 0, deadline) && !leaving) {
+        if (!gri_peer_bye(peer, 0, deadline, false) && !leaving) {
             gri_peer_close(peer, 0, NULL);
         }
     }
@@ -411,10 +426,13 @@ static void free_memory(gri_net *net)
     free(net->nodes);
     gri_trust_fini(&net->trust);
     gri_tls_free(net->tls);
+    gri_hunts_fini(net);
+    gri_places_fini(&net->places);
     free(net);
 }
 
-int gri_net_new(gr_system *sys, uint32_t peers_max, gri_net **out)
+int gri_net_new(gr_system *sys, uint32_t peers_max, const gri_redial *redial,
+                gri_net **out)
 {
     gri_net *net = calloc(1, sizeof *net);
     if (net == NULL) {
@@ -431,6 +449,14 @@ int gri_net_new(gr_system *sys, uint32_t peers_max, gri_net **out)
     gri_cache_init(&net->cache, gri_system_depot(sys));
     net->peers = calloc(net->room, sizeof *net->peers);
     net->nodes = calloc(net->room, sizeof *net->nodes);
+    uint64_t seed;
+    gri_net_random(net, &seed, sizeof seed);
+    if (gri_places_init(&net->places, redial, peers_max, seed) < 0) {
+        free(net->peers);
+        free(net->nodes);
+        free(net);
+        return GR_ENOMEM;
+    }
     if (net->peers == NULL || net->nodes == NULL || init_sync(net) < 0) {
         free_memory(net);
         return GR_ENOMEM;

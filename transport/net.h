@@ -7,6 +7,7 @@
 
 #include "actors/route.h"
 #include "transport/peer.h"
+#include "transport/places.h"
 #include "transport/tls.h"
 #include "transport/trust.h"
 
@@ -55,6 +56,9 @@ struct gri_net {
     char address[GRI_ADDRESS_MAX];
     gri_keeper keeper;
     uint32_t room; /* in peers and nodes */
+    gri_places places;
+    bool mesh;                        /* it takes part in one */
+    char advertised[GRI_ADDRESS_MAX]; /* where others reach it; "": nowhere */
 
     /* any thread, atomic; peers never go and never move */
     _Atomic(gri_peer *) *peers;
@@ -66,9 +70,11 @@ struct gri_net {
     /* under lock */
     gri_peer *idle;
     gri_peer *first_event, **last_event;
-    bool awake;       /* the agent is told of events */
-    bool agent_lives; /* else nobody is told */
-    uint32_t open;    /* links that are not closed yet */
+    bool awake;             /* the agent is told of events */
+    bool places_due;        /* and is to look at the places */
+    struct gri_hunt *hunts; /* discoveries in use: see discovery.h */
+    bool agent_lives;       /* else nobody is told */
+    uint32_t open;          /* links that are not closed yet */
     uint64_t arrivals;
     gri_totals totals;
     uint64_t refused; /* frames and requests that their senders may not */
@@ -78,7 +84,8 @@ struct gri_net {
 };
 
 /* Makes a net with no peers; node.c fills in the rest. Errors: GR_ENOMEM. */
-int gri_net_new(gr_system *sys, uint32_t peers_max, gri_net **out);
+int gri_net_new(gr_system *sys, uint32_t peers_max, const gri_redial *redial,
+                gri_net **out);
 /* Its keeper has ended. */
 void gri_net_free(gri_net *net);
 
@@ -122,6 +129,12 @@ void gri_net_closed(gri_net *net);
  * form; GR_ENOTSUP: real in deterministic mode, or simulated outside of it. */
 int gri_net_check_address(const gri_net *net, const char *address,
                           bool to_listen);
+/* Whether it can be dialed with what this node has to prove: also GR_EINVAL (no
+ * certificates for TLS), GR_EINSECURE (no secret for anything else). */
+int gri_net_check_dial(const gri_net *net, const char *address);
+/* From now on the node there is to be connected (node_keep.c). Errors: as
+ * gr_node_keep. Any thread. */
+int gri_net_keep(gri_net *net, const char *address);
 /* Fresh bytes that nobody else can know; in deterministic mode they are the
  * seed's. The agent. */
 void gri_net_random(gri_net *net, void *buf, size_t n);

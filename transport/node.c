@@ -1,4 +1,5 @@
 /* transport/node.c - what programs call: greenroom/node.h. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,25 @@ static gr_pid agent_of(const gri_net *net)
 
 /* ---- becoming a node ----------------------------------------------------- */
 
+static gri_redial redial_of(const gr_node_opts *opts)
+{
+    gri_redial r = {.first_ms = opts->redial_first_ms,
+                    .max_ms = opts->redial_max_ms,
+                    .reset_ms = opts->redial_reset_ms};
+    r.first_ms = r.first_ms > 0 ? r.first_ms : GR_REDIAL_FIRST_MS_DEFAULT;
+    r.max_ms = r.max_ms > 0 ? r.max_ms : GR_REDIAL_MAX_MS_DEFAULT;
+    r.reset_ms = r.reset_ms > 0 ? r.reset_ms : GR_REDIAL_RESET_MS_DEFAULT;
+    return r;
+}
+
+static bool redial_ok(const gr_node_opts *opts)
+{
+    const gri_redial r = redial_of(opts);
+    return opts->redial_first_ms >= 0 && opts->redial_max_ms >= 0 &&
+           opts->redial_reset_ms >= 0 && r.first_ms <= r.max_ms &&
+           r.max_ms <= GR_REDIAL_MS_MAX && r.reset_ms <= INT32_MAX;
+}
+
 static int check(const gr_node_opts *opts)
 {
     if (opts == NULL || opts->name == NULL ||
@@ -28,8 +48,14 @@ static int check(const gr_node_opts *opts)
                           strnlen(opts->name, GR_NODE_NAME_MAX + 1)) ||
         opts->heartbeat_ms < 0 || opts->silence_ms < 0 ||
         opts->silence_ms > INT32_MAX || opts->window > GR_WINDOW_MAX ||
-        opts->peers_max > PEERS_MAX_MAX) {
+        opts->peers_max > PEERS_MAX_MAX || !redial_ok(opts)) {
         return GR_EINVAL;
+    }
+    if (opts->advertise != NULL) {
+        GR_TRY(gri_address_check(opts->advertise, false));
+        if (strlen(opts->advertise) >= GRI_ADDRESS_MAX) {
+            return GR_EADDRESS;
+        }
     }
     return opts->listen != NULL ? gri_address_check(opts->listen, true) : 0;
 }
@@ -121,7 +147,9 @@ static void configure(gri_net *net, const gr_node_opts *opts)
     net->self.frame_max = message_max < UINT32_MAX - GRI_FRAME_EXTRA
                               ? message_max + GRI_FRAME_EXTRA
                               : UINT32_MAX;
-    net->self.features = net->trust.no_secret ? GRI_FEATURE_NO_SECRET : 0;
+    net->self.features =
+        (net->trust.no_secret ? GRI_FEATURE_NO_SECRET : 0) | GRI_FEATURE_MESH;
+    net->mesh = opts->mesh;
     memcpy(net->self.name, opts->name, strlen(opts->name));
 }
 
@@ -142,6 +170,42 @@ static int listen_at(gri_net *net, const char *address)
         return GR_EADDRESS;
     }
     return ops->address(net->port, net->address, sizeof net->address);
+}
+
+/* Where other nodes are told to find it. */
+static void advertise(gri_net *net, const gr_node_opts *opts)
+{
+    static const char tls[] = "tls+tcp://";
+    const size_t size = sizeof net->advertised;
+    int n = 0;
+    if (opts->advertise != NULL) {
+        n = snprintf(net->advertised, size, "%s", opts->advertise);
+    } else if (net->port != NULL && gri_address_is_wildcard(net->address)) {
+        if (opts->mesh) {
+            gri_log_write(net->log, GR_LOG_WARN,
+                          "node %s: others cannot dial %s, so they are not "
+                          "told of it: see advertise",
+                          net->self.name, net->address);
+        }
+    } else if (net->port != NULL && gri_tls_address(net->address)) {
+        /* Its certificate is for its name. */
+        n = snprintf(net->advertised, size, "%s%s@%s", tls, net->self.name,
+                     net->address + sizeof tls - 1);
+    } else if (net->port != NULL) {
+        n = snprintf(net->advertised, size, "%s", net->address);
+    }
+    if (n < 0 || (size_t)n >= size ||
+        (n > 0 && gri_address_check(net->advertised, false) < 0)) {
+        net->advertised[0] = '\0'; /* a name with ':' or the like in it */
+    }
+}
+
+static int keep_seeds(gri_net *net, const char *const *seeds)
+{
+    for (size_t i = 0; seeds != NULL && seeds[i] != NULL; i++) {
+        GR_TRY(gri_net_keep(net, seeds[i]));
+    }
+    return 0;
 }
 
 /* Makes the net known to the system, and gives it its agent. */
@@ -167,6 +231,7 @@ int gr_node_start(gr_actor *self, const gr_node_opts *opts)
     gri_trust trust;
     gri_tls *tls = NULL;
     GR_TRY(check(opts));
+    const gri_redial redial = redial_of(opts);
     if (gri_route_net(sys) != NULL) {
         return GR_EINVAL;
     }
@@ -188,7 +253,7 @@ int gr_node_start(gr_actor *self, const gr_node_opts *opts)
     }
     rc = gri_net_new(
         sys, opts->peers_max > 0 ? opts->peers_max : GR_PEERS_MAX_DEFAULT,
-        &net);
+        &redial, &net);
     if (rc < 0) {
         gri_trust_fini(&trust);
         gri_tls_free(tls);
@@ -201,6 +266,10 @@ int gr_node_start(gr_actor *self, const gr_node_opts *opts)
     rc = copy_spawnable(net, opts->spawnable);
     if (rc == 0) {
         rc = listen_at(net, opts->listen);
+    }
+    if (rc == 0) {
+        advertise(net, opts);
+        rc = keep_seeds(net, opts->seeds);
     }
     if (rc == 0) {
         rc = install(self, net);
@@ -236,13 +305,7 @@ int gr_node_connect(gr_actor *self, const char *address, int64_t timeout_ms,
     if (net == NULL || timeout_ms < GR_FOREVER) {
         return GR_EINVAL;
     }
-    GR_TRY(gri_net_check_address(net, address, false));
-    if (gri_tls_address(address) && net->tls == NULL) {
-        return GR_EINVAL;
-    }
-    if (!gri_tls_address(address) && net->trust.no_secret) {
-        return GR_EINSECURE; /* nobody could prove anything there */
-    }
+    GR_TRY(gri_net_check_dial(net, address));
     if (timeout_ms == 0) {
         return GR_ETIMEOUT;
     }
@@ -258,8 +321,9 @@ int gr_node_disconnect(gr_actor *self, gr_node node)
     gri_peer *peer =
         net == NULL || node.id == 0 ? NULL : gri_net_find(net, node.id);
     int64_t deadline = net == NULL ? 0 : gri_deadline(net->clock, GRI_BYE_MS);
-    return peer != NULL && gri_peer_bye(peer, node.id, deadline) ? 0
-                                                                 : GR_ENOCONN;
+    return peer != NULL && gri_peer_bye(peer, node.id, deadline, true)
+               ? 0
+               : GR_ENOCONN;
 }
 
 int gr_node_find(gr_actor *self, const char *name, gr_node *out)

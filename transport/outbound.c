@@ -127,6 +127,9 @@ static gri_flight landed(gri_peer *peer, const gri_link *link, int64_t n)
         peer->flying = false;
         gri_buffer_shrink(&peer->fly, GRI_BUFFER_BUSY);
         f = gri_peer_take_off(peer);
+        if (!peer->wrote && !peer->flying) {
+            gri_buffer_shrink(&peer->fly, 0); /* it was a heartbeat */
+        }
     }
     if (peer->pace.stands) {
         gri_pace_sent(&peer->pace, waiting(peer), gri_outbox_soft(peer->net));

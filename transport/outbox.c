@@ -297,11 +297,23 @@ static bool take_record(gri_outbox *o, gri_buffer *fly, size_t room)
     return true;
 }
 
+/* Gives back what only held frames need. */
+static void end_held(gri_outbox *o)
+{
+    gri_buffer_shrink(&o->held, 0);
+    free(o->pairs);
+    o->pairs = NULL;
+}
+
 /* Appends what may go of what is held, up to about a PART's bytes. */
 static void take_held(gri_outbox *o, gri_buffer *fly)
 {
+    const size_t waits = o->held.len - o->held_at;
     size_t room = GRI_FRAME_DIRECT_MAX;
-    if (gri_buffer_reserve(fly, room + GRI_FRAME_HEAD) < 0) {
+    /* What waits is a few bytes, most often. Less than `room`, it has one head
+     * of a PART more at most. */
+    if (gri_buffer_reserve(fly, (waits < room ? waits : room) +
+                                    GRI_FRAME_HEAD) < 0) {
         return;
     }
     while (o->held.len > 0 && room > 0 && o->credit > o->window / RESERVE) {
@@ -313,6 +325,9 @@ static void take_held(gri_outbox *o, gri_buffer *fly)
         }
         const size_t used = fly->len - before;
         room -= used < room ? used : room;
+    }
+    if (o->held.len == 0 && o->held.cap <= GRI_PART_BYTES) {
+        end_held(o); /* most peers never hold anything but at their beginning */
     }
 }
 
@@ -335,9 +350,7 @@ bool gri_outbox_take(gri_outbox *o, gri_buffer *fly)
 void gri_outbox_rest(gri_outbox *o)
 {
     gri_buffer_shrink(&o->now, 0);
-    gri_buffer_shrink(&o->held, 0);
     if (o->held.len == 0) {
-        free(o->pairs);
-        o->pairs = NULL;
+        end_held(o);
     }
 }

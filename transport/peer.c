@@ -189,6 +189,7 @@ void gri_peer_reset(gri_peer *peer)
     peer->state = GRI_PEER_IDLE;
     peer->closing = peer->draining = false;
     peer->said_bye = peer->got_bye = peer->wrote = false;
+    peer->for_good = false;
     peer->reason = 0;
     peer->fault = NULL;
     peer->node = 0;
@@ -217,6 +218,9 @@ void gri_peer_reset(gri_peer *peer)
     peer->said_at = 0;
     peer->role = (gri_role)0;
     peer->proven = peer->parked = peer->greeted = false;
+    peer->introduced = false;
+    free(peer->listens);
+    peer->listens = NULL;
     peer->told_slow = false;
     peer->rival = NULL;
     peer->rights = NULL;
@@ -373,7 +377,8 @@ bool gri_peer_up(gri_peer *peer, const gri_note *last)
     return up;
 }
 
-bool gri_peer_bye(gri_peer *peer, uint64_t node, int64_t deadline)
+bool gri_peer_bye(gri_peer *peer, uint64_t node, int64_t deadline,
+                  bool for_good)
 {
     static const gri_frame bye = {.type = GRI_FRAME_BYE};
     gri_flight f = {.link = NULL};
@@ -384,6 +389,7 @@ bool gri_peer_bye(gri_peer *peer, uint64_t node, int64_t deadline)
     if (was_up) {
         peer->state = GRI_PEER_LEAVING;
         peer->said_bye = true;
+        peer->for_good = for_good;
         peer->deadline = deadline;
         show_node(peer, 0);
         f = gri_peer_take_off(peer);

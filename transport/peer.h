@@ -41,7 +41,9 @@ typedef struct gri_peer gri_peer;
 typedef struct gri_request gri_request;
 struct gri_request {
     gri_request *next;
-    const gr_msg *msg; /* kept by the agent: asked ["gr.connect", ...] */
+    const gr_msg *msg; /* kept by the agent: asked ["gr.connect", ...]; NULL:
+                          nobody, it is for place's sake */
+    struct gri_place *place;
 };
 
 typedef enum gri_peer_state {
@@ -74,6 +76,7 @@ struct gri_peer {
     bool closing;  /* the link is told to close */
     bool draining; /* close it as soon as the outbox is empty */
     bool said_bye, got_bye;
+    bool for_good;     /* the program said goodbye to this run */
     bool wrote;        /* since its last heartbeat was due */
     int64_t beat_ns;   /* how often one is */
     int64_t beat_at;   /* ns: the next; counts once it is UP */
@@ -133,6 +136,8 @@ struct gri_peer {
     int64_t rest_ms;       /* the pause before it is dialed again; 0: not */
     uint64_t awaited; /* the node that is said to be connected, but is not UP
                          here yet; else 0 */
+    bool introduced;  /* it takes part in the mesh, */
+    char *listens;    /* and has said that it listens there; or NULL */
 
     /* written before GRI_EVENT_OPENED, the agent's from then on */
     int opened_rc;
@@ -250,8 +255,9 @@ void gri_peer_sent(void *arg, int64_t n);
 
 /* Says goodbye, then closes when the other end has agreed or at the deadline.
  * Nothing if it is not UP, or not of that node (0: whichever). Returns whether
- * it was. Any thread. */
-bool gri_peer_bye(gri_peer *peer, uint64_t node, int64_t deadline);
+ * it was. for_good: it is not to come back by itself. Any thread. */
+bool gri_peer_bye(gri_peer *peer, uint64_t node, int64_t deadline,
+                  bool for_good);
 /* Closes it: the first reason counts. Any thread. */
 void gri_peer_close(gri_peer *peer, int reason, const char *fault);
 /* The same, if that is still its link. */

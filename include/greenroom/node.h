@@ -33,6 +33,13 @@ GR_BEGIN_DECLS
 #define GR_WINDOW_DEFAULT       (1u << 20)
 #define GR_WINDOW_MAX           (1u << 30)
 
+/* ms; see gr_node_keep */
+#define GR_REDIAL_FIRST_MS_DEFAULT 100
+#define GR_REDIAL_MAX_MS_DEFAULT   30000
+#define GR_REDIAL_RESET_MS_DEFAULT 10000
+#define GR_REDIAL_MS_MAX           3600000
+#define GR_KEPT_MAX                4096u /* addresses */
+
 /*
  * What a peer may do on this node. What is not given here is not allowed, but
  * for names and the limits: zero is none of them. Beyond these rights an ask is
@@ -100,25 +107,43 @@ typedef struct gr_node_opts {
     const gr_peer_rights *rights;        /* of all others; NULL: all */
     const gr_behavior *const *spawnable; /* ends at NULL; NULL: none */
     int64_t heartbeat_ms;                /* sent when nothing else was */
-    int64_t silence_ms; /* without a byte for so long, the node is lost */
-    uint32_t peers_max;
+    int64_t silence_ms;  /* without a byte for so long, the node is lost */
+    uint32_t peers_max;  /* also of addresses that peers tell of */
     uint32_t outbox_max; /* bytes that wait for one peer: then GR_EAGAIN. From
                             an eighth of it on, actors that send are slowed
                             down: they wait between turns */
     uint32_t window;     /* bytes, at most GR_WINDOW_MAX, that a peer may send
                             ahead of what this node's mailboxes have taken; a
                             message counts 64 more than it has */
+    /* Addresses that are kept from the beginning: see gr_node_keep. Ends at
+     * NULL; this node's own may be among them. */
+    const char *const *seeds;
+    /* Nodes with this join each with each: those that are connected tell each
+     * other where they listen, and dial whom they hear of. For that one of the
+     * seeds (or a gr_node_connect) is enough, and all may have the same list.
+     * Only peers that may do all (rights is NULL) are told, and believed; and
+     * of addresses only those of the same scheme as the connection's, on this
+     * host if that is on this host, else not. */
+    bool mesh;
+    const char *advertise; /* where others find this node; NULL: where it
+                              listens, with its name before the host if that is
+                              TLS; at all of the host's addresses (0.0.0.0):
+                              nowhere */
+    int64_t redial_first_ms, redial_max_ms, redial_reset_ms; /* of what is kept,
+                              at most GR_REDIAL_MS_MAX: see gr_node_keep */
 } gr_node_opts;
 
 /*
  * Makes the caller's system a node. Once per system; ends with the system.
- * Errors: GR_EINVAL (name; no secret and no certificate; a secret too short or
+ * Errors: GR_EINVAL (name; redial_first_ms above redial_max_ms; no secret and
+ *         no certificate; a secret too short or
  *         given twice; a peer without a secret, where it needs one, or listed
  *         twice; rights to spawn what is not spawnable; not all three files for
  *         TLS; already a node),
  *         GR_EDENIED (a file can be read or written by others), GR_ENOENT,
  *         GR_EIO (a file), GR_EFORMAT (a file for TLS; the log says which),
- *         GR_EADDRESS, GR_EINSECURE (listen is beyond loopback: see
+ *         GR_EADDRESS (listen, advertise, a seed), GR_ELIMIT (seeds),
+ *         GR_EINSECURE (listen is beyond loopback: see
  *         insecure_listen; or there is no secret, and it is not TLS),
  *         GR_ENOMEM, GR_ENOTSUP (NNG has no TLS, or does not tell the name of a
  *         certificate that a listed peer needs; a deterministic system that is
@@ -150,8 +175,99 @@ GR_API GR_MUST_CHECK int gr_node_address(gr_actor *self, char *buf,
  */
 GR_API GR_MUST_CHECK int gr_node_connect(gr_actor *self, const char *address,
                                          int64_t timeout_ms, gr_node *out);
-/* Says goodbye and closes. Monitors and links fire. Errors: GR_ENOCONN. */
+/* Says goodbye and closes. Monitors and links fire. That is for good: neither
+ * of the two dials this run of the other by itself any more (gr_node_keep,
+ * mesh); gr_node_connect, or gr_node_keep of its address, on either side, ends
+ * that. Errors: GR_ENOCONN. */
 GR_API GR_MUST_CHECK int gr_node_disconnect(gr_actor *self, gr_node node);
+
+/*
+ * From now on the node that listens at `address` is to be connected: it is
+ * dialed, and dialed again whenever it is lost or started anew, until
+ * gr_node_forget. What becomes of it is told by gr_watch_nodes; nothing waits.
+ *
+ * After a failure there is a pause: of redial_first_ms, doubling up to
+ * redial_max_ms; of each, half is chance, so that many nodes do not come back
+ * at once. A connection that lasted for redial_reset_ms ends the row. Why it
+ * fails is logged once, and again when the reason changes; what does not mend
+ * in a moment (another secret, a certificate, a version, what is no node) is
+ * tried each redial_max_ms from the first time on. At most half of 64 dials at
+ * once are of this kind.
+ *
+ * Keeping an address once more counts: it is to be forgotten as often. One's
+ * own address is never dialed. Threads: any kind of actor; never blocks.
+ * Errors: GR_EADDRESS, GR_ELIMIT (GR_KEPT_MAX), GR_EINSECURE, GR_ENOMEM,
+ * GR_ENOTSUP, GR_EINVAL: as gr_node_connect.
+ */
+GR_API GR_MUST_CHECK int gr_node_keep(gr_actor *self, const char *address);
+/* No more. Who is connected stays so. In a mesh, what other nodes tell of is
+ * dialed as before. Errors: GR_ENOENT, GR_EINVAL (not a node). Threads: as
+ * gr_node_keep. */
+GR_API GR_MUST_CHECK int gr_node_forget(gr_actor *self, const char *address);
+
+/* ---- where addresses come from ------------------------------------------- */
+
+/* The addresses that a look finds. */
+typedef struct gr_found gr_found;
+
+#define GR_FOUND_MAX 4096u /* addresses of one look */
+
+/* One more; its form is looked at. Errors: GR_EADDRESS, GR_ELIMIT
+ * (GR_FOUND_MAX), GR_ENOMEM. */
+GR_API GR_MUST_CHECK int gr_found_add(gr_found *found, const char *address);
+/* Says in words, for the log, why the look fails. Returns rc, for it to return.
+ * Copies text. */
+GR_API int gr_found_fail(gr_found *found, int rc, const char *text);
+
+/*
+ * A place to look for nodes: a list, a file, a directory service. Its functions
+ * are called one at a time, by an actor of their own: a look that blocks for a
+ * moment holds up nobody, one that takes seconds is for a job (job.h).
+ */
+typedef struct gr_discovery {
+    const char *name; /* required: how the log calls it; borrowed while it is
+                         in use */
+    /* Adds all addresses that there are now. Returns 0; 1: they are those of
+     * the last time; an error: they are not known now, and those of the last
+     * time stay. */
+    int (*look)(void *arg, gr_found *found);
+    void (*end)(void *arg); /* NULL, or: it is not used any more */
+    void *arg;
+    int64_t interval_ms; /* from one look to the next; 0: there is one only */
+} gr_discovery;
+
+/*
+ * From now on what `d` finds is kept (gr_node_keep), and what it does not find
+ * any more is forgotten, until the actor *out ends (gr_stop) or the system
+ * does: then all of it is forgotten. Each error is logged once, and again when
+ * it has changed; after one there is another look in any case. Owns: takes what
+ * `d` has: its end is called when it is over; on an error it stays the
+ * caller's. out may be NULL. Errors: GR_EINVAL (no name, no look, interval
+ * below 0, not a node), and those of gr_spawn. Threads: any kind of actor;
+ * never blocks.
+ */
+GR_API GR_MUST_CHECK int gr_node_discover(gr_actor *self, const gr_discovery *d,
+                                          gr_pid *out);
+
+/* Those of a list that ends at NULL, which is copied. Owns: gives *out; who
+ * does not use it calls its end. Errors: GR_EADDRESS, GR_ELIMIT, GR_ENOMEM. */
+GR_API GR_MUST_CHECK int gr_discovery_list(const char *const *addresses,
+                                           gr_discovery *out);
+
+#define GR_DISCOVERY_MS_DEFAULT 2000
+#define GR_DISCOVERY_FILE_MAX   (1u << 20) /* bytes */
+
+/*
+ * Those in a file, which is read again each interval_ms (0: the default): one
+ * address a line; what is behind '#' at the beginning of a line or behind a
+ * space is a comment. With one line that is none nothing of the file counts,
+ * and the log says which line it is; so it does when it cannot be read, or is
+ * larger than GR_DISCOVERY_FILE_MAX. It may come to be later. Whoever writes it
+ * decides whom this node dials, and no more. Better replace it (rename) than
+ * write into it. Owns: as gr_discovery_list. Errors: GR_EINVAL, GR_ENOMEM.
+ */
+GR_API GR_MUST_CHECK int
+gr_discovery_file(const char *path, int64_t interval_ms, gr_discovery *out);
 
 /* The connected node of that name. Errors: GR_ENOENT. */
 GR_API GR_MUST_CHECK int gr_node_find(gr_actor *self, const char *name,
@@ -259,6 +375,26 @@ GR_API GR_MUST_CHECK int gr_node_totals(gr_actor *self, gr_net_stats *out);
  * may be NULL if max is 0. Errors: GR_EINVAL (not a node). */
 GR_API GR_MUST_CHECK int gr_node_list(gr_actor *self, gr_node *out,
                                       uint32_t max);
+
+/* An address that this node dials by itself. */
+typedef struct gr_known_node {
+    char address[GR_NODE_ADDRESS_MAX + 1];
+    gr_node node; /* who is connected; 0: nobody */
+    bool kept;    /* gr_node_keep, or a seed */
+    bool told;    /* other nodes of the mesh tell of it */
+    bool self;    /* it is this node's own */
+    int error;    /* how the last dial failed: as gr_node_connect; GR_ESTOPPED:
+                     it is the run that gr_node_disconnect parted from; 0: it
+                     did not */
+    uint32_t tries;  /* that failed in a row */
+    int64_t next_ms; /* until it is dialed again; -1: it is not */
+} gr_known_node;
+
+/* Writes the first `max` of them to out, in no order, and returns how many
+ * there are. out may be NULL if max is 0. Errors: GR_EINVAL (not a node).
+ * Threads: as gr_node_keep. */
+GR_API GR_MUST_CHECK int gr_node_known(gr_actor *self, gr_known_node *out,
+                                       uint32_t max);
 
 /* ---- child nodes: processes that this program starts itself ------------- */
 

@@ -27,6 +27,47 @@ static void addresses_of_this_host_are_not_exposed(void **state)
     }
 }
 
+static void addresses_are_alike_by_scheme_and_host(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool alike;
+    } pairs[] = {
+        {"tcp://127.0.0.1:1", "tcp://localhost:2", true},
+        {"tcp://127.0.0.1:1", "tcp://[::1]:2", true},
+        {"tcp://10.0.0.1:1", "tcp://example.org:2", true},
+        {"tcp://10.0.0.1:1", "tcp://0.0.0.0:2", true},
+        {"tcp://127.0.0.1:1", "tcp://10.0.0.1:1", false},
+        {"tcp://localhost:1", "tcp://example.org:1", false},
+        {"tcp://10.0.0.1:1", "tls+tcp://10.0.0.1:1", false},
+        {"tls+tcp://a@10.0.0.1:1", "tls+tcp://b:1", true},
+        {"tls+tcp://a@127.0.0.1:1", "tls+tcp://127.0.0.2:1", true},
+        {"tls+tcp://a@127.0.0.1:1", "tls+tcp://b@example.org:1", false},
+        {"ipc:///run/a", "ipc:///b", true},
+        {"ipc:///run/a", "tcp://127.0.0.1:1", false},
+        {"local://a", "local://b", true},
+        {"local://a", "sim://a", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        if (gri_address_is_like(pairs[i].a, pairs[i].b) != pairs[i].alike ||
+            gri_address_is_like(pairs[i].b, pairs[i].a) != pairs[i].alike) {
+            fail_msg("%s %s", pairs[i].a, pairs[i].b);
+        }
+    }
+}
+
+static void wildcards_are_no_host(void **state)
+{
+    (void)state;
+    assert_true(gri_address_is_wildcard("tcp://0.0.0.0:1"));
+    assert_true(gri_address_is_wildcard("tls+tcp://[::]:1"));
+    assert_true(gri_address_is_wildcard("tcp://*:1"));
+    assert_false(gri_address_is_wildcard("tcp://10.0.0.0:1"));
+    assert_false(gri_address_is_wildcard("tcp://[::1]:1"));
+    assert_false(gri_address_is_wildcard("ipc:///0.0.0.0:1"));
+}
+
 static void all_other_addresses_are(void **state)
 {
     static const char *const open[] = {
@@ -104,6 +145,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_of_this_host_are_not_exposed),
+        cmocka_unit_test(addresses_are_alike_by_scheme_and_host),
+        cmocka_unit_test(wildcards_are_no_host),
         cmocka_unit_test(all_other_addresses_are),
         ON_IPC(node_is_not_exposed_by_mistake),
         ON_IPC(node_is_exposed_if_it_says_so),

@@ -26,7 +26,7 @@ enum {
 static const gri_identity alice = {
     .node = UINT64_C(0xa11ce00000000001), .frame_max = 1000, .name = "alice"};
 static const gri_identity bob = {.node = UINT64_C(0xb0b0000000000002),
-                                 .features = 10, /* none that there is */
+                                 .features = 24, /* none that there is */
                                  .frame_max = 2000,
                                  .silence_ms = 500,
                                  .name = "bob"};
@@ -77,7 +77,7 @@ static void same_secret_makes_both_believe(void **state)
     assert_int_equal(to_dialer(&p), GRI_STEP_NAMED);
     assert_string_equal(p.dialer.other.name, "bob");
     assert_int_equal(p.dialer.other.node, bob.node);
-    assert_int_equal(p.dialer.other.features, 10);
+    assert_int_equal(p.dialer.other.features, 24);
     assert_int_equal(p.dialer.other.frame_max, 2000);
     assert_int_equal(p.dialer.other.silence_ms, 500);
     assert_int_equal(p.dialer.version, GRI_PROTOCOL);
@@ -290,6 +290,7 @@ static void refusals_have_their_errors(void **state)
         int rc;
     } rows[] = {{GRI_REFUSE_VERSION, GR_EVERSION},
                 {GRI_REFUSE_SECRET, GR_EDENIED},
+                {GRI_REFUSE_PARTED, GR_ESTOPPED},
                 {GRI_REFUSE_NAME, GR_EEXIST},
                 {GRI_REFUSE_ITSELF, GR_EEXIST},
                 {GRI_REFUSE_FULL, GR_ELIMIT},
