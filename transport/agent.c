@@ -7,6 +7,7 @@
 #include "transport/translate.h"
 
 enum {
+    LOOKS_MAX = 16, /* peers that it sees to until others have had their turn */
     SPAWN_ARGS_MAX = 1024 /* arguments that another node may spawn with */
 };
 
@@ -76,31 +77,41 @@ static void on_closed(gri_agent *agent, gr_actor *self, gri_peer *peer)
     gri_meet_closed(agent, self, peer);
 }
 
+static void on_events(gri_agent *agent, gr_actor *self, gri_peer *peer,
+                      unsigned events)
+{
+    if ((events & GRI_EVENT_OPENED) != 0) {
+        gri_meet_opened(agent, self, peer);
+    }
+    if ((events & GRI_EVENT_BYTES) != 0) {
+        gri_meet_bytes(agent, self, peer);
+    }
+    if ((events & GRI_EVENT_PONG) != 0) {
+        gri_meet_pong(agent, peer);
+    }
+    if ((events & GRI_EVENT_PACE) != 0) {
+        gri_watch_pace(agent, self, peer);
+    }
+    if ((events & GRI_EVENT_LATE) != 0) {
+        gri_meet_late(agent, self, peer);
+    }
+    if ((events & GRI_EVENT_CLOSED) != 0) {
+        on_closed(agent, self, peer);
+    }
+}
+
 static void look(gri_agent *agent, gr_actor *self)
 {
-    gri_peer *peer;
-    unsigned events = 0;
-    while ((peer = gri_net_next(agent->net, &events)) != NULL) {
-        if ((events & GRI_EVENT_OPENED) != 0) {
-            gri_meet_opened(agent, self, peer);
+    for (unsigned left = LOOKS_MAX; left > 0; left--) {
+        unsigned events = 0;
+        gri_peer *peer = gri_net_next(agent->net, &events);
+        if (peer == NULL) {
+            gri_mesh_look(agent, self);
+            return;
         }
-        if ((events & GRI_EVENT_BYTES) != 0) {
-            gri_meet_bytes(agent, self, peer);
-        }
-        if ((events & GRI_EVENT_PONG) != 0) {
-            gri_meet_pong(agent, peer);
-        }
-        if ((events & GRI_EVENT_PACE) != 0) {
-            gri_watch_pace(agent, self, peer);
-        }
-        if ((events & GRI_EVENT_LATE) != 0) {
-            gri_meet_late(agent, self, peer);
-        }
-        if ((events & GRI_EVENT_CLOSED) != 0) {
-            on_closed(agent, self, peer);
-        }
+        on_events(agent, self, peer, events);
     }
-    gri_mesh_look(agent, self);
+    gri_net_again(agent->net);
 }
 
 /* ---- what it does for other nodes ---------------------------------------- */

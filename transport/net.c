@@ -196,6 +196,11 @@ static void wake_agent(gri_net *net)
     }
 }
 
+void gri_net_again(gri_net *net)
+{
+    wake_agent(net); /* it counts as awake until it has found nothing */
+}
+
 /* Whether the agent must be woken now. Under lock. */
 static bool must_wake(gri_net *net)
 {

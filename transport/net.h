@@ -119,6 +119,9 @@ void gri_net_post(gri_net *net, gri_peer *peer, unsigned event);
 gri_peer *gri_net_next(gri_net *net, unsigned *events);
 /* The agent could not look, for want of memory: it is woken again later. */
 void gri_net_wake_lost(gri_net *net);
+/* There is more, but others wait for the agent, too: it is woken behind them.
+ * The agent. */
+void gri_net_again(gri_net *net);
 /* The agent begins, or ends: from now on it is told, or not. */
 void gri_net_agent(gri_net *net, bool lives);
 
