@@ -100,7 +100,7 @@ static const char *program; /* this one */
 
 typedef struct process {
     const char *name;
-    char address[128]; /* where it listens; empty: at a free port */
+    char address[128]; /* where it listens, or, at first, is to */
     pid_t pid;
 } process;
 
@@ -146,8 +146,7 @@ static void start_process(process *p, const char *seed)
     int out[2];
     posix_spawn_file_actions_t actions;
     char *name = strdup(p->name);
-    char *listen =
-        strdup(p->address[0] != '\0' ? p->address : "tcp://127.0.0.1:0");
+    char *listen = strdup(p->address);
     char *told = strdup(seed);
     char *self = strdup(program);
     char *argv[] = {self, name, listen, seed[0] != '\0' ? told : NULL, NULL};
@@ -194,6 +193,14 @@ static void killed_processes_come_back_into_the_mesh(void **state)
 {
     nodes *n = *state;
     process p[2] = {{.name = "seed"}, {.name = "other"}};
+    /* An address of the test's own: at others somebody else might have taken
+     * the port when a process listens there again. */
+    const unsigned own = (unsigned)getpid();
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(p[i].address, sizeof p[i].address,
+                       "tcp://127.%u.%u.%u:0", 1 + own / 65536 % 250,
+                       own / 256 % 256, own % 256);
+    }
     start_process(&p[0], "");
     start_process(&p[1], p[0].address);
     const char *const seeds[] = {p[0].address, NULL};
