@@ -9,7 +9,7 @@
  * say something is to publish it. Nobody keeps the rooms, so nobody can lose
  * them. A message does not say who sent it: its sender's node does, which has
  * proven its name. Who is killed is gone when the connection is, and welcome
- * when it is back; who was connected to dials again meanwhile.
+ * when it is back; until then who connected dials again.
  *
  * All happens in one actor, on the program's own thread: lines of the input
  * (lines.h), what others say, who comes and goes. Between hosts use TLS; chat
@@ -321,13 +321,10 @@ static int on_message(chat *c, const gr_msg *msg)
     }
     if (gr_match_node(msg, &up, &node, &what, &reason)) {
         on_node(c, up, node, what, reason);
-        return up ? 0 : node_flags_lost(c->self, &c->flags, node);
+        return 0;
     }
     if (gr_match_slow_node(msg, NULL, NULL, NULL, NULL)) {
         return 0;
-    }
-    if (gr_match(msg, "redial")) {
-        return node_flags_dial(c->self, &c->flags);
     }
     return gr_unhandled(c->self, msg);
 }

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIAL_MS   2000 /* how long a dial may take */
-#define REDIAL_MS 100  /* and how long to wait before the next one */
+#define DIAL_MS 2000 /* how long the first dial may take */
+/* Between the next ones: these examples are for killing and starting again. */
+#define REDIAL_MAX_MS   1000
+#define REDIAL_RESET_MS 100
 
 /* ---- the command line ---------------------------------------------------- */
 
@@ -86,7 +88,8 @@ static int take_one(char **argv, node_flags *flags)
 
 bool node_flags_take(int *argc, char **argv, node_flags *out)
 {
-    node_flags flags = {.connect_n = 0};
+    node_flags flags = {.node = {.redial_max_ms = REDIAL_MAX_MS,
+                                 .redial_reset_ms = REDIAL_RESET_MS}};
     int left = 0;
     int i = 0;
     while (i < *argc && (i == 0 || strcmp(argv[i], "--") != 0)) {
@@ -126,6 +129,13 @@ bool node_flags_any_in(char *const *argv)
 
 /* ---- the node ------------------------------------------------------------ */
 
+/* Who is not there yet is dialed until it is. GR_EEXIST: it may not have
+ * noticed yet that an earlier run of this node has gone. */
+static bool may_mend(int rc)
+{
+    return rc == GR_ENOCONN || rc == GR_ETIMEOUT || rc == GR_EEXIST;
+}
+
 int node_flags_start(gr_actor *self, node_flags *flags, FILE *print)
 {
     GR_TRY(gr_node_start(self, &flags->node));
@@ -136,41 +146,13 @@ int node_flags_start(gr_actor *self, node_flags *flags, FILE *print)
         (void)fflush(print);
     }
     GR_TRY(gr_watch_nodes(self, true));
-    return node_flags_dial(self, flags);
-}
-
-int node_flags_dial(gr_actor *self, node_flags *flags)
-{
-    bool all = true;
-    flags->redialing = false;
     for (unsigned i = 0; i < flags->connect_n; i++) {
-        if (flags->connected[i].id != 0) {
-            continue;
-        }
-        const int rc = gr_node_connect(self, flags->connect[i], DIAL_MS,
-                                       &flags->connected[i]);
-        /* GR_EEXIST: it may not have noticed yet that we were away. */
-        if (rc == GR_ENOCONN || rc == GR_ETIMEOUT || rc == GR_EEXIST) {
-            all = false;
-        } else if (rc < 0) {
+        gr_node node;
+        const int rc = gr_node_connect(self, flags->connect[i], DIAL_MS, &node);
+        if (rc < 0 && !may_mend(rc)) {
             return rc;
         }
+        GR_TRY(gr_node_keep(self, flags->connect[i]));
     }
-    if (all) {
-        return 0;
-    }
-    flags->redialing = true;
-    return gr_after(self, REDIAL_MS, NULL, "redial");
-}
-
-int node_flags_lost(gr_actor *self, node_flags *flags, gr_node node)
-{
-    bool ours = false;
-    for (unsigned i = 0; i < flags->connect_n; i++) {
-        if (flags->connected[i].id == node.id) {
-            flags->connected[i].id = 0;
-            ours = true;
-        }
-    }
-    return ours && !flags->redialing ? node_flags_dial(self, flags) : 0;
+    return 0;
 }

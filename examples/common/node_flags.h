@@ -1,6 +1,6 @@
 /*
  * node_flags.h - what the examples that run on several hosts have in common:
- * the command line of a node, and dialing until somebody answers.
+ * the command line of a node.
  */
 #ifndef EXAMPLES_NODE_FLAGS_H
 #define EXAMPLES_NODE_FLAGS_H
@@ -34,8 +34,6 @@ typedef struct node_flags {
     const char *silence; /* as it was given */
     unsigned connect_n;
     const char *connect[NODE_FLAGS_DIALS_MAX];
-    gr_node connected[NODE_FLAGS_DIALS_MAX]; /* to those; {0}: not */
-    bool redialing;                          /* a timer is under way */
 } node_flags;
 
 /* Takes these options, up to a "--", out of the command line: *argc and argv
@@ -47,13 +45,9 @@ bool node_flags_any(const node_flags *flags);
 bool node_flags_any_in(char *const *argv);
 
 /* Starts the node, prints where it listens, if it does, has self watch nodes,
- * and dials. For thread actors, as gr_node_connect is. */
+ * and connects to the others: who is not there yet, or is lost, is dialed until
+ * it is there. Whatever else goes wrong with the first dial is an error, and
+ * the node's log says why. For thread actors, as gr_node_connect is. */
 int node_flags_start(gr_actor *self, node_flags *flags, FILE *print);
-/* To be called for the message ["redial"]: dials whom it is not connected to.
- * Who does not answer is tried again by another such message; whatever else
- * goes wrong is an error, and the node's log says why. */
-int node_flags_dial(gr_actor *self, node_flags *flags);
-/* To be called for a node that was lost. */
-int node_flags_lost(gr_actor *self, node_flags *flags, gr_node node);
 
 #endif /* EXAMPLES_NODE_FLAGS_H */

@@ -55,7 +55,6 @@ static int queue_hears(jobs *j, const gr_msg *msg)
     uint32_t extra;
     uint64_t sum;
     gr_exit_reason why;
-    gr_node node;
     gr_str name;
     bool up;
     if (gr_match(msg, "done", &done, &sum, &again, &extra)) {
@@ -68,15 +67,14 @@ static int queue_hears(jobs *j, const gr_msg *msg)
     if (gr_match_down(msg, NULL, NULL, &why)) {
         return on_end(&why);
     }
-    if (gr_match_node(msg, &up, &node, &name, NULL)) {
+    if (gr_match_node(msg, &up, NULL, &name, NULL)) {
         printf("%.*s has %s\n", GR_STR(name), up ? "come" : "gone");
-        return up ? 0 : node_flags_lost(j->self, &j->flags, node);
+        return 0;
     }
     if (gr_match_slow_node(msg, NULL, NULL, NULL, NULL)) {
         return 0;
     }
-    return gr_match(msg, "redial") ? node_flags_dial(j->self, &j->flags)
-                                   : gr_unhandled(j->self, msg);
+    return gr_unhandled(j->self, msg);
 }
 
 static int queue(jobs *j)
@@ -104,7 +102,7 @@ static int find_queue(jobs *j, gr_node node)
         return rc < 0 ? rc : 0;
     }
     if (rc == GR_ETIMEOUT) {
-        rc = gr_node_disconnect(j->self, node); /* and once more */
+        rc = gr_send(j->self, gr_self(j->self), "find", node.id);
     }
     return rc == GR_ENOENT || rc == GR_ENOCONN ? 0 : rc;
 }
@@ -120,14 +118,13 @@ static int work_hears(jobs *j, const gr_msg *msg)
     }
     if (gr_match_node(msg, &up, &node, &name, NULL)) {
         printf("%.*s has %s\n", GR_STR(name), up ? "come" : "gone");
-        return up ? find_queue(j, node)
-                  : node_flags_lost(j->self, &j->flags, node);
+        return up ? find_queue(j, node) : 0;
     }
     if (gr_match_slow_node(msg, NULL, NULL, NULL, NULL)) {
         return 0;
     }
-    return gr_match(msg, "redial") ? node_flags_dial(j->self, &j->flags)
-                                   : gr_unhandled(j->self, msg);
+    return gr_match(msg, "find", &node.id) ? find_queue(j, node)
+                                           : gr_unhandled(j->self, msg);
 }
 
 static int work(jobs *j)

@@ -354,9 +354,6 @@ static int on_timer(wc_run *r, const gr_msg *msg)
     if (gr_match(msg, "teams")) {
         return wc_nodes_spawn_teams(r);
     }
-    if (gr_match(msg, "redial")) {
-        return node_flags_dial(r->self, r->flags);
-    }
     if (gr_match(msg, "again")) {
         r->retrying = false;
         return serve_all(r);

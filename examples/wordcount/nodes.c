@@ -54,7 +54,7 @@ int wc_nodes_changed(wc_run *r, bool up, gr_node id, gr_str name, int reason)
         node = wc_crew_node_add(&r->crew, name);
     }
     if (node == NULL) {
-        return up ? 0 : node_flags_lost(r->self, r->flags, id);
+        return 0;
     }
     if (up) {
         const bool again = node->id.id != 0;
@@ -72,7 +72,7 @@ int wc_nodes_changed(wc_run *r, bool up, gr_node id, gr_str name, int reason)
         wc_progress_event(&r->progress, "%s is lost (%s)", node->name,
                           reason < 0 ? gr_strerror(reason) : "it said goodbye");
     }
-    return node_flags_lost(r->self, r->flags, id);
+    return 0;
 }
 
 static wc_node *node_with(const wc_run *r, gr_ref team)
@@ -129,17 +129,12 @@ int wc_serve(gr_actor *self, node_flags *flags)
 {
     static const gr_behavior *const spawnable[] = {&wc_team, NULL};
     const gr_msg *msg;
-    gr_node node;
-    bool up;
     flags->node.spawnable = spawnable;
     GR_TRY(node_flags_start(self, flags, stdout));
     for (;;) {
         GR_TRY(gr_receive(self, GR_FOREVER, &msg));
-        if (gr_match_node(msg, &up, &node, NULL, NULL)) {
-            GR_TRY(up ? 0 : node_flags_lost(self, flags, node));
-        } else if (gr_match(msg, "redial")) {
-            GR_TRY(node_flags_dial(self, flags));
-        } else if (!gr_match_slow_node(msg, NULL, NULL, NULL, NULL)) {
+        if (!gr_match_node(msg, NULL, NULL, NULL, NULL) &&
+            !gr_match_slow_node(msg, NULL, NULL, NULL, NULL)) {
             GR_TRY(gr_unhandled(self, msg));
         }
     }
