@@ -33,6 +33,7 @@ queue=$!
 pids=$queue
 exec 4<"$work/out"
 expect 4 "listening at "
+# shellcheck disable=SC2154 # expect sets it
 address=${line#listening at }
 
 # How far they come meanwhile is theirs.

@@ -72,6 +72,7 @@ alice() {
     exec 4<"$work/pipe"
     rm "$work/pipe"
     expect 4 "listening at tls+tcp://"
+    # shellcheck disable=SC2154 # expect sets it
     place=${line#listening at tls+tcp://}
 }
 

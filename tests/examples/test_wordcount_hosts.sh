@@ -40,6 +40,7 @@ serve() {
     rm "$work/pipe"
     expect 4 "listening at "
     exec 4<&-
+    # shellcheck disable=SC2154 # expect sets it
     place=${line#listening at tls+tcp://}
 }
 

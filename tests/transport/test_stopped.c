@@ -53,7 +53,6 @@ static void reach(scene *c)
 /* The guest is asked for by that program: ip, or itself. */
 static void begin(scene *c, void **state, const char *const *args)
 {
-    char listen[128];
     *c = (scene){.n = *state};
     start_node_with(c->n, NODE, "node", &hasty);
     start_node(c->n, GOOD, "good");
@@ -62,6 +61,7 @@ static void begin(scene *c, void **state, const char *const *args)
     if (args != NULL) {
         guest_run(&c->g, args);
     } else {
+        char listen[128];
         place(c->n, 2, listen, sizeof listen);
         guest_start(&c->g, "guest", listen);
     }
