@@ -208,6 +208,7 @@ static int take_hello(gri_handshake *hs, const uint8_t *frame, size_t n,
     memcpy(other->name, name, name_len);
     other->name[name_len] = '\0';
     if (other->node == hs->self.node) {
+        hs->itself = true;
         return fail(hs, GR_EEXIST, "the node at the other end is this one",
                     fault);
     }
@@ -291,6 +292,7 @@ static int read_refusal(gri_handshake *hs, const uint8_t *frame, size_t n,
     case GRI_REFUSE_NAME:
         return fail(hs, GR_EEXIST, "refused: the name is taken", fault);
     case GRI_REFUSE_ITSELF:
+        hs->itself = true;
         return fail(hs, GR_EEXIST, "refused: that node is this one", fault);
     case GRI_REFUSE_FULL:
         return fail(hs, GR_ELIMIT, "refused: it has peers_max peers", fault);

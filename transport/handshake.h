@@ -101,6 +101,7 @@ typedef struct gri_handshake {
     gri_identity self;
     gri_identity other; /* claimed, until proven */
     uint16_t version;   /* the one that both understand */
+    bool itself;        /* one of the two says that they are one node */
     uint8_t key[GRI_KEY_BYTES];
     gri_key_fn *key_of; /* NULL: the key is known */
     const void *key_arg;

@@ -456,12 +456,12 @@ static void tell_failure(gri_net *net, const gri_peer *peer)
     }
 }
 
-/* A place at which this node itself was found is not dialed again. */
+/* Is this node itself at that place? */
 static void find_self(gri_agent *agent, gri_peer *peer)
 {
-    if (peer->role == GRI_DIALER && peer->hs.other.node == peer->hs.self.node &&
-        peer->hs.other.node != 0 && !gri_request_is_asked(peer)) {
-        gri_request_answer(agent, NULL, peer, 0, peer->hs.other.node, NULL);
+    if (peer->role == GRI_DIALER && peer->hs.itself &&
+        !gri_request_is_asked(peer)) {
+        gri_request_answer(agent, NULL, peer, 0, agent->net->self.node, NULL);
     }
 }
 

@@ -335,12 +335,15 @@ void gri_places_met(gri_places *p, gri_place *place, uint64_t node, bool self,
     lock(p);
     give_back(p, place);
     place->node = node;
-    place->own = self;
+    place->self = self;
     place->wished = false;
     place->since = now;
     place->rc = 0;
     place->tries = 0;
-    (void)drop(p, place);
+    if (!drop(p, place) && self) {
+        place->rest_ms = p->pace.max_ms;
+        rest(p, place, now);
+    }
     unlock(p);
 }
 
@@ -367,6 +370,7 @@ void gri_places_failed(gri_places *p, gri_place *place, int rc, int64_t now)
     lock(p);
     give_back(p, place);
     place->rc = rc;
+    place->self = false;
     place->tries += place->tries < UINT32_MAX;
     if (place->keeps == 0 && place->told &&
         now - place->since > GRI_TOLD_MS * GRI_NS_PER_MS) {
@@ -462,7 +466,7 @@ static void describe(gr_known_node *out, const gri_place *place, int64_t now)
 {
     *out = (gr_known_node){.kept = place->keeps > 0,
                            .told = place->told,
-                           .self = place->own,
+                           .self = place->own || place->self,
                            .error = place->rc,
                            .tries = place->tries,
                            .next_ms = -1};

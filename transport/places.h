@@ -43,7 +43,8 @@ typedef struct gri_place {
     uint32_t keeps; /* how often the program wants it */
     bool told;      /* peers tell of it */
     bool dialing;   /* the agent has it: it is not freed */
-    bool own;       /* of this node itself: never dialed again */
+    bool own;       /* where this node itself listens: never dialed */
+    bool self;      /* this node itself was there when it was dialed last */
     bool wished;    /* the program has asked for it since it was connected */
     bool by_wish;   /* the agent's: it was so when it was taken */
     int64_t at;     /* ns: when to dial; GRI_NEVER: dialing, or at rest */
@@ -92,7 +93,8 @@ int gri_places_tell(gri_places *p, const char *address, uint64_t node,
 /* The one that is to be dialed now, or NULL. From now on the agent has it,
  * until it says what became of that. */
 gri_place *gri_places_take(gri_places *p, int64_t now);
-/* That node is connected (self: it is this one). */
+/* That node is connected. self: it is this one, or says so; as that is not
+ * proven, it is asked again, as seldom as can be. */
 void gri_places_met(gri_places *p, gri_place *place, uint64_t node, bool self,
                     int64_t now);
 /* It could not be dialed. place may be gone then. */

@@ -112,7 +112,7 @@ static void list_is_kept_while_it_is_in_use(void **state)
 {
     scene *s = *state;
     gr_discovery d;
-    const char *list[] = {"sim://a", "sim://b", "sim://a", NULL};
+    const char *list[] = {"sim://a", "sim://b", "sim://b", NULL};
     assert_int_equal(gr_discovery_list(list, &d), 0);
     list[0] = "sim://x"; /* it was copied */
     const gr_pid pid = discover(s, &d);

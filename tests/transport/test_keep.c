@@ -139,6 +139,7 @@ static void lasting_refusals_are_tried_seldom_and_said_once(void **state)
     assert_true(know(w, 1, seed_0[0], &k));
     assert_int_equal(k.error, GR_ENOCONN);
     assert_int_equal(count_logged("sim://n0 is not connected"), 2);
+    assert_int_equal(count_logged("not connected to"), 0);
 }
 
 static void own_address_is_never_dialed(void **state)

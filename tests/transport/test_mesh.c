@@ -129,13 +129,32 @@ static void node_that_listens_nowhere_is_in_the_mesh(void **state)
         start_meshed(w, i);
         assert_in_range(await_whole(w, 0, i + 1), 0, 2000);
     }
-    /* What nobody has heard in time is told now and then. */
     (void)start(w, 5, &(gr_node_opts){.mesh = true, .seeds = seed_0});
     for (int i = 0; i < 5; i++) {
         while (i != 1 && !is_joined(w, i, 5)) {
             pass_time(w, 20);
         }
     }
+}
+
+/* They hear of each other by a third, again and again, so that they try for as
+ * long as it takes. */
+static void nodes_that_cannot_meet_for_hours_meet_then(void **state)
+{
+    net *w = *state;
+    gr_known_node k;
+    start_meshed(w, 0);
+    start_meshed(w, 1);
+    start_meshed(w, 2);
+    const gr_node a = gr_system_node(w->sys[1]);
+    const gr_node b = gr_system_node(w->sys[2]);
+    assert_int_equal(gr_sim_net_partition(w->net, a, b), 0);
+    pass_time(w, (int64_t)2 * 60 * 60 * 1000 + 600000);
+    assert_true(is_joined(w, 1, 0) && is_joined(w, 2, 0));
+    assert_false(is_joined(w, 1, 2));
+    assert_true(know(w, 1, "sim://n2", &k) && know(w, 2, "sim://n1", &k));
+    gr_sim_net_heal(w->net, a, b);
+    (void)await_whole(w, 0, 3);
 }
 
 static void who_has_no_mesh_is_not_in_it(void **state)
@@ -216,6 +235,7 @@ int main(void)
         IN_NET(mesh_outlives_its_seeds),
         IN_NET(two_meshes_become_one),
         IN_NET(node_that_listens_nowhere_is_in_the_mesh),
+        IN_NET(nodes_that_cannot_meet_for_hours_meet_then),
         IN_NET(who_has_no_mesh_is_not_in_it),
         IN_NET(peers_with_few_rights_are_neither_told_nor_believed),
         IN_NET(what_is_told_is_looked_at),

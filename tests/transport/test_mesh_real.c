@@ -229,6 +229,24 @@ static void killed_processes_come_back_into_the_mesh(void **state)
     kill_process(&p[1]);
 }
 
+/* By whichever name: it is who is there that tells. */
+static void own_address_by_another_name_is_found_out(void **state)
+{
+    nodes *n = *state;
+    gr_actor *self = start_node(n, 0, "here");
+    char address[160];
+    gr_known_node known = {.self = false};
+    (void)snprintf(address, sizeof address, "ipc:///%s",
+                   n->address[0] + strlen("ipc://"));
+    assert_int_equal(gr_node_keep(self, address), 0);
+    while (!known.self) { /* it has no event */
+        assert_int_equal(gr_sleep(self, 1), 0);
+        assert_int_equal(gr_node_known(self, &known, 1), 1);
+    }
+    assert_true(known.next_ms > GR_REDIAL_MAX_MS_DEFAULT / 4);
+    assert_int_equal(known.error, 0);
+}
+
 int main(int argc, char **argv)
 {
     program = "/proc/self/exe";
@@ -237,6 +255,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_nodes_find_each_other_from_one_seed),
+        ON_IPC(own_address_by_another_name_is_found_out),
         cmocka_unit_test_setup_teardown(
             killed_processes_come_back_into_the_mesh, setup_tcp,
             teardown_nodes),
