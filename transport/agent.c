@@ -111,6 +111,7 @@ static void look(gri_agent *agent, gr_actor *self)
         }
         on_events(agent, self, peer, events);
     }
+    gri_mesh_look(agent, self); /* strangers may come without an end */
     gri_net_again(agent->net);
 }
 
