@@ -2,6 +2,7 @@
 #include "nodes.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "counter.h"
@@ -129,12 +130,16 @@ int wc_serve(gr_actor *self, node_flags *flags)
 {
     static const gr_behavior *const spawnable[] = {&wc_team, NULL};
     const gr_msg *msg;
+    gr_str name;
+    bool up;
     flags->node.spawnable = spawnable;
     GR_TRY(node_flags_start(self, flags, stdout));
     for (;;) {
         GR_TRY(gr_receive(self, GR_FOREVER, &msg));
-        if (!gr_match_node(msg, NULL, NULL, NULL, NULL) &&
-            !gr_match_slow_node(msg, NULL, NULL, NULL, NULL)) {
+        if (gr_match_node(msg, &up, NULL, &name, NULL)) {
+            printf("%.*s has %s\n", GR_STR(name), up ? "come" : "gone");
+            (void)fflush(stdout);
+        } else if (!gr_match_slow_node(msg, NULL, NULL, NULL, NULL)) {
             GR_TRY(gr_unhandled(self, msg));
         }
     }

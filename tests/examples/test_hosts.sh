@@ -14,6 +14,7 @@ work=$(mktemp -d)
 here=gr$$a # alice's host
 there=gr$$b
 pids=
+line=
 kill_all() {
     for process in $pids; do
         kill -9 "$process" 2>/dev/null || true

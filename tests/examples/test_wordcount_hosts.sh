@@ -31,17 +31,15 @@ node() {
 
 # serve NAME ADDRESS: counts for others; $place is where, its process is $!.
 serve() {
-    mkfifo "$work/pipe"
+    : >"$work/$1.out"
     node "$1"
     # shellcheck disable=SC2086 # options are words
-    "$program" --listen "$2" $options >"$work/pipe" 2>>"$work/$1.errors" &
+    "$program" --listen "$2" $options >>"$work/$1.out" 2>>"$work/$1.errors" &
     pids="$pids $!"
-    exec 4<"$work/pipe"
-    rm "$work/pipe"
-    expect 4 "listening at "
-    exec 4<&-
-    # shellcheck disable=SC2154 # expect sets it
-    place=${line#listening at tls+tcp://}
+    until grep -q "^listening at " "$work/$1.out"; do
+        kill -0 $! 2>/dev/null || fail "$1 does not listen"
+    done
+    place=$(sed -n 's,^listening at tls+tcp://,,p' "$work/$1.out")
 }
 
 # same: what was printed is what coreutils print.
@@ -59,6 +57,7 @@ pipeline "$tree" >"$work/expected"
 
 # begin ARGUMENT...: counts in the background, on both nodes.
 begin() {
+    : >"$work/one.out"
     node main
     # shellcheck disable=SC2086 # options are words
     "$program" --connect "tls+tcp://one@$first" --all "$@" $options \
@@ -88,58 +87,109 @@ echo "two nodes by hand: exact"
 
 # ---- killed in the middle ---------------------------------------------------
 
-# The same tree without its giants, some times; in the middle is when the one that is killed has had
-# to do for a while.
-times=10
+# The tree without its giants, many times: as many as it takes for a kill to come
+# in the middle.
+times=8
 rm "$tree/giant_words" "$tree/one_giant"
-pipeline "$tree" >"$work/expected"
-set --
-while [ $# -lt $times ]; do
-    set -- "$@" "$tree"
-done
-awk -v times=$times '{ print $1 * times " " $2 }' "$work/expected" \
-    >"$work/expected_long"
-mv "$work/expected_long" "$work/expected"
+pipeline "$tree" >"$work/once"
 
-# Clock ticks that a process has had.
-ticks() {
-    awk '{ print $14 + $15 }' "/proc/$1/stat"
+# Makes $paths, and what is expected of them.
+prepare() {
+    paths=
+    i=0
+    while [ $i -lt $times ]; do
+        paths="$paths $tree"
+        i=$((i + 1))
+    done
+    awk -v times=$times '{ print $1 * times " " $2 }' "$work/once" \
+        >"$work/expected"
 }
 
-# Waits until one counts.
-wait_busy() {
-    before=$(ticks $one)
-    while [ "$(ticks $one)" -lt $((before + 3)) ]; do
-        kill -0 $main 2>/dev/null || fail "ended too early"
+# Bytes that a process has read.
+bytes_of() {
+    awk '/^rchar/ { print $2 }' "/proc/$1/io"
+}
+
+# await_bytes PROCESS: waits until it has got work, or the run ends.
+await_bytes() {
+    before=$(bytes_of "$1")
+    while [ "$(bytes_of "$1")" -lt $((before + 300000)) ] &&
+        kill -0 $main 2>/dev/null; do
+        :
     done
 }
 
+# Waits until one has got work from the run that has begun, or that ends.
+wait_busy() {
+    until grep -q "^main has come" "$work/one.out"; do
+        kill -0 $main 2>/dev/null || return 0
+    done
+    await_bytes $one
+}
+
+# Kills one when it has something to do: it is stopped, and, while the other one
+# counts, given a chunk if it had none.
+kill_one() {
+    wait_busy
+    kill -STOP $one
+    await_bytes $two
+    kill -9 $one
+    wait $one || true # until it is gone, its place is taken
+}
+
+# Whether the kill came in the middle; if not, there is to be more to do.
+in_the_middle() {
+    if grep -q " [1-9][0-9]* nodes lost.* [1-9][0-9]* chunks done again" \
+        "$work/errors"; then
+        return 0
+    fi
+    times=$((2 * times))
+    return 1
+}
+
 # Lost, and not back: the other one does it all.
-begin "$@"
-wait_busy
-kill -9 $one
-wait $main || fail "a lost node: status $?"
-same "a lost node"
-grep -q " 1 nodes lost" "$work/errors" || fail "no node was lost"
+while :; do
+    prepare
+    # shellcheck disable=SC2086 # paths are words
+    begin $paths
+    kill_one
+    wait $main || fail "a lost node: status $?"
+    same "a lost node"
+    serve one "tls+tcp://$first"
+    one=$!
+    if in_the_middle; then
+        break
+    fi
+done
 echo "a node that was killed: exact"
 
-# It is back, at the same place, and the other one is lost.
-serve one "tls+tcp://$first"
-one=$!
-begin "$@"
-wait_busy
-kill -9 $two
-serve two "tls+tcp://$second"
-wait $main || fail "a node that is back: status $?"
-same "a node that is back"
+# Lost, and back at the same place before the other one has done all: that one is
+# stopped meanwhile.
+while :; do
+    prepare
+    # shellcheck disable=SC2086 # paths are words
+    begin $paths
+    kill_one
+    kill -STOP $two
+    serve one "tls+tcp://$first"
+    one=$!
+    kill -CONT $two
+    wait $main || fail "a node that is back: status $?"
+    same "a node that is back"
+    if in_the_middle; then
+        break
+    fi
+done
 echo "a node that is back: exact"
 
 # Who counts for somebody who is killed counts for the next one.
-begin "$@"
+# shellcheck disable=SC2086 # paths are words
+begin $paths
 wait_busy
 kill -9 $main
 wait $main 2>/dev/null || true
-count "$@" || fail "the next one: status $?"
+# shellcheck disable=SC2086 # paths are words
+count $paths || fail "the next one: status $?"
 same "the next one"
 echo "a coordinator that was killed: the next one is exact"
 
@@ -147,22 +197,24 @@ echo "a coordinator that was killed: the next one is exact"
 
 kill_all
 
-# It dials nobody; the others come to it, the second one later.
+# It dials nobody; the others come to it, the second one when the first has begun.
+: >"$work/one.out"
 node main
 mkfifo "$work/pipe"
-# shellcheck disable=SC2086 # options are words
-"$program" --listen tls+tcp://127.0.0.1:0 --all $options "$@" \
+# shellcheck disable=SC2086 # options and paths are words
+"$program" --listen tls+tcp://127.0.0.1:0 --all $options $paths \
     >"$work/printed" 2>"$work/pipe" &
 main=$!
 pids=$main
 exec 4<"$work/pipe"
+line=
 expect 4 "listening at "
 place=${line#listening at tls+tcp://}
 for name in one two; do
     node $name
     # shellcheck disable=SC2086 # options are words
     "$program" --connect "tls+tcp://main@$place" $options \
-        >"$work/$name.out" 2>>"$work/$name.errors" &
+        >>"$work/$name.out" 2>>"$work/$name.errors" &
     pids="$pids $!"
     if [ $name = one ]; then
         one=$!
