@@ -32,7 +32,7 @@ static bool has_message(const gri_wire *w)
 
 static void require_good_head(const gri_wire *w)
 {
-    require(w->type >= GRI_WIRE_UP && w->type <= GRI_WIRE_FAULTED);
+    require(w->type >= GRI_WIRE_UP && w->type <= GRI_WIRE_CONFIRM);
     require(w->len <= LIMIT);
     require(has_message(w) || w->len <= GR_NAME_MAX ||
             (w->type == GRI_WIRE_FAULTED && w->len <= FAULT_MAX));
