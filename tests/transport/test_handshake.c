@@ -288,16 +288,12 @@ static void refusals_have_their_errors(void **state)
     static const struct {
         gri_refusal why;
         int rc;
-    } rows[] = {{GRI_REFUSE_VERSION, GR_EVERSION},
-                {GRI_REFUSE_SECRET, GR_EDENIED},
-                {GRI_REFUSE_PARTED, GR_ESTOPPED},
-                {GRI_REFUSE_NAME, GR_EEXIST},
-                {GRI_REFUSE_ITSELF, GR_EEXIST},
-                {GRI_REFUSE_FULL, GR_ELIMIT},
-                {GRI_REFUSE_ALREADY, GRI_STEP_ALREADY},
-                {GRI_REFUSE_LATE, GR_ETIMEOUT},
-                {GRI_REFUSE_STOPPING, GR_ENOCONN},
-                {(gri_refusal)99, GR_ENOCONN}};
+    } rows[] = {
+        {GRI_REFUSE_VERSION, GR_EVERSION},      {GRI_REFUSE_SECRET, GR_EDENIED},
+        {GRI_REFUSE_PARTED, GR_ESTOPPED},       {GRI_REFUSE_NAME, GR_EEXIST},
+        {GRI_REFUSE_ITSELF, GR_EEXIST},         {GRI_REFUSE_FULL, GR_ELIMIT},
+        {GRI_REFUSE_ALREADY, GRI_STEP_ALREADY}, {GRI_REFUSE_LATE, GR_ETIMEOUT},
+        {GRI_REFUSE_STOPPING, GR_ENOCONN},      {(gri_refusal)99, GR_ENOCONN}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         pair p;
         begin(&p, "the same secret!", "the same secret!");
