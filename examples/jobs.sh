@@ -8,14 +8,7 @@ set -eu
 program=$1
 count=2000
 work=$(mktemp -d)
-pids=
-stop_all() {
-    for process in $pids; do
-        kill -9 "$process" 2>/dev/null || true
-    done
-    rm -rf "$work"
-}
-trap stop_all EXIT
+trap 'kill_all; rm -rf "$work"' EXIT
 make_secret "$work/secret"
 
 # start_work NAME: its process is $!.

@@ -75,9 +75,8 @@ struct gri_link_ops {
     int (*listen_tls)(gri_keeper *keeper, const gri_tls *tls,
                       const char *address, gri_accept_fn *accepted, void *arg,
                       gri_port **out);
-    /* Writes the address that others can dial; ends it with a zero byte.
-     * GR_ETOOBIG: longer than size. */
-    int (*address)(const gri_port *port, char *buf, size_t size);
+    /* The address that others can dial. Owns: it is the port's, and stays. */
+    const char *(*address)(const gri_port *port);
     /* No accepted comes after this returns. Not from a callback. */
     void (*unlisten)(gri_port *port);
     /*

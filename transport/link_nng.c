@@ -515,15 +515,9 @@ static int nng_link_certified(gri_link *base, const char *name)
     return rc;
 }
 
-static int nng_link_address(const gri_port *base, char *buf, size_t size)
+static const char *nng_link_address(const gri_port *base)
 {
-    const nng_port *port = (const nng_port *)base;
-    size_t n = strlen(port->address);
-    if (n >= size) {
-        return GR_ETOOBIG;
-    }
-    memcpy(buf, port->address, n + 1);
-    return 0;
+    return ((const nng_port *)base)->address;
 }
 
 const gri_link_ops gri_link_nng = {

@@ -575,15 +575,10 @@ static int socket_listen(gri_keeper *keeper, const char *address,
     return rc;
 }
 
-static int socket_address(const gri_port *base, char *buf, size_t size)
+static const char *socket_address(const gri_port *base)
 {
     const socket_port *port = (const void *)base; /* base is the first in it */
-    const size_t n = strlen(port->address);
-    if (n >= size) {
-        return GR_ETOOBIG;
-    }
-    memcpy(buf, port->address, n + 1);
-    return 0;
+    return port->address;
 }
 
 const gri_link_ops gri_link_socket = {

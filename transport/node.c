@@ -169,7 +169,13 @@ static int listen_at(gri_net *net, const char *address)
     } else {
         return GR_EADDRESS;
     }
-    return ops->address(net->port, net->address, sizeof net->address);
+    const char *at = ops->address(net->port);
+    const size_t n = strlen(at);
+    if (n >= sizeof net->address) {
+        return GR_EADDRESS; /* a port that was found made it too long */
+    }
+    memcpy(net->address, at, n + 1);
+    return 0;
 }
 
 /* Where other nodes are told to find it. */

@@ -352,7 +352,7 @@ static bool is_lasting(int rc)
 {
     switch (rc) {
     case GR_EDENIED:   /* a secret or a certificate */
-    case GR_EVERSION:  /* */
+    case GR_EVERSION:  /* of the protocol */
     case GR_EFORMAT:   /* no node */
     case GR_EADDRESS:  /* a name that nobody has */
     case GR_EINVAL:    /* no certificates here */

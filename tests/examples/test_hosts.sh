@@ -13,14 +13,7 @@ jobs=$GREENROOM_BUILD/examples/jobs
 work=$(mktemp -d)
 here=gr$$a # alice's host
 there=gr$$b
-pids=
 line=
-kill_all() {
-    for process in $pids; do
-        kill -9 "$process" 2>/dev/null || true
-    done
-    pids=
-}
 clean() {
     kill_all
     ip netns del $here 2>/dev/null || true

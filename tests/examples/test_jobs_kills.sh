@@ -12,13 +12,6 @@ kills=${JOBS_KILLS:-10}
 work=$(mktemp -d)
 journal=$work/journal
 address=ipc://$work/socket
-pids=
-kill_all() {
-    for process in $pids; do
-        kill -9 "$process" 2>/dev/null || true
-    done
-    pids=
-}
 trap 'kill_all; rm -rf "$work"' EXIT
 make_secret "$work/secret"
 

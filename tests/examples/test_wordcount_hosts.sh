@@ -9,13 +9,6 @@ set -eu
 
 program=$GREENROOM_BUILD/examples/wordcount
 work=$(mktemp -d)
-pids=
-kill_all() {
-    for process in $pids; do
-        kill -9 "$process" 2>/dev/null || true
-    done
-    pids=
-}
 trap 'kill_all; rm -rf "$work"' EXIT
 make_secret "$work/secret"
 make_authority ours

@@ -16,13 +16,6 @@
 
 enum { LIMIT = 65536 };
 
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
-
 static void count(void *arg, const gri_frame *frame)
 {
     size_t *n = arg;

@@ -31,30 +31,6 @@ enum {
 
 static const uint8_t magic[8] = {'G', 'R', 'N', 'R', 'O', 'O', 'M', '\n'};
 
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
-
-/* ---- the script ---------------------------------------------------------- */
-
-typedef struct script {
-    const uint8_t *p;
-    size_t n;
-} script;
-
-/* Zeroes behind its end. */
-static uint8_t take(script *s)
-{
-    if (s->n == 0) {
-        return 0;
-    }
-    s->n--;
-    return *s->p++;
-}
-
 /* ---- whom they trust ----------------------------------------------------- */
 
 static const char common[] = "the common secret of all";

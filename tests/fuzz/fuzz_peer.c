@@ -43,30 +43,6 @@ enum {
     GENEROUS = 16 /* the peer gives credit at once */
 };
 
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
-
-/* ---- the script ---------------------------------------------------------- */
-
-typedef struct script {
-    const uint8_t *p;
-    size_t n;
-} script;
-
-/* Zeroes behind its end. */
-static uint8_t take(script *s)
-{
-    if (s->n == 0) {
-        return 0;
-    }
-    s->n--;
-    return *s->p++;
-}
-
 /* ---- an actor of the node ------------------------------------------------ */
 
 /* What it has begun, and what of that has ended. */

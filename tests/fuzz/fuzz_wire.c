@@ -17,13 +17,6 @@
 
 enum { LIMIT = 65536, FAULT_MAX = 4096 /* what a socket takes at once */ };
 
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
-
 static bool has_message(const gri_wire *w)
 {
     return w->type == GRI_WIRE_SEND || w->type == GRI_WIRE_ASK ||
