@@ -54,11 +54,13 @@ typedef struct gri_counters {
                                     see watchdog.c */
 } gri_counters;
 
-#define GRI_TALLY(ctx, what)                                                   \
+#define GRI_TALLY_MANY(ctx, what, n)                                           \
     atomic_store_explicit(                                                     \
         &(ctx)->counters.what,                                                 \
-        atomic_load_explicit(&(ctx)->counters.what, memory_order_relaxed) + 1, \
+        atomic_load_explicit(&(ctx)->counters.what, memory_order_relaxed) +    \
+            (n),                                                               \
         memory_order_relaxed)
+#define GRI_TALLY(ctx, what) GRI_TALLY_MANY(ctx, what, 1)
 
 #define GRI_UNTALLY(ctx, what)                                                 \
     atomic_store_explicit(                                                     \
@@ -109,7 +111,8 @@ struct gri_ctx {
     gr_actor *pressed; /* a receiver past its soft bound, seen this turn; slot
                           0, which is nobody's, stands for pressed_far */
     uint32_t pressed_run;
-    gr_pid pressed_far;                     /* whose node wishes that we wait */
+    gr_pid pressed_far; /* whose node wishes that we wait */
+    bool kept;          /* the route wants settle before the turn ends */
     gri_uncounted uncounted[GRI_UNCOUNTED]; /* a worker's, see send.c */
     uint32_t slot_count; /* free slots at hand, a worker's only */
     uint32_t slots[GRI_SLOTS_KEPT];
@@ -122,6 +125,10 @@ struct gri_ctx {
     int fate;                  /* of the traced one */
     gri_msgpack *msgpack;      /* see msgpack.c; NULL until it is used */
 };
+
+/* Sends on what the route keeps of this turn, which is about to end (send.c).
+ * The worker. */
+void gri_settle(gri_ctx *ctx);
 
 /* What a worker writes with each message: on lines of its own. */
 typedef struct gri_worker_side {

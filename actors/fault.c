@@ -69,5 +69,8 @@ void gri_faulted(gri_worker *worker)
     if (again != NULL) {
         gri_given_again(self, again, true);
     }
+    if (ctx->kept) {
+        gri_settle(ctx);
+    }
     gri_sched_again(worker, &self->task);
 }

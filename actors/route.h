@@ -32,7 +32,8 @@ typedef struct gri_route {
      * queues may wait for the end of the turn (gri_after_turn). NULL: it is
      * none. Borrows msg: its payload may be copied, never kept.
      * Returns 0; GRI_ROUTE_SLOW, which is 0 and a wish that the sender wait
-     * (see wait); or an error, after which nothing of it was sent:
+     * (see wait); GRI_ROUTE_KEPT, which is 0 and a wish for settle; or an
+     * error, after which nothing of it was sent:
      * GR_ENOCONN (no such peer now), GR_EAGAIN (its queue is full; only for
      * USER and CONFIRM), GR_ENOMEM, GR_ETOOBIG. The core then does what the
      * death of the receiver would do: it answers asks, monitors and links.
@@ -46,6 +47,11 @@ typedef struct gri_route {
      * False: it need not wait any more. Any thread; must not block.
      */
     bool (*wait)(void *net, gr_pid to, uint64_t sender);
+    /* NULL (deliver never says GRI_ROUTE_KEPT), or: sends on what the worker
+     * keeps of the turn that is about to end, before another worker can run the
+     * same actor: else that one's messages might come first. Returns 0, or
+     * GRI_ROUTE_SLOW: the sender should wait to send to *to. The worker. */
+    int (*settle)(void *net, struct gri_worker *worker, gr_pid *to);
     /* NULL, or: a worker is in a long turn. What it has put off to the turn's
      * end goes now. The watchdog's thread; must not block. */
     void (*hurry)(void *net);
@@ -60,7 +66,7 @@ typedef struct gri_route {
     void (*free)(void *net);
 } gri_route;
 
-enum { GRI_ROUTE_SLOW = 1 };
+enum { GRI_ROUTE_SLOW = 1, GRI_ROUTE_KEPT = 2 };
 
 /* Plugs it in for the rest of the system's life. GR_EEXIST: there is one. Any
  * thread. The route keeps being the caller's and must outlive the system. */

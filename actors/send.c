@@ -50,6 +50,15 @@ static int at_bound(gri_ctx *ctx, gr_pid to, gr_actor *slot, gr_msg *msg)
     return GR_EAGAIN;
 }
 
+/* The route wishes that the sender wait. */
+static void press_far(gri_ctx *ctx, gr_pid to)
+{
+    if (ctx->pressed == NULL) {
+        ctx->pressed = &ctx->sys->slots[0];
+        ctx->pressed_far = to;
+    }
+}
+
 GRI_INLINE int send_far_now(gri_ctx *ctx, gr_pid to, gr_msg *msg)
 {
     gr_system *sys = ctx->sys;
@@ -63,17 +72,31 @@ GRI_INLINE int send_far_now(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     /* relaxed: stored before the route was. */
     void *net = atomic_load_explicit(&sys->net, memory_order_relaxed);
     int rc = route->deliver(net, ctx->worker, to, msg);
-    if (rc == GRI_ROUTE_SLOW) {
-        if (ctx->pressed == NULL) {
-            ctx->pressed = &sys->slots[0];
-            ctx->pressed_far = to;
-        }
+    if (rc == GRI_ROUTE_KEPT) {
+        ctx->kept = true;
+        rc = 0;
+    } else if (rc == GRI_ROUTE_SLOW) {
+        press_far(ctx, to);
         rc = 0;
     }
     if (rc == 0) {
         gri_msg_free(ctx->cache, msg);
     }
     return rc;
+}
+
+__attribute__((noinline)) void gri_settle(gri_ctx *ctx)
+{
+    gr_system *sys = ctx->sys;
+    gr_pid to;
+    ctx->kept = false;
+    /* relaxed, both: it was the route that has kept something. */
+    const gri_route *route =
+        atomic_load_explicit(&sys->route, memory_order_relaxed);
+    void *net = atomic_load_explicit(&sys->net, memory_order_relaxed);
+    if (route->settle(net, ctx->worker, &to) == GRI_ROUTE_SLOW) {
+        press_far(ctx, to);
+    }
 }
 
 /* The same, where it is not what is done most. */

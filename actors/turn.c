@@ -477,7 +477,9 @@ GRI_CALLS_ACTORS static __attribute__((noinline)) void go_on(gr_actor *self,
             if (pop == GRI_POP_BUSY || ctx->pressed != NULL) {
                 break;
             }
-            if (go_idle(self)) {
+            if (ctx->kept) {
+                gri_settle(ctx);
+            } else if (go_idle(self)) {
                 return;
             }
             continue;
@@ -499,6 +501,9 @@ GRI_CALLS_ACTORS static __attribute__((noinline)) void go_on(gr_actor *self,
     if (is_held_up(self)) {
         gri_stash_shut(self);
     }
+    if (ctx->kept) {
+        gri_settle(ctx);
+    }
     if (ctx->pressed != NULL && self->now != 0 && gri_slow_down(self)) {
         return; /* suspended: not ours any more */
     }
@@ -514,7 +519,7 @@ go_on_again(gr_actor *self, unsigned n)
 {
     n = replay(self, n);
     if (self->todo == 0 && gri_inbox_is_empty(&self->outlet) &&
-        self->ctx->pressed == NULL && go_idle(self)) {
+        self->ctx->pressed == NULL && !self->ctx->kept && go_idle(self)) {
         return;
     }
     go_on(self, n);
@@ -556,7 +561,7 @@ GRI_CALLS_ACTORS static void run_actor(gri_worker *worker, gri_task *task)
         return;
     }
     if (gri_inbox_is_empty(&self->outlet) && self->ctx->pressed == NULL &&
-        go_idle(self)) {
+        !self->ctx->kept && go_idle(self)) {
         return;
     }
     go_on(self, 1);

@@ -119,5 +119,7 @@ struct gri_after {
 };
 /* The calling worker, in a turn. Once until it runs. */
 void gri_after_turn(struct gri_worker *worker, gri_after *after);
+/* Which of its system's it is: below GR_WORKERS_MAX. */
+unsigned gri_worker_index(const struct gri_worker *worker);
 
 #endif /* GRI_SCHED_POLLER_H */

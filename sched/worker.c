@@ -286,6 +286,11 @@ void gri_after_turn(gri_worker *w, gri_after *after)
     w->after = after;
 }
 
+unsigned gri_worker_index(const gri_worker *w)
+{
+    return w->index;
+}
+
 static __attribute__((noinline)) void do_after(gri_worker *w)
 {
     while (w->after != NULL) {

@@ -68,7 +68,7 @@ typedef struct gri_frame {
                                the bytes */
     uint32_t len;           /* of payload */
     uint32_t more;      /* SEND, read: bytes of further payloads behind it */
-    uint32_t count;     /* CREDIT */
+    uint32_t count;     /* CREDIT; SEND, written: payloads in it, 0: one */
     gr_exit_reason why; /* EXIT, DOWN */
 } gri_frame;
 

@@ -131,7 +131,8 @@ static void send(telling *t)
                                  .payload = buf,
                                  .len = (uint32_t)len};
         /* What is refused (too much waits) is told later, by another one. */
-        (void)!gri_peer_deliver(t->to, NULL, t->to->hs.other.node, &frame);
+        (void)!gri_peer_deliver(t->to, NULL, t->to->hs.other.node, &frame,
+                                NULL);
     }
     free(buf);
     t->n = 1;

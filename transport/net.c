@@ -6,20 +6,32 @@
 
 #include <sodium.h>
 
+#include "base/hash.h"
+#include "base/memory.h"
 #include "transport/discovery.h"
 #include "transport/translate.h"
 
 /* ---- peers --------------------------------------------------------------- */
 
-gri_peer *gri_net_find(const gri_net *net, uint64_t node)
+static _Atomic(uint32_t) *hint_of(gri_net *net, uint64_t node)
 {
-    /* A walk over a few words. With hundreds of nodes in use a table might be
-     * faster, but no table is as simple to read without a lock. */
-    uint32_t used = gri_net_used(net);
+    return &net->hints[gri_hash_address(node, 6)];
+}
+
+gri_peer *gri_net_find(gri_net *net, uint64_t node)
+{
+    const uint32_t used = gri_net_used(net);
+    /* relaxed, all: hints; the peer's lock protects the truth. */
+    const uint32_t at =
+        atomic_load_explicit(hint_of(net, node), memory_order_relaxed);
+    if (at < used &&
+        atomic_load_explicit(&net->nodes[at], memory_order_relaxed) == node) {
+        return gri_net_peer(net, at);
+    }
     for (uint32_t i = 0; i < used; i++) {
-        /* relaxed: a hint; the peer's lock protects the truth. */
         if (atomic_load_explicit(&net->nodes[i], memory_order_relaxed) ==
             node) {
+            atomic_store_explicit(hint_of(net, node), i, memory_order_relaxed);
             return gri_net_peer(net, i);
         }
     }
@@ -287,30 +299,98 @@ static int64_t tick(void *arg)
 
 /* ---- the route ----------------------------------------------------------- */
 
+/* gri_after.run of a draft. */
+static void after_draft(gri_after *after, struct gri_worker *worker)
+{
+    gri_draft *d = GRI_CONTAINER(after, gri_draft, after);
+    (void)worker;
+    d->after_set = false;
+    if (!gri_draft_is_empty(d)) {
+        (void)gri_peer_end_draft(d, NULL); /* nobody's turn */
+    }
+}
+
+/* The worker's own, or NULL: no memory, or it is in a world, where threads do
+ * not wait for each other. */
+static gri_draft *draft_of(gri_net *net, const struct gri_worker *worker)
+{
+    const unsigned i = gri_worker_index(worker);
+    gri_draft *d = gri_net_draft(net, i);
+    if (d == NULL && net->world == NULL) {
+        d = malloc(sizeof *d);
+        if (d != NULL) {
+            memset(d, 0, offsetof(gri_draft, bytes));
+            d->after.run = after_draft;
+            /* release: pairs with the acquire in gri_net_draft. */
+            atomic_store_explicit(&net->drafts[i], d, memory_order_release);
+        }
+    }
+    return d;
+}
+
+/* Whether this is the second message in a row to the same actor; the draft,
+ * which is empty and closed, is then to take the next. */
+static bool is_second(gri_draft *d, uint64_t node, const gri_payload *m)
+{
+    const bool again =
+        d->last_node == node && d->last_to == m->to && d->last_from == m->from;
+    d->last_node = node;
+    d->last_to = m->to;
+    d->last_from = m->from;
+    return again;
+}
+
 static int deliver(void *arg, struct gri_worker *worker, gr_pid to,
                    const gr_msg *msg)
 {
     gri_net *net = arg;
     gri_frame frame;
+    const bool plain = msg->kind == GRI_MSG_USER && msg->flags == 0 &&
+                       msg->from.node == net->self.node;
+    const gri_payload m = {to.id, msg->from.id, gri_msg_data(msg), msg->len, 1};
+    gri_draft *d = worker == NULL ? NULL : draft_of(net, worker);
+    bool second = false;
+    if (d != NULL) {
+        /* Most are one of many, one behind the other. */
+        if (plain && gri_draft_add(d, to.node, &m)) {
+            if (!d->after_set) {
+                d->after_set = true;
+                gri_after_turn(worker, &d->after);
+            }
+            return GRI_ROUTE_KEPT;
+        }
+        if (!gri_draft_is_empty(d)) {
+            (void)gri_peer_end_draft(d, worker); /* is told at the next */
+        }
+        d->open = false;
+        second = plain && is_second(d, to.node, &m);
+    }
     gri_peer *peer = to.node == 0 ? NULL : gri_net_find(net, to.node);
     if (peer == NULL) {
         return GR_ENOCONN;
     }
-    /* Most are one of many, one behind the other. */
-    if (worker != NULL && msg->kind == GRI_MSG_USER && msg->flags == 0 &&
-        msg->from.node == net->self.node &&
-        gri_peer_join(
-            peer, worker, to.node,
-            &(gri_payload){to.id, msg->from.id, gri_msg_data(msg), msg->len})) {
-        return 0;
+    /* relaxed: this thread's own. */
+    if (second &&
+        atomic_load_explicit(&d->peer, memory_order_relaxed) != peer) {
+        gri_peer_leave_draft(d);
     }
     GR_TRY(gri_frame_of_msg(&frame, net->self.node, to, msg));
-    return gri_peer_deliver(peer, worker, to.node, &frame);
+    return gri_peer_deliver(peer, worker, to.node, &frame, second ? d : NULL);
+}
+
+static int settle(void *arg, struct gri_worker *worker, gr_pid *to)
+{
+    gri_draft *d = gri_net_draft(arg, gri_worker_index(worker));
+    if (gri_draft_is_empty(d) || !gri_peer_end_draft(d, NULL)) {
+        return 0;
+    }
+    *to = (gr_pid){d->node, d->to};
+    return GRI_ROUTE_SLOW;
 }
 
 static bool wait_for(void *arg, gr_pid to, uint64_t sender)
 {
-    const gri_net *net = arg;
+    gri_net *net = arg;
     gri_peer *peer = to.node == 0 ? NULL : gri_net_find(net, to.node);
     return peer != NULL && gri_peer_wait(peer, to.node, to.id, sender);
 }
@@ -318,6 +398,12 @@ static bool wait_for(void *arg, gr_pid to, uint64_t sender)
 static void hurry(void *arg)
 {
     gri_net *net = arg;
+    for (unsigned i = 0; i < GR_WORKERS_MAX; i++) {
+        gri_draft *d = gri_net_draft(net, i);
+        if (d != NULL) {
+            gri_peer_hurry_draft(d);
+        }
+    }
     uint32_t used = gri_net_used(net);
     for (uint32_t i = 0; i < used; i++) {
         gri_peer_hurry(gri_net_peer(net, i));
@@ -393,6 +479,7 @@ static void free_net(void *net)
 
 const gri_route gri_net_route = {.deliver = deliver,
                                  .wait = wait_for,
+                                 .settle = settle,
                                  .hurry = hurry,
                                  .stop = stop,
                                  .free = free_net};
@@ -427,6 +514,9 @@ static int init_sync(gri_net *net)
 static void free_memory(gri_net *net)
 {
     free(net->spawnable);
+    for (unsigned i = 0; i < GR_WORKERS_MAX; i++) {
+        free(gri_net_draft(net, i));
+    }
     free(net->peers);
     free(net->nodes);
     gri_trust_fini(&net->trust);

@@ -33,7 +33,8 @@ enum {
     /* Actors that send wait from a fraction of outbox_max on; but never for
      * longer than so long, so that no circle of nodes waits for itself. */
     GRI_OUTBOX_SOFT = 8,
-    GRI_SLOW_MS = 1000
+    GRI_SLOW_MS = 1000,
+    GRI_HINTS = 64 /* a power of two: see gri_net_find */
 };
 
 struct gri_net {
@@ -50,9 +51,9 @@ struct gri_net {
     int64_t heartbeat_ns; /* for peers that are content with that */
     uint32_t peers_max;
     uint32_t outbox_max;
-    uint32_t join_max; /* bytes put off up to which one more message joins */
-    uint32_t window;   /* bytes that a peer may have sent, and we not taken */
-    gri_port *port;    /* NULL: not listening */
+    uint32_t draft_max; /* bytes of a draft */
+    uint32_t window;    /* bytes that a peer may have sent, and we not taken */
+    gri_port *port;     /* NULL: not listening */
     char address[GRI_ADDRESS_MAX];
     gri_keeper keeper;
     uint32_t room; /* in peers and nodes */
@@ -64,6 +65,10 @@ struct gri_net {
     _Atomic(gri_peer *) *peers;
     _Atomic(uint64_t) *nodes; /* of those that are UP; else 0 */
     _Atomic(uint32_t) used;   /* how many of peers there are */
+    /* Where in peers a node was found last, by a hash of its number. */
+    _Atomic(uint32_t) hints[GRI_HINTS];
+    /* Each is made by its worker, and stays. */
+    _Atomic(gri_draft *) drafts[GR_WORKERS_MAX];
 
     pthread_mutex_t lock;
     pthread_cond_t quiet; /* links is 0 */
@@ -99,7 +104,7 @@ gri_peer *gri_net_take(gri_net *net);
 /* Gives it back. The agent, after gri_peer_reset. */
 void gri_net_give(gri_net *net, gri_peer *peer);
 /* The UP peer with that number, or NULL; may be another's by now. */
-gri_peer *gri_net_find(const gri_net *net, uint64_t node);
+gri_peer *gri_net_find(gri_net *net, uint64_t node);
 /* The i-th of the peers there are; i below net->used. */
 static inline gri_peer *gri_net_peer(const gri_net *net, uint32_t i)
 {
@@ -110,6 +115,13 @@ static inline uint32_t gri_net_used(const gri_net *net)
 {
     /* acquire: pairs with the release in gri_net_take. */
     return atomic_load_explicit(&net->used, memory_order_acquire);
+}
+
+/* The draft of a worker, by its index; NULL: it has none yet. Any thread. */
+static inline gri_draft *gri_net_draft(const gri_net *net, unsigned worker)
+{
+    /* acquire: pairs with the release in net.c's draft_of. */
+    return atomic_load_explicit(&net->drafts[worker], memory_order_acquire);
 }
 
 /* Tells the agent. Any thread. */

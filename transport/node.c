@@ -140,7 +140,8 @@ static void configure(gri_net *net, const gr_node_opts *opts)
     net->outbox_max =
         opts->outbox_max > 0 ? opts->outbox_max : GR_OUTBOX_MAX_DEFAULT;
     const size_t soft = gri_outbox_soft(net);
-    net->join_max = soft < GRI_PART_BYTES ? (uint32_t)soft : GRI_PART_BYTES;
+    /* Much less than what slows its sender down. */
+    net->draft_max = soft < GRI_BATCH_BYTES ? (uint32_t)soft : GRI_BATCH_BYTES;
     net->window = opts->window > 0 ? opts->window : GR_WINDOW_DEFAULT;
     net->self.node = gr_system_node(net->sys).id;
     net->self.silence_ms = (uint32_t)silence_ms;

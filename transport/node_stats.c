@@ -61,7 +61,7 @@ static void read_got(const gri_peer *peer, int64_t now, gr_peer_stats *s)
 
 int gr_node_stats(gr_actor *self, gr_node node, gr_peer_stats *out)
 {
-    const gri_net *net = net_of(self);
+    gri_net *net = net_of(self);
     gri_peer *peer =
         net == NULL || node.id == 0 ? NULL : gri_net_find(net, node.id);
     if (peer == NULL) {

@@ -337,11 +337,10 @@ static int put(gri_peer *peer, const gri_frame *frame)
 }
 
 /* Whether who sent it is to wait: it, or all who send, have sent too much. */
-static bool is_too_much(const gri_peer *peer, const gri_frame *frame)
+static bool is_too_much(const gri_peer *peer, uint64_t from, uint64_t to)
 {
-    return gri_frame_is_refusable(frame->type) &&
-           (waiting(peer) > gri_outbox_soft(peer->net) ||
-            gri_slowed_is(&peer->slowed, frame->from, frame->to));
+    return waiting(peer) > gri_outbox_soft(peer->net) ||
+           gri_slowed_is(&peer->slowed, from, to);
 }
 
 /* Somebody there waits for it, and would not be told that it does not come. */
@@ -367,37 +366,109 @@ static bool is_put_off(gri_peer *peer, struct gri_worker *worker)
     return peer->after_of == worker; /* another's turn may last long */
 }
 
-/* What may wait in the outbox for one more message to join it: past that,
- * gri_peer_deliver has to look. Under lock. */
-static inline size_t room_to_join(const gri_peer *peer,
-                                  const struct gri_worker *worker)
+/* Bytes of a draft: with its head it is a SEND. Under lock. */
+static uint32_t room_of_draft(const gri_peer *peer)
 {
-    if (peer->flying) { /* and so it goes when that has landed */
-        const size_t soft = gri_outbox_soft(peer->net);
-        const size_t rest = peer->fly.len - peer->fly_at;
-        return rest < soft ? soft - rest : 0;
-    }
-    return peer->after_of == worker ? peer->net->join_max : 0;
+    const uint32_t head = GRI_FRAME_HEAD + 16;
+    const uint32_t most = peer->net->draft_max;
+    const uint32_t room =
+        peer->out.batch_max < most ? peer->out.batch_max : most;
+    return room > head ? room - head : 0;
 }
 
-bool gri_peer_join(gri_peer *peer, const struct gri_worker *worker,
-                   uint64_t node, const gri_payload *m)
+/* What a draft of this peer has goes into the outbox. Under lock. */
+static int put_draft(gri_peer *peer, gri_draft *d)
 {
+    gri_payload m;
+    if (!gri_draft_take(d, &m)) {
+        return 0;
+    }
+    if (peer->state != GRI_PEER_UP || peer->closing || peer->born != d->born) {
+        return 0; /* lost with its connection, as what is on its way */
+    }
+    if (is_deaf(peer)) {
+        return GR_ELIMIT;
+    }
+    const gri_frame f = {.type = GRI_FRAME_SEND,
+                         .to = m.to,
+                         .from = m.from,
+                         .payload = m.p,
+                         .len = m.len,
+                         .count = m.count};
+    GR_TRY(gri_outbox_put(&peer->out, &f));
+    peer->wrote = true;
+    peer->sent.messages += m.count;
+    return 0;
+}
+
+bool gri_peer_end_draft(gri_draft *d, struct gri_worker *worker)
+{
+    gri_flight f = {.link = NULL};
+    /* relaxed: this thread's own. */
+    gri_peer *peer = atomic_load_explicit(&d->peer, memory_order_relaxed);
     lock(peer);
-    const bool joined =
-        peer->node == node && peer->state == GRI_PEER_UP && !peer->closing &&
-        peer->slowed.pairs.count == 0 && peer->crossing.leave.may == NULL &&
-        gri_outbox_join(&peer->out, m, room_to_join(peer, worker));
-    if (joined) {
-        peer->wrote = true;
-        peer->sent.messages++;
+    const gri_link *link = peer->link;
+    const int rc = put_draft(peer, d);
+    gri_draft_empty(d);
+    const bool slow = is_too_much(peer, d->from, d->to);
+    d->open = d->open && !slow; /* gri_peer_deliver is to look at each */
+    if (worker == NULL || link == NULL || !is_put_off(peer, worker)) {
+        f = gri_peer_take_off(peer);
     }
     unlock(peer);
-    return joined;
+    gri_peer_launch(peer, f);
+    judge(peer, link, rc);
+    return slow;
+}
+
+void gri_peer_leave_draft(gri_draft *d)
+{
+    /* relaxed: this thread's own. */
+    gri_peer *peer = atomic_load_explicit(&d->peer, memory_order_relaxed);
+    if (peer != NULL) {
+        lock(peer);
+        /* relaxed: who relies on it has that lock. */
+        atomic_store_explicit(&d->peer, NULL, memory_order_relaxed);
+        unlock(peer);
+    }
+}
+
+void gri_peer_hurry_draft(gri_draft *d)
+{
+    gri_flight f = {.link = NULL};
+    int rc = 0;
+    /* acquire: pairs with the release in gri_draft_begin. */
+    gri_peer *peer = atomic_load_explicit(&d->peer, memory_order_acquire);
+    if (peer == NULL) {
+        return;
+    }
+    lock(peer);
+    const gri_link *link = peer->link;
+    /* relaxed: with the lock it stays what it is, if it is this peer. */
+    if (atomic_load_explicit(&d->peer, memory_order_relaxed) == peer) {
+        rc = put_draft(peer, d);
+        f = gri_peer_take_off(peer);
+    }
+    unlock(peer);
+    gri_peer_launch(peer, f);
+    judge(peer, link, rc);
+}
+
+int gri_peer_put_drafts(gri_peer *peer)
+{
+    for (unsigned i = 0; i < GR_WORKERS_MAX; i++) {
+        gri_draft *d = gri_net_draft(peer->net, i);
+        /* relaxed: see gri_peer_hurry_draft. */
+        if (d != NULL &&
+            atomic_load_explicit(&d->peer, memory_order_relaxed) == peer) {
+            GR_TRY(put_draft(peer, d));
+        }
+    }
+    return 0;
 }
 
 int gri_peer_deliver(gri_peer *peer, struct gri_worker *worker, uint64_t node,
-                     const gri_frame *frame)
+                     const gri_frame *frame, gri_draft *draft)
 {
     gri_flight f = {.link = NULL};
     lock(peer);
@@ -413,7 +484,20 @@ int gri_peer_deliver(gri_peer *peer, struct gri_worker *worker, uint64_t node,
     }
     peer->sent.messages += rc == 0 && gri_frame_is_message(frame->type);
     peer->sent.refused += rc == GR_EAGAIN;
-    const bool slow = rc == 0 && is_too_much(peer, frame);
+    const bool slow = rc == 0 && gri_frame_is_refusable(frame->type) &&
+                      is_too_much(peer, frame->from, frame->to);
+    if (draft != NULL && rc == 0 && !slow && peer->crossing.leave.may == NULL) {
+        gri_draft_begin(
+            draft,
+            &(gri_draft_for){.peer = peer,
+                             .up = &peer->net->nodes[peer->index],
+                             .born = peer->born,
+                             .node = node,
+                             .to = frame->to,
+                             .from = frame->from,
+                             .room = room_of_draft(peer),
+                             .most = peer->net->draft_max / GRI_MESSAGE_COST});
+    }
     unlock(peer);
     gri_peer_launch(peer, f);
     if (deaf) {

@@ -49,16 +49,19 @@ static bool is_advice(const gri_frame *f)
 
 static uint32_t messages_of(const gri_frame *f)
 {
+    if (f->type == GRI_FRAME_SEND && f->count > 1) {
+        return f->count;
+    }
     return gri_frame_is_message(f->type) ? 1 : 0;
 }
 
-/* Adds a payload to the SEND at the end of a lane. False: it cannot. */
-static inline bool join(gri_buffer *lane, gri_tail *tail, uint32_t batch_max,
-                        const gri_payload *m)
+/* Adds payloads to the SEND at the end of a lane. False: it cannot. */
+static bool join(gri_buffer *lane, gri_tail *tail, uint32_t batch_max,
+                 const gri_payload *m)
 {
     const size_t whole = lane->len - tail->at + m->len;
     if (tail->count == 0 || tail->to != m->to || tail->from != m->from ||
-        tail->count >= GRI_BATCH_MAX || whole > batch_max ||
+        tail->count + m->count > GRI_BATCH_MAX || whole > batch_max ||
         (m->len > lane->cap - lane->len &&
          gri_buffer_reserve(lane, m->len) < 0)) {
         return false;
@@ -66,18 +69,19 @@ static inline bool join(gri_buffer *lane, gri_tail *tail, uint32_t batch_max,
     memcpy(lane->data + lane->len, m->p, m->len);
     lane->len += m->len;
     (void)gri_put32(lane->data + tail->at, (uint32_t)(whole - 4));
-    tail->count++;
+    tail->count += m->count;
     return true;
 }
 
 /* The same to what goes as it comes. */
-static inline bool join_now(gri_outbox *o, const gri_payload *m)
+static bool join_now(gri_outbox *o, const gri_payload *m)
 {
     if (o->credit <= 0 || !join(&o->now, &o->now_tail, o->batch_max, m)) {
         return false;
     }
-    o->credit -= m->len + GRI_MESSAGE_COST;
-    o->now_cost += GRI_MESSAGE_COST;
+    const uint32_t cost = m->count * GRI_MESSAGE_COST;
+    o->credit -= m->len + (int64_t)cost;
+    o->now_cost += cost;
     return true;
 }
 
@@ -88,7 +92,7 @@ static void append(gri_buffer *lane, gri_tail *tail, const gri_frame *f,
     *tail = (gri_tail){.at = lane->len,
                        .to = f->to,
                        .from = f->from,
-                       .count = f->type == GRI_FRAME_SEND};
+                       .count = f->type == GRI_FRAME_SEND ? messages_of(f) : 0};
     gri_buffer_put(lane, head, head_len);
     gri_buffer_put(lane, f->payload, f->len);
 }
@@ -148,35 +152,29 @@ int gri_outbox_reserve(gri_outbox *o, const gri_frame *f)
                                   : gri_buffer_reserve(&o->now, whole);
 }
 
-/* One more message is in the SEND at the end of what is held. */
-static void raise_cost(gri_outbox *o)
+/* So many more messages are in the SEND at the end of what is held. */
+static void raise_cost(gri_outbox *o, uint32_t messages)
 {
     uint8_t *cost = o->held.data + o->held_tail.at - RECORD_HEAD;
-    (void)gri_put32(cost, gri_get32(cost) + GRI_MESSAGE_COST);
-    o->held_cost += GRI_MESSAGE_COST;
+    (void)gri_put32(cost, gri_get32(cost) + messages * GRI_MESSAGE_COST);
+    o->held_cost += (size_t)messages * GRI_MESSAGE_COST;
 }
 
 /* The same to what is held. */
-static inline bool join_held(gri_outbox *o, const gri_payload *m)
+static bool join_held(gri_outbox *o, const gri_payload *m)
 {
     if (!join(&o->held, &o->held_tail, o->batch_max, m)) {
         return false;
     }
-    raise_cost(o);
+    raise_cost(o, m->count);
     return true;
-}
-
-bool gri_outbox_join(gri_outbox *o, const gri_payload *m, size_t cost_max)
-{
-    /* A frame that is held, and has not gone, holds up its pair's next. */
-    return gri_outbox_cost(o) < cost_max &&
-           (o->held.len == 0 ? join_now(o, m) : join_held(o, m));
 }
 
 int gri_outbox_put(gri_outbox *o, const gri_frame *f)
 {
     if (f->type == GRI_FRAME_SEND) {
-        const gri_payload m = {f->to, f->from, f->payload, f->len};
+        const gri_payload m = {f->to, f->from, f->payload, f->len,
+                               messages_of(f)};
         if (is_held(o, f->to, f->from) ? join_held(o, &m) : join_now(o, &m)) {
             return 0;
         }
@@ -193,8 +191,9 @@ int gri_outbox_put(gri_outbox *o, const gri_frame *f)
     append(&o->now, &o->now_tail, f, head, head_len);
     o->frames++;
     if (gri_frame_is_message(f->type)) {
-        o->credit -= (int64_t)whole + GRI_MESSAGE_COST;
-        o->now_cost += GRI_MESSAGE_COST;
+        const uint32_t cost = messages_of(f) * GRI_MESSAGE_COST;
+        o->credit -= (int64_t)whole + cost;
+        o->now_cost += cost;
     }
     return 0;
 }

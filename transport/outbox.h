@@ -37,6 +37,7 @@ typedef struct gri_payload {
     uint64_t to, from;
     const void *p; /* borrowed */
     uint32_t len;
+    uint32_t count; /* messages in it, one behind the other */
 } gri_payload;
 
 /* The SEND at the end of a lane, which the next message may join. */
@@ -77,9 +78,6 @@ void gri_outbox_fini(gri_outbox *o);
 int gri_outbox_reserve(gri_outbox *o, const gri_frame *frame);
 /* Appends a frame between actors. Errors: GR_ENOMEM; nothing was appended. */
 int gri_outbox_put(gri_outbox *o, const gri_frame *frame);
-/* The same for one more message that goes into the frame of the one before it,
- * if less than cost_max waits. False: it is for gri_outbox_put. */
-bool gri_outbox_join(gri_outbox *o, const gri_payload *m, size_t cost_max);
 /* Appends bytes that are whole frames between nodes, or of the handshake, which
  * do not wait for what is held. Errors: GR_ENOMEM. */
 int gri_outbox_put_bytes(gri_outbox *o, const void *bytes, size_t n);

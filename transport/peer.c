@@ -385,7 +385,8 @@ bool gri_peer_bye(gri_peer *peer, uint64_t node, int64_t deadline,
     lock(peer);
     bool was_up = peer->state == GRI_PEER_UP && !peer->closing &&
                   (node == 0 || node == peer->node);
-    int rc = was_up ? gri_outbox_put_last(&peer->out, &bye) : 0;
+    int rc = was_up ? gri_peer_put_drafts(peer) : 0;
+    rc = was_up && rc == 0 ? gri_outbox_put_last(&peer->out, &bye) : rc;
     if (was_up) {
         peer->state = GRI_PEER_LEAVING;
         peer->said_bye = true;

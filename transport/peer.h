@@ -27,6 +27,7 @@
 #include "mailbox/pool.h"
 #include "transport/buffer.h"
 #include "transport/crossing.h"
+#include "transport/draft.h"
 #include "transport/handshake.h"
 #include "transport/link.h"
 #include "transport/outbox.h"
@@ -190,17 +191,26 @@ void gri_peer_ping(gri_peer *peer, bool only_if_stale);
 bool gri_peer_up(gri_peer *peer, const gri_note *last);
 /*
  * Sends a frame to an actor of `node`. Any thread; never blocks. worker: as of
- * gri_route. Returns 0;
+ * gri_route. draft: NULL, or the worker's, empty, which is to take what follows
+ * to the same actor, if that may be. Returns 0;
  * GRI_ROUTE_SLOW: the same, and the sender should wait.
  * Errors: GR_ENOCONN (it is not UP, or it is another node's by now), GR_EAGAIN
  * (SEND, ASK: outbox_max), GR_ETOOBIG, GR_ENOMEM.
  */
 int gri_peer_deliver(gri_peer *peer, struct gri_worker *worker, uint64_t node,
-                     const gri_frame *frame);
-/* The same for a SEND that can join the one before it, of the same turn. False:
- * nothing was done, it is for gri_peer_deliver. */
-bool gri_peer_join(gri_peer *peer, const struct gri_worker *worker,
-                   uint64_t node, const gri_payload *m);
+                     const gri_frame *frame, gri_draft *draft);
+
+/* What the worker has in a draft goes into the outbox, and the draft is empty.
+ * NULL: the turn is over, so it is sent, too. Returns whether its sender should
+ * wait. The worker whose draft it is. */
+bool gri_peer_end_draft(gri_draft *d, struct gri_worker *worker);
+/* An empty draft is nobody's any more. The worker whose draft it is. */
+void gri_peer_leave_draft(gri_draft *d);
+/* What a draft has is sent. Any thread. */
+void gri_peer_hurry_draft(gri_draft *d);
+/* What all drafts of this peer have goes into the outbox. Under lock. Errors:
+ * as of the outbox. */
+int gri_peer_put_drafts(gri_peer *peer);
 
 /* Is `sender` to wait before it sends to `receiver` of that node again? Then it
  * is let go later. Any thread. */

@@ -54,7 +54,7 @@ bool gri_peer_refuse(gri_peer *peer, const gri_frame *frame, int why)
     /* Without memory or with a full outbox the connection is closed: that
      * answers, too. */
     if (answer_to(frame, why, &answer) &&
-        gri_peer_deliver(peer, NULL, peer->hs.other.node, &answer) ==
+        gri_peer_deliver(peer, NULL, peer->hs.other.node, &answer, NULL) ==
             GR_EEXIST) {
         return false;
     }

@@ -66,7 +66,7 @@ int gri_frame_of_msg(gri_frame *out, uint64_t here, gr_pid to,
     out->ref = gri_msg_ref(msg);
     out->status = 0;
     out->payload = NULL;
-    out->len = 0;
+    out->len = out->count = 0;
     if (gri_frame_is_message(type)) {
         out->payload = gri_msg_data(msg);
         out->len = msg->len;

@@ -2,7 +2,8 @@
  * Goal:   while a connection is lost again and again under traffic both ways:
  *         messages arrive in order and never twice, each monitor fires once,
  *         each ask ends, and nothing but the connection is lost.
- * Method: on each of two nodes one thread that sends numbers and one that asks;
+ * Method: on each of two nodes one thread that sends numbers and one that asks,
+ *         and actors that send many numbers a turn, on several workers;
  *         meanwhile the test connects, from either side, and loses the
  *         connection: by a goodbye, or at any byte of its sockets (relay.h). A
  *         number that is not larger than the one before fails its receiver,
@@ -43,6 +44,81 @@ static int count_receive(gr_actor *self, void *state, const gr_msg *msg)
 static const gr_behavior counter = {.name = "counter",
                                     .state_size = sizeof(struct counter),
                                     .receive = count_receive};
+
+/* Sends many in a turn, so that they leave together, if all goes well. */
+struct pump {
+    gr_pid to;
+    int64_t n; /* accepted */
+};
+
+enum { BURST = 40, PUMPS = 2 /* on each node */ };
+
+static int pump_init(gr_actor *self, void *state, const gr_msg *args)
+{
+    struct pump *p = state;
+    return gr_unpack(args, &p->to) ? gr_send(self, gr_self(self), "go")
+                                   : GR_EINVAL;
+}
+
+static int pump_receive(gr_actor *self, void *state, const gr_msg *msg)
+{
+    struct pump *p = state;
+    int rc = 0;
+    if (gr_match(msg, "count")) { /* and it is over */
+        GR_TRY(gr_reply(self, msg, "count", p->n));
+        gr_exit(self, 0, "done");
+        return 0;
+    }
+    for (int i = 0; i < BURST && rc == 0; i++) {
+        rc = gr_send(self, p->to, "n", p->n + 1);
+        p->n += rc == 0;
+    }
+    if (rc != 0 && rc != GR_ENOCONN && rc != GR_EAGAIN) {
+        return rc;
+    }
+    return rc == 0 ? gr_send(self, gr_self(self), "go")
+                   : gr_after(self, 1, NULL, "go");
+}
+
+static const gr_behavior pump = {.name = "pump",
+                                 .state_size = sizeof(struct pump),
+                                 .init = pump_init,
+                                 .receive = pump_receive};
+
+/* One of each on two nodes. */
+typedef struct stream {
+    gr_pid from, to;
+} stream;
+
+static void begin_streams(nodes *n, stream s[2 * PUMPS])
+{
+    for (int i = 0; i < 2 * PUMPS; i++) {
+        gr_actor *here = n->self[i % 2], *there = n->self[1 - i % 2];
+        gr_ref ref;
+        assert_int_equal(gr_spawn(there, &counter, NULL, &s[i].to), 0);
+        assert_int_equal(gr_monitor(there, s[i].to, &ref), 0);
+        const gr_spawn_opts opts = {.args = gr_args(s[i].to)};
+        assert_int_equal(gr_spawn(here, &pump, &opts, &s[i].from), 0);
+    }
+}
+
+static int64_t count_of(gr_actor *self, gr_pid pid)
+{
+    int64_t count;
+    assert_int_equal(
+        gr_call(self, pid, LONG_MS, gr_expect("count", &count), "count"), 0);
+    return count;
+}
+
+/* None has died: it would have been told to the test. */
+static void end_streams(nodes *n, const stream s[2 * PUMPS])
+{
+    for (int i = 0; i < 2 * PUMPS; i++) {
+        const int64_t sent = count_of(n->self[i % 2], s[i].from);
+        const int64_t came = count_of(n->self[1 - i % 2], s[i].to);
+        assert_in_range(came, 1, sent);
+    }
+}
 
 typedef struct traffic {
     gr_system *sys;
@@ -198,6 +274,7 @@ static void connection_is_lost_under_load(void **state)
     bool cuts = strcmp(n->scheme, "local") != 0;
     gr_pid target[2];
     gr_ref own[2];
+    stream streams[2 * PUMPS];
     const gr_msg *msg;
     for (int i = 0; i < 2; i++) {
         start_node_with(n, i, i == 0 ? "one" : "two",
@@ -210,22 +287,20 @@ static void connection_is_lost_under_load(void **state)
     }
     connect_somehow(n, 0);
     begin(&l, n, target);
+    begin_streams(n, streams);
 
     for (int round = 0; round < rounds(); round++) {
         play_round(n, round, target, relays);
     }
 
     end(&l);
+    end_streams(n, streams);
     for (int i = 0; i < 2 && cuts; i++) {
         relay_stop(&relays[i]);
     }
     for (int i = 0; i < 2; i++) {
-        int64_t count;
         assert_int_equal(gr_receive(n->self[i], 0, &msg), GR_ETIMEOUT);
-        assert_int_equal(gr_call(n->self[i], target[i], LONG_MS,
-                                 gr_expect("count", &count), "count"),
-                         0);
-        assert_in_range(count, 1, l.t[1 - i].done);
+        assert_in_range(count_of(n->self[i], target[i]), 1, l.t[1 - i].done);
     }
 }
 

@@ -259,6 +259,53 @@ static void shared_frames_are_as_long_as_the_other_end_takes(void **state)
     assert_int_equal(s->r.frames, 2 + 3);
 }
 
+/* A pair's next n messages in one frame, as a draft gives them. */
+static void put_many(scene *s, unsigned from, unsigned to, uint32_t n)
+{
+    uint8_t bytes[400];
+    gri_frame f = {.len = 0};
+    uint32_t len = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        f = message(s, from, to, 20);
+        memcpy(bytes + len, f.payload, f.len);
+        len += f.len;
+    }
+    f.payload = bytes;
+    f.len = len;
+    f.count = n;
+    assert_int_equal(gri_outbox_put(&s->out, &f), 0);
+}
+
+static void messages_that_come_together_go_together(void **state)
+{
+    scene *s = *state;
+    put_many(s, 1, 2, 20); /* held, */
+    put_many(s, 1, 2, 10); /* and these with them */
+    give(s, WINDOW);
+    put_many(s, 2, 1, 20);
+    put_many(s, 2, 1, 10);
+    put(s, 2, 1, 20);
+    fly_all(s);
+    assert_all_came(s);
+    assert_int_equal(s->r.frames, 2);
+    assert_int_equal(s->r.messages, 30 + 31);
+    assert_int_equal(s->r.credit, s->out.credit);
+}
+
+/* A frame never has more than GRI_BATCH_MAX. */
+static void many_do_not_join_a_frame_that_is_full(void **state)
+{
+    scene *s = *state;
+    give(s, 100 * WINDOW);
+    for (int i = 0; i < GRI_BATCH_MAX - 10; i++) {
+        put(s, 1, 2, 11);
+    }
+    put_many(s, 1, 2, 20);
+    fly_all(s);
+    assert_all_came(s);
+    assert_int_equal(s->r.frames, 2);
+}
+
 static void another_pairs_frame_ends_one(void **state)
 {
     scene *s = *state;
@@ -428,6 +475,8 @@ int main(void)
         SCENE(messages_of_one_pair_share_a_frame),
         SCENE(frames_end_at_their_limits),
         SCENE(shared_frames_are_as_long_as_the_other_end_takes),
+        SCENE(messages_that_come_together_go_together),
+        SCENE(many_do_not_join_a_frame_that_is_full),
         SCENE(another_pairs_frame_ends_one),
         SCENE(nothing_goes_without_credit),
         SCENE(credit_that_is_used_up_holds_messages),
