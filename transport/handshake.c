@@ -164,6 +164,13 @@ void gri_handshake_refuse(gri_handshake *hs, gri_refusal why, gri_note *out)
     hs->state = GRI_EXPECTS_NOTHING;
 }
 
+bool gri_handshake_by_itself(const gri_handshake *hs)
+{
+    const gri_identity *dialer =
+        hs->role == GRI_DIALER ? &hs->self : &hs->other;
+    return (dialer->features & GRI_FEATURE_BY_ITSELF) != 0;
+}
+
 static int fail(gri_handshake *hs, int rc, const char *text, const char **fault)
 {
     hs->state = GRI_EXPECTS_NOTHING;

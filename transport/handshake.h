@@ -142,6 +142,10 @@ void gri_handshake_welcome(gri_handshake *hs, gri_note *out);
 /* At any time; ends it. */
 void gri_handshake_refuse(gri_handshake *hs, gri_refusal why, gri_note *out);
 
+/* Does the dialer say that nobody asked for this connection, it dials by
+ * itself? */
+bool gri_handshake_by_itself(const gri_handshake *hs);
+
 /* May a node be called so? 1 to GR_NODE_NAME_MAX bytes, no control
  * characters: names stand in logs. */
 bool gri_node_name_ok(const char *name, size_t n);

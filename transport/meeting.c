@@ -200,9 +200,7 @@ static void contest(gri_agent *agent, gri_peer *peer, gri_peer *rival)
  * which the program here has said goodbye? */
 static bool is_parted(gri_agent *agent, const gri_peer *peer)
 {
-    const gri_identity *of =
-        peer->role == GRI_DIALER ? &peer->hs.self : &peer->hs.other;
-    return (of->features & GRI_FEATURE_BY_ITSELF) != 0 &&
+    return gri_handshake_by_itself(&peer->hs) &&
            (peer->role != GRI_DIALER || !gri_request_is_wished(peer)) &&
            gri_places_is_parted(&agent->net->places, peer->hs.other.node);
 }
