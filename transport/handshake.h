@@ -99,11 +99,11 @@ typedef struct gri_handshake {
     gri_role role;
     gri_handshake_state state;
     gri_identity self;
-    gri_identity other; /* claimed, until proven */
-    uint16_t version;   /* the one that both understand */
-    bool itself;        /* one of the two says that they are one node */
-    uint8_t key[GRI_KEY_BYTES];
-    gri_key_fn *key_of; /* NULL: the key is known */
+    gri_identity other;         /* claimed, until proven */
+    uint16_t version;           /* the one that both understand */
+    bool itself;                /* one of the two says that they are one node */
+    uint8_t key[GRI_KEY_BYTES]; /* zero from its end on */
+    gri_key_fn *key_of;         /* NULL: the key is known */
     const void *key_arg;
     uint8_t nonce[GRI_NONCE_BYTES];
     gri_note ours, theirs; /* the hellos, whole */
@@ -113,7 +113,7 @@ typedef struct gri_handshake {
 void gri_handshake_key(uint8_t key[GRI_KEY_BYTES], gr_bytes secret);
 
 /* nonce: fresh random bytes. Everything is copied; gri_handshake_fini wipes
- * it. */
+ * it, and the handshake's end, however it comes, the key. */
 void gri_handshake_init(gri_handshake *hs, gri_role role,
                         const gri_identity *self,
                         const uint8_t key[GRI_KEY_BYTES],

@@ -416,6 +416,18 @@ static void say(transcript *t, bool by_dialer, bool real, const char *word)
     hear(to, bytes, n);
 }
 
+/* Once it is over. A frame that is none is not given to it: then the peer's
+ * end wipes all. */
+static void assert_key_is_wiped(const side *s)
+{
+    static const uint8_t zero[GRI_KEY_BYTES];
+    if (s->described && s->hs.state == GRI_EXPECTS_NOTHING) {
+        assert_memory_equal(s->hs.key, zero, sizeof zero);
+    } else {
+        assert_true(!s->described || strcmp(s->verdict, "closes") == 0);
+    }
+}
+
 static void end(vectors *v, transcript *t)
 {
     for (int i = 0; i < 2; i++) {
@@ -425,6 +437,7 @@ static void end(vectors *v, transcript *t)
         assert_string_equal(word, i == 0 ? "dialer" : "listener");
         assert_string_equal(s->verdict, value);
         assert_int_equal(s->says.len, 0);
+        assert_key_is_wiped(s);
         stop(s);
     }
 }
