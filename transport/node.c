@@ -98,15 +98,17 @@ static int check_proof(const gri_log *log, const gr_node_opts *opts,
 static int read_certificates(const gri_log *log, const gr_node_opts *opts,
                              gri_tls **out)
 {
-    const char *file = NULL;
+    gri_tls_fault fault;
     if (!gri_tls_wanted(opts)) {
         return 0;
     }
-    int rc = gri_tls_new(opts, out, &file);
-    if (rc < 0 && file != NULL) {
-        gri_log_write(log, GR_LOG_ERROR, "node %s: %s: %s", opts->name, file,
-                      rc == GR_EDENIED ? "others may read or write it"
-                                       : gr_strerror(rc));
+    int rc = gri_tls_new(opts, out, &fault);
+    if (rc < 0 && fault.file != NULL) {
+        gri_log_write(log, GR_LOG_ERROR, "node %s: %s: %s", opts->name,
+                      fault.file,
+                      fault.text[0] != '\0' ? fault.text
+                      : rc == GR_EDENIED    ? "others may read or write it"
+                                            : gr_strerror(rc));
     }
     return rc;
 }

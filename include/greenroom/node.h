@@ -141,7 +141,9 @@ typedef struct gr_node_opts {
  *         twice; rights to spawn what is not spawnable; not all three files for
  *         TLS; already a node),
  *         GR_EDENIED (a file can be read or written by others), GR_ENOENT,
- *         GR_EIO (a file), GR_EFORMAT (a file for TLS; the log says which),
+ *         GR_EIO (a file), GR_EFORMAT (a file for TLS, or its key is of another
+ *         certificate), GR_EEXPIRED (its certificate, or one in that file, is
+ *         not valid now): the log says which,
  *         GR_EADDRESS (listen, advertise, a seed), GR_ELIMIT (seeds),
  *         GR_EINSECURE (listen is beyond loopback: see
  *         insecure_listen; or there is no secret, and it is not TLS),

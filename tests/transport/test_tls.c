@@ -356,6 +356,60 @@ static void files_are_checked_one_by_one(void **state)
     }
 }
 
+/* A node with these papers is refused, and told which of them is at fault. */
+static void assert_not_started(nodes *n, const papers *p, int rc,
+                               const char *file, const char *how)
+{
+    char line[256];
+    const gr_node_opts opts = with("node", p, SECRET);
+    said_forget(&logs[0]);
+    assert_int_equal(gr_node_start(n->self[0], &opts), rc);
+    (void)snprintf(line, sizeof line, "node node: %s: %s", file, how);
+    said_await(&logs[0], line);
+}
+
+static void certificate_must_be_valid_now(void **state)
+{
+    nodes *n = *state;
+    (void)start_system_with_log(n, 0, &logs[0]);
+    make_certificate_for("late", "node", "ours", "20200101000000Z",
+                         "20200201123456Z");
+    make_certificate_for("early", "node", "ours", "20980102030405Z",
+                         "20990101000000Z");
+    in_folder("cat node.pem late.pem >late_behind.pem && "
+              "cat node.pem early.pem >early_behind.pem");
+    papers p = papers_of("late", "ours");
+    assert_not_started(n, &p, GR_EEXPIRED, p.certificate,
+                       "it has expired, at 2020-02-01 12:34:56 UTC");
+    p = papers_of("early", "ours");
+    assert_not_started(n, &p, GR_EEXPIRED, p.certificate,
+                       "it is not valid before 2098-01-02 03:04:05 UTC");
+    /* What is between it and the authority, too. */
+    p = papers_of("late_behind", "ours");
+    memcpy(p.key, node_papers.key, sizeof p.key);
+    assert_not_started(n, &p, GR_EEXPIRED, p.certificate,
+                       "one in it has expired, at 2020-02-01 12:34:56 UTC");
+    p = papers_of("early_behind", "ours");
+    memcpy(p.key, node_papers.key, sizeof p.key);
+    assert_not_started(n, &p, GR_EEXPIRED, p.certificate,
+                       "one in it is not valid before 2098-01-02 03:04:05 UTC");
+}
+
+static void key_must_be_the_certificates(void **state)
+{
+    nodes *n = *state;
+    (void)start_system_with_log(n, 0, &logs[0]);
+    in_folder("(umask 077; openssl genrsa -out rsa.key 2048)");
+    static const char *const others[] = {"alice", "rsa"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        papers p = node_papers;
+        const papers other = papers_of(others[i], "ours");
+        memcpy(p.key, other.key, sizeof p.key);
+        assert_not_started(n, &p, GR_EFORMAT, p.key,
+                           "it is not the key of the certificate");
+    }
+}
+
 static void addresses_need_what_they_say(void **state)
 {
     nodes *n = *state;
@@ -460,6 +514,8 @@ int main(void)
         WITH_LOGS(plain_connections_to_a_place_of_tls_are_refused),
         WITH_LOGS(place_without_tls_is_told_from_one_with_it),
         WITH_LOGS(files_are_checked_one_by_one),
+        WITH_LOGS(certificate_must_be_valid_now),
+        WITH_LOGS(key_must_be_the_certificates),
         WITH_LOGS(addresses_need_what_they_say),
         WITH_LOGS(certificate_proves_a_listed_name_to_who_dials),
         WITH_LOGS(listed_name_needs_its_certificate),
