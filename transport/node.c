@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <nng/nng.h>
 #include <sodium.h>
 
 #include "transport/agent.h"
@@ -77,6 +78,22 @@ static int check_exposure(const gri_log *log, const gr_node_opts *opts)
                   "insecure_listen if the network is safe",
                   opts->name, opts->listen);
     return GR_EINSECURE;
+}
+
+/* Whom it believes. */
+static int read_trust(const gri_log *log, const gr_node_opts *opts,
+                      gri_trust *out)
+{
+    int rc = gri_trust_init(out, opts);
+    if (rc == GR_ENOTSUP) {
+        gri_log_write(
+            log, GR_LOG_ERROR,
+            "node %s: NNG %s does not tell who listens for whom a certificate "
+            "is (1.6 does), so %s, who has no secret of its own, could be "
+            "anybody: give it one, or do not listen",
+            opts->name, nng_version(), gri_trust_certified_name(opts));
+    }
+    return rc;
 }
 
 /* Where there is neither TLS nor a secret nobody could prove anything. */
@@ -251,7 +268,7 @@ int gr_node_start(gr_actor *self, const gr_node_opts *opts)
         return GR_EIO; /* no random numbers */
     }
     GR_TRY(check_exposure(gri_system_log(sys), opts));
-    GR_TRY(gri_trust_init(&trust, opts));
+    GR_TRY(read_trust(gri_system_log(sys), opts, &trust));
     int rc = check_proof(gri_system_log(sys), opts, &trust);
     if (rc == 0) {
         rc = read_certificates(gri_system_log(sys), opts, &tls);

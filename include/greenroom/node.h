@@ -74,7 +74,10 @@ typedef struct gr_peer_opts {
     const char *name;             /* NULL ends a list */
     const char *secret_file;      /* as in gr_node_opts, for this name alone */
     gr_bytes secret;              /* instead of the file. Neither: it must show
-                                     a certificate for that name */
+                                     a certificate for that name. NNG below 1.6
+                                     does not tell who listens: a node that
+                                     does is GR_ENOTSUP then; one that does not
+                                     dials it at tls+tcp://name@host:port */
     const gr_peer_rights *rights; /* NULL: all */
 } gr_peer_opts;
 
