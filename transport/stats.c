@@ -88,6 +88,7 @@ uint64_t gri_causes_add(gri_causes *causes, const char *what, const char *why)
         causes->list[i] = (gri_cause){.what = what, .why = why};
         causes->count++;
     }
-    i = i < GRI_CAUSES_MAX ? i : GRI_CAUSES_MAX - 1;
-    return ++causes->list[i].n;
+    gri_cause *c = &causes->list[i < GRI_CAUSES_MAX ? i : GRI_CAUSES_MAX - 1];
+    c->n++;
+    return c->n;
 }
