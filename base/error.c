@@ -30,6 +30,8 @@ static const struct text {
     {GR_ENOTSUP, "GR_ENOTSUP", "not possible for this kind of actor or node"},
     {GR_EDEADLOCK, "GR_EDEADLOCK", "it would wait for who waits for it"},
     {GR_EINSECURE, "GR_EINSECURE", "it would be open to a network without TLS"},
+    {GR_EEXPIRED, "GR_EEXPIRED",
+     "a certificate's time is over, or has not come"},
 };
 
 static const struct text user = {GR_EUSER, "GR_EUSER",

@@ -63,6 +63,7 @@ void gri_handshake_init(gri_handshake *hs, gri_role role,
 void gri_handshake_choose(gri_handshake *hs, gri_key_fn *key_of,
                           const void *arg)
 {
+    sodium_memzero(hs->key, sizeof hs->key); /* until there is a name */
     hs->key_of = key_of;
     hs->key_arg = arg;
 }
@@ -70,6 +71,14 @@ void gri_handshake_choose(gri_handshake *hs, gri_key_fn *key_of,
 void gri_handshake_fini(gri_handshake *hs)
 {
     sodium_memzero(hs, sizeof *hs);
+}
+
+/* It is over. What is read of it later is who the other one is; the key must
+ * not lie in the memory of each connection for as long as that lasts. */
+static void end(gri_handshake *hs)
+{
+    hs->state = GRI_EXPECTS_NOTHING;
+    sodium_memzero(hs->key, sizeof hs->key);
 }
 
 static void write_hello(gri_handshake *hs)
@@ -152,7 +161,7 @@ void gri_handshake_welcome(gri_handshake *hs, gri_note *out)
 {
     GR_DASSERT(hs->state == GRI_EXPECTS_DECISION && hs->role == GRI_LISTENER);
     write_proof(hs, GRI_FRAME_WELCOME, out);
-    hs->state = GRI_EXPECTS_NOTHING;
+    end(hs);
 }
 
 void gri_handshake_refuse(gri_handshake *hs, gri_refusal why, gri_note *out)
@@ -161,12 +170,19 @@ void gri_handshake_refuse(gri_handshake *hs, gri_refusal why, gri_note *out)
     p = gri_put8(p, GRI_FRAME_REFUSE);
     (void)gri_put8(p, (uint8_t)why);
     out->len = GRI_FRAME_HEAD + 1;
-    hs->state = GRI_EXPECTS_NOTHING;
+    end(hs);
+}
+
+bool gri_handshake_by_itself(const gri_handshake *hs)
+{
+    const gri_identity *dialer =
+        hs->role == GRI_DIALER ? &hs->self : &hs->other;
+    return (dialer->features & GRI_FEATURE_BY_ITSELF) != 0;
 }
 
 static int fail(gri_handshake *hs, int rc, const char *text, const char **fault)
 {
-    hs->state = GRI_EXPECTS_NOTHING;
+    end(hs);
     *fault = text;
     return rc;
 }
@@ -276,7 +292,7 @@ static int read_proof(gri_handshake *hs, const uint8_t *frame, size_t n,
         hs->state = GRI_EXPECTS_DECISION;
         return GRI_STEP_PROVEN;
     }
-    hs->state = GRI_EXPECTS_NOTHING;
+    end(hs);
     return GRI_STEP_DONE;
 }
 
@@ -297,7 +313,7 @@ static int read_refusal(gri_handshake *hs, const uint8_t *frame, size_t n,
     case GRI_REFUSE_FULL:
         return fail(hs, GR_ELIMIT, "refused: it has peers_max peers", fault);
     case GRI_REFUSE_ALREADY:
-        hs->state = GRI_EXPECTS_NOTHING;
+        end(hs);
         return GRI_STEP_ALREADY;
     case GRI_REFUSE_LATE:
         return fail(hs, GR_ETIMEOUT, "refused: too slow", fault);

@@ -99,11 +99,11 @@ typedef struct gri_handshake {
     gri_role role;
     gri_handshake_state state;
     gri_identity self;
-    gri_identity other; /* claimed, until proven */
-    uint16_t version;   /* the one that both understand */
-    bool itself;        /* one of the two says that they are one node */
-    uint8_t key[GRI_KEY_BYTES];
-    gri_key_fn *key_of; /* NULL: the key is known */
+    gri_identity other;         /* claimed, until proven */
+    uint16_t version;           /* the one that both understand */
+    bool itself;                /* one of the two says that they are one node */
+    uint8_t key[GRI_KEY_BYTES]; /* zero from its end on */
+    gri_key_fn *key_of;         /* NULL: the key is known */
     const void *key_arg;
     uint8_t nonce[GRI_NONCE_BYTES];
     gri_note ours, theirs; /* the hellos, whole */
@@ -113,7 +113,7 @@ typedef struct gri_handshake {
 void gri_handshake_key(uint8_t key[GRI_KEY_BYTES], gr_bytes secret);
 
 /* nonce: fresh random bytes. Everything is copied; gri_handshake_fini wipes
- * it. */
+ * it, and the handshake's end, however it comes, the key. */
 void gri_handshake_init(gri_handshake *hs, gri_role role,
                         const gri_identity *self,
                         const uint8_t key[GRI_KEY_BYTES],
@@ -141,6 +141,10 @@ void gri_handshake_prove(gri_handshake *hs, gri_note *out);
 void gri_handshake_welcome(gri_handshake *hs, gri_note *out);
 /* At any time; ends it. */
 void gri_handshake_refuse(gri_handshake *hs, gri_refusal why, gri_note *out);
+
+/* Does the dialer say that nobody asked for this connection, it dials by
+ * itself? */
+bool gri_handshake_by_itself(const gri_handshake *hs);
 
 /* May a node be called so? 1 to GR_NODE_NAME_MAX bytes, no control
  * characters: names stand in logs. */

@@ -200,9 +200,7 @@ static void contest(gri_agent *agent, gri_peer *peer, gri_peer *rival)
  * which the program here has said goodbye? */
 static bool is_parted(gri_agent *agent, const gri_peer *peer)
 {
-    const gri_identity *of =
-        peer->role == GRI_DIALER ? &peer->hs.self : &peer->hs.other;
-    return (of->features & GRI_FEATURE_BY_ITSELF) != 0 &&
+    return gri_handshake_by_itself(&peer->hs) &&
            (peer->role != GRI_DIALER || !gri_request_is_wished(peer)) &&
            gri_places_is_parted(&agent->net->places, peer->hs.other.node);
 }
@@ -325,6 +323,16 @@ static void on_already(gri_agent *agent, gr_actor *self, gri_peer *peer)
     gri_peer_close(peer, GR_ENOCONN, NULL);
 }
 
+/* Nothing is known of a certificate that the name needs: there is no TLS, or
+ * it was dialed by its host, and NNG does not tell more. */
+static const char *unseen(const gri_peer *peer)
+{
+    return peer->role == GRI_DIALER
+               ? "no certificate is seen to be for its name: dial it at "
+                 "tls+tcp://NAME@HOST"
+               : "no certificate is seen to be for its name";
+}
+
 /* Whether nothing speaks against that name, and, if it is listed as one that a
  * certificate proves, that one does. If not, it is refused. */
 static bool is_certified(gri_agent *agent, gri_peer *peer)
@@ -337,7 +345,9 @@ static bool is_certified(gri_agent *agent, gri_peer *peer)
     }
     refuse(agent, peer, GRI_REFUSE_CERTIFICATE,
            rc == GR_ENOMEM ? GR_ENOMEM : GR_EDENIED,
-           "its certificate is not for the name that it claims");
+           rc == GR_ENOTSUP ? unseen(peer)
+                            : "its certificate is not for the name that it "
+                              "claims");
     return false;
 }
 

@@ -121,13 +121,19 @@ void gri_net_count(gri_net *net, uint64_t *counter)
     (void)pthread_mutex_unlock(&net->lock);
 }
 
+static bool is_doubling(uint64_t n)
+{
+    return (n & (n - 1)) == 0;
+}
+
 void gri_net_fault(gri_net *net, const char *who, int reason, const char *fault)
 {
     (void)pthread_mutex_lock(&net->lock);
-    uint64_t n = ++net->totals.faults;
+    net->totals.faults++;
     net->totals.blamed[gri_blame_of(reason)]++;
+    const uint64_t n = gri_causes_add(&net->causes, NULL, fault);
     (void)pthread_mutex_unlock(&net->lock);
-    if ((n & (n - 1)) == 0) {
+    if (is_doubling(n)) {
         gri_log_write(net->log, GR_LOG_WARN,
                       "node %s: cut %s: %s (%llu such cases so far)",
                       net->self.name, who, fault, (unsigned long long)n);
@@ -138,9 +144,10 @@ void gri_net_refused(gri_net *net, const char *who, const char *what,
                      const char *why)
 {
     (void)pthread_mutex_lock(&net->lock);
-    uint64_t n = ++net->refused;
+    net->refused++;
+    const uint64_t n = gri_causes_add(&net->causes, what, why);
     (void)pthread_mutex_unlock(&net->lock);
-    if ((n & (n - 1)) == 0) {
+    if (is_doubling(n)) {
         gri_log_write(net->log, GR_LOG_WARN,
                       "node %s: refused %s of %s: %s (%llu such cases so far)",
                       net->self.name, what, who, why, (unsigned long long)n);

@@ -83,6 +83,7 @@ struct gri_net {
     uint64_t arrivals;
     gri_totals totals;
     uint64_t refused; /* frames and requests that their senders may not */
+    gri_causes causes;
 
     pthread_mutex_t cache_lock;
     gri_cache cache; /* under cache_lock: for messages of the net's own */
@@ -155,11 +156,11 @@ int gri_net_keep(gri_net *net, const char *address);
 void gri_net_random(gri_net *net, void *buf, size_t n);
 /* One more of something in net->totals. */
 void gri_net_count(gri_net *net, uint64_t *counter);
-/* Counts what somebody at the other end did wrong, and logs it; the first, and
- * then at each doubling of their number. */
+/* Counts what somebody at the other end did wrong, and logs it: of each cause
+ * the first, and then at each doubling of their number. fault: constant. */
 void gri_net_fault(gri_net *net, const char *who, int reason,
                    const char *fault);
-/* Likewise what a peer may not do. */
+/* Likewise what a peer may not do. what, why: constant. */
 void gri_net_refused(gri_net *net, const char *who, const char *what,
                      const char *why);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <nng/nng.h>
 #include <sodium.h>
 
 #include "transport/agent.h"
@@ -79,6 +80,22 @@ static int check_exposure(const gri_log *log, const gr_node_opts *opts)
     return GR_EINSECURE;
 }
 
+/* Whom it believes. */
+static int read_trust(const gri_log *log, const gr_node_opts *opts,
+                      gri_trust *out)
+{
+    int rc = gri_trust_init(out, opts);
+    if (rc == GR_ENOTSUP) {
+        gri_log_write(
+            log, GR_LOG_ERROR,
+            "node %s: NNG %s does not tell who listens for whom a certificate "
+            "is (1.6 does), so %s, who has no secret of its own, could be "
+            "anybody: give it one, or do not listen",
+            opts->name, nng_version(), gri_trust_certified_name(opts));
+    }
+    return rc;
+}
+
 /* Where there is neither TLS nor a secret nobody could prove anything. */
 static int check_proof(const gri_log *log, const gr_node_opts *opts,
                        const gri_trust *trust)
@@ -98,15 +115,17 @@ static int check_proof(const gri_log *log, const gr_node_opts *opts,
 static int read_certificates(const gri_log *log, const gr_node_opts *opts,
                              gri_tls **out)
 {
-    const char *file = NULL;
+    gri_tls_fault fault;
     if (!gri_tls_wanted(opts)) {
         return 0;
     }
-    int rc = gri_tls_new(opts, out, &file);
-    if (rc < 0 && file != NULL) {
-        gri_log_write(log, GR_LOG_ERROR, "node %s: %s: %s", opts->name, file,
-                      rc == GR_EDENIED ? "others may read or write it"
-                                       : gr_strerror(rc));
+    int rc = gri_tls_new(opts, out, &fault);
+    if (rc < 0 && fault.file != NULL) {
+        gri_log_write(log, GR_LOG_ERROR, "node %s: %s: %s", opts->name,
+                      fault.file,
+                      fault.text[0] != '\0' ? fault.text
+                      : rc == GR_EDENIED    ? "others may read or write it"
+                                            : gr_strerror(rc));
     }
     return rc;
 }
@@ -249,7 +268,7 @@ int gr_node_start(gr_actor *self, const gr_node_opts *opts)
         return GR_EIO; /* no random numbers */
     }
     GR_TRY(check_exposure(gri_system_log(sys), opts));
-    GR_TRY(gri_trust_init(&trust, opts));
+    GR_TRY(read_trust(gri_system_log(sys), opts, &trust));
     int rc = check_proof(gri_system_log(sys), opts, &trust);
     if (rc == 0) {
         rc = read_certificates(gri_system_log(sys), opts, &tls);

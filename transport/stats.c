@@ -1,6 +1,8 @@
 /* transport/stats.c - see stats.h. */
 #include "transport/stats.h"
 
+#include <string.h>
+
 #include <greenroom/error.h>
 
 enum { SMOOTH = 8 }; /* a new round trip is one of so many */
@@ -67,4 +69,26 @@ gri_blame gri_blame_of(int reason)
     default:
         return GRI_BLAME_OTHER;
     }
+}
+
+/* By what they say: the same text may stand at several places. */
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+uint64_t gri_causes_add(gri_causes *causes, const char *what, const char *why)
+{
+    unsigned i = 0;
+    while (i < causes->count && !(same_text(causes->list[i].what, what) &&
+                                  same_text(causes->list[i].why, why))) {
+        i++;
+    }
+    if (i == causes->count && i < GRI_CAUSES_MAX) {
+        causes->list[i] = (gri_cause){.what = what, .why = why};
+        causes->count++;
+    }
+    gri_cause *c = &causes->list[i < GRI_CAUSES_MAX ? i : GRI_CAUSES_MAX - 1];
+    c->n++;
+    return c->n;
 }

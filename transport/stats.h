@@ -86,4 +86,26 @@ typedef struct gri_totals {
     uint64_t blamed[GRI_BLAMES];
 } gri_totals;
 
+enum {
+    /* The texts of this folder are fewer. What comes when all places are taken
+     * is counted together, in the last one. */
+    GRI_CAUSES_MAX = 64
+};
+
+/* Why something was logged: what was done (NULL: a connection was cut), and
+ * why. Constant texts: they are kept. */
+typedef struct gri_cause {
+    const char *what, *why;
+    uint64_t n; /* so often */
+} gri_cause;
+
+/* All zero: nothing was. Pure; a whole node's, under its net's lock. */
+typedef struct gri_causes {
+    gri_cause list[GRI_CAUSES_MAX];
+    unsigned count;
+} gri_causes;
+
+/* One more of that cause; returns how many there are of it now. */
+uint64_t gri_causes_add(gri_causes *causes, const char *what, const char *why);
+
 #endif /* GRI_TRANSPORT_STATS_H */

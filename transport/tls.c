@@ -152,6 +152,19 @@ static int try_all(const gri_tls *tls, const gr_node_opts *opts,
     return rc;
 }
 
+/* NNG takes any certificate and any key. */
+static int check_own(const gri_tls *tls, const gr_node_opts *opts,
+                     gri_tls_fault *fault)
+{
+    gri_x509_fault is;
+    int rc = gri_x509_check(tls->certificate, tls->key, &is);
+    if (rc == GR_EEXPIRED || rc == GR_EFORMAT) {
+        fault->file = is.of_key ? opts->key_file : opts->certificate_file;
+        memcpy(fault->text, is.text, sizeof fault->text);
+    }
+    return rc;
+}
+
 static int read_all(gri_tls *tls, const gr_node_opts *opts, const char **file)
 {
     *file = opts->authority_file;
@@ -164,9 +177,9 @@ static int read_all(gri_tls *tls, const gr_node_opts *opts, const char **file)
     return try_all(tls, opts, file);
 }
 
-int gri_tls_new(const gr_node_opts *opts, gri_tls **out, const char **file)
+int gri_tls_new(const gr_node_opts *opts, gri_tls **out, gri_tls_fault *fault)
 {
-    *file = NULL;
+    *fault = (gri_tls_fault){.file = NULL};
     if (opts->certificate_file == NULL || opts->key_file == NULL ||
         opts->authority_file == NULL) {
         return GR_EINVAL;
@@ -175,12 +188,15 @@ int gri_tls_new(const gr_node_opts *opts, gri_tls **out, const char **file)
     if (tls == NULL) {
         return GR_ENOMEM;
     }
-    int rc = read_all(tls, opts, file);
+    int rc = read_all(tls, opts, &fault->file);
+    if (rc == 0) {
+        fault->file = NULL;
+        rc = check_own(tls, opts, fault);
+    }
     if (rc < 0) {
         gri_tls_free(tls);
         return rc;
     }
-    *file = NULL;
     *out = tls;
     return 0;
 }

@@ -18,6 +18,8 @@
 
 #include <greenroom/node.h>
 
+#include "transport/x509.h"
+
 enum {
     GRI_PEM_MAX = 1 << 20 /* bytes of a file of certificates, or of a key */
 };
@@ -35,13 +37,21 @@ static inline bool gri_tls_wanted(const gr_node_opts *opts)
 /* Can whoever listens learn the name in a certificate? */
 bool gri_tls_tells_names(void);
 
+/* Which file is wrong (NULL: none of them), and how (empty: as the error says).
+ */
+typedef struct gri_tls_fault {
+    const char *file;
+    char text[GRI_X509_TEXT];
+} gri_tls_fault;
+
 /*
  * Reads the files and tries what is in them. Owns: gives *out. Errors:
- * GR_EINVAL (not all three), GR_EFORMAT (not what it should be, or too long),
- * those of gri_file_read, GR_ENOTSUP (NNG was built without TLS), GR_ENOMEM.
- * *file is the one that is wrong, or NULL.
+ * GR_EINVAL (not all three), GR_EFORMAT (not what it should be, or too long; or
+ * the key is of another certificate), GR_EEXPIRED (the certificate, or one in
+ * its file, is not valid now), those of gri_file_read, GR_ENOTSUP (NNG was
+ * built without TLS), GR_ENOMEM. All of them fill *fault.
  */
-int gri_tls_new(const gr_node_opts *opts, gri_tls **out, const char **file);
+int gri_tls_new(const gr_node_opts *opts, gri_tls **out, gri_tls_fault *fault);
 /* Wipes the key. NULL is fine. */
 void gri_tls_free(gri_tls *tls);
 

@@ -192,6 +192,16 @@ static int check_certified(const gri_trust *trust, const gr_node_opts *opts)
     return opts->listen != NULL && !gri_tls_tells_names() ? GR_ENOTSUP : 0;
 }
 
+const char *gri_trust_certified_name(const gr_node_opts *opts)
+{
+    const gr_peer_opts *p = opts->peers;
+    while (p != NULL && p->name != NULL &&
+           has_secret(p->secret_file, p->secret)) {
+        p++;
+    }
+    return p == NULL ? NULL : p->name;
+}
+
 static int add_known(gri_trust *trust, const gr_node_opts *opts,
                      const gr_peer_opts *peer)
 {

@@ -52,6 +52,8 @@ typedef struct gri_trust {
  * gri_secret_key, GR_ENOMEM. Needs sodium_init.
  */
 int gri_trust_init(gri_trust *trust, const gr_node_opts *opts);
+/* The first listed name that its certificate alone is to prove; NULL: none. */
+const char *gri_trust_certified_name(const gr_node_opts *opts);
 /* Wipes the keys. */
 void gri_trust_fini(gri_trust *trust);
 

@@ -11,6 +11,11 @@
  * Kill any of them with SIGKILL and start it again with the same words: the
  * queue goes on from its journal, the workers find it again. At the end it says
  * what the sum is; it is always the same. queue.h says why.
+ *
+ * A job that kills its worker, or keeps it for longer than its lease, each time
+ * that it is given, is given up after --tries of them (5): the queue says so,
+ * writes it into its journal, and ends with status 3 when the others are done.
+ * To see that, have workers die of one: --poison 7.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,13 +30,18 @@
 #define WORKERS_MAX   64u
 #define LEASE_DEFAULT 10000u /* ms */
 #define LEASE_MAX     (3600u * 1000)
+#define TRIES_DEFAULT 5u
+
+enum { STATUS_FAILED = 3 /* of a queue that has given up jobs */ };
 
 typedef struct jobs {
     gr_actor *self;
     node_flags flags;
     const char *journal;
-    uint32_t jobs_n, workers_n, lease_ms;
-    gr_pid queue; /* of who works: nobody, or the last that was found */
+    uint32_t jobs_n, workers_n, lease_ms, tries;
+    uint32_t poison; /* the job that ends a worker's process; 0: none */
+    uint32_t failed; /* jobs that the queue has given up */
+    gr_pid queue;    /* of who works: nobody, or the last that was found */
 } jobs;
 
 /* ---- the queue's process ------------------------------------------------- */
@@ -53,15 +63,26 @@ static int queue_hears(jobs *j, const gr_msg *msg)
     uint32_t done;
     uint32_t again;
     uint32_t extra;
+    uint32_t job;
+    uint32_t tries;
     uint64_t sum;
     gr_exit_reason why;
     gr_str name;
     bool up;
-    if (gr_match(msg, "done", &done, &sum, &again, &extra)) {
+    if (gr_match(msg, "done", &done, &sum, &again, &extra, &j->failed)) {
         printf("%u jobs, sum %llu\n"
                "given again: %u, results that did not count: %u\n",
                (unsigned)done, (unsigned long long)sum, (unsigned)again,
                (unsigned)extra);
+        if (j->failed > 0) {
+            printf("failed: %u, see %s\n", (unsigned)j->failed, j->journal);
+        }
+        return 0;
+    }
+    if (gr_match(msg, "failed", &job, &tries)) {
+        printf("job %u failed: given %u times, and each time its worker was "
+               "lost or late\n",
+               (unsigned)job, (unsigned)tries);
         return 0;
     }
     if (gr_match_down(msg, NULL, NULL, &why)) {
@@ -80,7 +101,7 @@ static int queue_hears(jobs *j, const gr_msg *msg)
 static int queue(jobs *j)
 {
     const gr_values args =
-        gr_args(j->journal, j->jobs_n, j->lease_ms, gr_self(j->self));
+        gr_args(j->journal, j->jobs_n, j->lease_ms, j->tries, gr_self(j->self));
     gr_ref ref;
     /* Before the node: who finds this one finds the queue. */
     GR_TRY(gr_spawn(
@@ -129,7 +150,7 @@ static int work_hears(jobs *j, const gr_msg *msg)
 
 static int work(jobs *j)
 {
-    GR_TRY(workers_start(j->self, j->workers_n));
+    GR_TRY(workers_start(j->self, j->workers_n, j->poison));
     return node_flags_start(j->self, &j->flags, stdout);
 }
 
@@ -161,6 +182,10 @@ static bool take_options(jobs *j, int argc, char **argv)
             good = take_number(argv[i + 1], WORKERS_MAX, &j->workers_n);
         } else if (good && strcmp(argv[i], "--lease-ms") == 0) {
             good = take_number(argv[i + 1], LEASE_MAX, &j->lease_ms);
+        } else if (good && strcmp(argv[i], "--tries") == 0) {
+            good = take_number(argv[i + 1], TRIES_MAX, &j->tries);
+        } else if (good && strcmp(argv[i], "--poison") == 0) {
+            good = take_number(argv[i + 1], JOBS_MAX, &j->poison);
         } else {
             good = false;
         }
@@ -173,7 +198,10 @@ static bool take_options(jobs *j, int argc, char **argv)
 
 static int app(gr_actor *self, int argc, char **argv)
 {
-    jobs j = {.self = self, .workers_n = 2, .lease_ms = LEASE_DEFAULT};
+    jobs j = {.self = self,
+              .workers_n = 2,
+              .lease_ms = LEASE_DEFAULT,
+              .tries = TRIES_DEFAULT};
     if (!node_flags_take(&argc, argv, &j.flags)) {
         return 2;
     }
@@ -181,11 +209,10 @@ static int app(gr_actor *self, int argc, char **argv)
     const bool works = argc > 1 && strcmp(argv[1], "work") == 0;
     if (!(queues || works) || !take_options(&j, argc, argv) ||
         queues != (j.journal != NULL)) {
-        (void)fprintf(
-            stderr,
-            "usage: jobs queue --journal FILE [--jobs N] "
-            "[--lease-ms N] OPTION...\n"
-            "       jobs work [--workers N] OPTION...\n\n" NODE_FLAGS_HELP);
+        (void)fprintf(stderr, "usage: jobs queue --journal FILE [--jobs N] "
+                              "[--lease-ms N] [--tries N] OPTION...\n"
+                              "       jobs work [--workers N] [--poison JOB] "
+                              "OPTION...\n\n" NODE_FLAGS_HELP);
         return 2;
     }
     const gr_msg *msg;
@@ -197,7 +224,7 @@ static int app(gr_actor *self, int argc, char **argv)
             rc = queues ? queue_hears(&j, msg) : work_hears(&j, msg);
         }
     }
-    return rc < 0 ? rc : 0;
+    return rc < 0 ? rc : j.failed > 0 ? STATUS_FAILED : 0;
 }
 
 int main(int argc, char **argv)

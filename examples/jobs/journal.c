@@ -106,19 +106,30 @@ static bool take(const char **at, const char *text, int base, char end,
     return errno == 0 && *behind == end;
 }
 
+/* Reads the rest of a line. *failed: it has no value. */
+static bool take_result(const char *at, uint32_t count, uint64_t *job,
+                        uint64_t *value, bool *failed)
+{
+    *failed = take(&at, "failed ", 10, '\n', job);
+    if (!*failed &&
+        !(take(&at, "done ", 10, ' ', job) && take(&at, "", 10, '\n', value))) {
+        return false;
+    }
+    return *job >= 1 && *job <= count;
+}
+
 static int read_results(FILE *file, const char *path, off_t *good,
                         uint32_t count, journal_fn *each, void *arg)
 {
     char line[JOURNAL_LINE_MAX];
     for (size_t n; (n = read_line(file, line)) > 0; *good += (off_t)n) {
-        const char *at = line;
         uint64_t job;
         uint64_t value;
-        if (!take(&at, "done ", 10, ' ', &job) ||
-            !take(&at, "", 10, '\n', &value) || job < 1 || job > count) {
+        bool failed;
+        if (!take_result(line, count, &job, &value, &failed)) {
             return wrong(path, "it has a line that no queue has written");
         }
-        GR_TRY(each(arg, (uint32_t)job, value));
+        GR_TRY(each(arg, (uint32_t)job, failed ? NULL : &value));
     }
     return 0;
 }
@@ -179,10 +190,14 @@ int journal_open(const char *path, uint32_t count,
     return 0;
 }
 
-size_t journal_line(char line[JOURNAL_LINE_MAX], uint32_t job, uint64_t value)
+size_t journal_line(char line[JOURNAL_LINE_MAX], uint32_t job,
+                    const uint64_t *value)
 {
-    const int n = snprintf(line, JOURNAL_LINE_MAX,
-                           "done %" PRIu32 " %" PRIu64 "\n", job, value);
+    const int n =
+        value == NULL
+            ? snprintf(line, JOURNAL_LINE_MAX, "failed %" PRIu32 "\n", job)
+            : snprintf(line, JOURNAL_LINE_MAX, "done %" PRIu32 " %" PRIu64 "\n",
+                       job, *value);
     return (size_t)n;
 }
 

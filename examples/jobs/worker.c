@@ -1,6 +1,7 @@
 /* jobs/worker.c - asks for a job, does it, and holds on to the result. */
 #include "worker.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 #define RETRY_MS 200 /* when the queue cannot be asked: maybe later */
@@ -11,6 +12,7 @@ typedef struct worker {
     bool holding; /* a result that the queue has not kept yet: */
     uint64_t run, value;
     uint32_t job;
+    uint32_t poison; /* see worker.h */
 } worker;
 
 /* The work itself: how many steps the Collatz sequence takes from n to 1. */
@@ -53,6 +55,9 @@ static int on_job(gr_actor *self, void *state, const gr_msg *answer)
     if (!gr_match(answer, "job", &w->run, &w->job)) {
         return GR_EREPLY;
     }
+    if (w->job == w->poison) {
+        (void)raise(SIGKILL);
+    }
     w->value = steps(w->job);
     w->holding = true;
     return go(self, w);
@@ -71,9 +76,9 @@ static int on_kept(gr_actor *self, void *state, const gr_msg *answer)
 
 static int worker_init(gr_actor *self, void *state, const gr_msg *args)
 {
+    worker *w = state;
     gr_pid owner;
-    (void)state;
-    if (!gr_unpack(args, &owner)) {
+    if (!gr_unpack(args, &owner, &w->poison)) {
         return GR_EINVAL;
     }
     GR_TRY(gr_group_join(self, WORKERS_GROUP));
@@ -96,11 +101,11 @@ static const gr_behavior worker_behavior = {
     .receive = worker_receive,
 };
 
-int workers_start(gr_actor *self, unsigned n)
+int workers_start(gr_actor *self, unsigned n, uint32_t poison)
 {
     gr_child *children = gr_alloc(self, (n + 1) * sizeof *children);
     char(*ids)[24] = gr_alloc(self, n * sizeof *ids);
-    const gr_values args = gr_args(gr_self(self));
+    const gr_values args = gr_args(gr_self(self), poison);
     gr_pid supervisor;
     if (children == NULL || ids == NULL) {
         return GR_ENOMEM;

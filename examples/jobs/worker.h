@@ -17,7 +17,9 @@
 #define WORKERS_GROUP "jobs.workers"
 
 /* Starts n workers under a supervisor. Each one that starts, for the first time
- * or again, sends the caller ["worker"]. */
-int workers_start(gr_actor *self, unsigned n);
+ * or again, sends the caller ["worker"]. poison: a job of which this whole
+ * process dies when one of them has it, as by a fault that nothing contains; 0:
+ * none. */
+int workers_start(gr_actor *self, unsigned n, uint32_t poison);
 
 #endif /* JOBS_WORKER_H */

@@ -35,6 +35,7 @@ typedef enum gr_err {
     GR_ENOTSUP = -20,   /* not possible for this kind of actor or node */
     GR_EDEADLOCK = -21, /* it would wait for who waits for it */
     GR_EINSECURE = -22, /* it would be open to a network, without TLS */
+    GR_EEXPIRED = -23,  /* a certificate's time is over, or has not come */
     GR_EUSER = -1000    /* programs' own codes are this and below */
 } gr_err;
 

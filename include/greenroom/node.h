@@ -74,7 +74,10 @@ typedef struct gr_peer_opts {
     const char *name;             /* NULL ends a list */
     const char *secret_file;      /* as in gr_node_opts, for this name alone */
     gr_bytes secret;              /* instead of the file. Neither: it must show
-                                     a certificate for that name */
+                                     a certificate for that name. NNG below 1.6
+                                     does not tell who listens: a node that
+                                     does is GR_ENOTSUP then; one that does not
+                                     dials it at tls+tcp://name@host:port */
     const gr_peer_rights *rights; /* NULL: all */
 } gr_peer_opts;
 
@@ -141,7 +144,9 @@ typedef struct gr_node_opts {
  *         twice; rights to spawn what is not spawnable; not all three files for
  *         TLS; already a node),
  *         GR_EDENIED (a file can be read or written by others), GR_ENOENT,
- *         GR_EIO (a file), GR_EFORMAT (a file for TLS; the log says which),
+ *         GR_EIO (a file), GR_EFORMAT (a file for TLS, or its key is of another
+ *         certificate), GR_EEXPIRED (its certificate, or one in that file, is
+ *         not valid now): the log says which,
  *         GR_EADDRESS (listen, advertise, a seed), GR_ELIMIT (seeds),
  *         GR_EINSECURE (listen is beyond loopback: see
  *         insecure_listen; or there is no secret, and it is not TLS),

@@ -126,8 +126,23 @@ secret="--secret-file $work/secret"
     wrong="a certificate is wrong or missing"
     alice alice alice $secret
     refused bob mallory "$wrong" "$wrong" $secret
+    # One that has expired: whoever has it does not start, and if it is shown all
+    # the same, she does not believe it.
     alice alice alice $secret
-    refused bob late "$wrong" "$wrong" $secret
+    tls late
+    status=0
+    ip netns exec $there "$chat" --name bob $tls $secret --connect \
+        "tls+tcp://alice@$place" <>"$work/silence" >"$work/bob.out" \
+        2>"$work/bob.errors" || status=$?
+    [ $status -eq 1 ] || fail "an expired certificate: status $status"
+    says bob.errors "late.pem: it has expired, at 2020-02-01 00:00:00 UTC"
+    says bob.errors "GR_EEXPIRED"
+    ip netns exec $there openssl s_client -connect "$place" -cert \
+        "$work/late.pem" -key "$work/late.key" -CAfile "$work/ours.pem" \
+        </dev/null >"$work/openssl.log" 2>&1 || true
+    says alice.errors "$wrong"
+    end_alice
+    echo "refused: an expired certificate"
     # She has a certificate for another name than the one that is dialed.
     alice alice carol $secret
     refused bob bob "$wrong" "$wrong" $secret

@@ -141,12 +141,13 @@ static bool same_note(const gri_note *a, const gri_note *b)
     return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
-/* It believes that the other is who it says. */
-static void require_right_belief(const world *w, const side *s)
+/* It believes that the other is who it says, by that key. */
+static void require_right_belief(const world *w, const side *s,
+                                 const uint8_t used[GRI_KEY_BYTES])
 {
     uint8_t key[GRI_KEY_BYTES];
     gri_trust_key(s->trust, s->hs.other.name, key);
-    require(memcmp(key, s->hs.key, sizeof key) == 0);
+    require(memcmp(key, used, sizeof key) == 0);
     const gri_rights *rights = gri_trust_rights(s->trust, s->hs.other.name);
     bool is_mallory = strcmp(s->hs.other.name, "mallory") == 0;
     require((rights != NULL) == (is_mallory && !s->trust->no_secret));
@@ -160,7 +161,7 @@ static void require_right_belief(const world *w, const side *s)
         found = found ||
                 (v->role != s->role && same_note(&v->ours, &s->hs.theirs) &&
                  same_note(&v->theirs, &s->hs.ours) &&
-                 memcmp(v->key, s->hs.key, sizeof v->key) == 0);
+                 memcmp(v->key, used, sizeof v->key) == 0);
     }
     require(found);
 }
@@ -184,12 +185,16 @@ static void hear_frame(world *w, side *s, const uint8_t *p, size_t n)
 {
     const char *fault = NULL;
     const gri_handshake_state before = s->hs.state;
+    uint8_t key[GRI_KEY_BYTES];
     gri_note out;
+    memcpy(key, s->hs.key, sizeof key);
     int step = gri_handshake_read(&s->hs, p, n, &out, &fault);
     require((step < 0) == (fault != NULL));
     require(before != GRI_EXPECTS_NOTHING ||
             (step == GR_EFORMAT && out.len == 0));
     require(step >= 0 || s->hs.state == GRI_EXPECTS_NOTHING);
+    require(s->hs.state != GRI_EXPECTS_NOTHING ||
+            sodium_is_zero(s->hs.key, sizeof s->hs.key));
     /* Whoever says no hello gets no answer. */
     require(before != GRI_EXPECTS_HELLO || step != GR_EFORMAT || out.len == 0);
     if (before == GRI_EXPECTS_HELLO && step >= 0 && step != GRI_STEP_ALREADY) {
@@ -197,7 +202,7 @@ static void hear_frame(world *w, side *s, const uint8_t *p, size_t n)
     }
     if (step == GRI_STEP_PROVEN || step == GRI_STEP_DONE) {
         require((step == GRI_STEP_DONE) == (s->role == GRI_DIALER));
-        require_right_belief(w, s);
+        require_right_belief(w, s, key);
     }
     require(step != GRI_STEP_NAMED || s->role == GRI_DIALER);
     if (out.len > 0) {

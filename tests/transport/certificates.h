@@ -61,6 +61,27 @@ static inline void make_certificate(const char *file, const char *name,
     in_folder(line);
 }
 
+/* The same, but good from one moment to another ("20200101000000Z"). */
+static inline void make_certificate_for(const char *file, const char *name,
+                                        const char *authority, const char *from,
+                                        const char *until)
+{
+    char line[1000];
+    in_folder("printf '%s\\n' '[ca]' 'default_ca=it' '[it]' 'database=index' "
+              "'new_certs_dir=.' 'default_md=sha256' 'policy=any' "
+              "'serial=serial' 'unique_subject=no' '[any]' "
+              "'commonName=supplied' >ca.conf; test -e index || "
+              "{ : >index; echo 01 >serial; }");
+    (void)snprintf(
+        line, sizeof line,
+        "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+        "-subj /CN=%s -keyout %s.key -out %s.req && "
+        "openssl ca -batch -notext -config ca.conf -cert %s.pem -keyfile "
+        "%s.key -in %s.req -out %s.pem -startdate %s -enddate %s",
+        name, file, file, authority, authority, file, file, from, until);
+    in_folder(line);
+}
+
 /* For cmocka: a folder with the authorities ours and theirs; node and alice,
  * signed by ours; mallory, who has a certificate for alice, but of theirs. */
 static inline int make_certificates(void **state)

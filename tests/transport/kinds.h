@@ -289,7 +289,7 @@ static inline int start_keeper(stage *s, bool in_world)
 static inline int start_tls(stage *s)
 {
     const papers p = papers_of("node", "ours");
-    const char *wrong;
+    gri_tls_fault wrong;
     return gri_tls_new(&(gr_node_opts){.certificate_file = p.certificate,
                                        .key_file = p.key,
                                        .authority_file = p.authority},

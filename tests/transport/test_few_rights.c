@@ -115,6 +115,27 @@ static void names_that_are_not_its_are_out_of_reach(void **state)
     said_await(&log_of_node, "refused to look up a name of limited");
 }
 
+/* However much was refused before for another cause. */
+static void first_refusal_of_each_cause_is_told_of(void **state)
+{
+    pair p;
+    gr_pid pid;
+    begin(&p, state, &(gr_peer_rights){.names = names});
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(gr_whereis(p.there, p.node, "back", &pid), GR_EDENIED);
+    }
+    assert_int_equal(ping(&p, p.back), GR_EDENIED);
+    said_await(&log_of_node, "refused a question of limited: not allowed (1 ");
+    said_forget(&log_of_node);
+    assert_int_equal(gr_whereis(p.there, p.node, "back", &pid), GR_EDENIED);
+    assert_int_equal(ping(&p, p.back), GR_EDENIED);
+    said_await(&log_of_node, "refused a question of limited: not allowed (2 ");
+    assert_null(strstr(log_of_node.text, "to look up")); /* the third */
+    assert_int_equal(gr_whereis(p.there, p.node, "back", &pid), GR_EDENIED);
+    said_await(&log_of_node, "refused to look up a name of limited: not "
+                             "allowed (4 such cases so far)");
+}
+
 static void pids_that_it_was_not_told_reach_nobody(void **state)
 {
     pair p;
@@ -432,6 +453,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_LOG(names_that_are_not_its_are_out_of_reach),
+        WITH_LOG(first_refusal_of_each_cause_is_told_of),
         WITH_LOG(pids_that_it_was_not_told_reach_nobody),
         WITH_LOG(actor_that_writes_to_it_is_in_reach),
         WITH_LOG(link_and_monitor_that_are_refused_end_with_a_reason),

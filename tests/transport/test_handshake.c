@@ -7,6 +7,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -399,6 +400,75 @@ static void ended_handshake_holds_no_secret(void **state)
     assert_memory_equal(&p.dialer, &zero, sizeof zero);
 }
 
+static void key_of_anybody(const void *arg, const char *name,
+                           uint8_t key[GRI_KEY_BYTES])
+{
+    (void)arg, (void)name;
+    memset(key, 7, GRI_KEY_BYTES);
+}
+
+static void assert_key(const gri_handshake *hs, bool is_there)
+{
+    static const uint8_t zero[GRI_KEY_BYTES];
+    assert_int_equal(memcmp(hs->key, zero, sizeof zero) != 0, is_there);
+}
+
+static void key_is_forgotten_when_both_are_proven(void **state)
+{
+    (void)state;
+    pair p;
+    begin(&p, "sixteen bytes ok", "sixteen bytes ok");
+    assert_int_equal(to_listener(&p), GRI_STEP_WAIT);
+    assert_int_equal(to_dialer(&p), GRI_STEP_NAMED);
+    gri_handshake_prove(&p.dialer, &p.d);
+    assert_int_equal(to_listener(&p), GRI_STEP_PROVEN);
+    assert_key(&p.dialer, true);
+    assert_key(&p.listener, true);
+    gri_handshake_welcome(&p.listener, &p.l);
+    assert_key(&p.listener, false);
+    assert_int_equal(to_dialer(&p), GRI_STEP_DONE);
+    assert_key(&p.dialer, false);
+    assert_string_equal(p.dialer.other.name, "bob"); /* but not that */
+}
+
+static void key_is_forgotten_when_it_fails(void **state)
+{
+    (void)state;
+    static const uint8_t codes[] = {GRI_REFUSE_SECRET, GRI_REFUSE_ALREADY, 99};
+    pair p;
+    for (size_t i = 0; i < sizeof codes; i++) { /* the other refuses */
+        begin(&p, "sixteen bytes ok", "sixteen bytes ok");
+        gri_handshake_refuse(&p.listener, (gri_refusal)codes[i], &p.l);
+        assert_key(&p.listener, false);
+        assert_key(&p.dialer, true);
+        (void)to_dialer(&p);
+        assert_key(&p.dialer, false);
+    }
+    begin(&p, "sixteen bytes ok", "another sixteen bytes");
+    assert_int_equal(to_listener(&p), GRI_STEP_WAIT);
+    assert_int_equal(to_dialer(&p), GRI_STEP_NAMED);
+    gri_handshake_prove(&p.dialer, &p.d);
+    assert_int_equal(to_listener(&p), GR_EDENIED);
+    assert_key(&p.listener, false);
+    begin(&p, "sixteen bytes ok", "sixteen bytes ok");
+    p.d.bytes[GRI_FRAME_HEAD] ^= 1; /* no hello */
+    assert_int_equal(to_listener(&p), GR_EFORMAT);
+    assert_key(&p.listener, false);
+}
+
+/* Keys by name: before there is one, none is kept. */
+static void key_is_not_chosen_before_there_is_a_name(void **state)
+{
+    (void)state;
+    pair p;
+    begin(&p, "sixteen bytes ok", "sixteen bytes ok");
+    assert_key(&p.listener, true);
+    gri_handshake_choose(&p.listener, key_of_anybody, NULL);
+    assert_key(&p.listener, false);
+    assert_int_equal(to_listener(&p), GRI_STEP_WAIT);
+    assert_key(&p.listener, true);
+}
+
 /* What a node without a secret would use. */
 static void start_without(gri_handshake *hs, gri_role role, gri_identity who,
                           uint8_t nonce)
@@ -497,6 +567,9 @@ int main(void)
         cmocka_unit_test(bad_names_and_numbers_are_refused),
         cmocka_unit_test(garbage_is_not_answered),
         cmocka_unit_test(ended_handshake_holds_no_secret),
+        cmocka_unit_test(key_is_forgotten_when_both_are_proven),
+        cmocka_unit_test(key_is_forgotten_when_it_fails),
+        cmocka_unit_test(key_is_not_chosen_before_there_is_a_name),
         cmocka_unit_test(two_without_a_secret_believe),
         cmocka_unit_test(who_has_a_secret_believes_nobody_without),
         cmocka_unit_test(what_a_hello_says_of_secrets_cannot_be_changed),

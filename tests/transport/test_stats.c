@@ -262,6 +262,36 @@ static void waiting_senders_are_counted(void **state)
     assert_int_equal(stats_of(self, b).senders_waiting, 2);
 }
 
+/* ---- causes -------------------------------------------------------------- */
+
+static void each_cause_has_its_own_count(void **state)
+{
+    static gri_causes causes;
+    char same[] = "late";
+    (void)state;
+    assert_int_equal(gri_causes_add(&causes, NULL, "late"), 1);
+    assert_int_equal(gri_causes_add(&causes, NULL, "mute"), 1);
+    assert_int_equal(gri_causes_add(&causes, "a link", "late"), 1);
+    assert_int_equal(gri_causes_add(&causes, "a stop", "late"), 1);
+    assert_int_equal(gri_causes_add(&causes, NULL, same), 2);
+    assert_int_equal(gri_causes_add(&causes, "a link", same), 2);
+    assert_int_equal(causes.count, 4);
+}
+
+static void causes_without_a_place_are_counted_together(void **state)
+{
+    static gri_causes causes;
+    static char texts[GRI_CAUSES_MAX + 2][8];
+    (void)state;
+    for (unsigned i = 0; i < GRI_CAUSES_MAX + 2; i++) {
+        (void)snprintf(texts[i], sizeof texts[i], "%u", i);
+        const uint64_t n = gri_causes_add(&causes, NULL, texts[i]);
+        assert_int_equal(n, i < GRI_CAUSES_MAX ? 1 : i - GRI_CAUSES_MAX + 2);
+    }
+    assert_int_equal(causes.count, GRI_CAUSES_MAX);
+    assert_int_equal(gri_causes_add(&causes, NULL, texts[0]), 2);
+}
+
 /* ---- the node ------------------------------------------------------------ */
 
 static void faults_are_counted_by_what_they_were(void **state)
@@ -351,6 +381,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pong_measures_the_first_open_ping),
         cmocka_unit_test(a_pong_without_a_ping_measures_nothing),
+        cmocka_unit_test(each_cause_has_its_own_count),
+        cmocka_unit_test(causes_without_a_place_are_counted_together),
         cmocka_unit_test(each_measurement_counts_an_eighth),
         cmocka_unit_test(the_first_pong_replaces_the_handshake),
         cmocka_unit_test(only_old_or_rough_ones_are_stale),

@@ -308,6 +308,27 @@ static void strangers_cannot_tell_which_names_are_listed(void **state)
     assert_string_equal(strstr(listed, "4:6"), "4:6 (2) ");
 }
 
+/* ---- what the log tells -------------------------------------------------- */
+
+/* However often others had other faults before. */
+static void first_fault_of_each_cause_is_told_of(void **state)
+{
+    nodes *n = *state;
+    static stranger s;
+    char heard[256];
+    const gr_node_opts node = {.name = "node", .peers = knows_alice};
+    assert_int_equal(start_as(n, 0, &node, &logs[0]), 0);
+    for (int i = 0; i < 2; i++) {
+        hear_all(n->address[0], "alice", heard, sizeof heard);
+    }
+    said_await(&logs[0], "the secrets differ (2 ");
+    stranger_open(&s, n->address[0]);
+    stranger_say(&s, "GET / HTTP/1.1\r\n\r\n", 18);
+    stranger_await_end(&s);
+    stranger_close(&s);
+    said_await(&logs[0], "a stranger: not the greenroom protocol (1 ");
+}
+
 #define WITH_LOGS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -327,6 +348,7 @@ int main(void)
         WITH_LOGS(listed_name_at_the_dialed_address_must_know_its_secret),
         WITH_LOGS(secret_of_a_name_may_be_in_a_file),
         WITH_LOGS(strangers_cannot_tell_which_names_are_listed),
+        WITH_LOGS(first_fault_of_each_cause_is_told_of),
     };
     return sodium_init() < 0 ? 1
                              : cmocka_run_group_tests_name("transport/trust",

@@ -201,6 +201,7 @@ typedef struct side {
     uint8_t nonce[GRI_NONCE_BYTES];
     uint8_t secret[VECTOR_BYTES];
     size_t secret_len; /* 0: it has none */
+    uint64_t parted;   /* the run to which its program has said goodbye; or 0 */
     gri_trust trust;
     gri_handshake hs;
     gri_note says; /* what it is about to say; len 0: nothing */
@@ -270,6 +271,23 @@ static void list(vectors *v, transcript *t)
     t->listed_count++;
 }
 
+static void part(vectors *v, transcript *t)
+{
+    side *s = NULL;
+    for (char *word; (word = vectors_word(v)) != NULL;) {
+        const char *value = vectors_value(word);
+        if (strcmp(word, "by") == 0) {
+            assert_true(strcmp(value, "dialer") == 0 ||
+                        strcmp(value, "listener") == 0);
+            s = strcmp(value, "dialer") == 0 ? &t->dialer : &t->listener;
+        } else {
+            assert_string_equal(word, "node");
+            assert_non_null(s);
+            s->parted = vectors_number(value, 16);
+        }
+    }
+}
+
 /* As a node would, from its options. */
 static void trust(transcript *t, side *s)
 {
@@ -316,7 +334,30 @@ static void say_verdict(side *s, const char *what)
     (void)snprintf(s->verdict, sizeof s->verdict, "%s", what);
 }
 
-/* It hears a frame, and decides as a node that nothing speaks against. */
+/* Is it the end, as nobody wants this connection any more? */
+static bool is_parted(const side *s)
+{
+    return gri_handshake_by_itself(&s->hs) && s->parted != 0 &&
+           s->parted == s->hs.other.node;
+}
+
+/* It knows who is there. Nothing speaks against it but a goodbye. */
+static void decide(side *s, int step)
+{
+    const bool dials = step == GRI_STEP_NAMED;
+    if (is_parted(s)) {
+        gri_handshake_refuse(
+            &s->hs, dials ? GRI_REFUSE_ALREADY : GRI_REFUSE_PARTED, &s->says);
+        say_verdict(s, dials ? "refuses:6" : "refuses:11");
+    } else if (dials) {
+        gri_handshake_prove(&s->hs, &s->says);
+    } else {
+        gri_handshake_welcome(&s->hs, &s->says);
+        say_verdict(s, "joined");
+    }
+}
+
+/* It hears a frame, and decides as a node would. */
 static void hear(side *s, const uint8_t *p, size_t n)
 {
     size_t need = 0;
@@ -344,11 +385,8 @@ static void hear(side *s, const uint8_t *p, size_t n)
         (void)snprintf(text, sizeof text, "closes");
     } else if (rc == GRI_STEP_ALREADY) {
         (void)snprintf(text, sizeof text, "refused:6");
-    } else if (rc == GRI_STEP_NAMED) {
-        gri_handshake_prove(&s->hs, &s->says);
-    } else if (rc == GRI_STEP_PROVEN) {
-        gri_handshake_welcome(&s->hs, &s->says);
-        (void)snprintf(text, sizeof text, "joined");
+    } else if (rc == GRI_STEP_NAMED || rc == GRI_STEP_PROVEN) {
+        decide(s, rc);
     } else if (rc == GRI_STEP_DONE) {
         (void)snprintf(text, sizeof text, "joined");
     }
@@ -378,6 +416,18 @@ static void say(transcript *t, bool by_dialer, bool real, const char *word)
     hear(to, bytes, n);
 }
 
+/* Once it is over. A frame that is none is not given to it: then the peer's
+ * end wipes all. */
+static void assert_key_is_wiped(const side *s)
+{
+    static const uint8_t zero[GRI_KEY_BYTES];
+    if (s->described && s->hs.state == GRI_EXPECTS_NOTHING) {
+        assert_memory_equal(s->hs.key, zero, sizeof zero);
+    } else {
+        assert_true(!s->described || strcmp(s->verdict, "closes") == 0);
+    }
+}
+
 static void end(vectors *v, transcript *t)
 {
     for (int i = 0; i < 2; i++) {
@@ -387,6 +437,7 @@ static void end(vectors *v, transcript *t)
         assert_string_equal(word, i == 0 ? "dialer" : "listener");
         assert_string_equal(s->verdict, value);
         assert_int_equal(s->says.len, 0);
+        assert_key_is_wiped(s);
         stop(s);
     }
 }
@@ -410,6 +461,8 @@ static void handshakes_go_as_the_vectors_say(void **state)
             describe(&v, &t.listener);
         } else if (strcmp(what, "listed") == 0) {
             list(&v, &t);
+        } else if (strcmp(what, "parted") == 0) {
+            part(&v, &t);
         } else if (strcmp(what, "end") == 0) {
             end(&v, &t);
             count++;
@@ -421,7 +474,7 @@ static void handshakes_go_as_the_vectors_say(void **state)
         }
     }
     vectors_close(&v);
-    assert_true(count > 70);
+    assert_true(count > 85);
 }
 
 int main(void)

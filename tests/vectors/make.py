@@ -24,6 +24,7 @@ except ImportError:
 DIRECT_MAX = 65792  # of a frame that stands in the stream by itself
 A = 0x0000000700000001  # an actor of the node that receives
 B = 0x0000000500000002  # and one of the node that sends
+AGENT = 0x0000000100000001  # of either
 REF = 0x1122334455667788
 
 # ---- frames -----------------------------------------------------------------
@@ -89,6 +90,12 @@ def good_frames():
         f"to={A:016x} from={0:016x}", [add]
     yield "send_to_the_last_id", between(16, add, to=2**64 - 1), "send", \
         f"to={2**64 - 1:016x} from={B:016x}", [add]
+    known = pack("gr.mesh", 0xB0B, "tcp://127.0.0.1:7000", 2**64 - 1,
+                 "tcp://127.0.0.1:7001")
+    for name, mesh in (("mesh_of_two", known), ("mesh_of_none",
+                                                pack("gr.mesh"))):
+        yield name, between(16, mesh, to=AGENT, sender=AGENT), "send", \
+            f"to={AGENT:016x} from={AGENT:016x}", [mesh]
     yield "ask", between(17, ref(), add), "ask", tied, [add]
     yield "reply", between(18, ref(), struct.pack(">i", 0), add), "reply", \
         f"{tied} status=0", [add]
@@ -300,8 +307,9 @@ def bob(**more):
     return Side(LISTENER, b"bob", 0xB0B0000000000002, silence=500, **more)
 
 
-def transcript(name, a, b, said, dialer, listener, listed=()):
-    """said: pairs of a direction and a frame."""
+def transcript(name, a, b, said, dialer, listener, listed=(), parted=()):
+    """said: pairs of a direction and a frame. parted: pairs of the side whose
+    program has said goodbye, and the run to which."""
     yield ""
     yield f"transcript {name}"
     if a is not None:
@@ -310,6 +318,8 @@ def transcript(name, a, b, said, dialer, listener, listed=()):
         yield b.line("listener")
     for known, secret in listed:
         yield f"listed name={known.hex()} secret={secret.hex()}"
+    for side, node in parted:
+        yield f"parted by={side} node={node:016x}"
     for direction, data in said:
         yield f"{direction} {data.hex()}"
     yield f"end dialer={dialer} listener={listener}"
@@ -425,6 +435,68 @@ def by_name():
              ("<", refuse(2))], "refused:2", "refuses:2", listed)
 
 
+MESH, BY_ITSELF = 2, 4
+
+
+def by_feature():
+    # No bit but the lowest says anything of the proof.
+    for name, ours, theirs in (("mesh_on_both_sides", MESH, MESH),
+                               ("mesh_of_the_dialer_alone", MESH, 0),
+                               ("mesh_of_the_listener_alone", 0, MESH),
+                               ("dialer_by_itself", MESH | BY_ITSELF, MESH),
+                               ("dialer_by_itself_without_mesh", BY_ITSELF, 0),
+                               ("unknown_bits", 1 << 63 | 8, 1 << 40)):
+        a, b = alice(features=ours), bob(features=theirs)
+        yield from transcript(name, a, b, whole(a, b), "joined", "joined")
+    a = alice(secret=None, features=1 | MESH | BY_ITSELF)
+    b = bob(secret=None, features=1 | MESH)
+    yield from transcript("dialer_by_itself_without_a_secret", a, b,
+                          whole(a, b), "joined", "joined")
+    yield from transcript(
+        "dialer_by_itself_has_no_secret", a, bob(features=MESH),
+        [(">", a.hello()), ("<", refuse(9))], "refused:9", "refuses:9")
+
+
+def by_goodbye():
+    """Whose program has said goodbye to the other."""
+    come, b = alice(features=MESH | BY_ITSELF), bob(features=MESH)
+    sent = alice(features=MESH)
+    d, l = come.hello(), b.hello()
+    of_bob, of_alice = (("listener", come.node),), (("dialer", b.node),)
+    told = [(">", d), ("<", l), (">", proof(come.key(), d, l)),
+            ("<", refuse(11))]
+    yield from transcript("parted_one_comes_by_itself", come, b, told,
+                          "refused:11", "refuses:11", parted=of_bob)
+    # Somebody asked for it, or it is another run.
+    yield from transcript("parted_one_is_sent", sent, b, whole(sent, b),
+                          "joined", "joined", parted=of_bob)
+    yield from transcript(
+        "another_run_than_the_parted_one", come, b, whole(come, b), "joined",
+        "joined", parted=(("listener", come.node + 1),))
+    # The bit is the dialer's: a listener's says nothing.
+    odd = bob(features=MESH | BY_ITSELF)
+    yield from transcript("parted_one_is_sent_to_a_listener_with_the_bit",
+                          sent, odd, whole(sent, odd), "joined", "joined",
+                          parted=of_bob)
+    # Nobody is told before the proof, and taking the bit away breaks that.
+    wrong = alice(features=MESH | BY_ITSELF, secret=OTHER)
+    yield from transcript(
+        "parted_one_with_another_secret", wrong, b,
+        [(">", d), ("<", l), (">", proof(wrong.key(), d, l)),
+         ("<", refuse(2))], "refused:2", "refuses:2", parted=of_bob)
+    yield from transcript(
+        "bit_4_taken_away_on_the_way", None, b,
+        [("!>", sent.hello()), ("<", l), ("!>", proof(come.key(), d, l)),
+         ("<", refuse(2))], "-", "refuses:2", parted=of_bob)
+    # A dialer does not join by itself whom its program has left.
+    yield from transcript(
+        "dialer_finds_the_parted_one_by_itself", come, b,
+        [(">", d), ("<", l), (">", refuse(6))], "refuses:6", "refused:6",
+        parted=of_alice)
+    yield from transcript("dialer_is_sent_to_the_parted_one", sent, b,
+                          whole(sent, b), "joined", "joined", parted=of_alice)
+
+
 def by_version():
     a, b = alice(), bob()
     for name, version, oldest in (("version_0", 0, 0), ("version_9_only", 9, 9),
@@ -507,7 +579,7 @@ def refusals():
     itself.node = a.node
     yield from transcript("itself", a, itself, [(">", d), ("<", refuse(4))],
                           "refused:4", "refuses:4")
-    for code in (*range(1, 11), 11, 99, 255):
+    for code in (*range(1, 12), 99, 255):
         yield from transcript(
             f"refusal_{code}", a, None,
             [(">", d), ("!<", l), (">", proof(a.key(), d, l)),
@@ -525,8 +597,8 @@ def refusals():
 def handshakes():
     yield "# Handshakes; docs/protocol.md, \"Test vectors\", says how to read"
     yield "# this. Written by make.py."
-    for group in (joined, by_secret, by_name, by_version, malformed,
-                  refusals):
+    for group in (joined, by_secret, by_name, by_feature, by_goodbye,
+                  by_version, malformed, refusals):
         yield from group()
 
 
