@@ -11,9 +11,10 @@
 
 enum { HEAD = GRI_FRAME_HEAD + 16 /* of a SEND: to, from */ };
 
-_Static_assert(HEAD <= GRI_PAYLOAD_AT, "it stands over the message's own");
-_Static_assert((int)GRI_LARGE_MIN > (int)GRI_BATCH_BYTES, "one message");
-_Static_assert((int)GRI_LARGE_OVER <= (int)GRI_BUFFER_MIN, "there is room");
+_Static_assert((size_t)HEAD <= (size_t)GRI_PAYLOAD_AT, "it stands over the message's own");
+_Static_assert((size_t)GRI_LARGE_MIN > (size_t)GRI_BATCH_BYTES, "one message");
+_Static_assert((size_t)GRI_LARGE_OVER <= (size_t)GRI_BUFFER_MIN,
+               "there is room");
 
 int gri_large_begin(gri_large *l, gri_cache *cache, const uint8_t *p, size_t n,
                     size_t need)

@@ -419,10 +419,46 @@ static void say_frame(world *w)
     say(&w->peer, buf, make_frame(w, buf, sizeof buf));
 }
 
+/* A SEND that is received into its message, or just not: with one message or
+ * many, with a byte that is wrong or none, whole or with its end missing. */
+static void say_large(world *w)
+{
+    static uint8_t buf[80000];
+    script *s = w->script;
+    const uint8_t what = take(s);
+    const uint32_t len = 16000 + take(s) * (uint32_t)192;
+    const gri_frame f = {.type = GRI_FRAME_SEND,
+                         .to = what % 16 == 0 ? GRI_AGENT_ID : w->victim.id,
+                         .from = ACTOR_ID,
+                         .len = len};
+    size_t n = gri_frame_write(buf, &f);
+    uint8_t *p = buf + n;
+    memset(p, 0x91, len);
+    if ((what & 64) != 0) { /* [145], again and again */
+        for (uint32_t i = 1; i < len; i += 2) {
+            p[i] = (uint8_t)i & 0x7f;
+        }
+    } else {
+        p[1] = 0xc6;
+        (void)gri_put32(p + 2, len - 6);
+    }
+    if ((what & 32) != 0) {
+        p[take(s) * (size_t)len / 256] = take(s);
+    }
+    n += len;
+    n -= (what & 128) != 0 ? take(s) * n / 256 : 0;
+    say(&w->peer, buf, n);
+}
+
 /* The same, or a longer one, cut into parts. */
 static void say_parts(world *w)
 {
     static uint8_t buf[80000];
+    if (w->script->n > 0 && w->script->p[0] >= 240) {
+        (void)take(w->script);
+        say_large(w);
+        return;
+    }
     size_t n = make_frame(w, buf, sizeof buf);
     size_t piece = 1 + (size_t)take(w->script) * 64;
     uint8_t tail = take(w->script);
