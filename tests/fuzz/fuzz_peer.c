@@ -445,8 +445,7 @@ static void say_large(world *w)
     if ((what & 32) != 0) {
         p[take(s) * (size_t)len / 256] = take(s);
     }
-    n += len;
-    n -= (what & 128) != 0 ? take(s) * n / 256 : 0;
+    n += len - ((what & 128) != 0 ? take(s) * (size_t)len / 256 : 0);
     say(&w->peer, buf, n);
 }
 
