@@ -419,18 +419,16 @@ static void say_frame(world *w)
     say(&w->peer, buf, make_frame(w, buf, sizeof buf));
 }
 
-/* A SEND that is received into its message, or just not: with one message or
- * many, with a byte that is wrong or none, whole or with its end missing. */
+/* A SEND that is received into its message, or just not: of one message or
+ * many, maybe with a wrong byte, maybe without its end. */
 static void say_large(world *w)
 {
     static uint8_t buf[80000];
     script *s = w->script;
-    const uint8_t what = take(s);
+    const unsigned what = take(s) * 256u + take(s);
     const uint32_t len = 16000 + take(s) * (uint32_t)192;
-    const gri_frame f = {.type = GRI_FRAME_SEND,
-                         .to = what % 16 == 0 ? GRI_AGENT_ID : w->victim.id,
-                         .from = ACTOR_ID,
-                         .len = len};
+    const gri_frame f = {
+        .type = GRI_FRAME_SEND, .to = w->victim.id, .from = 77, .len = len};
     size_t n = gri_frame_write(buf, &f);
     uint8_t *p = buf + n;
     memset(p, 0x91, len);
@@ -453,11 +451,6 @@ static void say_large(world *w)
 static void say_parts(world *w)
 {
     static uint8_t buf[80000];
-    if (w->script->n > 0 && w->script->p[0] >= 240) {
-        (void)take(w->script);
-        say_large(w);
-        return;
-    }
     size_t n = make_frame(w, buf, sizeof buf);
     size_t piece = 1 + (size_t)take(w->script) * 64;
     uint8_t tail = take(w->script);
@@ -507,7 +500,11 @@ static void step(world *w)
         say_frame(w);
         break;
     case 2:
-        say_parts(w);
+        if (w->script->n > 0 && w->script->p[0] >= 240) {
+            say_large(w);
+        } else {
+            say_parts(w);
+        }
         break;
     case 3:
         say_bytes(w);

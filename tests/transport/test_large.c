@@ -110,6 +110,46 @@ static void meet(scene *c)
     c->s.len = 0;
 }
 
+/* ---- by itself ----------------------------------------------------------- */
+
+/* One that has more messages must not become the first of them: the others
+ * still stand in it. */
+static void only_its_one_message_takes_its_place(void **state)
+{
+    gri_depot depot;
+    gri_cache cache;
+    gri_buffer over = {.data = NULL};
+    gri_large l = {.block = NULL};
+    static const uint8_t head[HEAD];
+    size_t room;
+    (void)state;
+    assert_int_equal(gri_depot_init(&depot), 0);
+    gri_cache_init(&cache, &depot);
+    assert_int_equal(gri_buffer_reserve(&over, GRI_LARGE_OVER), 0);
+
+    assert_int_equal(gri_large_begin(&l, &cache, head, HEAD, GRI_LARGE_MIN), 0);
+    uint8_t *p = gri_large_room(&l, &room);
+    assert_int_equal(room, GRI_LARGE_MIN - HEAD + GRI_LARGE_OVER);
+    memset(p, 7, room);
+    assert_false(gri_large_is_whole(&l));
+    gri_large_add(&l, room, &over);
+
+    assert_true(gri_large_is_whole(&l));
+    assert_int_equal(over.len, GRI_LARGE_OVER);
+    const uint8_t *payload = gri_large_frame(&l) + HEAD;
+    assert_false(gri_large_is(&l, payload, 1));
+    assert_false(gri_large_is(&l, payload + 1, 0));
+    assert_true(gri_large_is(&l, payload, 0));
+    gr_msg *msg = gri_large_take(&l);
+    assert_ptr_equal(gri_msg_payload(msg), payload);
+    assert_false(gri_large_is(&l, payload, 0));
+    gri_msg_free(&cache, msg);
+    gri_large_drop(&l, &cache);
+    gri_buffer_fini(&over);
+    gri_cache_flush(&cache);
+    gri_depot_fini(&depot);
+}
+
 /* ---- what arrives -------------------------------------------------------- */
 
 static void large_ones_arrive_wherever_they_are_cut(void **state)
@@ -420,6 +460,7 @@ static void without_memory_it_is_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_its_one_message_takes_its_place),
         ON_BOTH(large_ones_arrive_wherever_they_are_cut),
         ON_IPC(large_one_arrives_byte_for_byte),
         ON_BOTH(each_message_of_a_large_frame_arrives),
