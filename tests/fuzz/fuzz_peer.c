@@ -500,11 +500,7 @@ static void step(world *w)
         say_frame(w);
         break;
     case 2:
-        if (w->script->n > 0 && w->script->p[0] >= 240) {
-            say_large(w);
-        } else {
-            say_parts(w);
-        }
+        (w->script->n > 0 && w->script->p[0] >= 240 ? say_large : say_parts)(w);
         break;
     case 3:
         say_bytes(w);
