@@ -2,8 +2,9 @@
  * transport/inbound.c - what a proven peer sends, frame by frame, to the actors
  * of this node. Runs in the link's callback (or once in the agent's turn), and
  * only enqueues. Frames are parsed where they were received; a payload is
- * copied once, into the message that its receiver gets. Only a frame that comes
- * in parts is put together first, in peer->parts.
+ * copied once, into the message that its receiver gets, or, of a large frame,
+ * was received there (large.h). Only a frame that comes in parts is put
+ * together first, in peer->parts.
  */
 #include "transport/net.h"
 #include "transport/translate.h"
@@ -15,11 +16,12 @@ typedef struct inflow {
     size_t at;   /* in peer->in */
     size_t need; /* bytes of the frame that is not here yet, as far as known */
     gri_frame f;
-    bool sending;              /* f is a SEND, and may have more */
-    bool is_long;              /* f stands in peer->parts */
-    bool cut;                  /* nothing more is read */
-    bool answered;             /* answers wait for the end of the read, */
-    unsigned pings;            /* and so many PINGs for their PONGs */
+    bool sending;   /* f is a SEND, and may have more */
+    bool is_long;   /* f stands in peer->parts */
+    bool is_large;  /* f stood in peer->large, and maybe still does */
+    bool cut;       /* nothing more is read */
+    bool answered;  /* answers wait for the end of the read, */
+    unsigned pings; /* and so many PINGs for their PONGs */
     gr_pid slow_from, slow_to; /* of which was looked last */
     unsigned frames, messages; /* that were read */
 } inflow;
@@ -219,11 +221,24 @@ static bool admit(inflow *in, const gri_frame *f)
     return rc > 0 && !to_agent;
 }
 
+/* A message with the payload of a SEND. NULL: no memory. */
+static inline gr_msg *hold_payload(inflow *in, const gri_frame *f)
+{
+    if (in->is_large && gri_large_is(&in->peer->large, f->payload, f->more)) {
+        return gri_large_take(&in->peer->large);
+    }
+    gr_msg *msg = gri_msg_new(in->cache, f->len);
+    if (msg != NULL) {
+        memcpy(gri_msg_payload(msg), f->payload, f->len);
+    }
+    return msg;
+}
+
 /* What a SEND carries, as gri_msg_of_frame makes it: most that comes does. */
 static gr_msg *message_of_send(inflow *in, const gri_frame *f, gr_pid *to)
 {
     gri_peer *peer = in->peer;
-    gr_msg *msg = gri_msg_new(in->cache, f->len);
+    gr_msg *msg = hold_payload(in, f);
     charge(peer, GRI_MESSAGE_COST);
     in->messages++;
     if (msg == NULL) {
@@ -231,7 +246,6 @@ static gr_msg *message_of_send(inflow *in, const gri_frame *f, gr_pid *to)
         cut(in, GR_ENOMEM, no_memory);
         return NULL;
     }
-    memcpy(gri_msg_payload(msg), f->payload, f->len);
     msg->len = f->len;
     msg->from = (gr_pid){f->from == 0 ? 0 : peer->hs.other.node, f->from};
     if (peer->rights != NULL && !is_allowed(in, f)) {
@@ -426,6 +440,45 @@ static size_t next_frame(inflow *in)
     return (size_t)n;
 }
 
+/* All that is left is the beginning of a frame: if that is large, and may come,
+ * the rest of it is received into its message. */
+static void begin_large(inflow *in)
+{
+    gri_peer *peer = in->peer;
+    const uint8_t *p = peer->in.data + in->at;
+    const size_t n = peer->in.len - in->at;
+    if (in->cut || n < GRI_FRAME_HEAD || in->need < GRI_LARGE_MIN ||
+        p[4] != GRI_FRAME_SEND || peer->credit <= 0) {
+        return;
+    }
+    if (gri_large_begin(&peer->large, in->cache, p, n, in->need) < 0) {
+        cut(in, GR_ENOMEM, no_memory);
+        return;
+    }
+    in->at += n;
+    in->need = 0; /* there is room for it */
+}
+
+/* The large frame that was being received is here. */
+static gr_msg *on_large(inflow *in, gr_pid *to)
+{
+    const gri_large *l = &in->peer->large;
+    in->is_large = true;
+    return on_frame(in, gri_large_frame(l), l->need, to);
+}
+
+/* The frame that stands there for itself was read, with all that is in it. */
+static void end_frame(inflow *in)
+{
+    if (in->is_long) {
+        end_long(in);
+    }
+    if (in->is_large) {
+        gri_large_drop(&in->peer->large, in->cache);
+        in->is_large = false;
+    }
+}
+
 static gr_msg *next(void *arg, gri_cache *cache, gr_pid *to)
 {
     inflow *in = arg;
@@ -436,11 +489,17 @@ static gr_msg *next(void *arg, gri_cache *cache, gr_pid *to)
             msg = next_payload(in, to);
             continue;
         }
-        if (in->is_long) {
-            end_long(in);
+        end_frame(in);
+        if (in->peer->large.block != NULL) {
+            if (!gri_large_is_whole(&in->peer->large)) {
+                break;
+            }
+            msg = on_large(in, to);
+            continue;
         }
         const size_t n = next_frame(in);
         if (n == 0) {
+            begin_large(in);
             break;
         }
         in->at += n;
@@ -505,7 +564,9 @@ bool gri_peer_read(gri_peer *peer, struct gri_worker *worker)
         gri_peer_flush(peer);
     }
     gri_buffer_drop(buffer, in.at);
-    gri_buffer_shrink(buffer, GRI_BUFFER_BUSY);
+    /* Who receives a large frame has memory for that, and little beside it. */
+    gri_buffer_shrink(buffer, peer->large.block != NULL ? GRI_BUFFER_MIN
+                                                        : GRI_BUFFER_BUSY);
     if (worker == NULL && buffer->cap == GRI_BUFFER_MIN) {
         gri_cache_flush(&peer->cache); /* many idle peers add up */
     }

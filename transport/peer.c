@@ -98,6 +98,18 @@ static uint64_t frames_of(const gri_peer *peer)
     return atomic_load_explicit(&peer->got.frames, memory_order_relaxed);
 }
 
+/* n bytes have come where gri_peer_receive wanted them. Returns whether they
+ * filled the buffer. */
+static bool take_in(gri_peer *peer, size_t n)
+{
+    if (peer->large.block != NULL) {
+        gri_large_add(&peer->large, n, &peer->in);
+        return false;
+    }
+    peer->in.len += n;
+    return peer->in.len == peer->in.cap;
+}
+
 static void on_received(void *arg, int64_t n)
 {
     gri_peer *peer = arg;
@@ -105,8 +117,7 @@ static void on_received(void *arg, int64_t n)
         gri_peer_lose(peer, NULL, (int)n);
         return;
     }
-    bool full = (size_t)n == peer->in.cap - peer->in.len;
-    peer->in.len += (size_t)n;
+    const bool full = take_in(peer, (size_t)n);
     hear_again(peer, (size_t)n);
     lock(peer);
     bool up = peer->state == GRI_PEER_UP || peer->state == GRI_PEER_LEAVING;
@@ -207,6 +218,7 @@ void gri_peer_reset(gri_peer *peer)
     unlock(peer);
     forget_got(&peer->got);
     gri_buffer_fini(&peer->in);
+    gri_large_drop(&peer->large, &peer->cache);
     gri_buffer_fini(&peer->parts);
     peer->credit = 0;
     peer->taken = 0;
@@ -282,6 +294,17 @@ int gri_peer_dial(gri_peer *peer, int64_t timeout_ms)
     return rc;
 }
 
+/* Where the next receive goes, and how much at most. */
+static uint8_t *room_of(const gri_peer *peer, size_t *n)
+{
+    if (peer->large.block != NULL) {
+        return gri_large_room(&peer->large, n);
+    }
+    *n = peer->in.cap - peer->in.len;
+    *n = *n < peer->read_max ? *n : peer->read_max;
+    return peer->in.data + peer->in.len;
+}
+
 void gri_peer_receive(gri_peer *peer)
 {
     if (gri_buffer_reserve(&peer->in, 1) < 0) {
@@ -296,9 +319,9 @@ void gri_peer_receive(gri_peer *peer)
     }
     unlock(peer);
     if (link != NULL) {
-        const size_t room = peer->in.cap - peer->in.len;
-        link->ops->recv(link, peer->in.data + peer->in.len,
-                        room < peer->read_max ? room : peer->read_max);
+        size_t n;
+        uint8_t *room = room_of(peer, &n);
+        link->ops->recv(link, room, n);
         gri_link_drop(link);
     }
 }

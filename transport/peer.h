@@ -29,6 +29,7 @@
 #include "transport/crossing.h"
 #include "transport/draft.h"
 #include "transport/handshake.h"
+#include "transport/large.h"
 #include "transport/link.h"
 #include "transport/outbox.h"
 #include "transport/pace.h"
@@ -106,7 +107,8 @@ struct gri_peer {
 
     /* The receiving side: the link's callback while a receive is in flight,
      * else the agent. */
-    gri_buffer in;
+    gri_buffer in;    /* empty while there is a large one: */
+    gri_large large;  /* the frame that is being received, if it is large */
     gri_buffer parts; /* of the second lane, the frame that is not here yet */
     int64_t credit;   /* bytes that the other end may still send */
     uint32_t taken;   /* and those of which it is not told yet */
@@ -162,7 +164,8 @@ void gri_peer_accept(gri_peer *peer, gri_link *link);
 /* Begins to dial peer->address. Errors: as the link's dial; it stays idle. */
 int gri_peer_dial(gri_peer *peer, int64_t timeout_ms);
 
-/* Begins to receive more into `in`. The agent, or the link's callback. */
+/* Begins to receive more into `in`, or of a large frame. The agent, or the
+ * link's callback. */
 void gri_peer_receive(gri_peer *peer);
 /* Appends bytes that are whole frames to the outbox, before it is UP. */
 void gri_peer_note(gri_peer *peer, const gri_note *note);

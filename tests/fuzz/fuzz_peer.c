@@ -419,6 +419,34 @@ static void say_frame(world *w)
     say(&w->peer, buf, make_frame(w, buf, sizeof buf));
 }
 
+/* A SEND that is received into its message, or just not: of one message or
+ * many, maybe with a wrong byte, maybe without its end. */
+static void say_large(world *w)
+{
+    static uint8_t buf[80000];
+    script *s = w->script;
+    const unsigned what = take(s) * 256u + take(s);
+    const uint32_t len = 16000 + take(s) * (uint32_t)192;
+    const gri_frame f = {
+        .type = GRI_FRAME_SEND, .to = w->victim.id, .from = 77, .len = len};
+    size_t n = gri_frame_write(buf, &f);
+    uint8_t *p = buf + n;
+    memset(p, 0x91, len);
+    if ((what & 64) != 0) { /* [145], again and again */
+        for (uint32_t i = 1; i < len; i += 2) {
+            p[i] = (uint8_t)i & 0x7f;
+        }
+    } else {
+        p[1] = 0xc6;
+        (void)gri_put32(p + 2, len - 6);
+    }
+    if ((what & 32) != 0) {
+        p[take(s) * (size_t)len / 256] = take(s);
+    }
+    n += len - ((what & 128) != 0 ? take(s) * (size_t)len / 256 : 0);
+    say(&w->peer, buf, n);
+}
+
 /* The same, or a longer one, cut into parts. */
 static void say_parts(world *w)
 {
@@ -472,7 +500,7 @@ static void step(world *w)
         say_frame(w);
         break;
     case 2:
-        say_parts(w);
+        (w->script->n > 0 && w->script->p[0] >= 240 ? say_large : say_parts)(w);
         break;
     case 3:
         say_bytes(w);

@@ -15,6 +15,8 @@ typedef struct target {
     gr_pid server;
 } target;
 
+enum { ATTACK_CROWD = 64 }; /* peers at a time */
+
 typedef void attack_fn(const target *t);
 
 static const uint8_t attack_ping[] = {0x91, 0xa4, 'p', 'i', 'n', 'g'};
@@ -207,7 +209,32 @@ static inline void attack_by_cut_frames(const target *t)
     }
 }
 
-/* Both frames of a dialer's handshake, likewise. */
+/* Many peers, of each all but the last byte of the largest frame that stands by
+ * itself. */
+static inline void attack_by_large_frames(const target *t)
+{
+    enum { LEN = GRI_FRAME_DIRECT_MAX - GRI_FRAME_HEAD - 16 };
+    static stranger s[ATTACK_CROWD];
+    static uint8_t bytes[GRI_FRAME_DIRECT_MAX];
+    const gri_frame f = {
+        .type = GRI_FRAME_SEND, .to = t->server.id, .from = 77, .len = LEN};
+    uint8_t head[GRI_FRAME_FIXED_MAX];
+    memset(bytes, 0x91, sizeof bytes);
+    memcpy(bytes, head, gri_frame_write(head, &f));
+    for (int i = 0; i < ATTACK_CROWD; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "large%d", i);
+        stranger_join(&s[i], t->address, name);
+        stranger_say(&s[i], bytes, sizeof bytes - 1);
+    }
+    for (int i = 0; i < ATTACK_CROWD; i++) {
+        (void)shutdown(s[i].fd, SHUT_WR);
+        stranger_await_end(&s[i]);
+        stranger_close(&s[i]);
+    }
+}
+
+/* Both frames of a dialer's handshake, cut at every byte. */
 static inline void attack_by_cut_handshakes(const target *t)
 {
     static stranger s;

@@ -17,6 +17,7 @@ enum {
     SLACK_KB = 2 * KB,
     LINK_KB = 512,   /* a connection's buffers */
     CROWD_KB = 2560, /* those of 128 strangers */
+    LARGE_KB = 80,   /* and of one that is in the middle of a large frame */
     OUTBOX_KB = VICTIM_OUTBOX / KB,
     /* Of the smaller frame limit of both, a stranger's. */
     FRAME_KB = KB,
@@ -138,6 +139,12 @@ static void cut_frames(void **state)
     costs_at_most(state, attack_by_cut_frames, 1, LINK_KB, "cut frames");
 }
 
+static void large_frames(void **state)
+{
+    costs_at_most(state, attack_by_large_frames, few(10),
+                  ATTACK_CROWD * LARGE_KB, "large frames");
+}
+
 static void cut_handshakes(void **state)
 {
     costs_at_most(state, attack_by_cut_handshakes, 1, LINK_KB,
@@ -171,7 +178,8 @@ int main(int argc, char **argv)
         ON_BOTH(wrong_secrets),    ON_BOTH(replays),
         ON_BOTH(declared_lengths), ON_BOTH(endless_parts),
         ON_BOTH(cut_frames),       ON_BOTH(cut_handshakes),
-        ON_BOTH(unread_pongs),     ON_BOTH(unread_answers),
+        ON_BOTH(large_frames),     ON_BOTH(unread_pongs),
+        ON_BOTH(unread_answers),
     };
     return cmocka_run_group_tests_name("transport/bounds", tests, NULL, NULL);
 }
