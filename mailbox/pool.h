@@ -165,7 +165,8 @@ static inline void *gri_block_pop(gri_cache *cache, unsigned class_)
 /*
  * A block of at least `size` bytes, or NULL when there is no memory; *class_out
  * is what gri_block_free wants to know. The block's real size is
- * gri_class_size(class, size). Inline, as every message is one of each.
+ * gri_class_size(class, size). Inline, as every message is one of each. To free
+ * one of GRI_CLASS_HEAP no cache is needed: NULL will do.
  */
 static inline void *gri_block_alloc(gri_cache *cache, size_t size,
                                     uint8_t *class_out)
