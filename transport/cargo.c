@@ -6,7 +6,6 @@
 #include <greenroom/error.h>
 
 #include "base/assert.h"
-#include "mailbox/pool.h"
 
 enum {
     ROOM_MIN = 8,  /* entries */
@@ -15,7 +14,7 @@ enum {
 
 void gri_own_free(const gri_own *own)
 {
-    gri_block_free(NULL, own->block, GRI_CLASS_HEAP);
+    gri_heap_free(own->depot, own->block);
 }
 
 static void free_owned(gri_cargo *c)

@@ -12,13 +12,15 @@
 
 #include <stdbool.h>
 
+#include "mailbox/pool.h"
 #include "transport/buffer.h"
 
 /* A frame in memory of its own. */
 typedef struct gri_own {
     uint8_t *frame;
-    uint32_t len; /* bytes of it */
-    void *block;  /* that it stands in: of GRI_CLASS_HEAP (mailbox/pool.h) */
+    uint32_t len;     /* bytes of it */
+    void *block;      /* that it stands in, of GRI_CLASS_HEAP, and */
+    gri_depot *depot; /* to whom that goes back; NULL: to malloc */
 } gri_own;
 
 typedef struct gri_own_at {

@@ -61,7 +61,7 @@ void gri_outbox_fini(gri_outbox *o)
     gri_cargo_fini(&o->now);
     free_held(o);
     free(o->pairs);
-    *o = (gri_outbox){.credit = 0};
+    *o = (gri_outbox){.depot = o->depot};
 }
 
 /* ---- pairs --------------------------------------------------------------- */
@@ -218,7 +218,8 @@ static int put_own(gri_outbox *o, const gri_frame *f)
     const size_t head_len = gri_frame_write(head, f);
     uint8_t *block = f->own;
     const size_t at = (size_t)(f->payload - block) - head_len;
-    const gri_own own = {block + at, (uint32_t)head_len + f->len, block};
+    const gri_own own = {block + at, (uint32_t)head_len + f->len, block,
+                         o->depot};
     const bool waits = must_wait(o, f, own.len);
     GR_TRY(waits ? make_room(o, sizeof own) : gri_cargo_reserve(&o->now));
     memcpy(own.frame, head, head_len);

@@ -69,7 +69,9 @@ typedef struct gri_outbox {
     /* Bytes of a SEND that more than one message is in: GRI_BATCH_BYTES, or the
      * longest frame that the other end takes. */
     uint32_t batch_max;
-    uint32_t *pairs; /* counters, or NULL: nothing was ever held */
+    uint32_t *pairs;  /* counters, or NULL: nothing was ever held */
+    gri_depot *depot; /* constant, or NULL: to which the memory goes back that
+                         is given away to it */
     uint64_t frames; /* that went, or stand in `now`: a long one by its parts */
 } gri_outbox;        /* all zero is an empty one, without credit */
 

@@ -178,7 +178,8 @@ int gri_peer_init(gri_peer *peer, gri_net *net, uint32_t index)
                        .let_go_at = GRI_NEVER,
                        .read_max = GRI_BUFFER_BUSY,
                        .after = {.run = gri_peer_after}};
-    gri_cache_init(&peer->cache, gri_system_depot(net->sys));
+    peer->out.depot = gri_system_depot(net->sys);
+    gri_cache_init(&peer->cache, peer->out.depot);
     return pthread_mutex_init(&peer->lock, NULL) == 0 ? 0 : GR_ENOMEM;
 }
 

@@ -37,6 +37,8 @@ typedef struct reader {
 } reader;
 
 typedef struct scene {
+    gri_depot depot;
+    gri_cache cache; /* for what is given away */
     gri_outbox out;
     gri_cargo fly;
     gri_buffer wire; /* what of a flight has come */
@@ -53,6 +55,11 @@ static int begin(void **state)
         return -1;
     }
     s->bytes = malloc(FRAME_MAX);
+    if (gri_depot_init(&s->depot) < 0) {
+        return -1;
+    }
+    gri_cache_init(&s->cache, &s->depot);
+    s->out.depot = &s->depot;
     s->out.batch_max = GRI_BATCH_BYTES;
     s->most = SIZE_MAX;
     *state = s;
@@ -64,6 +71,7 @@ static int end(void **state)
     scene *s = *state;
     gri_outbox_fini(&s->out);
     gri_cargo_fini(&s->fly);
+    gri_depot_fini(&s->depot);
     gri_buffer_fini(&s->wire);
     gri_buffer_fini(&s->r.parts);
     free(s->bytes);
@@ -108,7 +116,7 @@ static void put_own(scene *s, unsigned from, unsigned to, uint32_t len)
     uint8_t class_;
     gri_frame f = message(s, from, to, len);
     /* Larger than the pool's, so that it is from malloc. */
-    uint8_t *block = gri_block_alloc(NULL, BEFORE + (size_t)len, &class_);
+    uint8_t *block = gri_block_alloc(&s->cache, BEFORE + (size_t)len, &class_);
     assert_non_null(block);
     assert_int_equal(class_, GRI_CLASS_HEAP);
     memcpy(block + BEFORE, f.payload, len);
