@@ -28,7 +28,7 @@ enum {
     /* Bytes on a shelf that are never reaped: what little there is in a small
      * program is not worth the page faults. */
     KEEP_BYTES = 256 * 1024,
-    LARGE_MAX = 8, /* times as much of one large size: more is malloc's */
+    LARGE_MAX = 32, /* times as much of one large size: more is malloc's */
 
     /* Bytes of a large block: the first size, twice that, and so on; and for
      * what is around a payload. */
