@@ -347,18 +347,6 @@ static bool is_second(gri_draft *d, uint64_t node, const gri_payload *m)
     return again;
 }
 
-/* The frame of a plain message, which then goes by itself, from its own memory,
- * if it is long enough: shorter ones are better copied behind each other. Its
- * head stands right before the payload, where the message's was. */
-static bool may_take(const gr_msg *msg)
-{
-    const uint32_t head = GRI_FRAME_HEAD + 16;
-    _Static_assert(sizeof *msg >= GRI_FRAME_HEAD + 16, "a SEND's head fits");
-    return msg->len > GRI_BATCH_BYTES &&
-           msg->len <= GRI_FRAME_DIRECT_MAX - head &&
-           msg->class_ == GRI_CLASS_HEAP;
-}
-
 static int deliver(void *arg, struct gri_worker *worker, gr_pid to, gr_msg *msg)
 {
     gri_net *net = arg;
@@ -393,7 +381,7 @@ static int deliver(void *arg, struct gri_worker *worker, gr_pid to, gr_msg *msg)
         gri_peer_leave_draft(d);
     }
     GR_TRY(gri_frame_of_msg(&frame, net->self.node, to, msg));
-    frame.own = plain && may_take(msg) ? msg : NULL;
+    frame.own = plain && gri_msg_may_be_frame(msg) ? msg : NULL;
     const int rc =
         gri_peer_deliver(peer, worker, to.node, &frame, second ? d : NULL);
     return rc >= 0 && frame.own != NULL ? rc | GRI_ROUTE_TOOK : rc;

@@ -24,7 +24,7 @@ enum {
 static const uint32_t sizes[] = {1,     100, 17000, 30, 65000, 5,
                                  65500, 0,   70000, 7,  20000, 40000};
 /* For a client. */
-static const uint32_t direct[] = {1, 100, 17000, 30, 60000, 5, 20000};
+static const uint32_t direct[] = {1, 100, 40000, 30, 60000, 5, 20000};
 
 static uint32_t size_of(int64_t i, bool far)
 {

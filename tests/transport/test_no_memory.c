@@ -50,7 +50,7 @@ static int start(nodes *n, int i, const char *name)
 
 static int use(nodes *n, gr_pid far)
 {
-    static const uint8_t large[30000]; /* goes from its own memory */
+    static const uint8_t large[40000]; /* goes from its own memory */
     gr_ref ref;
     gr_actor *self = n->self[0];
     gr_trap_exit(self, true); /* that link may be lost with the node */
