@@ -123,7 +123,7 @@ static void a_burst_goes_back_within_two_rounds(void **state)
 static void large_blocks_go_back_likewise(void **state)
 {
     enum { LARGE = 1000 };
-    static const size_t sizes[] = {5000, 16 * 1024, 30 * 1000, 66 * 1000};
+    static const size_t sizes[] = {5000, 16384, 30000, 66000};
     static void *large[LARGE];
     box *b = *state;
     int64_t now_ns = 0;
@@ -166,7 +166,7 @@ static void large_blocks_are_kept_for_who_reaps(void **state)
     const gri_shelf *shelf = &b->depot.shelf[GRI_SHELVES - 1];
     uint8_t class_ = 0;
     for (unsigned i = 0; i < LARGE; i++) {
-        large[i] = gri_block_alloc(&b->cache, 66 * 1000, &class_);
+        large[i] = gri_block_alloc(&b->cache, 66000, &class_);
         assert_non_null(large[i]);
     }
     for (unsigned i = 0; i < LARGE; i++) {
