@@ -30,16 +30,18 @@ typedef struct gri_route {
      * Sends msg on to the node of `to`, or queues it. Any thread; must not
      * block. worker is the calling one, in a turn or between two: what it
      * queues may wait for the end of the turn (gri_after_turn). NULL: it is
-     * none. Borrows msg: its payload may be copied, never kept.
-     * Returns 0; GRI_ROUTE_SLOW, which is 0 and a wish that the sender wait
-     * (see wait); GRI_ROUTE_KEPT, which is 0 and a wish for settle; or an
-     * error, after which nothing of it was sent:
+     * none. Borrows msg: its payload may be copied, never kept, unless it says
+     * GRI_ROUTE_TOOK.
+     * Returns 0, or of these what applies: GRI_ROUTE_SLOW, a wish that the
+     * sender wait (see wait); GRI_ROUTE_KEPT, a wish for settle;
+     * GRI_ROUTE_TOOK: it has taken msg, and frees it (plain USER messages
+     * only). Or an error, after which nothing of it was sent, or taken:
      * GR_ENOCONN (no such peer now), GR_EAGAIN (its queue is full; only for
      * USER and CONFIRM), GR_ENOMEM, GR_ETOOBIG. The core then does what the
      * death of the receiver would do: it answers asks, monitors and links.
      */
     int (*deliver)(void *net, struct gri_worker *worker, gr_pid to,
-                   const gr_msg *msg);
+                   gr_msg *msg);
     /*
      * A handler actor that was wished to wait is about to be suspended, its
      * turn being over: from now on it is let go (gri_let_go) when it may send
@@ -66,7 +68,7 @@ typedef struct gri_route {
     void (*free)(void *net);
 } gri_route;
 
-enum { GRI_ROUTE_SLOW = 1, GRI_ROUTE_KEPT = 2 };
+enum { GRI_ROUTE_SLOW = 1, GRI_ROUTE_KEPT = 2, GRI_ROUTE_TOOK = 4 }; /* bits */
 
 /* Plugs it in for the rest of the system's life. GR_EEXIST: there is one. Any
  * thread. The route keeps being the caller's and must outlive the system. */

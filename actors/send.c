@@ -71,18 +71,20 @@ GRI_INLINE int send_far_now(gri_ctx *ctx, gr_pid to, gr_msg *msg)
     }
     /* relaxed: stored before the route was. */
     void *net = atomic_load_explicit(&sys->net, memory_order_relaxed);
-    int rc = route->deliver(net, ctx->worker, to, msg);
-    if (rc == GRI_ROUTE_KEPT) {
-        ctx->kept = true;
-        rc = 0;
-    } else if (rc == GRI_ROUTE_SLOW) {
-        press_far(ctx, to);
-        rc = 0;
+    const int rc = route->deliver(net, ctx->worker, to, msg);
+    if (rc < 0) {
+        return rc;
     }
-    if (rc == 0) {
+    if ((rc & GRI_ROUTE_KEPT) != 0) {
+        ctx->kept = true;
+    }
+    if ((rc & GRI_ROUTE_SLOW) != 0) {
+        press_far(ctx, to);
+    }
+    if ((rc & GRI_ROUTE_TOOK) == 0) {
         gri_msg_free(ctx->cache, msg);
     }
-    return rc;
+    return 0;
 }
 
 __attribute__((noinline)) void gri_settle(gri_ctx *ctx)

@@ -198,7 +198,8 @@ void gri_slow_reached(gri_ctx *ctx, gr_msg *msg)
         /* acquire: pairs with the release in gri_route_install. */
         atomic_load_explicit(&sys->route, memory_order_acquire);
     msg->from = (gr_pid){sys->node, gri_msg_ref(msg)};
-    /* relaxed: stored before the route was. A lost node waits for nobody. */
+    /* relaxed: stored before the route was. A lost node waits for nobody; and
+     * what is no USER message is never taken. */
     (void)route->deliver(atomic_load_explicit(&sys->net, memory_order_relaxed),
                          ctx->worker, sender, msg);
 }

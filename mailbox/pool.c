@@ -6,6 +6,7 @@
  */
 #include "mailbox/pool.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include <greenroom/error.h>
@@ -16,7 +17,8 @@
 
 enum {
     EMPTY = GRI_CLASSES, /* the shelf of shells */
-    CLASS_SHELL = 4,     /* 512 bytes */
+    FIRST_LARGE,
+    CLASS_SHELL = 4, /* 512 bytes */
 
     /* A full magazine holds at most 16 KiB, so that the caches of many threads
      * do not add up to much, but 8 blocks at least. */
@@ -26,6 +28,12 @@ enum {
     /* Bytes on a shelf that are never reaped: what little there is in a small
      * program is not worth the page faults. */
     KEEP_BYTES = 256 * 1024,
+    LARGE_MAX = 32, /* times as much of one large size: more is malloc's */
+
+    /* Bytes of a large block: the first size, twice that, and so on; and for
+     * what is around a payload. */
+    LARGE_FIRST = 8 * 1024,
+    LARGE_EXTRA = 512,
 
     /* What one call of gri_depot_reap does: some 100 us of work. */
     REAP_MAGAZINES = 256,
@@ -56,11 +64,28 @@ static uint32_t room_of(unsigned class_)
     return n > GRI_MAGAZINE ? GRI_MAGAZINE : n;
 }
 
+static size_t large_size(unsigned i)
+{
+    return ((size_t)LARGE_FIRST << i) + LARGE_EXTRA;
+}
+
+/* The first large size of at least so many bytes; GRI_LARGE: none is. */
+static unsigned large_of(size_t size)
+{
+    unsigned i = 0;
+    while (i < GRI_LARGE && large_size(i) < size) {
+        i++;
+    }
+    return i;
+}
+
 /* How many magazines stay on a shelf. */
 static uint32_t keep_on(unsigned shelf)
 {
     uint32_t bytes = (uint32_t)sizeof(gri_magazine);
-    if (shelf != EMPTY) {
+    if (shelf >= FIRST_LARGE) {
+        bytes = (uint32_t)large_size(shelf - FIRST_LARGE);
+    } else if (shelf != EMPTY) {
         bytes = room_of(shelf) << (shelf + GRI_CLASS_FIRST);
     }
     return KEEP_BYTES / bytes;
@@ -84,6 +109,13 @@ int gri_depot_init(gri_depot *depot)
 
 void gri_depot_fini(gri_depot *depot)
 {
+    for (unsigned i = FIRST_LARGE; i < GRI_SHELVES; i++) {
+        while (depot->shelf[i].first != NULL) {
+            gri_magazine *block = depot->shelf[i].first;
+            depot->shelf[i].first = block->next;
+            free(block);
+        }
+    }
     gri_slabs_fini(&depot->slabs);
     (void)pthread_mutex_destroy(&depot->lock); /* nobody holds it any more */
 }
@@ -131,6 +163,27 @@ static void turn_round(gri_depot *depot)
     }
 }
 
+/* Puts a magazine on its shelf. Returns whether whoever reaps is to be told.
+ * Under the lock. */
+static bool shelf_add(gri_depot *depot, unsigned shelf, gri_magazine *magazine)
+{
+    shelf_put(depot, shelf, magazine);
+    const bool tell = !depot->tended && depot->wanted != NULL &&
+                      depot->shelf[shelf].count > depot->shelf[shelf].keep;
+    if (tell) {
+        depot->tended = true;
+        depot->round_ns = 0; /* the first reap begins a round */
+    }
+    return tell;
+}
+
+static void tell_reaper(gri_depot *depot)
+{
+    if (!depot->wanted(depot->wanted_arg)) {
+        gri_depot_untend(depot);
+    }
+}
+
 /* Puts a magazine on its shelf, and takes a shell or nothing; the lock is taken
  * once. Then whoever reaps is told, if it is time. */
 static gri_magazine *trade(gri_depot *depot, unsigned shelf,
@@ -140,17 +193,11 @@ static gri_magazine *trade(gri_depot *depot, unsigned shelf,
     (void)pthread_mutex_lock(&depot->lock);
     gri_magazine *out = shell ? shelf_take(depot, EMPTY) : NULL;
     if (magazine != NULL) {
-        shelf_put(depot, shelf, magazine);
-        if (!depot->tended && depot->wanted != NULL &&
-            depot->shelf[shelf].count > depot->shelf[shelf].keep) {
-            tell = true;
-            depot->tended = true;
-            depot->round_ns = 0; /* the first reap begins a round */
-        }
+        tell = shelf_add(depot, shelf, magazine);
     }
     (void)pthread_mutex_unlock(&depot->lock);
-    if (tell && !depot->wanted(depot->wanted_arg)) {
-        gri_depot_untend(depot);
+    if (tell) {
+        tell_reaper(depot);
     }
     return out;
 }
@@ -171,12 +218,13 @@ void gri_depot_untend(gri_depot *depot)
 }
 
 /* Under the lock. A magazine that is not needed, or NULL. */
-static gri_magazine *take_surplus(gri_depot *depot)
+static gri_magazine *take_surplus(gri_depot *depot, unsigned *shelf)
 {
     for (unsigned i = 0; i < GRI_SHELVES; i++) {
         gri_shelf *s = &depot->shelf[i];
         if (s->surplus > 0 && s->count > s->keep) {
             s->surplus--;
+            *shelf = i;
             return shelf_take(depot, i);
         }
         s->surplus = 0;
@@ -185,9 +233,13 @@ static gri_magazine *take_surplus(gri_depot *depot)
 }
 
 /* The blocks, and the shell that they come in. */
-static void retire(gri_depot *depot, gri_magazine *magazine)
+static void retire(gri_depot *depot, gri_magazine *magazine, unsigned shelf)
 {
     void *shell = magazine;
+    if (shelf >= FIRST_LARGE) {
+        free(shell);
+        return;
+    }
     gri_slabs_retire(&depot->slabs, magazine->slot, magazine->count);
     gri_slabs_retire(&depot->slabs, &shell, 1);
 }
@@ -197,7 +249,8 @@ static bool reap_some(gri_depot *depot)
 {
     for (unsigned i = 0; i < REAP_MAGAZINES; i++) {
         (void)pthread_mutex_lock(&depot->lock);
-        gri_magazine *magazine = take_surplus(depot);
+        unsigned shelf = 0;
+        gri_magazine *magazine = take_surplus(depot, &shelf);
         (void)pthread_mutex_unlock(&depot->lock);
         if (magazine == NULL) {
             for (unsigned k = 0; k < REAP_SLABS; k++) {
@@ -207,7 +260,7 @@ static bool reap_some(gri_depot *depot)
             }
             return true;
         }
-        retire(depot, magazine);
+        retire(depot, magazine, shelf);
     }
     return true;
 }
@@ -346,12 +399,58 @@ static void *refill(gri_cache *cache, unsigned class_)
     return block;
 }
 
+/* ---- large blocks -------------------------------------------------------- */
+
+static void *heap_alloc(gri_depot *depot, size_t size)
+{
+    const unsigned i = large_of(size);
+    if (i == GRI_LARGE) {
+        return malloc(size);
+    }
+    (void)pthread_mutex_lock(&depot->lock);
+    void *block = shelf_take(depot, FIRST_LARGE + i);
+    (void)pthread_mutex_unlock(&depot->lock);
+    return block != NULL ? block : malloc(large_size(i));
+}
+
+/* The size of which malloc was asked for a block; GRI_LARGE: none of these. */
+static unsigned large_of_block(void *block)
+{
+    const size_t has = malloc_usable_size(block); /* a little more, perhaps */
+    const unsigned i = large_of(has - has % LARGE_EXTRA);
+    return i < GRI_LARGE && has >= large_size(i) ? i : GRI_LARGE;
+}
+
+void gri_heap_free(gri_depot *depot, void *block)
+{
+    const unsigned i = depot != NULL ? large_of_block(block) : GRI_LARGE;
+    bool tell = false, kept = false;
+    if (i < GRI_LARGE) {
+        (void)pthread_mutex_lock(&depot->lock);
+        const gri_shelf *s = &depot->shelf[FIRST_LARGE + i];
+        /* Where nobody reaps only what is never reaped. */
+        kept = s->count < s->keep * (depot->wanted != NULL ? LARGE_MAX : 1);
+        if (kept) {
+            tell = shelf_add(depot, FIRST_LARGE + i, block);
+        }
+        (void)pthread_mutex_unlock(&depot->lock);
+    }
+    if (tell) {
+        tell_reaper(depot);
+    }
+    if (!kept) {
+        free(block);
+    }
+}
+
+/* ---- the slow ways ------------------------------------------------------- */
+
 void *gri_block_alloc_slow(gri_cache *cache, size_t size, uint8_t *class_out)
 {
     unsigned class_ = gri_class_of(size);
     if (class_ >= GRI_CLASSES) {
         *class_out = GRI_CLASS_HEAP;
-        return malloc(size);
+        return heap_alloc(cache->depot, size);
     }
     *class_out = (uint8_t)class_;
     void *block = refill(cache, class_);
@@ -367,7 +466,7 @@ void gri_block_free_slow(gri_cache *cache, void *block, uint8_t class_)
     }
     if (class_ >= GRI_CLASSES) {
         GR_DASSERT(class_ == GRI_CLASS_HEAP);
-        free(block);
+        gri_heap_free(cache->depot, block);
         return;
     }
     gri_depot *depot = cache->depot;

@@ -17,6 +17,11 @@
  * whoever owns the depot is told when there is more than a little in it, and
  * calls gri_depot_reap then.
  *
+ * Larger blocks are malloc's. Up to 64 KiB of payload the depot keeps them as
+ * it keeps magazines, in a few sizes: malloc would give such memory back to the
+ * system at once, and who gets it anew pays for each page as much as for the
+ * message's bytes.
+ *
  * The idea is Bonwick and Adams' magazine allocator (2001).
  */
 #ifndef GRI_MAILBOX_POOL_H
@@ -33,15 +38,18 @@
 
 enum {
     GRI_CLASS_MSG = 1,    /* of the smallest message: 64 bytes */
-    GRI_CLASS_HEAP = 127, /* larger: from malloc, and back to it */
+    GRI_CLASS_HEAP = 127, /* larger: from malloc, and in the end back to it */
     GRI_CLASS_OWNS = 128, /* flag: a message that owns blobs (blob.h), which
                              are freed with it. A class of its own, so that
                              nothing else looks for them */
     /* Blocks of a full magazine, if they are small: as many as make it a block
      * of 512 bytes itself. */
     GRI_MAGAZINE = 60,
-    GRI_AHEAD = 3,                /* blocks: see gri_block_pop */
-    GRI_SHELVES = GRI_CLASSES + 1 /* of a depot: the last has empty ones */
+    GRI_AHEAD = 3, /* blocks: see gri_block_pop */
+    GRI_LARGE = 4, /* sizes of larger blocks that the depot keeps */
+    /* Of a depot: behind those of the classes one of empty magazines, and of
+     * large blocks, which stand there as magazines of nothing. */
+    GRI_SHELVES = GRI_CLASSES + 1 + GRI_LARGE
 };
 
 /* How long the depot watches what is needed before it decides. */
@@ -130,6 +138,10 @@ static inline unsigned gri_class_of(size_t size)
     /* The position of the highest bit of size - 1 is log2 rounded up. */
     return (unsigned)(64 - __builtin_clzll(size - 1)) - GRI_CLASS_FIRST;
 }
+
+/* Frees a block of GRI_CLASS_HEAP, by who has no cache. depot NULL: to malloc,
+ * as it needs no depot. Any thread. */
+void gri_heap_free(gri_depot *depot, void *block);
 
 /* What the two functions below do where the cache cannot help. */
 void *gri_block_alloc_slow(gri_cache *cache, size_t size, uint8_t *class_out);

@@ -180,8 +180,7 @@ static void put_message(child *c, gr_pid to, const gr_msg *msg)
     put(c, &head, gri_msg_data(msg));
 }
 
-static int deliver(void *net, struct gri_worker *worker, gr_pid to,
-                   const gr_msg *msg)
+static int deliver(void *net, struct gri_worker *worker, gr_pid to, gr_msg *msg)
 {
     (void)worker;
     child *c = of_host(net);

@@ -268,6 +268,7 @@ int gri_frame_read(const uint8_t *p, size_t n, gri_frame *out,
     out->to = out->from = out->ref = 0;
     out->payload = NULL;
     out->len = out->more = out->count = 0;
+    out->own = NULL;
     rest r = {p + GRI_FRAME_HEAD, n - GRI_FRAME_HEAD};
     const char *wrong = read_fields(&r, s->has, out);
     const bool is_long = (s->has & (HAS_PAYLOAD | HAS_BYTES)) != 0;

@@ -67,8 +67,12 @@ typedef struct gri_frame {
     const uint8_t *payload; /* SEND, ASK, REPLY, CONFIRM, PART; borrowed from
                                the bytes */
     uint32_t len;           /* of payload */
-    uint32_t more;      /* SEND, read: bytes of further payloads behind it */
-    uint32_t count;     /* CREDIT; SEND, written: payloads in it, 0: one */
+    uint32_t more;  /* SEND, read: bytes of further payloads behind it */
+    uint32_t count; /* CREDIT; SEND, written: payloads in it, 0: one */
+    /* SEND, written, of one message: NULL, or the block that payload stands in,
+     * which is given away with it: of GRI_CLASS_HEAP, and so many bytes before
+     * payload are free that the frame's head can stand there. */
+    void *own;
     gr_exit_reason why; /* EXIT, DOWN */
 } gri_frame;
 

@@ -347,8 +347,7 @@ static bool is_second(gri_draft *d, uint64_t node, const gri_payload *m)
     return again;
 }
 
-static int deliver(void *arg, struct gri_worker *worker, gr_pid to,
-                   const gr_msg *msg)
+static int deliver(void *arg, struct gri_worker *worker, gr_pid to, gr_msg *msg)
 {
     gri_net *net = arg;
     gri_frame frame;
@@ -382,7 +381,10 @@ static int deliver(void *arg, struct gri_worker *worker, gr_pid to,
         gri_peer_leave_draft(d);
     }
     GR_TRY(gri_frame_of_msg(&frame, net->self.node, to, msg));
-    return gri_peer_deliver(peer, worker, to.node, &frame, second ? d : NULL);
+    frame.own = plain && gri_msg_may_be_frame(msg) ? msg : NULL;
+    const int rc =
+        gri_peer_deliver(peer, worker, to.node, &frame, second ? d : NULL);
+    return rc >= 0 && frame.own != NULL ? rc | GRI_ROUTE_TOOK : rc;
 }
 
 static int settle(void *arg, struct gri_worker *worker, gr_pid *to)

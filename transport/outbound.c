@@ -21,8 +21,9 @@ static void unlock(gri_peer *peer)
 static gri_flight rest_of_fly(gri_peer *peer)
 {
     gri_link_hold(peer->link);
-    return (gri_flight){peer->link, peer->fly.data + peer->fly_at,
-                        peer->fly.len - peer->fly_at};
+    gri_flight f = {.link = peer->link};
+    f.data = gri_cargo_next(&peer->fly, &f.n);
+    return f;
 }
 
 gri_flight gri_peer_take_off(gri_peer *peer)
@@ -31,7 +32,6 @@ gri_flight gri_peer_take_off(gri_peer *peer)
         !gri_outbox_take(&peer->out, &peer->fly)) {
         return (gri_flight){.link = NULL};
     }
-    peer->fly_at = 0;
     peer->flying = true;
     return rest_of_fly(peer);
 }
@@ -39,7 +39,7 @@ gri_flight gri_peer_take_off(gri_peer *peer)
 static size_t waiting(const gri_peer *peer)
 {
     return gri_outbox_cost(&peer->out) +
-           (peer->flying ? peer->fly.len - peer->fly_at : 0);
+           (peer->flying ? gri_cargo_left(&peer->fly) : 0);
 }
 
 size_t gri_peer_queued(const gri_peer *peer)
@@ -119,16 +119,15 @@ static gri_flight landed(gri_peer *peer, const gri_link *link, int64_t n)
         return f;
     }
     peer->sent.bytes += (uint64_t)n;
-    peer->fly_at += (size_t)n;
-    if (peer->fly_at < peer->fly.len) {
+    gri_cargo_went(&peer->fly, (size_t)n);
+    if (gri_cargo_left(&peer->fly) > 0) {
         f = peer->closing ? f : rest_of_fly(peer);
     } else {
-        peer->fly.len = 0;
         peer->flying = false;
-        gri_buffer_shrink(&peer->fly, GRI_BUFFER_BUSY);
+        gri_cargo_shrink(&peer->fly, GRI_BUFFER_BUSY);
         f = gri_peer_take_off(peer);
         if (!peer->wrote && !peer->flying) {
-            gri_buffer_shrink(&peer->fly, 0); /* it was a heartbeat */
+            gri_cargo_shrink(&peer->fly, 0); /* it was a heartbeat */
         }
     }
     if (peer->pace.stands) {

@@ -7,6 +7,9 @@
 #include "base/assert.h"
 #include "transport/bytes.h"
 
+/* Flag in a record's cost: a gri_own stands there for the frame. */
+#define RECORD_OWN (UINT32_C(1) << 31)
+
 enum {
     RECORD_HEAD = 4,     /* of a held frame: what it costs beyond its bytes */
     RESERVE = 4,         /* of the window one RESERVE-th is not for parts, so
@@ -15,12 +18,50 @@ enum {
     DROP = 64 * 1024     /* bytes: what is gone is moved away from so many on */
 };
 
+/* ---- records ------------------------------------------------------------- */
+
+/* A frame that is held. */
+typedef struct record {
+    gri_own frame; /* block NULL: it stands in the lane */
+    uint32_t cost; /* beyond its bytes */
+    size_t len;    /* bytes in the lane */
+} record;
+
+static record record_at(const gri_outbox *o, size_t at)
+{
+    uint8_t *p = o->held.data + at;
+    record r = {.cost = gri_get32(p)};
+    if ((r.cost & RECORD_OWN) != 0) {
+        r.cost &= ~RECORD_OWN;
+        memcpy(&r.frame, p + RECORD_HEAD, sizeof r.frame);
+        r.len = RECORD_HEAD + sizeof r.frame;
+    } else {
+        r.frame.frame = p + RECORD_HEAD;
+        r.frame.len = gri_get32(r.frame.frame) + 4;
+        r.len = RECORD_HEAD + (size_t)r.frame.len;
+    }
+    return r;
+}
+
+static void free_held(gri_outbox *o)
+{
+    size_t at = o->piece.end > 0 ? o->piece.end : o->held_at;
+    while (at < o->held.len) {
+        const record r = record_at(o, at);
+        if (r.frame.block != NULL) {
+            gri_own_free(&r.frame);
+        }
+        at += r.len;
+    }
+    gri_buffer_fini(&o->held);
+}
+
 void gri_outbox_fini(gri_outbox *o)
 {
-    gri_buffer_fini(&o->now);
-    gri_buffer_fini(&o->held);
+    gri_cargo_fini(&o->now);
+    free_held(o);
     free(o->pairs);
-    *o = (gri_outbox){.credit = 0};
+    *o = (gri_outbox){.depot = o->depot};
 }
 
 /* ---- pairs --------------------------------------------------------------- */
@@ -76,7 +117,7 @@ static bool join(gri_buffer *lane, gri_tail *tail, uint32_t batch_max,
 /* The same to what goes as it comes. */
 static bool join_now(gri_outbox *o, const gri_payload *m)
 {
-    if (o->credit <= 0 || !join(&o->now, &o->now_tail, o->batch_max, m)) {
+    if (o->credit <= 0 || !join(&o->now.bytes, &o->now_tail, o->batch_max, m)) {
         return false;
     }
     const uint32_t cost = m->count * GRI_MESSAGE_COST;
@@ -149,7 +190,7 @@ int gri_outbox_reserve(gri_outbox *o, const gri_frame *f)
     uint8_t head[GRI_FRAME_FIXED_MAX];
     const size_t whole = gri_frame_write(head, f) + f->len;
     return must_wait(o, f, whole) ? make_room(o, whole)
-                                  : gri_buffer_reserve(&o->now, whole);
+                                  : gri_buffer_reserve(&o->now.bytes, whole);
 }
 
 /* So many more messages are in the SEND at the end of what is held. */
@@ -170,8 +211,41 @@ static bool join_held(gri_outbox *o, const gri_payload *m)
     return true;
 }
 
+/* Appends one that stands in f->own, by itself. */
+static int put_own(gri_outbox *o, const gri_frame *f)
+{
+    uint8_t head[GRI_FRAME_FIXED_MAX];
+    const size_t head_len = gri_frame_write(head, f);
+    uint8_t *block = f->own;
+    const size_t at = (size_t)(f->payload - block) - head_len;
+    const gri_own own = {block + at, (uint32_t)head_len + f->len, block,
+                         o->depot};
+    const bool waits = must_wait(o, f, own.len);
+    GR_TRY(waits ? make_room(o, sizeof own) : gri_cargo_reserve(&o->now));
+    memcpy(own.frame, head, head_len);
+    if (waits) {
+        uint8_t cost[RECORD_HEAD];
+        (void)gri_put32(cost, GRI_MESSAGE_COST | RECORD_OWN);
+        gri_buffer_put(&o->held, cost, sizeof cost);
+        gri_buffer_put(&o->held, &own, sizeof own);
+        o->held_cost += GRI_MESSAGE_COST + (own.len - sizeof own);
+        o->held_tail.count = 0;
+        o->pairs[pair_of(f->to, f->from)]++;
+    } else {
+        gri_cargo_put(&o->now, &own);
+        o->frames++;
+        o->now_cost += GRI_MESSAGE_COST;
+        o->now_tail.count = 0;
+        o->credit -= (int64_t)own.len + GRI_MESSAGE_COST;
+    }
+    return 0;
+}
+
 int gri_outbox_put(gri_outbox *o, const gri_frame *f)
 {
+    if (f->own != NULL) {
+        return put_own(o, f);
+    }
     if (f->type == GRI_FRAME_SEND) {
         const gri_payload m = {f->to, f->from, f->payload, f->len,
                                messages_of(f)};
@@ -187,8 +261,8 @@ int gri_outbox_put(gri_outbox *o, const gri_frame *f)
         hold(o, f, head, head_len);
         return 0;
     }
-    GR_TRY(gri_buffer_reserve(&o->now, whole));
-    append(&o->now, &o->now_tail, f, head, head_len);
+    GR_TRY(gri_buffer_reserve(&o->now.bytes, whole));
+    append(&o->now.bytes, &o->now_tail, f, head, head_len);
     o->frames++;
     if (gri_frame_is_message(f->type)) {
         const uint32_t cost = messages_of(f) * GRI_MESSAGE_COST;
@@ -200,8 +274,8 @@ int gri_outbox_put(gri_outbox *o, const gri_frame *f)
 
 int gri_outbox_put_bytes(gri_outbox *o, const void *bytes, size_t n)
 {
-    GR_TRY(gri_buffer_reserve(&o->now, n));
-    gri_buffer_put(&o->now, bytes, n);
+    GR_TRY(gri_buffer_reserve(&o->now.bytes, n));
+    gri_buffer_put(&o->now.bytes, bytes, n);
     o->now_tail.count = 0;
     o->frames++;
     return 0;
@@ -250,14 +324,14 @@ static void end_record(gri_outbox *o, uint32_t pair, uint32_t cost)
 }
 
 /* Appends the next part of the long frame that is on its way. */
-static void take_part(gri_outbox *o, gri_buffer *fly, size_t room)
+static void take_part(gri_outbox *o, gri_cargo *fly, size_t room)
 {
     const size_t rest = o->piece.end - o->held_at;
     const size_t n = rest < room ? rest : room;
     uint8_t head[GRI_FRAME_HEAD];
     (void)gri_put8(gri_put32(head, (uint32_t)n + 1), GRI_FRAME_PART);
-    gri_buffer_put(fly, head, sizeof head);
-    gri_buffer_put(fly, o->held.data + o->held_at, n);
+    gri_buffer_put(&fly->bytes, head, sizeof head);
+    gri_buffer_put(&fly->bytes, o->held.data + o->held_at, n);
     o->held_at += n;
     o->frames++;
     o->credit -= (int64_t)(n + sizeof head);
@@ -269,30 +343,35 @@ static void take_part(gri_outbox *o, gri_buffer *fly, size_t room)
 
 /* Appends the next held frame, if there is room and it is short; a long one
  * begins to be on its way. False: there is no room. */
-static bool take_record(gri_outbox *o, gri_buffer *fly, size_t room)
+static bool take_record(gri_outbox *o, gri_cargo *fly, size_t room)
 {
-    const uint8_t *record = o->held.data + o->held_at;
-    const uint8_t *frame = record + RECORD_HEAD;
-    const size_t whole = (size_t)gri_get32(frame) + 4;
-    const uint32_t cost = gri_get32(record);
-    if (whole <= GRI_FRAME_DIRECT_MAX && whole > room) {
+    const record r = record_at(o, o->held_at);
+    const gri_own *f = &r.frame;
+    const uint32_t pair = pair_in(f->frame);
+    if ((f->len <= GRI_FRAME_DIRECT_MAX && f->len > room) ||
+        (f->block != NULL && gri_cargo_reserve(fly) < 0)) {
         return false;
     }
     if (o->held_tail.at == o->held_at + RECORD_HEAD) {
         o->held_tail.count = 0; /* nothing may join it any more */
     }
-    o->held_at += RECORD_HEAD;
-    if (whole > GRI_FRAME_DIRECT_MAX) {
+    if (f->len > GRI_FRAME_DIRECT_MAX) {
         o->piece = (gri_piece){
-            .end = o->held_at + whole, .cost = cost, .pair = pair_in(frame)};
+            .end = o->held_at + r.len, .cost = r.cost, .pair = pair};
+        o->held_at += RECORD_HEAD;
         return true;
     }
-    gri_buffer_put(fly, frame, whole);
-    o->held_at += whole;
+    if (f->block != NULL) {
+        gri_cargo_put(fly, f);
+        o->held_cost -= f->len - sizeof *f;
+    } else {
+        gri_buffer_put(&fly->bytes, f->frame, f->len);
+    }
+    o->held_at += r.len;
     o->frames++;
-    const bool charged = cost > 0; /* it is a message */
-    o->credit -= charged ? (int64_t)whole : 0;
-    end_record(o, pair_in(frame), cost);
+    const bool charged = r.cost > 0; /* it is a message */
+    o->credit -= charged ? (int64_t)f->len : 0;
+    end_record(o, pair, r.cost);
     return true;
 }
 
@@ -305,24 +384,24 @@ static void end_held(gri_outbox *o)
 }
 
 /* Appends what may go of what is held, up to about a PART's bytes. */
-static void take_held(gri_outbox *o, gri_buffer *fly)
+static void take_held(gri_outbox *o, gri_cargo *fly)
 {
     const size_t waits = o->held.len - o->held_at;
     size_t room = GRI_FRAME_DIRECT_MAX;
     /* What waits is a few bytes, most often. Less than `room`, it has one head
      * of a PART more at most. */
-    if (gri_buffer_reserve(fly, (waits < room ? waits : room) +
-                                    GRI_FRAME_HEAD) < 0) {
+    if (gri_buffer_reserve(&fly->bytes, (waits < room ? waits : room) +
+                                            GRI_FRAME_HEAD) < 0) {
         return;
     }
     while (o->held.len > 0 && room > 0 && o->credit > o->window / RESERVE) {
-        const size_t before = fly->len;
+        const size_t before = gri_cargo_left(fly);
         if (o->piece.end > 0) {
             take_part(o, fly, room < GRI_PART_BYTES ? room : GRI_PART_BYTES);
         } else if (!take_record(o, fly, room)) {
             break;
         }
-        const size_t used = fly->len - before;
+        const size_t used = gri_cargo_left(fly) - before;
         room -= used < room ? used : room;
     }
     if (o->held.len == 0 && o->held.cap <= GRI_PART_BYTES) {
@@ -330,11 +409,11 @@ static void take_held(gri_outbox *o, gri_buffer *fly)
     }
 }
 
-bool gri_outbox_take(gri_outbox *o, gri_buffer *fly)
+bool gri_outbox_take(gri_outbox *o, gri_cargo *fly)
 {
-    GR_DASSERT(fly->len == 0);
-    if (o->now.len > 0) {
-        const gri_buffer empty = *fly;
+    GR_DASSERT(gri_cargo_left(fly) == 0);
+    if (gri_cargo_left(&o->now) > 0) {
+        const gri_cargo empty = *fly;
         *fly = o->now;
         o->now = empty;
         o->now_cost = 0;
@@ -343,12 +422,12 @@ bool gri_outbox_take(gri_outbox *o, gri_buffer *fly)
     if (o->held.len > 0 && o->credit > o->window / RESERVE) {
         take_held(o, fly);
     }
-    return fly->len > 0;
+    return gri_cargo_left(fly) > 0;
 }
 
 void gri_outbox_rest(gri_outbox *o)
 {
-    gri_buffer_shrink(&o->now, 0);
+    gri_cargo_shrink(&o->now, 0);
     if (o->held.len == 0) {
         end_held(o);
     }

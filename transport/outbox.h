@@ -10,13 +10,14 @@
  * nor a peer that is slow to take messages holds up a heartbeat or a death.
  *
  * Messages of one sender to one receiver that stand one behind the other share
- * a frame: its payloads are one behind the other, too. Pure; not thread-safe:
- * the peer's lock guards it.
+ * a frame: its payloads are one behind the other, too. A long message that is
+ * given away is not copied: in either lane stands only where it is (cargo.h).
+ * Pure; not thread-safe: the peer's lock guards it.
  */
 #ifndef GRI_TRANSPORT_OUTBOX_H
 #define GRI_TRANSPORT_OUTBOX_H
 
-#include "transport/buffer.h"
+#include "transport/cargo.h"
 #include "transport/frame.h"
 
 enum {
@@ -55,19 +56,22 @@ typedef struct gri_piece {
 } gri_piece;
 
 typedef struct gri_outbox {
-    gri_buffer now;
-    gri_buffer held; /* records: cost beyond its bytes (4), then the frame */
+    gri_cargo now;
+    gri_buffer held; /* records: cost beyond its bytes (4), then the frame, or
+                        a gri_own */
     size_t held_at;  /* so much of it is gone */
     gri_piece piece;
     gri_tail now_tail, held_tail;
     size_t now_cost,
-        held_cost;  /* what messages there cost beyond their bytes */
+        held_cost;  /* what messages there cost beyond the lane's bytes */
     int64_t credit; /* bytes that the other end takes yet; may be overdrawn */
     int64_t window; /* the most that it ever was */
     /* Bytes of a SEND that more than one message is in: GRI_BATCH_BYTES, or the
      * longest frame that the other end takes. */
     uint32_t batch_max;
-    uint32_t *pairs; /* counters, or NULL: nothing was ever held */
+    uint32_t *pairs;  /* counters, or NULL: nothing was ever held */
+    gri_depot *depot; /* constant, or NULL: to which the memory goes back that
+                         is given away to it */
     uint64_t frames; /* that went, or stand in `now`: a long one by its parts */
 } gri_outbox;        /* all zero is an empty one, without credit */
 
@@ -76,7 +80,8 @@ void gri_outbox_fini(gri_outbox *o);
 /* Makes sure that gri_outbox_put of that frame, next, does not fail. Errors:
  * GR_ENOMEM. */
 int gri_outbox_reserve(gri_outbox *o, const gri_frame *frame);
-/* Appends a frame between actors. Errors: GR_ENOMEM; nothing was appended. */
+/* Appends a frame between actors. Takes frame->own, if that is not NULL.
+ * Errors: GR_ENOMEM; nothing was appended, or taken. */
 int gri_outbox_put(gri_outbox *o, const gri_frame *frame);
 /* Appends bytes that are whole frames between nodes, or of the handshake, which
  * do not wait for what is held. Errors: GR_ENOMEM. */
@@ -91,7 +96,7 @@ int gri_outbox_grant(gri_outbox *o, uint32_t n);
  * Fills `fly`, which is empty, with what may go now; its memory is then used
  * for what comes. False: nothing may. Without memory what is held waits on.
  */
-bool gri_outbox_take(gri_outbox *o, gri_buffer *fly);
+bool gri_outbox_take(gri_outbox *o, gri_cargo *fly);
 
 /* Gives the memory back that nothing is in. */
 void gri_outbox_rest(gri_outbox *o);
@@ -99,12 +104,13 @@ void gri_outbox_rest(gri_outbox *o);
 /* What waits, in the bytes that it costs. */
 static inline size_t gri_outbox_cost(const gri_outbox *o)
 {
-    return o->now.len + o->now_cost + (o->held.len - o->held_at) + o->held_cost;
+    return gri_cargo_left(&o->now) + o->now_cost + (o->held.len - o->held_at) +
+           o->held_cost;
 }
 
 static inline bool gri_outbox_is_empty(const gri_outbox *o)
 {
-    return o->now.len == 0 && o->held.len == 0;
+    return gri_cargo_left(&o->now) == 0 && o->held.len == 0;
 }
 
 #endif /* GRI_TRANSPORT_OUTBOX_H */

@@ -189,7 +189,8 @@ int gri_peer_init(gri_peer *peer, gri_net *net, uint32_t index)
                        .let_go_at = GRI_NEVER,
                        .read_max = GRI_BUFFER_BUSY,
                        .after = {.run = gri_peer_after}};
-    gri_cache_init(&peer->cache, gri_system_depot(net->sys));
+    peer->out.depot = gri_system_depot(net->sys);
+    gri_cache_init(&peer->cache, peer->out.depot);
     return pthread_mutex_init(&peer->lock, NULL) == 0 ? 0 : GR_ENOMEM;
 }
 
@@ -206,10 +207,9 @@ void gri_peer_reset(gri_peer *peer)
     peer->node = 0;
     peer->name[0] = '\0';
     peer->frame_max = 0;
-    peer->fly_at = 0;
     peer->deadline = GRI_NEVER;
     gri_outbox_fini(&peer->out);
-    gri_buffer_fini(&peer->fly);
+    gri_cargo_fini(&peer->fly);
     gri_crossing_fini(&peer->crossing);
     gri_slowed_fini(&peer->slowed);
     peer->let_go_at = GRI_NEVER;
@@ -501,7 +501,7 @@ static bool beat(gri_peer *peer, int64_t now, bool *turned)
     peer->wrote = false;
     if (mute && !peer->flying) {
         gri_outbox_rest(&peer->out);
-        gri_buffer_shrink(&peer->fly, 0);
+        gri_cargo_shrink(&peer->fly, 0);
     }
     set_beat(peer, now);
     return mute;

@@ -89,8 +89,7 @@ struct gri_peer {
     char name[GR_NODE_NAME_MAX + 1];
     uint32_t frame_max; /* bytes; what the other end accepts */
     gri_outbox out;     /* what waits */
-    gri_buffer fly;     /* what the link is sending, if flying: the link's */
-    size_t fly_at;      /* how much of it went */
+    gri_cargo fly;      /* what the link is sending, if flying: the link's */
     bool flying;
     gri_crossing crossing;
     gri_slowed slowed;

@@ -67,6 +67,7 @@ int gri_frame_of_msg(gri_frame *out, uint64_t here, gr_pid to,
     out->status = 0;
     out->payload = NULL;
     out->len = out->count = 0;
+    out->own = NULL;
     if (gri_frame_is_message(type)) {
         out->payload = gri_msg_data(msg);
         out->len = msg->len;

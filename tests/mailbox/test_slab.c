@@ -119,6 +119,62 @@ static void a_burst_goes_back_within_two_rounds(void **state)
     assert_true(bytes_of(b) <= LITTLE_BYTES);
 }
 
+/* Blocks of malloc's, of each of the sizes that the depot keeps. */
+static void large_blocks_go_back_likewise(void **state)
+{
+    enum { LARGE = 1000 };
+    static const size_t sizes[] = {5000, 16384, 30000, 66000};
+    static void *large[LARGE];
+    box *b = *state;
+    int64_t now_ns = 0;
+    asked = 0;
+    gri_depot_tend(&b->depot, wanted, b);
+    for (unsigned k = 0; k < GRI_LARGE; k++) {
+        const gri_shelf *shelf = &b->depot.shelf[GRI_CLASSES + 1 + k];
+        uint8_t class_ = 0;
+        for (unsigned i = 0; i < LARGE; i++) {
+            large[i] = gri_block_alloc(&b->cache, sizes[k], &class_);
+            assert_non_null(large[i]);
+            assert_int_equal(class_, GRI_CLASS_HEAP);
+            memset(large[i], 0xee, sizes[k]);
+        }
+        for (unsigned i = 0; i < LARGE; i++) {
+            gri_block_free(&b->cache, large[i], class_);
+        }
+        assert_int_equal(asked, k + 1);
+        assert_in_range(shelf->count, shelf->keep + 1, LARGE - 1);
+        /* What is kept is used again, the last first. */
+        void *again = gri_block_alloc(&b->cache, sizes[k] - 100, &class_);
+        bool known = false;
+        for (unsigned i = 0; i < LARGE; i++) {
+            known = known || large[i] == again;
+        }
+        assert_true(known);
+        gri_block_free(&b->cache, again, class_);
+        now_ns += GRI_REAP_ROUND_NS;
+        (void)reap_all(b, &now_ns);
+        assert_int_equal(shelf->count, shelf->keep);
+    }
+}
+
+/* Where nobody reaps, only a little is kept. */
+static void large_blocks_are_kept_for_who_reaps(void **state)
+{
+    enum { LARGE = 100 };
+    void *large[LARGE];
+    box *b = *state;
+    const gri_shelf *shelf = &b->depot.shelf[GRI_SHELVES - 1];
+    uint8_t class_ = 0;
+    for (unsigned i = 0; i < LARGE; i++) {
+        large[i] = gri_block_alloc(&b->cache, 66000, &class_);
+        assert_non_null(large[i]);
+    }
+    for (unsigned i = 0; i < LARGE; i++) {
+        gri_heap_free(i % 2 == 0 ? &b->depot : NULL, large[i]);
+    }
+    assert_in_range(shelf->count, 1, shelf->keep);
+}
+
 static void little_is_not_worth_it(void **state)
 {
     box *b = *state;
@@ -244,6 +300,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_burst_goes_back_within_two_rounds),
+        TEST(large_blocks_go_back_likewise),
+        TEST(large_blocks_are_kept_for_who_reaps),
         TEST(little_is_not_worth_it),
         TEST(steady_work_keeps_its_memory),
         TEST(pages_go_back_around_blocks_in_use),

@@ -1,8 +1,7 @@
 /* tests/support/fake_route.c - see fake_route.h. */
 #include "tests/support/fake_route.h"
 
-static int deliver(void *net, struct gri_worker *worker, gr_pid to,
-                   const gr_msg *msg)
+static int deliver(void *net, struct gri_worker *worker, gr_pid to, gr_msg *msg)
 {
     (void)worker;
     fake_route *f = net;

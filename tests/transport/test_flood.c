@@ -49,8 +49,7 @@ static size_t queued(const scene *c)
     for (uint32_t i = 0; i < used; i++) {
         gri_peer *peer = gri_net_peer(net, i);
         (void)pthread_mutex_lock(&peer->lock);
-        size_t n = gri_outbox_cost(&peer->out);
-        n += peer->flying ? peer->fly.len - peer->fly_at : 0;
+        const size_t n = gri_peer_queued(peer);
         (void)pthread_mutex_unlock(&peer->lock);
         most = n > most ? n : most;
     }

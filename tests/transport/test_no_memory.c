@@ -50,6 +50,7 @@ static int start(nodes *n, int i, const char *name)
 
 static int use(nodes *n, gr_pid far)
 {
+    static const uint8_t large[40000]; /* goes from its own memory */
     gr_ref ref;
     gr_actor *self = n->self[0];
     gr_trap_exit(self, true); /* that link may be lost with the node */
@@ -57,6 +58,7 @@ static int use(nodes *n, gr_pid far)
     GR_TRY(gr_unlink(self, far));
     GR_TRY(gr_monitor(self, far, &ref));
     GR_TRY(gr_send(self, far, "x"));
+    GR_TRY(gr_send(self, far, "x", gr_bin(large, sizeof large)));
     const int sure = gr_send_sure(self, far, 500, "x");
     assert_true(fine_answer(sure));
     const int rc = gr_call(self, far, 500, gr_expect("pong"), "ping");

@@ -47,7 +47,7 @@ static int read_whole(const uint8_t *p, size_t n, gri_frame *f)
 static void assert_costs(const gri_frame *f, size_t cost)
 {
     gri_outbox box = {.batch_max = GRI_BATCH_BYTES};
-    gri_buffer fly = {.data = NULL};
+    gri_cargo fly = {.count = 0};
     gri_frame one = *f;
     const char *fault = NULL;
     assert_int_equal(gri_outbox_grant(&box, 4096), 0);
@@ -59,7 +59,7 @@ static void assert_costs(const gri_frame *f, size_t cost)
     } while (gri_frame_more(&one, &fault) > 0);
     assert_true(gri_outbox_take(&box, &fly));
     assert_int_equal(4096 - box.credit, cost);
-    gri_buffer_fini(&fly);
+    gri_cargo_fini(&fly);
     gri_outbox_fini(&box);
 }
 
