@@ -11,7 +11,8 @@
 
 enum { HEAD = GRI_FRAME_HEAD + 16 /* of a SEND: to, from */ };
 
-_Static_assert((size_t)HEAD <= (size_t)GRI_PAYLOAD_AT, "it stands over the message's own");
+_Static_assert((size_t)HEAD <= (size_t)GRI_PAYLOAD_AT,
+               "it stands over the message's own");
 _Static_assert((size_t)GRI_LARGE_MIN > (size_t)GRI_BATCH_BYTES, "one message");
 _Static_assert((size_t)GRI_LARGE_OVER <= (size_t)GRI_BUFFER_MIN,
                "there is room");

@@ -143,7 +143,7 @@ static void large_frames(void **state)
 {
     /* As much again may lie in the pool, freed by those before. */
     costs_at_most(state, attack_by_large_frames, few(10),
-                  2 * ATTACK_CROWD * LARGE_KB, "large frames");
+                  INT64_C(2) * ATTACK_CROWD * LARGE_KB, "large frames");
 }
 
 static void cut_handshakes(void **state)
