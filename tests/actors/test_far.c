@@ -51,6 +51,28 @@ static void test_all_that_is_sent_goes_to_the_route(void **state)
     CHECK_INT(fake.freed, 1);
 }
 
+/* Else its memory would be another's by the next messages. */
+static void scene_taken(stage *s)
+{
+    int n = 0;
+    fake_route_install(&fake, s);
+    gr_pid far = fake_pid(&fake, 77);
+    fake.takes = true;
+    CHECK_RC(gr_send(s->self, far, "taken", 1), 0);
+    CHECK(fake.took != NULL);
+    for (int i = 0; i < 10; i++) {
+        CHECK_RC(gr_send(s->self, far, "other", 2), 0);
+    }
+    CHECK(gr_match(fake.took, "taken", &n) && n == 1);
+    gri_msg_free(&fake.cache, fake.took);
+}
+
+static void test_what_the_route_takes_is_not_freed(void **state)
+{
+    (void)state;
+    stage_each_seed(scene_taken, NULL);
+}
+
 static void scene_refused(stage *s)
 {
     fake_route_install(&fake, s);
@@ -495,6 +517,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_that_is_sent_goes_to_the_route),
+        cmocka_unit_test(test_what_the_route_takes_is_not_freed),
         cmocka_unit_test(test_what_the_route_refuses_is_refused),
         cmocka_unit_test(test_without_a_route_nothing_is_connected),
         cmocka_unit_test(test_handlers_cannot_wait_for_another_node),

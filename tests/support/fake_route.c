@@ -9,6 +9,11 @@ static int deliver(void *net, struct gri_worker *worker, gr_pid to, gr_msg *msg)
     if (f->rc < 0) {
         return f->rc;
     }
+    if (f->takes) {
+        f->takes = false;
+        f->took = msg;
+        return GRI_ROUTE_TOOK | GRI_ROUTE_SLOW;
+    }
     CHECK(f->count < FAKE_SENT_MAX);
     unsigned i = f->count++;
     f->sent[i].kind = (gri_msg_kind)msg->kind;

@@ -12,7 +12,9 @@ enum { FAKE_SENT_MAX = 64 };
 
 typedef struct fake_route {
     stage *on;
-    int rc; /* what deliver answers */
+    int rc;       /* what deliver answers */
+    bool takes;   /* it takes the next message, as GRI_ROUTE_TOOK says: */
+    gr_msg *took; /* this is it, the test's to free */
     gri_cache cache;
     struct {
         gri_msg_kind kind;
