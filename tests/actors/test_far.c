@@ -51,19 +51,23 @@ static void test_all_that_is_sent_goes_to_the_route(void **state)
     CHECK_INT(fake.freed, 1);
 }
 
-/* Else its memory would be another's by the next messages. */
+/* Else its memory would be the next message's: only the blocks of the smallest
+ * are used in turn. */
 static void scene_taken(stage *s)
 {
+    static const char bytes[100];
+    gr_bytes data;
     int n = 0;
     fake_route_install(&fake, s);
     gr_pid far = fake_pid(&fake, 77);
     fake.takes = true;
-    CHECK_RC(gr_send(s->self, far, "taken", 1), 0);
+    CHECK_RC(gr_send(s->self, far, "taken", 1, gr_bin(bytes, sizeof bytes)), 0);
     CHECK(fake.took != NULL);
     for (int i = 0; i < 10; i++) {
-        CHECK_RC(gr_send(s->self, far, "other", 2), 0);
+        CHECK_RC(gr_send(s->self, far, "other", 2, gr_bin(bytes, sizeof bytes)),
+                 0);
     }
-    CHECK(gr_match(fake.took, "taken", &n) && n == 1);
+    CHECK(gr_match(fake.took, "taken", &n, &data) && n == 1);
     gri_msg_free(&fake.cache, fake.took);
 }
 
