@@ -23,8 +23,9 @@ enum {
      * outbox writes them, are shorter: those are copied out of it. */
     GRI_LARGE_MIN = 16 * 1024 + 1,
     /* Bytes that may come behind it in one receive: so much that the next frame
-     * is known to be large, or some short ones are here. */
-    GRI_LARGE_OVER = 256
+     * is known to be large, or some short ones are here; and so little that the
+     * block of 64 KiB of a program's data is still one that the depot keeps. */
+    GRI_LARGE_OVER = 128
 };
 
 typedef struct gri_large {
