@@ -13,17 +13,8 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "base/poison.h"
 #include "mailbox/blob.h"
-
-/* A block that is kept is nobody's, as one that was freed. */
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#define HIDE(p, n) ASAN_POISON_MEMORY_REGION(p, n)
-#define SHOW(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
-#else
-#define HIDE(p, n) ((void)(p), (void)(n))
-#define SHOW(p, n) ((void)(p), (void)(n))
-#endif
 
 enum {
     EMPTY = GRI_CLASSES, /* the shelf of shells */
@@ -423,7 +414,7 @@ static void *heap_alloc(gri_depot *depot, size_t size)
     if (block == NULL) {
         return malloc(large_size(i));
     }
-    SHOW(block, large_size(i));
+    GRI_UNPOISON(block, large_size(i));
     return block;
 }
 
@@ -445,8 +436,8 @@ void gri_heap_free(gri_depot *depot, void *block)
         /* Where nobody reaps only what is never reaped. */
         kept = s->count < s->keep * (depot->wanted != NULL ? LARGE_MAX : 1);
         if (kept) {
-            HIDE((gri_magazine *)block + 1,
-                 large_size(i) - sizeof(gri_magazine));
+            GRI_POISON((gri_magazine *)block + 1,
+                       large_size(i) - sizeof(gri_magazine));
             tell = shelf_add(depot, FIRST_LARGE + i, block);
         }
         (void)pthread_mutex_unlock(&depot->lock);
