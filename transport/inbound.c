@@ -47,11 +47,16 @@ static void on_bye(inflow *in)
     gri_peer *peer = in->peer;
     (void)pthread_mutex_lock(&peer->lock);
     bool again = peer->got_bye;
+    const int rc = gri_peer_put_drafts(peer); /* it is sent what there is */
     peer->got_bye = true;
     peer->state = GRI_PEER_LEAVING;
     (void)pthread_mutex_unlock(&peer->lock);
     if (again) {
         cut(in, GR_EFORMAT, "frame after a goodbye");
+        return;
+    }
+    if (rc < 0) {
+        cut(in, rc, "no memory for the outbox");
         return;
     }
     /* relaxed: a hint, see peer.c. */
