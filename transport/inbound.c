@@ -62,6 +62,7 @@ static void on_bye(inflow *in)
     /* relaxed: a hint, see peer.c. */
     atomic_store_explicit(&net_of(peer)->nodes[peer->index], 0,
                           memory_order_relaxed);
+    atomic_store_explicit(&peer->up, 0, memory_order_relaxed); /* likewise */
     gri_peer_last(peer, &ack);
     /* The other end closes when it has read that, and is made to if not: its
      * name and its place among the peers are not its own any more. */
