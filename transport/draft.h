@@ -35,7 +35,7 @@ typedef struct gri_draft {
     /* Written by the worker, under the peer's lock; and so read by it without,
      * and by others with that. */
     uint64_t born, node, to, from;
-    const _Atomic(uint64_t) *up; /* the node that the peer is connected to */
+    const _Atomic(uint64_t) *up; /* born, as long as the connection is */
     uint32_t room;               /* bytes */
     uint32_t most;               /* messages */
     uint32_t longest;            /* of them, bytes */
@@ -57,7 +57,7 @@ static inline bool gri_draft_add(gri_draft *d, uint64_t node,
     const uint32_t len = (uint32_t)filled;
     if (!d->open || d->node != node || d->to != m->to || d->from != m->from ||
         /* relaxed: a hint; what is added too late is lost, as the rest. */
-        atomic_load_explicit(d->up, memory_order_relaxed) != node ||
+        atomic_load_explicit(d->up, memory_order_relaxed) != d->born ||
         m->len > d->room - len || m->len > d->longest ||
         filled >> 32 >= d->most) {
         return false;
@@ -85,7 +85,8 @@ bool gri_draft_take(gri_draft *d, gri_payload *out);
 typedef struct gri_draft_for {
     struct gri_peer *peer;
     const _Atomic(uint64_t) *up;
-    uint64_t born; /* the number of its connection */
+    uint64_t born; /* the number of its connection, which *up is while that is
+                      up: the next one may be with the same node */
     uint64_t node, to, from;
     uint32_t room; /* bytes, at most */
     uint32_t most; /* messages */

@@ -47,6 +47,7 @@ static void on_bye(inflow *in)
     gri_peer *peer = in->peer;
     (void)pthread_mutex_lock(&peer->lock);
     bool again = peer->got_bye;
+    const int rc = gri_peer_put_drafts(peer); /* it is sent what there is */
     peer->got_bye = true;
     peer->state = GRI_PEER_LEAVING;
     (void)pthread_mutex_unlock(&peer->lock);
@@ -54,9 +55,14 @@ static void on_bye(inflow *in)
         cut(in, GR_EFORMAT, "frame after a goodbye");
         return;
     }
+    if (rc < 0) {
+        cut(in, rc, "no memory for the outbox");
+        return;
+    }
     /* relaxed: a hint, see peer.c. */
     atomic_store_explicit(&net_of(peer)->nodes[peer->index], 0,
                           memory_order_relaxed);
+    atomic_store_explicit(&peer->up, 0, memory_order_relaxed); /* likewise */
     gri_peer_last(peer, &ack);
     /* The other end closes when it has read that, and is made to if not: its
      * name and its place among the peers are not its own any more. */

@@ -486,16 +486,15 @@ int gri_peer_deliver(gri_peer *peer, struct gri_worker *worker, uint64_t node,
     const bool slow = rc == 0 && gri_frame_is_refusable(frame->type) &&
                       is_too_much(peer, frame->from, frame->to);
     if (draft != NULL && rc == 0 && !slow && peer->crossing.leave.may == NULL) {
-        gri_draft_begin(
-            draft,
-            &(gri_draft_for){.peer = peer,
-                             .up = &peer->net->nodes[peer->index],
-                             .born = peer->born,
-                             .node = node,
-                             .to = frame->to,
-                             .from = frame->from,
-                             .room = room_of_draft(peer),
-                             .most = peer->net->draft_max / GRI_MESSAGE_COST});
+        gri_draft_begin(draft, &(gri_draft_for){.peer = peer,
+                                                .up = &peer->up,
+                                                .born = peer->born,
+                                                .node = node,
+                                                .to = frame->to,
+                                                .from = frame->from,
+                                                .room = room_of_draft(peer),
+                                                .most = peer->net->draft_max /
+                                                        GRI_MESSAGE_COST});
     }
     unlock(peer);
     gri_peer_launch(peer, f);

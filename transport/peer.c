@@ -31,6 +31,9 @@ static void show_node(gri_peer *peer, uint64_t node)
     /* relaxed: a hint where to look; who looks compares under the lock. */
     atomic_store_explicit(&peer->net->nodes[peer->index], node,
                           memory_order_relaxed);
+    /* relaxed: see up. */
+    atomic_store_explicit(&peer->up, node != 0 ? peer->born : 0,
+                          memory_order_relaxed);
 }
 
 /* ---- the link's callbacks ------------------------------------------------ */

@@ -104,6 +104,10 @@ struct gri_peer {
      * with the clock */
     _Atomic(int64_t) heard;
 
+    /* any thread: born, while it is UP, else 0; relaxed, as it is a hint to
+     * drafts, which are looked at under the lock when they end */
+    _Atomic(uint64_t) up;
+
     /* The receiving side: the link's callback while a receive is in flight,
      * else the agent. */
     gri_buffer in;    /* empty while there is a large one: */

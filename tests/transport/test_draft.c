@@ -20,6 +20,7 @@
 
 enum {
     NODE = 7,
+    BORN = 3, /* its connection's number */
     TAKERS = 2,
     PEERS = 2,
     MESSAGES = 300000 /* of the stress */
@@ -28,7 +29,7 @@ enum {
 /* What is known of a peer here. */
 struct gri_peer {
     pthread_mutex_t lock;
-    _Atomic(uint64_t) node;
+    _Atomic(uint64_t) up;
     uint32_t next[2]; /* under lock: the number expected by each receiver */
     uint64_t taken;   /* under lock: messages */
 };
@@ -50,7 +51,8 @@ static void open_for(gri_draft *d, struct gri_peer *peer, uint64_t to,
                      uint32_t room)
 {
     gri_draft_begin(d, &(gri_draft_for){.peer = peer,
-                                        .up = &peer->node,
+                                        .up = &peer->up,
+                                        .born = BORN,
                                         .node = NODE,
                                         .to = to,
                                         .from = 1,
@@ -66,7 +68,7 @@ static bool add(gri_draft *d, uint64_t to, const void *p, uint32_t len)
 
 /* ---- scenes -------------------------------------------------------------- */
 
-static struct gri_peer peer = {.node = NODE};
+static struct gri_peer peer = {.up = BORN};
 
 static void takes_only_what_it_is_for(void **state)
 {
@@ -87,14 +89,17 @@ static void takes_only_what_it_is_for(void **state)
     assert_false(gri_draft_add(d, NODE, &m));
 }
 
-static void takes_nothing_for_a_node_that_is_gone(void **state)
+static void takes_nothing_for_a_connection_that_is_gone(void **state)
 {
     gri_draft *d = *state;
-    struct gri_peer gone = {.node = NODE};
+    struct gri_peer gone = {.up = BORN};
     open_for(d, &gone, 2, 100);
     assert_true(add(d, 2, "a", 1));
     /* relaxed: one thread. */
-    atomic_store_explicit(&gone.node, 0, memory_order_relaxed);
+    atomic_store_explicit(&gone.up, 0, memory_order_relaxed);
+    assert_false(add(d, 2, "a", 1));
+    /* relaxed: likewise. The same node's next one. */
+    atomic_store_explicit(&gone.up, BORN + 1, memory_order_relaxed);
     assert_false(add(d, 2, "a", 1));
 }
 
@@ -249,7 +254,7 @@ static void all_is_taken_once_and_in_order(void **state)
     (void)state;
     for (int i = 0; i < PEERS; i++) {
         assert_int_equal(pthread_mutex_init(&s.peer[i].lock, NULL), 0);
-        atomic_init(&s.peer[i].node, NODE);
+        atomic_init(&s.peer[i].up, BORN);
     }
     for (int i = 0; i < TAKERS; i++) {
         assert_int_equal(pthread_create(&thread[i], NULL, take_often, &s), 0);
@@ -274,7 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE(takes_only_what_it_is_for),
-        SCENE(takes_nothing_for_a_node_that_is_gone),
+        SCENE(takes_nothing_for_a_connection_that_is_gone),
         SCENE(is_full_at_its_bounds),
         SCENE(is_taken_piece_by_piece),
         cmocka_unit_test(all_is_taken_once_and_in_order),
