@@ -72,7 +72,8 @@ enum {
     GRI_SLOTS_KEPT = 32, /* free slots that a worker keeps at most */
     GRI_PLANS_BITS = 3,  /* of GRI_PLANS: behaviours of which a thread knows */
     GRI_PLANS = 1 << GRI_PLANS_BITS, /* the plan */
-    GRI_UNCOUNTED = 64 /* receivers for which a worker counts by itself */
+    GRI_UNCOUNTED = 64, /* receivers for which a worker counts by itself */
+    GRI_WIDE = 512 /* a soft bound from which on a few more do not matter */
 };
 
 /* Messages that a worker has pushed, and not yet added to inbox.queued. */

@@ -91,7 +91,7 @@ static bool begin_lot(const gri_ctx *ctx, lot *l, gr_pid to)
     /* relaxed: set before the run was published, see gri_slot_lives. */
     const uint32_t soft =
         atomic_load_explicit(&slot->soft, memory_order_relaxed);
-    if (soft <= LOT_MAX || gri_inbox_seems_deep(&slot->inbox, soft - LOT_MAX)) {
+    if (soft < GRI_WIDE || gri_inbox_seems_deep(&slot->inbox, soft - LOT_MAX)) {
         return false;
     }
     l->to = to;

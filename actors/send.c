@@ -136,8 +136,7 @@ static inline uint32_t bound_of(const _Atomic(uint32_t) *bound)
 }
 
 enum {
-    LOT = 8,   /* messages that a worker counts at once */
-    WIDE = 512 /* the soft bound from which on a lot does not matter */
+    LOT = 8 /* messages that a worker counts at once */
 };
 
 /*
@@ -148,7 +147,7 @@ enum {
  */
 static inline void count_one(gri_ctx *ctx, gr_actor *slot)
 {
-    if (ctx->submits == NULL || bound_of(&slot->soft) < WIDE) {
+    if (ctx->submits == NULL || bound_of(&slot->soft) < GRI_WIDE) {
         gri_inbox_count(&slot->inbox, 1);
         return;
     }

@@ -72,8 +72,8 @@ static inline void gri_inbox_init(gri_inbox *in, gri_outlet *out, gr_msg *stub)
 /* A push in two steps, between which its message may still be written, as the
  * consumer cannot see it before it is linked. Of several that are linked by
  * their next, the first step is for the last, and the second for the first.
- * True: the inbox was idle, and the
- * caller, and nobody else, must schedule the consumer after the second step. */
+ * True: the inbox was idle, and the caller, and nobody else, must schedule the
+ * consumer after the second step. */
 static inline bool gri_inbox_push_begin(gri_inbox *in, gr_msg *msg,
                                         gr_msg **before)
 {

@@ -14,6 +14,9 @@ enum {
 
 void gri_own_free(const gri_own *own)
 {
+    if (own->block == NULL) {
+        return;
+    }
     gri_heap_free(own->depot, own->block);
 }
 
@@ -76,9 +79,10 @@ const uint8_t *gri_cargo_next(const gri_cargo *c, size_t *n)
     return c->bytes.data + c->at;
 }
 
-void gri_cargo_went(gri_cargo *c, size_t n)
+gri_own gri_cargo_went(gri_cargo *c, size_t n)
 {
     const gri_own *own = next_own(c);
+    gri_own over = {.block = NULL};
     if (own == NULL) {
         c->at += n;
     } else {
@@ -86,7 +90,7 @@ void gri_cargo_went(gri_cargo *c, size_t n)
         c->part += (uint32_t)n;
         c->own_left -= n;
         if (c->part == own->len) {
-            gri_own_free(own);
+            over = *own;
             c->gone++;
             c->part = 0;
         }
@@ -95,6 +99,7 @@ void gri_cargo_went(gri_cargo *c, size_t n)
         c->bytes.len = c->at = 0;
         c->count = c->gone = 0;
     }
+    return over;
 }
 
 void gri_cargo_shrink(gri_cargo *c, size_t cap)

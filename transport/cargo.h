@@ -38,7 +38,7 @@ typedef struct gri_cargo {
     size_t own_left; /* bytes in owned that did not go */
 } gri_cargo;         /* all zero is an empty one */
 
-/* It will not go. */
+/* It went, or will not go. block NULL: nothing is done. */
 void gri_own_free(const gri_own *own);
 
 /* Frees what is in it, too. */
@@ -51,8 +51,9 @@ void gri_cargo_put(gri_cargo *c, const gri_own *own);
 /* The bytes that go next, as many as stand in one piece, at least 1. It is not
  * empty. Owns: they stay the cargo's. */
 const uint8_t *gri_cargo_next(const gri_cargo *c, size_t *n);
-/* So many of those went. Frees what all of went. */
-void gri_cargo_went(gri_cargo *c, size_t n);
+/* So many of those went. Returns what all of went by that, which is the
+ * caller's to free, without a lock; or nothing. */
+gri_own gri_cargo_went(gri_cargo *c, size_t n);
 
 /* Gives memory beyond so many bytes back, if it is empty. */
 void gri_cargo_shrink(gri_cargo *c, size_t cap);

@@ -119,7 +119,7 @@ static gri_flight landed(gri_peer *peer, const gri_link *link, int64_t n)
         return f;
     }
     peer->sent.bytes += (uint64_t)n;
-    gri_cargo_went(&peer->fly, (size_t)n);
+    const gri_own over = gri_cargo_went(&peer->fly, (size_t)n);
     if (gri_cargo_left(&peer->fly) > 0) {
         f = peer->closing ? f : rest_of_fly(peer);
     } else {
@@ -141,6 +141,7 @@ static gri_flight landed(gri_peer *peer, const gri_link *link, int64_t n)
     int reason = peer->reason;
     const char *fault = peer->fault;
     unlock(peer);
+    gri_own_free(&over);
     gri_peer_let_go(peer, waiters);
     if (drained) {
         gri_peer_close_link(peer, link, reason, fault);

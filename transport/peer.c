@@ -211,14 +211,18 @@ void gri_peer_reset(gri_peer *peer)
     peer->name[0] = '\0';
     peer->frame_max = 0;
     peer->deadline = GRI_NEVER;
-    gri_outbox_fini(&peer->out);
-    gri_cargo_fini(&peer->fly);
+    gri_outbox out = peer->out; /* freed without the lock */
+    gri_cargo fly = peer->fly;
+    peer->out = (gri_outbox){.depot = out.depot};
+    peer->fly = (gri_cargo){.count = 0};
     gri_crossing_fini(&peer->crossing);
     gri_slowed_fini(&peer->slowed);
     peer->let_go_at = GRI_NEVER;
     peer->sent = (gri_sent){.bytes = 0};
     peer->pace = (gri_pace){.slow = false};
     unlock(peer);
+    gri_outbox_fini(&out);
+    gri_cargo_fini(&fly);
     forget_got(&peer->got);
     gri_buffer_fini(&peer->in);
     gri_large_drop(&peer->large, &peer->cache);

@@ -228,7 +228,8 @@ static inline bool fly(scene *s)
         assert_in_range(n, 1, whole - s->wire.len);
         n = n > s->most ? s->most : n; /* a link may take less */
         gri_buffer_put(&s->wire, p, n);
-        gri_cargo_went(&s->fly, n);
+        const gri_own over = gri_cargo_went(&s->fly, n);
+        gri_own_free(&over);
         assert_int_equal(gri_cargo_left(&s->fly), whole - s->wire.len);
     }
     read_all(&s->r, s->wire.data, s->wire.len);

@@ -232,7 +232,8 @@ static void what_is_given_away_goes_in_its_place(void **state)
     assert_true(gri_outbox_take(&s->out, &s->fly));
     size_t n;
     while (gri_cargo_next(&s->fly, &n) != where) { /* else it was copied */
-        gri_cargo_went(&s->fly, n);
+        const gri_own over = gri_cargo_went(&s->fly, n);
+        gri_own_free(&over);
     }
     assert_int_equal(n, 21 + 30 * 1000);
 }
