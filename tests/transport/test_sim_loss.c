@@ -28,7 +28,9 @@ enum {
     LOSSES_SLOWLY = 2000, /* under a sanitizer */
     SILENCE_MS = 400,
     ROUND_MS = 60000, /* of virtual time: a hang, not a bound */
-    CRASH_EACH = 40   /* rounds, on average */
+    DELAY_MAX_MS = 13,
+    FLIGHTS_MS = 4 * DELAY_MAX_MS, /* for the last words of a handshake */
+    CRASH_EACH = 40                /* rounds, on average */
 };
 
 /* One end of a pair, on one node: what its actor has seen. */
@@ -230,7 +232,7 @@ static gr_node node_of(int i)
 static void set_lines(uint32_t cuts_per_mb)
 {
     const gr_sim_line line = {.delay_min_ms = below(2),
-                              .delay_max_ms = 2 + below(12),
+                              .delay_max_ms = 2 + below(DELAY_MAX_MS - 1),
                               .cuts_per_mb = cuts_per_mb};
     assert_int_equal(gr_sim_net_line(scene.net, GR_SIM_ALL, GR_SIM_ALL, &line),
                      0);
@@ -315,11 +317,14 @@ static bool dial_all(void)
     return all;
 }
 
+/* Who was dialed counts as connected once it has welcomed the other, who may
+ * have taken another connection by then: until that is told, a round must not
+ * begin, as one side's loss would be none to the other. */
 static void join_all(void)
 {
     while (scene.fault == NULL && !dial_all()) {
         UNTIL(!are_dialing());
-        gr_sim_advance(scene.n.sys[0], 1 + below(20));
+        gr_sim_advance(scene.n.sys[0], FLIGHTS_MS + below(20));
     }
 }
 
