@@ -3,6 +3,8 @@
 #ifndef GRI_BASE_POISON_H
 #define GRI_BASE_POISON_H
 
+#include <stddef.h>
+
 #if defined(__SANITIZE_ADDRESS__) /* gcc */
 #define GRI_POISONS 1
 #elif defined(__has_feature)
@@ -13,11 +15,26 @@
 
 #ifdef GRI_POISONS
 #include <sanitizer/asan_interface.h>
-#define GRI_POISON(p, n)   ASAN_POISON_MEMORY_REGION(p, n)
-#define GRI_UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
-#else
-#define GRI_POISON(p, n)   ((void)(p), (void)(n))
-#define GRI_UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
+
+static inline void gri_poison(void *p, size_t n)
+{
+#ifdef GRI_POISONS
+    ASAN_POISON_MEMORY_REGION(p, n);
+#else
+    (void)p;
+    (void)n;
+#endif
+}
+
+static inline void gri_unpoison(void *p, size_t n)
+{
+#ifdef GRI_POISONS
+    ASAN_UNPOISON_MEMORY_REGION(p, n);
+#else
+    (void)p;
+    (void)n;
+#endif
+}
 
 #endif /* GRI_BASE_POISON_H */

@@ -414,7 +414,7 @@ static void *heap_alloc(gri_depot *depot, size_t size)
     if (block == NULL) {
         return malloc(large_size(i));
     }
-    GRI_UNPOISON(block, large_size(i));
+    gri_unpoison(block, large_size(i));
     return block;
 }
 
@@ -436,7 +436,7 @@ void gri_heap_free(gri_depot *depot, void *block)
         /* Where nobody reaps only what is never reaped. */
         kept = s->count < s->keep * (depot->wanted != NULL ? LARGE_MAX : 1);
         if (kept) {
-            GRI_POISON((gri_magazine *)block + 1,
+            gri_poison((gri_magazine *)block + 1,
                        large_size(i) - sizeof(gri_magazine));
             tell = shelf_add(depot, FIRST_LARGE + i, block);
         }
