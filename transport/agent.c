@@ -102,6 +102,7 @@ static void on_events(gri_agent *agent, gr_actor *self, gri_peer *peer,
 
 static void look(gri_agent *agent, gr_actor *self)
 {
+    gri_watch_again(agent, self);
     for (unsigned left = LOOKS_MAX; left > 0; left--) {
         unsigned events = 0;
         gri_peer *peer = gri_net_next(agent->net, &events);
@@ -245,11 +246,11 @@ static bool forget_spawned(gri_agent *agent, uint64_t id)
     return true;
 }
 
-/* Counts it among those of its spawner for as long as it lives. */
-static int count_spawned(gri_agent *agent, gr_actor *self, gri_rights *rights,
-                         gr_pid pid, bool named)
+/* Counts it among those of its spawner for as long as it lives: it is
+ * monitored. */
+static int count_spawned(gri_agent *agent, gri_rights *rights, gr_pid pid,
+                         bool named)
 {
-    gr_ref ref;
     if (rights == NULL) {
         return 0;
     }
@@ -259,9 +260,6 @@ static int count_spawned(gri_agent *agent, gr_actor *self, gri_rights *rights,
     if (named) {
         rc = gri_map_put(&agent->spawned, (gri_key){pid.id, IS_NAMED}, rights);
         rights->named += rc == 0 ? 1 : 0;
-    }
-    if (rc == 0) {
-        rc = gr_monitor(self, pid, &ref);
     }
     if (rc < 0) {
         (void)forget_spawned(agent, pid.id);
@@ -294,16 +292,19 @@ static int start(gri_agent *agent, gr_actor *self, const gr_msg *msg,
     gr_value *args = NULL;
     uint32_t n = 0;
     gr_pid pid = GR_NOBODY;
+    gr_ref ref = {0}; /* a monitor from its first moment cannot be refused */
     int rc = collect(list, &args, &n);
     if (rc == 0) {
         const gr_spawn_opts opts = {.args = {args, n},
-                                    .name = named ? what->name : NULL};
+                                    .name = named ? what->name : NULL,
+                                    .monitor =
+                                        what->rights != NULL ? &ref : NULL};
         rc = spawn_for(self, gr_sender(msg), what->link, what->behavior, &opts,
                        &pid);
     }
     free(args);
     if (rc == 0) {
-        rc = count_spawned(agent, self, what->rights, pid, named);
+        rc = count_spawned(agent, what->rights, pid, named);
         if (rc < 0) {
             GR_IGNORE(gr_kill(self, pid), "it is marked as killed in any case");
         }
@@ -350,31 +351,32 @@ static int spawn(gri_agent *agent, gr_actor *self, const gr_msg *msg,
 
 /* ---- its life as an actor ------------------------------------------------ */
 
-static void on_end(void *arg)
+gri_agent *gri_agent_new(gri_net *net)
 {
-    gri_agent *agent = arg;
-    gri_net_agent(agent->net, false);
-    gri_map_fini(&agent->watchers);
-    gri_map_fini(&agent->spawned);
-}
-
-/* The net is installed after the agent has started. */
-static bool has_net(gri_agent *agent, gr_actor *self)
-{
-    if (agent->net == NULL) {
-        gri_net *net = gri_route_net(gr_system_of(self));
-        if (net == NULL || gr_on_exit(self, on_end, agent) < 0) {
-            return false;
-        }
+    gri_agent *agent = calloc(1, sizeof *agent);
+    if (agent != NULL) {
         agent->net = net;
     }
-    return true;
+    return agent;
 }
 
-static void on_down(gri_agent *agent, gr_pid who)
+void gri_agent_free(gri_agent *agent)
 {
-    (void)gri_map_remove(&agent->watchers, (gri_key){who.id, 0});
-    (void)forget_spawned(agent, who.id);
+    if (agent != NULL) {
+        gri_map_fini(&agent->watchers);
+        gri_map_fini(&agent->spawned);
+        free(agent);
+    }
+}
+
+/* The system stops. */
+static void end(gr_actor *self)
+{
+    gri_net *net = gri_route_net(gr_system_of(self));
+    if (net != NULL) {
+        gri_net_agent(net, false);
+    }
+    gr_exit(self, 0, "the system stops");
 }
 
 /* Requests of this node's own actors; see node.c. */
@@ -384,7 +386,8 @@ static int on_local(gri_agent *agent, gr_actor *self, const gr_msg *msg)
     int64_t timeout_ms;
     bool on;
     if (gr_match(msg, "gr.watch", &on)) {
-        return gri_watch(agent, self, msg, on);
+        gri_watch(agent, self, msg, on);
+        return 0;
     }
     if (gr_match(msg, "gr.mesh.tell")) {
         gri_mesh_tell(agent, self);
@@ -430,7 +433,7 @@ static void not_answered(gri_agent *agent, gr_actor *self, const gr_msg *msg,
 
 static int receive(gr_actor *self, void *state, const gr_msg *msg)
 {
-    gri_agent *agent = state;
+    (void)state;
     gr_str name;
     gr_reader rest;
     gr_pid who;
@@ -439,19 +442,19 @@ static int receive(gr_actor *self, void *state, const gr_msg *msg)
     }
     if (gr_match_stop(msg, &who)) {
         if (gr_pid_is_nobody(who)) {
-            gr_exit(self, 0, "the system stops");
+            end(self);
         }
         return 0; /* nobody else ends it */
     }
-    if (!has_net(agent, self)) {
-        gri_net *net = gri_route_net(gr_system_of(self));
-        if (net != NULL) { /* no memory: what wakes us must come again */
-            gri_net_wake_lost(net);
-        }
+    gri_net *net = gri_route_net(gr_system_of(self));
+    if (net == NULL) { /* it is installed after the agent has started */
         return gr_unhandled(self, msg);
     }
-    if (gr_match_down(msg, NULL, &who, NULL)) {
-        on_down(agent, who);
+    gri_agent *agent = net->agent;
+    gr_exit_reason why;
+    if (gr_match_down(msg, NULL, &who, &why)) {
+        gri_watch_down(agent, who, &why);
+        (void)forget_spawned(agent, who.id);
         return 0;
     }
     /* A failure to answer (no memory, no connection) must not end the node. */
@@ -478,7 +481,6 @@ static int receive(gr_actor *self, void *state, const gr_msg *msg)
 
 const gr_behavior gri_agent_behavior = {
     .name = "gr.agent",
-    .state_size = sizeof(gri_agent),
     .receive = receive,
     .trap_exit = true,
 };

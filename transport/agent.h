@@ -17,13 +17,17 @@ extern const gr_behavior gri_agent_behavior;
  * or elsewhere, can set it. */
 enum { GRI_NODE_EVENT = 0x6e6f6465 };
 
+/* What it knows: the net's, not the actor's, so that it ends with the net, and
+ * the actor can begin without memory. */
 typedef struct gri_agent {
-    gri_net *net;     /* NULL until it is installed */
-    gri_map watchers; /* {actor here, 0}: anything */
+    gri_net *net;
+    gri_map watchers; /* {actor here, 0}: see watch.c */
     gri_map spawned;  /* {actor here, 0}, with a name also {it, 1}: the rights
                          with which a peer spawned it, if they are limited */
     uint32_t up;      /* peers that are UP or LEAVING and greeted */
     bool telling;     /* a timer is set, to tell a node of the others */
+    bool put_off;     /* the stash has requests to watch, for want of memory */
+    bool loose;       /* there are watchers that could not be monitored */
 } gri_agent;
 
 /* meeting.c: what the events of a peer that is not UP yet lead to. */
@@ -74,14 +78,21 @@ void gri_mesh_hear(gri_agent *agent, gr_actor *self, const gr_msg *msg,
 /* The timer: tells one node of the others. */
 void gri_mesh_tell(gri_agent *agent, gr_actor *self);
 
-/* watch.c: who is told of nodes. */
-int gri_watch(gri_agent *agent, gr_actor *self, const gr_msg *msg, bool on);
+/* watch.c: who is told of nodes. A request that there is no memory for is put
+ * off, and tried again when the agent looks. */
+void gri_watch(gri_agent *agent, gr_actor *self, const gr_msg *msg, bool on);
+void gri_watch_again(gri_agent *agent, gr_actor *self);
+/* A monitor has fired: it may have been a watcher. */
+void gri_watch_down(gri_agent *agent, gr_pid who, const gr_exit_reason *why);
 void gri_watch_tell(gri_agent *agent, gr_actor *self, const gri_peer *peer,
                     bool up);
 /* It may have become slow, or not be any more. */
 void gri_watch_pace(gri_agent *agent, gr_actor *self, gri_peer *peer);
 
-/* agent.c: it is UP. */
+/* NULL: no memory. */
+gri_agent *gri_agent_new(gri_net *net);
+void gri_agent_free(gri_agent *agent); /* or NULL */
+/* It is UP. */
 void gri_agent_greet(gri_agent *agent, gr_actor *self, gri_peer *peer);
 
 #endif /* GRI_TRANSPORT_AGENT_H */

@@ -16,8 +16,8 @@ bool gri_draft_take(gri_draft *d, gri_payload *out)
     const uint64_t filled =
         atomic_load_explicit(&d->filled, memory_order_acquire);
     const uint64_t rest = filled - d->taken;
-    *out = (gri_payload){.to = d->to,
-                         .from = d->from,
+    *out = (gri_payload){.to = d->of.to,
+                         .from = d->of.from,
                          .p = d->bytes + (uint32_t)d->taken,
                          .len = (uint32_t)rest,
                          .count = (uint32_t)(rest >> 32)};
@@ -32,20 +32,16 @@ void gri_draft_empty(gri_draft *d)
     d->taken = 0;
 }
 
-void gri_draft_begin(gri_draft *d, const gri_draft_for *what)
+void gri_draft_begin(gri_draft *d, struct gri_peer *peer,
+                     const gri_draft_for *what)
 {
     const uint32_t most = sizeof d->bytes;
     GR_DASSERT(gri_draft_is_empty(d));
-    d->born = what->born;
-    d->node = what->node;
-    d->to = what->to;
-    d->from = what->from;
-    d->up = what->up;
-    d->room = what->room < most ? what->room : most;
-    d->most = what->most;
+    d->of = *what;
+    d->of.room = what->room < most ? what->room : most;
     d->longest = LONGEST;
     d->open = true;
     /* release: pairs with the acquire of who finds the peer by this, to take
      * its lock. */
-    atomic_store_explicit(&d->peer, what->peer, memory_order_release);
+    atomic_store_explicit(&d->peer, peer, memory_order_release);
 }

@@ -23,6 +23,16 @@
 
 struct gri_peer;
 
+/* What a draft is for. */
+typedef struct gri_draft_for {
+    uint64_t node, to, from;
+    const _Atomic(uint64_t) *up;
+    uint64_t born; /* the number of the connection, which *up is while that is
+                      up: the next one may be with the same node */
+    uint32_t room; /* bytes, at most */
+    uint32_t most; /* messages */
+} gri_draft_for;
+
 typedef struct gri_draft {
     /* The worker. */
     gri_after after; /* takes what a look between two turns has left */
@@ -34,11 +44,8 @@ typedef struct gri_draft {
 
     /* Written by the worker, under the peer's lock; and so read by it without,
      * and by others with that. */
-    uint64_t born, node, to, from;
-    const _Atomic(uint64_t) *up; /* born, as long as the connection is */
-    uint32_t room;               /* bytes */
-    uint32_t most;               /* messages */
-    uint32_t longest;            /* of them, bytes */
+    gri_draft_for of;
+    uint32_t longest; /* bytes of a message */
 
     _Atomic(struct gri_peer *) peer; /* whose it is; NULL: nobody's */
     _Atomic(uint64_t) filled;        /* bytes, and above 32 bits the messages */
@@ -55,11 +62,12 @@ static inline bool gri_draft_add(gri_draft *d, uint64_t node,
     const uint64_t filled =
         atomic_load_explicit(&d->filled, memory_order_relaxed);
     const uint32_t len = (uint32_t)filled;
-    if (!d->open || d->node != node || d->to != m->to || d->from != m->from ||
+    if (!d->open || d->of.node != node || d->of.to != m->to ||
+        d->of.from != m->from ||
         /* relaxed: a hint; what is added too late is lost, as the rest. */
-        atomic_load_explicit(d->up, memory_order_relaxed) != d->born ||
-        m->len > d->room - len || m->len > d->longest ||
-        filled >> 32 >= d->most) {
+        atomic_load_explicit(d->of.up, memory_order_relaxed) != d->of.born ||
+        m->len > d->of.room - len || m->len > d->longest ||
+        filled >> 32 >= d->of.most) {
         return false;
     }
     memcpy(d->bytes + len, m->p, m->len);
@@ -81,19 +89,10 @@ static inline bool gri_draft_is_empty(const gri_draft *d)
  * nothing. Under the lock of its peer. */
 bool gri_draft_take(gri_draft *d, gri_payload *out);
 
-/* What a draft is for. */
-typedef struct gri_draft_for {
-    struct gri_peer *peer;
-    const _Atomic(uint64_t) *up;
-    uint64_t born; /* the number of its connection, which *up is while that is
-                      up: the next one may be with the same node */
-    uint64_t node, to, from;
-    uint32_t room; /* bytes, at most */
-    uint32_t most; /* messages */
-} gri_draft_for;
-/* From now on it is that, and open. The worker, under the peer's lock; it is
- * empty, and no other peer's. */
-void gri_draft_begin(gri_draft *d, const gri_draft_for *what);
+/* From now on it is for that, and open. The worker, under the lock of the peer
+ * that it becomes; it is empty, and no other peer's. */
+void gri_draft_begin(gri_draft *d, struct gri_peer *peer,
+                     const gri_draft_for *what);
 /* All of it was taken: it begins anew. The worker, under the peer's lock. */
 void gri_draft_empty(gri_draft *d);
 

@@ -47,7 +47,8 @@ typedef enum gri_frame_type {
 } gri_frame_type;
 
 enum {
-    GRI_FRAME_HEAD = 5, /* bytes: length word and type */
+    GRI_FRAME_HEAD = 5,                  /* bytes: length word and type */
+    GRI_SEND_HEAD = GRI_FRAME_HEAD + 16, /* of a SEND: then to, from */
     /* All fields of the largest frame without its payload: DOWN with a text. */
     GRI_FRAME_FIXED_MAX = GRI_FRAME_HEAD + 24 + 6 + GR_EXIT_TEXT_MAX,
     /* What a frame may be longer than the payload that it carries. */

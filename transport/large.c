@@ -9,9 +9,7 @@
 #include "transport/frame.h"
 #include "transport/outbox.h"
 
-enum { HEAD = GRI_FRAME_HEAD + 16 /* of a SEND: to, from */ };
-
-_Static_assert((size_t)HEAD <= (size_t)GRI_PAYLOAD_AT,
+_Static_assert((size_t)GRI_SEND_HEAD <= (size_t)GRI_PAYLOAD_AT,
                "it stands over the message's own");
 _Static_assert((size_t)GRI_LARGE_MIN > (size_t)GRI_BATCH_BYTES, "one message");
 _Static_assert((size_t)GRI_LARGE_OVER <= (size_t)GRI_BUFFER_MIN,
@@ -22,7 +20,8 @@ int gri_large_begin(gri_large *l, gri_cache *cache, const uint8_t *p, size_t n,
 {
     GR_DASSERT(l->block == NULL && n < need && need >= GRI_LARGE_MIN);
     l->block = gri_block_alloc(
-        cache, GRI_PAYLOAD_AT - HEAD + need + GRI_LARGE_OVER, &l->class_);
+        cache, GRI_PAYLOAD_AT - GRI_SEND_HEAD + need + GRI_LARGE_OVER,
+        &l->class_);
     if (l->block == NULL) {
         return GR_ENOMEM;
     }
@@ -34,7 +33,7 @@ int gri_large_begin(gri_large *l, gri_cache *cache, const uint8_t *p, size_t n,
 
 uint8_t *gri_large_frame(const gri_large *l)
 {
-    return (uint8_t *)l->block + GRI_PAYLOAD_AT - HEAD;
+    return (uint8_t *)l->block + GRI_PAYLOAD_AT - GRI_SEND_HEAD;
 }
 
 uint8_t *gri_large_room(const gri_large *l, size_t *n)

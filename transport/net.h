@@ -43,6 +43,7 @@ struct gri_net {
     const gri_clock *clock;
     gri_world *world; /* of a simulated network; NULL: real time */
     const gri_log *log;
+    struct gri_agent *agent; /* its actor's */
     gri_identity self;
     gri_trust trust;
     gri_tls *tls;                  /* NULL: no certificates */
@@ -76,7 +77,7 @@ struct gri_net {
     gri_peer *idle;
     gri_peer *first_event, **last_event;
     bool awake;             /* the agent is told of events */
-    bool places_due;        /* and is to look at the places */
+    bool look_due;          /* and is to look, with or without events */
     struct gri_hunt *hunts; /* discoveries in use: see discovery.h */
     bool agent_lives;       /* else nobody is told */
     uint32_t open;          /* links that are not closed yet */
@@ -121,7 +122,7 @@ static inline uint32_t gri_net_used(const gri_net *net)
 /* The draft of a worker, by its index; NULL: it has none yet. Any thread. */
 static inline gri_draft *gri_net_draft(const gri_net *net, unsigned worker)
 {
-    /* acquire: pairs with the release in net.c's draft_of. */
+    /* acquire: pairs with the release in net_route.c's draft_of. */
     return atomic_load_explicit(&net->drafts[worker], memory_order_acquire);
 }
 
@@ -132,6 +133,8 @@ void gri_net_post(gri_net *net, gri_peer *peer, unsigned event);
 gri_peer *gri_net_next(gri_net *net, unsigned *events);
 /* The agent could not look, for want of memory: it is woken again later. */
 void gri_net_wake_lost(gri_net *net);
+/* The same, of something else than events. The agent. */
+void gri_net_look_later(gri_net *net);
 /* There is more, but others wait for the agent, too: it is woken behind them.
  * The agent. */
 void gri_net_again(gri_net *net);

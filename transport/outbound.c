@@ -369,11 +369,10 @@ static bool is_put_off(gri_peer *peer, struct gri_worker *worker)
 /* Bytes of a draft: with its head it is a SEND. Under lock. */
 static uint32_t room_of_draft(const gri_peer *peer)
 {
-    const uint32_t head = GRI_FRAME_HEAD + 16;
     const uint32_t most = peer->net->draft_max;
     const uint32_t room =
         peer->out.batch_max < most ? peer->out.batch_max : most;
-    return room > head ? room - head : 0;
+    return room > GRI_SEND_HEAD ? room - GRI_SEND_HEAD : 0;
 }
 
 /* What a draft of this peer has goes into the outbox. Under lock. */
@@ -383,7 +382,8 @@ static int put_draft(gri_peer *peer, gri_draft *d)
     if (!gri_draft_take(d, &m)) {
         return 0;
     }
-    if (peer->state != GRI_PEER_UP || peer->closing || peer->born != d->born) {
+    if (peer->state != GRI_PEER_UP || peer->closing ||
+        peer->born != d->of.born) {
         return 0; /* lost with its connection, as what is on its way */
     }
     if (is_deaf(peer)) {
@@ -410,7 +410,7 @@ bool gri_peer_end_draft(gri_draft *d, struct gri_worker *worker)
     const gri_link *link = peer->link;
     const int rc = put_draft(peer, d);
     gri_draft_empty(d);
-    const bool slow = is_too_much(peer, d->from, d->to);
+    const bool slow = is_too_much(peer, d->of.from, d->of.to);
     d->open = d->open && !slow; /* gri_peer_deliver is to look at each */
     if (worker == NULL || link == NULL || !is_put_off(peer, worker)) {
         f = gri_peer_take_off(peer);
@@ -487,15 +487,15 @@ int gri_peer_deliver(gri_peer *peer, struct gri_worker *worker, uint64_t node,
     const bool slow = rc == 0 && gri_frame_is_refusable(frame->type) &&
                       is_too_much(peer, frame->from, frame->to);
     if (draft != NULL && rc == 0 && !slow && peer->crossing.leave.may == NULL) {
-        gri_draft_begin(draft, &(gri_draft_for){.peer = peer,
-                                                .up = &peer->up,
-                                                .born = peer->born,
-                                                .node = node,
-                                                .to = frame->to,
-                                                .from = frame->from,
-                                                .room = room_of_draft(peer),
-                                                .most = peer->net->draft_max /
-                                                        GRI_MESSAGE_COST});
+        gri_draft_begin(
+            draft, peer,
+            &(gri_draft_for){.up = &peer->up,
+                             .born = peer->born,
+                             .node = node,
+                             .to = frame->to,
+                             .from = frame->from,
+                             .room = room_of_draft(peer),
+                             .most = peer->net->draft_max / GRI_MESSAGE_COST});
     }
     unlock(peer);
     gri_peer_launch(peer, f);

@@ -22,9 +22,9 @@ enum { GRI_OWN_MIN = 32 * 1024 };
  * stands right before the payload, where the end of the message's was. */
 static inline bool gri_msg_may_be_frame(const gr_msg *msg)
 {
-    enum { HEAD = GRI_FRAME_HEAD + 16 };
-    _Static_assert(sizeof *msg >= HEAD, "a SEND's head fits");
-    return msg->len >= GRI_OWN_MIN && msg->len <= GRI_FRAME_DIRECT_MAX - HEAD &&
+    _Static_assert(sizeof *msg >= GRI_SEND_HEAD, "a SEND's head fits");
+    return msg->len >= GRI_OWN_MIN &&
+           msg->len <= GRI_FRAME_DIRECT_MAX - GRI_SEND_HEAD &&
            msg->class_ == GRI_CLASS_HEAP;
 }
 

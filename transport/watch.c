@@ -1,10 +1,13 @@
 /* transport/watch.c - actors that are told of nodes that come and go. */
 #include <string.h>
 
+#include "actors/refusal.h"
 #include "mailbox/pack.h"
+#include "mailbox/reserve.h"
 #include "transport/agent.h"
 
-enum { EVENT_MAX = 256 /* bytes of a message to a watcher */ };
+/* What the map of watchers has of each. */
+static char monitored, loose;
 
 static gr_node node_of(const gri_peer *peer)
 {
@@ -13,14 +16,26 @@ static gr_node node_of(const gri_peer *peer)
 
 enum { EVENT_VALUES = 5 };
 
-/* Not gr_tell: that could not set the mark. */
+/* The longest event: a tag, a flag, a number, a name, and another number. */
+_Static_assert(1 + 13 + 1 + 9 + 2 + GR_NODE_NAME_MAX + 9 <= GRI_RESERVE_ROOM,
+               "there is memory for it when there is none");
+
+/* Not gr_tell: that could not set the mark, and who waits for a node may wait
+ * for nothing else. */
 static void send_event(gri_agent *agent, gr_actor *self, uint64_t watcher,
                        const gr_value values[EVENT_VALUES])
 {
     gri_net *net = agent->net;
+    uint8_t bytes[GRI_RESERVE_ROOM] = {GRI_FIXARRAY | EVENT_VALUES};
+    size_t len = 1;
+    for (int i = 0; i < EVENT_VALUES; i++) {
+        const int64_t n =
+            gri_pack_value(&values[i], bytes + len, sizeof bytes - len);
+        GR_DASSERT(n > 0);
+        len += (size_t)n;
+    }
     (void)pthread_mutex_lock(&net->cache_lock);
-    gri_builder b = {.cache = &net->cache, .len_max = EVENT_MAX};
-    gr_msg *msg = gri_pack(&b, values, EVENT_VALUES, true);
+    gr_msg *msg = gri_msg_signal_sure(&net->cache, GRI_MSG_USER, bytes, len);
     if (msg != NULL) {
         msg->from = gr_self(self);
         gri_msg_trailer(msg)->extra = GRI_NODE_EVENT;
@@ -99,7 +114,42 @@ void gri_watch_tell(gri_agent *agent, gr_actor *self, const gri_peer *peer,
     }
 }
 
-int gri_watch(gri_agent *agent, gr_actor *self, const gr_msg *msg, bool on)
+/* Monitors them, to forget them with their end. */
+static void tie(gri_agent *agent, gr_actor *self)
+{
+    agent->loose = false;
+    size_t at = 0;
+    for (gri_entry *e; (e = gri_map_next(&agent->watchers, &at)) != NULL;) {
+        const gr_pid who = {agent->net->self.node, e->key.a};
+        gr_ref ref;
+        if (e->value == &loose) {
+            const bool tied = gr_monitor(self, who, &ref) == 0;
+            e->value = tied ? &monitored : &loose;
+            agent->loose = agent->loose || !tied;
+        }
+    }
+    if (agent->loose) {
+        gri_net_look_later(agent->net);
+    }
+}
+
+void gri_watch_down(gri_agent *agent, gr_pid who, const gr_exit_reason *why)
+{
+    const gri_key key = {who.id, 0};
+    if (gri_map_get(&agent->watchers, key) == NULL) {
+        return;
+    }
+    if (gri_is_refusal(why)) {
+        (void)gri_map_put(&agent->watchers, key, &loose); /* it is there */
+        agent->loose = true;
+        gri_net_look_later(agent->net);
+    } else {
+        (void)gri_map_remove(&agent->watchers, key);
+    }
+}
+
+/* Begins, or ends. Errors: GR_ENOMEM. */
+static int watch(gri_agent *agent, gr_actor *self, const gr_msg *msg, bool on)
 {
     gr_pid who = gr_sender(msg);
     gri_key key = {who.id, 0};
@@ -110,16 +160,8 @@ int gri_watch(gri_agent *agent, gr_actor *self, const gr_msg *msg, bool on)
     if (gri_map_get(&agent->watchers, key) != NULL) {
         return 0;
     }
-    gr_ref ref;
-    int rc = gr_monitor(self, who, &ref); /* to forget it with its end */
-    if (rc == 0) {
-        rc = gri_map_put(&agent->watchers, key, agent);
-    }
-    if (rc < 0) {
-        gri_log_write(agent->net->log, GR_LOG_ERROR,
-                      "no memory for one more watcher of nodes");
-        return 0;
-    }
+    GR_TRY(gri_map_put(&agent->watchers, key, &loose));
+    tie(agent, self);
     uint32_t used = gri_net_used(agent->net);
     for (uint32_t i = 0; i < used; i++) {
         gri_peer *peer = gri_net_peer(agent->net, i);
@@ -133,4 +175,33 @@ int gri_watch(gri_agent *agent, gr_actor *self, const gr_msg *msg, bool on)
         }
     }
     return 0;
+}
+
+void gri_watch(gri_agent *agent, gr_actor *self, const gr_msg *msg, bool on)
+{
+    /* Behind one that is put off stand all that follow it. */
+    int rc = agent->put_off ? GR_ENOMEM : watch(agent, self, msg, on);
+    if (rc == GR_ENOMEM) {
+        rc = gr_stash(self, msg);
+        if (rc == 0 && !agent->put_off) {
+            agent->put_off = true;
+            gri_net_look_later(agent->net);
+        }
+    }
+    if (rc < 0) {
+        gri_log_write(agent->net->log, GR_LOG_ERROR,
+                      "no memory for one more watcher of nodes: %s",
+                      gr_strerror(rc));
+    }
+}
+
+void gri_watch_again(gri_agent *agent, gr_actor *self)
+{
+    if (agent->loose) {
+        tie(agent, self);
+    }
+    if (agent->put_off) {
+        agent->put_off = false;
+        gr_unstash(self);
+    }
 }

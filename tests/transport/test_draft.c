@@ -50,14 +50,14 @@ static int end(void **state)
 static void open_for(gri_draft *d, struct gri_peer *peer, uint64_t to,
                      uint32_t room)
 {
-    gri_draft_begin(d, &(gri_draft_for){.peer = peer,
-                                        .up = &peer->up,
-                                        .born = BORN,
-                                        .node = NODE,
-                                        .to = to,
-                                        .from = 1,
-                                        .room = room,
-                                        .most = GRI_BATCH_MAX});
+    gri_draft_begin(d, peer,
+                    &(gri_draft_for){.up = &peer->up,
+                                     .born = BORN,
+                                     .node = NODE,
+                                     .to = to,
+                                     .from = 1,
+                                     .room = room,
+                                     .most = GRI_BATCH_MAX});
 }
 
 static bool add(gri_draft *d, uint64_t to, const void *p, uint32_t len)

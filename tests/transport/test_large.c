@@ -16,9 +16,8 @@
 #include "transport/large.h"
 
 enum {
-    HEAD = GRI_FRAME_HEAD + 16, /* of a SEND */
-    AROUND = 10,                /* of a payload: ["big", bytes] */
-    SHORT = HEAD + AROUND + 7,
+    AROUND = 10, /* of a payload: ["big", bytes] */
+    SHORT = GRI_SEND_HEAD + AROUND + 7,
     SOME = 2 * GRI_LARGE_MIN,
     ROOM = 4 * GRI_FRAME_DIRECT_MAX
 };
@@ -55,7 +54,7 @@ static void begin_frame(stream *s, uint64_t to, uint32_t len)
         .type = GRI_FRAME_SEND, .to = to, .from = 77, .len = len};
     uint8_t head[GRI_FRAME_FIXED_MAX];
     const size_t n = gri_frame_write(head, &f);
-    assert_int_equal(n, HEAD);
+    assert_int_equal(n, GRI_SEND_HEAD);
     assert_true(s->n + n + len <= ROOM);
     memcpy(s->bytes + s->n, head, n);
     s->at[s->frames++] = s->n;
@@ -65,8 +64,8 @@ static void begin_frame(stream *s, uint64_t to, uint32_t len)
 /* A SEND of so many bytes in all, with one message. */
 static void add(stream *s, gr_actor *to, size_t whole)
 {
-    const uint32_t len = (uint32_t)whole - HEAD;
-    uint8_t *p = s->bytes + s->n + HEAD;
+    const uint32_t len = (uint32_t)whole - GRI_SEND_HEAD;
+    uint8_t *p = s->bytes + s->n + GRI_SEND_HEAD;
     begin_frame(s, gr_self(to).id, len);
     put_payload(p, len - AROUND);
 }
@@ -76,7 +75,7 @@ static void expect_big(gr_actor *self, size_t whole)
     gr_bytes b;
     const gr_msg *msg = next(self);
     assert_true(gr_match(msg, "big", &b));
-    assert_int_equal(b.len, whole - HEAD - AROUND);
+    assert_int_equal(b.len, whole - GRI_SEND_HEAD - AROUND);
     for (uint32_t i = 0; i < b.len; i++) {
         assert_int_equal(((const uint8_t *)b.ptr)[i], byte_of(b.len, i));
     }
@@ -120,23 +119,24 @@ static void only_its_one_message_takes_its_place(void **state)
     gri_cache cache;
     gri_buffer over = {.data = NULL};
     gri_large l = {.block = NULL};
-    static const uint8_t head[HEAD];
+    static const uint8_t head[GRI_SEND_HEAD];
     size_t room;
     (void)state;
     assert_int_equal(gri_depot_init(&depot), 0);
     gri_cache_init(&cache, &depot);
     assert_int_equal(gri_buffer_reserve(&over, GRI_LARGE_OVER), 0);
 
-    assert_int_equal(gri_large_begin(&l, &cache, head, HEAD, GRI_LARGE_MIN), 0);
+    assert_int_equal(
+        gri_large_begin(&l, &cache, head, GRI_SEND_HEAD, GRI_LARGE_MIN), 0);
     uint8_t *p = gri_large_room(&l, &room);
-    assert_int_equal(room, GRI_LARGE_MIN - HEAD + GRI_LARGE_OVER);
+    assert_int_equal(room, GRI_LARGE_MIN - GRI_SEND_HEAD + GRI_LARGE_OVER);
     memset(p, 7, room);
     assert_false(gri_large_is_whole(&l));
     gri_large_add(&l, room, &over);
 
     assert_true(gri_large_is_whole(&l));
     assert_int_equal(over.len, GRI_LARGE_OVER);
-    const uint8_t *payload = gri_large_frame(&l) + HEAD;
+    const uint8_t *payload = gri_large_frame(&l) + GRI_SEND_HEAD;
     assert_false(gri_large_is(&l, payload, 1));
     assert_false(gri_large_is(&l, payload + 1, 0));
     assert_true(gri_large_is(&l, payload, 0));
@@ -158,16 +158,16 @@ static void large_ones_arrive_wherever_they_are_cut(void **state)
                                    GRI_FRAME_DIRECT_MAX};
     static const int around[] = {-GRI_LARGE_OVER - 1,
                                  -GRI_LARGE_OVER,
-                                 -HEAD,
+                                 -GRI_SEND_HEAD,
                                  -1,
                                  0,
                                  1,
                                  GRI_FRAME_HEAD - 1,
                                  GRI_FRAME_HEAD,
-                                 HEAD - 1,
-                                 HEAD,
-                                 HEAD + 1,
-                                 HEAD + AROUND,
+                                 GRI_SEND_HEAD - 1,
+                                 GRI_SEND_HEAD,
+                                 GRI_SEND_HEAD + 1,
+                                 GRI_SEND_HEAD + AROUND,
                                  GRI_LARGE_OVER - 1,
                                  GRI_LARGE_OVER,
                                  GRI_LARGE_OVER + 1};
@@ -221,7 +221,7 @@ static void large_one_arrives_byte_for_byte(void **state)
 /* Adds a SEND with three messages of so many bytes. */
 static uint8_t *add_three(stream *s, gr_actor *to, const uint32_t *lens)
 {
-    uint8_t *p = s->bytes + s->n + HEAD;
+    uint8_t *p = s->bytes + s->n + GRI_SEND_HEAD;
     uint8_t *first = p;
     begin_frame(s, gr_self(to).id, lens[0] + lens[1] + lens[2]);
     for (int i = 0; i < 3; i++) {
@@ -244,10 +244,10 @@ static void each_message_of_a_large_frame_arrives(void **state)
         all.frames = 0;
         (void)add_three(&all, self, lens[k]);
         add(&all, self, SOME);
-        say(&c, all.bytes, HEAD + 5);
-        say(&c, all.bytes + HEAD + 5, all.n - HEAD - 5);
+        say(&c, all.bytes, GRI_SEND_HEAD + 5);
+        say(&c, all.bytes + GRI_SEND_HEAD + 5, all.n - GRI_SEND_HEAD - 5);
         for (size_t i = 0; i < 3; i++) {
-            expect_big(self, HEAD + lens[k][i]);
+            expect_big(self, GRI_SEND_HEAD + lens[k][i]);
         }
         expect_big(self, SOME);
     }
@@ -286,7 +286,7 @@ static void wrong_large_ones_are_cut(void **state)
         all.n = 0;
         all.frames = 0;
         add(&all, self, SOME);
-        uint8_t *payload = all.bytes + HEAD;
+        uint8_t *payload = all.bytes + GRI_SEND_HEAD;
         switch (wrong) {
         case NOT_MSGPACK:
             payload[1] = 0xc1;
@@ -321,8 +321,8 @@ static void wrong_message_in_a_large_frame_is_cut(void **state)
     all.frames = 0;
     add_three(&all, self, lens)[2 * 9000 + 1] = 0xc1;
     be_cut(&c);
-    expect_big(self, HEAD + 9000);
-    expect_big(self, HEAD + 9000);
+    expect_big(self, GRI_SEND_HEAD + 9000);
+    expect_big(self, GRI_SEND_HEAD + 9000);
     assert_int_equal(expect_node(self, "mallory", false), GR_EFORMAT);
     assert_unharmed(&c);
 }
@@ -384,8 +384,8 @@ static void large_one_without_rights_is_dropped(void **state)
     all.n = 0;
     all.frames = 0;
     add(&all, self, SOME);
-    say(&c, all.bytes, HEAD);
-    say(&c, all.bytes + HEAD, all.n - HEAD);
+    say(&c, all.bytes, GRI_SEND_HEAD);
+    say(&c, all.bytes + GRI_SEND_HEAD, all.n - GRI_SEND_HEAD);
     stranger_frame(&c.s, &(gri_frame){.type = GRI_FRAME_ASK,
                                       .to = (UINT64_C(1) << 32) | 1,
                                       .from = 77,
@@ -400,7 +400,8 @@ static void large_one_without_rights_is_dropped(void **state)
 /* Its connection ends, or its node stops. */
 static void large_one_that_stays_a_beginning_is_forgotten(void **state)
 {
-    static const size_t cuts[] = {GRI_FRAME_HEAD, HEAD, HEAD + 1, SOME - 1};
+    static const size_t cuts[] = {GRI_FRAME_HEAD, GRI_SEND_HEAD,
+                                  GRI_SEND_HEAD + 1, SOME - 1};
     scene c;
     begin_watched(&c, state);
     gr_actor *self = c.n->self[NODE];
@@ -416,7 +417,7 @@ static void large_one_that_stays_a_beginning_is_forgotten(void **state)
         assert_unharmed(&c);
     }
     meet(&c);
-    say(&c, all.bytes, HEAD);
+    say(&c, all.bytes, GRI_SEND_HEAD);
     stop_node(c.n, NODE);
     stranger_close(&c.s);
 }
