@@ -379,7 +379,7 @@ void gri_kill(gri_ctx *ctx, gr_pid pid)
 /* ---- what the inbox brings -------------------------------------------------
  */
 
-/* Tells the other end at once: it shall not rely on what is not there. */
+/* Tells the other end at once: see refusal.h. */
 static void refuse_tie(gr_actor *self, const gr_msg *msg, int rc)
 {
     gr_exit_reason why = {GR_EXIT_ERROR, rc, "it can be tied to no more"};

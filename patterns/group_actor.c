@@ -5,6 +5,7 @@
 
 #include <greenroom/node.h>
 
+#include "actors/refusal.h"
 #include "patterns/groups.h"
 
 #define AGAIN "gr.groups.again"
@@ -322,15 +323,21 @@ static void tell_changes(gr_actor *self, gri_groups *g)
 
 /* ---- its life as an actor ----------------------------------------------- */
 
-static void on_down(gri_groups *g, gr_pid pid, gr_ref ref)
+static void on_down(gri_groups *g, gr_pid pid, gr_ref ref,
+                    const gr_exit_reason *why)
 {
+    const bool refused = gri_is_refusal(why);
     if (pid.node != gr_system_node(g->sys).id) {
-        gri_far_hub_down(g, pid, ref);
+        gri_far_hub_down(g, pid, ref, refused);
         return;
     }
     gri_groups_lock(g);
     gri_owner *owner = gri_owner_find(g, pid);
-    if (owner != NULL && !owner->hooked) {
+    if (owner != NULL && refused) {
+        owner->watched = false;
+        g->work.unwatched = true;
+        gri_groups_again(g);
+    } else if (owner != NULL && !owner->hooked) {
         gri_owner_end(owner);
     }
     gri_groups_unlock(g);
@@ -358,9 +365,10 @@ static int handle(gr_actor *self, gri_groups *g, const gr_msg *msg)
     gr_pid who;
     gr_ref ref;
     gr_node node;
+    gr_exit_reason why;
     bool up;
-    if (gr_match_down(msg, &ref, &who, NULL)) {
-        on_down(g, who, ref);
+    if (gr_match_down(msg, &ref, &who, &why)) {
+        on_down(g, who, ref, &why);
     } else if (gr_match_node(msg, &up, &node, NULL, NULL)) {
         if (up) {
             gri_far_up(self, g, node.id);

@@ -88,6 +88,7 @@ static void forget_hub(gri_groups *g, gri_far *far)
     gri_groups_unlock(g);
     far->state = GRI_FAR_QUIET;
     far->hello_again = false;
+    far->unwatched = false;
 }
 
 static void drop_far(gri_groups *g, gri_far *far)
@@ -414,13 +415,16 @@ void gri_far_down(gri_groups *g, uint64_t node)
     }
 }
 
-void gri_far_hub_down(gri_groups *g, gr_pid hub, gr_ref ref)
+void gri_far_hub_down(gri_groups *g, gr_pid hub, gr_ref ref, bool refused)
 {
     gri_far *far = gri_far_of(g, hub);
     if (far == NULL || far->ref.id != ref.id) {
         return;
     }
-    if (far->up) {
+    if (refused) {
+        far->unwatched = true;
+        gri_groups_again(g);
+    } else if (far->up) {
         forget_hub(g, far);
     } else {
         drop_far(g, far);
@@ -453,6 +457,10 @@ void gri_far_again(gr_actor *self, gri_groups *g)
     }
     for (gri_far *far = g->fars; far != NULL; far = next) {
         next = far->next;
+        if (far->unwatched) {
+            far->unwatched = gr_monitor(self, far->hub, &far->ref) < 0;
+            g->work.again = g->work.again || far->unwatched;
+        }
         if (far->hello_again) {
             say_hello(self, g, far);
         }

@@ -154,6 +154,7 @@ struct gri_far {
     bool ask_more;    /* once more, when that is answered */
     bool ask_again;   /* that did not go: once more, later */
     bool hello_again; /* likewise, to ask it to tell us */
+    bool unwatched;   /* hub is not monitored: once more, later */
     /* to it */
     gri_far_state state;
     uint64_t cursor; /* of the groups: those below were told */
@@ -290,7 +291,8 @@ void gri_groups_answer(gr_actor *self, const gr_msg *msg, int rc);
 /* Nodes come and go; what they ask for. */
 void gri_far_up(gr_actor *self, gri_groups *g, uint64_t node);
 void gri_far_down(gri_groups *g, uint64_t node);
-void gri_far_hub_down(gri_groups *g, gr_pid hub, gr_ref ref);
+/* A monitor of a hub has fired. refused: the hub had no memory for it. */
+void gri_far_hub_down(gri_groups *g, gr_pid hub, gr_ref ref, bool refused);
 int gri_far_hello(gr_actor *self, gri_groups *g, const gr_msg *msg);
 /* Tells all nodes of members of this node that came or went. */
 void gri_far_tell(gr_actor *self, gri_groups *g, const gri_group *group,

@@ -2,7 +2,7 @@
  * Goal:   a node starts, connects and carries messages, or says that there is
  *         no memory: each allocation of the library's own fails once. Never a
  *         crash, a leak or a system that cannot stop; and once there is memory
- *         again, so is the node.
+ *         again, so is the node. Who watches nodes is told in any case.
  * Method: two systems in this process, joined by a socket. Threads allocate in
  *         an order that is not always the same, so each round ends with what
  *         must work in any case. Allocations inside NNG and libsodium are
@@ -143,11 +143,43 @@ static void all_allocations_may_fail_from_some_on(void **state)
     play_all(*state, true);
 }
 
+/* Who watches nodes is told of them, whatever there was no memory for. */
+static void a_watcher_is_told(void **state)
+{
+    nodes *n = *state;
+    bool failed = true;
+    uint64_t at = 0;
+    while (failed) {
+        (void)start_node(n, 0, "a");
+        (void)start_node(n, 1, "b");
+        const gr_node there = join(n, 0, 1);
+        no_memory_begin(++at, false);
+        int rc = gr_watch_nodes(n->self[0], true);
+        if (rc == GR_ENOMEM) {
+            rc = gr_watch_nodes(n->self[0], true);
+        }
+        assert_int_equal(rc, 0);
+        (void)expect_node(n->self[0], "b", true);
+        rc = gr_node_disconnect(n->self[0], there);
+        assert_true(fine(rc));
+        if (rc < 0) {
+            stop_node(n, 1);
+        }
+        (void)expect_node(n->self[0], "b", false);
+        failed = no_memory_end();
+        stop_node(n, 0);
+        stop_node(n, 1);
+    }
+    assert_true(at > 3);
+    print_message("%llu allocations\n", (unsigned long long)at - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_ALL(each_allocation_may_fail),
-        ON_IPC(all_allocations_may_fail_from_some_on)};
+        ON_IPC(all_allocations_may_fail_from_some_on),
+        ON_IPC(a_watcher_is_told)};
     return cmocka_run_group_tests_name("transport/no_memory", tests, NULL,
                                        NULL);
 }
