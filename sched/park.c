@@ -31,6 +31,12 @@
  * worker's bit counts it in `searching`, be it a waker or, after a timeout or a
  * second look, the worker itself.
  *
+ * Who sleeps also waits for descriptors, in the poller, which one can hold. It
+ * is left to who is awake and looks often, as a worker does that has many short
+ * turns. Who relies on that is woken for a look as said above, and then finds
+ * that nobody looks any more; the last one awake takes the poller when it
+ * parks.
+ *
  * Spares are workers that are in service only while the watchdog says so
  * (watchdog.c). One that is out sleeps without a bit, so nobody wakes it or
  * relies on it: it is as if there were none. `present` counts those in service.
@@ -289,14 +295,19 @@ static bool is_needed(gri_worker *w, uint64_t parked)
 }
 
 /* True: it holds the poller. One that goes out does not; but it may have until
- * now, and others have gone to sleep elsewhere for it. */
-static bool poll_or_see_to_it(gri_worker *w)
+ * now, and others have gone to sleep elsewhere for it. Nor does one of many if
+ * who is awake looks often: it would be woken by what that one finds as soon,
+ * and take it to another processor. */
+static bool poll_or_see_to_it(gri_worker *w, uint64_t parked)
 {
-    if (is_wanted(w)) {
-        return gri_poller_take(&w->sched->poller);
+    gri_sched *s = w->sched;
+    if (!is_wanted(w)) {
+        gri_sched_unheld(s);
+        return false;
     }
-    gri_sched_unheld(w->sched);
-    return false;
+    const bool is_left =
+        gri_sched_awake(s, parked) > 0 && gri_poller_is_watched(&s->poller);
+    return !is_left && gri_poller_take(&s->poller);
 }
 
 /* Sleeps in the poller, which it holds. True: something is ready. */
@@ -341,7 +352,7 @@ void gri_sched_park(gri_worker *w)
         atomic_store_explicit(&w->up_ns, up_ns, memory_order_seq_cst);
         gri_rec_set(&w->recent->asleep_ns,
                     (uint64_t)gri_clock_coarse_ns(s->clock));
-        holds = gri_poller_is_open(poller) && poll_or_see_to_it(w);
+        holds = gri_poller_is_open(poller) && poll_or_see_to_it(w, parked);
         if (holds) {
             ready = sleep_in_poller(w, up_ns);
         } else {

@@ -238,7 +238,11 @@ static void look(gri_poller *p, struct gri_worker *worker)
 void gri_poller_look(gri_poller *p, struct gri_worker *worker, int64_t now_ns,
                      int64_t pause_ns)
 {
-    /* relaxed: about when. */
+    /* relaxed, all: about when. */
+    if (now_ns - atomic_load_explicit(&p->tried_ns, memory_order_relaxed) >
+        GRI_POLL_OFTEN_NS / 4) { /* not each time: others read that line */
+        atomic_store_explicit(&p->tried_ns, now_ns, memory_order_relaxed);
+    }
     if (now_ns - atomic_load_explicit(&p->looked_ns, memory_order_relaxed) <
             pause_ns ||
         !gri_poller_take(p)) {

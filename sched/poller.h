@@ -54,6 +54,7 @@ struct gri_poller {
     _Atomic(bool) open;         /* any thread */
     _Atomic(bool) held;         /* likewise: somebody polls */
     _Atomic(int64_t) looked_ns; /* when somebody did last, about */
+    _Atomic(int64_t) tried_ns;  /* when gri_poller_look was called, about */
     _Atomic(uint32_t) adds;     /* likewise: how many descriptors were added */
     pthread_mutex_t lock;
     gri_post *first, **last; /* under lock */
@@ -106,6 +107,17 @@ void gri_poller_tell(gri_poller *p, struct gri_worker *worker);
  * worker: the calling one, or NULL. */
 void gri_poller_look(gri_poller *p, struct gri_worker *worker, int64_t now_ns,
                      int64_t pause_ns);
+/* How often somebody who does not sleep looks, at least, if it counts as
+ * looking. */
+#define GRI_POLL_OFTEN_NS (100 * GRI_NS_PER_US)
+/* Whether somebody who is awake looks so often that none has to sleep in it. */
+static inline bool gri_poller_is_watched(const gri_poller *p)
+{
+    /* relaxed: about when. */
+    return gri_clock_ns(p->clock) -
+               atomic_load_explicit(&p->tried_ns, memory_order_relaxed) <
+           GRI_POLL_OFTEN_NS;
+}
 /* A look at once, if nobody else polls. Any thread that is no worker's, or is
  * in a turn. */
 void gri_poller_help(gri_poller *p);

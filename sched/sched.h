@@ -102,9 +102,11 @@ struct gri_worker {
     pthread_t thread;
 
     /* The worker itself only. */
-    unsigned round_left; /* tasks, with the next, until it looks around */
-    int64_t round_ns;    /* about when it last did, by the coarse clock */
-    int64_t helped_ns;   /* likewise, when it last looked at the others */
+    unsigned round_left;  /* tasks, with the next, until it looks around */
+    unsigned round_tasks; /* of them, in a whole round; not 0 */
+    int64_t began_ns;     /* when the round began */
+    int64_t round_ns;     /* about when it last did, by the coarse clock */
+    int64_t helped_ns;    /* likewise, when it last looked at the others */
     struct {
         gri_task *task; /* in its slot */
         uint64_t turns;

@@ -47,8 +47,11 @@ int gri_sched_init(gri_sched *s, const gri_sched_ops *ops,
     const bool fenced = s->n > 1 && !gri_barrier_ready();
     for (unsigned i = 0; i < s->n; i++) {
         gri_worker *w = &s->workers[i];
-        *w = (gri_worker){
-            .sched = s, .index = i, .round_left = 1, .rng = {seed + i + 1}};
+        *w = (gri_worker){.sched = s,
+                          .index = i,
+                          .round_left = 1,
+                          .round_tasks = 1,
+                          .rng = {seed + i + 1}};
         w->recent = &w->own;
         atomic_init(&w->cpu_clock, 0);
         atomic_init(&w->out, i >= s->base);

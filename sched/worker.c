@@ -9,10 +9,10 @@
 #include "sched/sched.h"
 
 enum {
-    ROUND_TASKS = 61, /* each so many tasks a worker reads the clock, puts all
-                         that waits into its queue, and takes what waits longest
-                         there. A prime, so that no pattern of the program locks
-                         in */
+    ROUND_TASKS = 61, /* each so many tasks (fewer, if turns are long) a worker
+                         reads the clock, puts all that waits into its queue,
+                         and takes what waits longest there. A prime, so that
+                         no pattern of the program locks in */
     INJECT_MAX = 128, /* tasks of other threads that a worker takes at once */
     PAUSES = 64       /* between two looks around: about a microsecond */
 };
@@ -24,8 +24,9 @@ enum {
 #define SPIN_NS       (50 * GRI_NS_PER_US)
 #define SPIN_ALONE_NS (10 * GRI_NS_PER_US)
 
-/* How often a worker that does not sleep looks whether a descriptor is ready:
- * each look is a system call. One that has nothing to do looks more often. */
+/* How often a worker that does not sleep looks whether a descriptor is ready,
+ * or after each turn if those are longer: each look is a system call. One that
+ * has nothing to do looks more often. */
 #define POLL_NS      (50 * GRI_NS_PER_US)
 #define POLL_IDLE_NS (2 * GRI_NS_PER_US)
 
@@ -222,10 +223,22 @@ static gri_task *search(gri_worker *w)
     return task;
 }
 
-static void count_round(gri_worker *w)
+static void count_round(gri_worker *w, int64_t now_ns)
 {
-    w->round_left = ROUND_TASKS;
+    w->round_left = w->round_tasks;
     w->round_ns = gri_clock_coarse_ns(w->sched->clock);
+    w->began_ns = now_ns;
+}
+
+/* Tasks of a round, given how long the last one took: where descriptors are
+ * waited for, it is to take POLL_NS. */
+static unsigned tasks_of_round(const gri_worker *w, int64_t took_ns)
+{
+    if (!gri_poller_is_open(&w->sched->poller) || took_ns <= 0) {
+        return ROUND_TASKS;
+    }
+    const int64_t n = w->round_tasks * POLL_NS / took_ns;
+    return n < 1 ? 1 : n < ROUND_TASKS ? (unsigned)n : ROUND_TASKS;
 }
 
 /* Each so often a worker that always has something to do looks at the others,
@@ -246,8 +259,10 @@ static void help_others(gri_worker *w)
  * waits longest first. */
 static void begin_round(gri_worker *w)
 {
-    count_round(w);
-    poll_descriptors(w, fire_all_due(w), POLL_NS);
+    const int64_t now_ns = fire_all_due(w);
+    w->round_tasks = tasks_of_round(w, now_ns - w->began_ns);
+    count_round(w, now_ns);
+    poll_descriptors(w, now_ns, POLL_NS);
     help_others(w);
     gri_task *task = gri_runnext_take(&w->next);
     if (task != NULL) {
@@ -260,7 +275,7 @@ static void begin_round(gri_worker *w)
 static __attribute__((noinline)) gri_task *next_task(gri_worker *w)
 {
     if (w->searching) { /* it slept: it has nothing of its own */
-        count_round(w);
+        count_round(w, gri_clock_ns(w->sched->clock));
         return search(w);
     }
     if (w->round_left == 0) {

@@ -11,7 +11,8 @@
  *         watchdog, or who ends a port) takes it for a look. What is ready
  *         becomes a task by who has found it. A sleeper that relies on
  *         its time gets up when there is something; how it comes to that is in
- *         park.pml.
+ *         park.pml. Who parks while the other is awake may leave the poller to
+ *         that one.
  *
  * mutant EARLY_OPEN: who parks looks whether it is open before it says so
  * mutant EARLY_TAKE: likewise whether it is held
@@ -21,6 +22,8 @@
  * mutant JUST_OPEN: nor does who opens it
  * mutant NO_HEIR: who held it and found a task sees to no other
  * mutant KEEPS: who got up does not give it back
+ * mutant LEFT_BY_ALL: the poller is left to the other one though that sleeps
+ * mutant LEFT_FOR_GOOD: who left it to the other does not look again
  */
 bool open, held;
 bool ready;    /* at a descriptor */
@@ -126,12 +129,12 @@ over:
 proctype worker(byte id)
 {
     byte whom, left;
-    bool found, where, holds, got, is_open, can, other, will;
+    bool found, where, holds, got, is_open, can, other, will, leaves;
     searching++;
 search:
     atomic {
         whom = 0; left = 0; where = false; other = false; will = false;
-        is_open = false; can = false; /* fewer states */
+        is_open = false; can = false; leaves = false; /* fewer states */
         if
         :: queue > 0 -> queue--; found = true
         :: else
@@ -162,7 +165,19 @@ search:
     is_open = open;
 #endif
     if
-    :: is_open ->
+#ifdef LEFT_BY_ALL
+    :: leaves = true
+#else
+    :: will -> leaves = true /* the other looks often */
+#endif
+    :: true
+    fi;
+#ifdef LEFT_FOR_GOOD
+    will = will && !leaves;
+    up[id] = will;
+#endif
+    if
+    :: is_open && !leaves ->
 #ifdef EARLY_TAKE
         atomic {
             if

@@ -1,7 +1,8 @@
 /*
  * Goal:   what is ready, or posted, is told once, to one at a time; a worker
  *         that sleeps in the poller is woken by tasks as any other, and while
- *         all workers sleep one of them polls, however they came to sleep.
+ *         all workers sleep one of them polls, however they came to sleep; and
+ *         while some do, if no other looks.
  * Method: first the poller alone; then a scheduler whose tasks do nothing, and
  *         threads that submit, post and write to pipes at random: each waits
  *         for what it has begun, so a lost wake-up is a hang.
@@ -326,6 +327,69 @@ static void nothing_is_lost_with_many_workers(void **state)
     nothing_is_lost_with(4);
 }
 
+/* A worker with many short turns, now and then waits in one for what only the
+ * other can notice. */
+typedef struct busy {
+    gri_task task;
+    gri_sched *sched;
+    job job; /* done by who is told of fd */
+    job end;
+    int fd;
+    unsigned turns;
+    unsigned left; /* times when the other slept, and not in the poller */
+} busy;
+
+enum { SHORT_TURNS = 5000, LEFT = 30 };
+
+static void run_busy(gri_worker *worker, gri_task *task)
+{
+    busy *b = GRI_CONTAINER(task, busy, task);
+    gri_sched *s = b->sched;
+    const uint64_t one = 1;
+    if (++b->turns % SHORT_TURNS == 0) {
+        /* relaxed: nobody changes it before fd is written. */
+        const uint32_t before =
+            atomic_load_explicit(&b->job.done, memory_order_relaxed);
+        /* relaxed, both: they may change at any moment. */
+        b->left +=
+            atomic_load_explicit(&s->parked, memory_order_relaxed) != 0 &&
+            !atomic_load_explicit(&s->poller.held, memory_order_relaxed);
+        if (write(b->fd, &one, sizeof one) != sizeof one) {
+            abort();
+        }
+        await(&b->job, before);
+    }
+    if (b->left == LEFT) {
+        finish(&b->end);
+    } else {
+        gri_sched_again(worker, task);
+    }
+}
+
+/* Who sleeps leaves the poller to a worker that looks often; but not for good.
+ */
+static void a_long_turn_leaves_the_poller(void **state)
+{
+    static const gri_sched_ops busy_ops = {.run = run_busy, .fired = no_timer};
+    static gri_sched sched;
+    static const gri_clock clock;
+    void *users[GR_WORKERS_MAX] = {NULL};
+    (void)state;
+    busy b = {.sched = &sched,
+              .job = {.pollee = {run_ready}, .after = {.run = run_after}},
+              .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+    assert_true(b.fd >= 0);
+    assert_int_equal(gri_sched_init(&sched, &busy_ops, &clock, 2, 0, 2, 0), 0);
+    assert_int_equal(gri_sched_start(&sched, users), 0);
+    assert_int_equal(gri_poller_open(&sched.poller), 0);
+    assert_int_equal(gri_poller_add(&sched.poller, b.fd, &b.job.pollee), 0);
+    gri_sched_submit(&sched, NULL, &b.task);
+    await(&b.end, 0);
+    assert_true(gri_sched_stop(&sched, GRI_NEVER));
+    close(b.fd);
+    gri_sched_fini(&sched);
+}
+
 #define ALONE(f) cmocka_unit_test_setup_teardown(f, open_poller, close_poller)
 
 int main(void)
@@ -338,6 +402,7 @@ int main(void)
         ALONE(one_polls_at_a_time),
         cmocka_unit_test(nothing_is_lost_with_one_worker),
         cmocka_unit_test(nothing_is_lost_with_many_workers),
+        cmocka_unit_test(a_long_turn_leaves_the_poller),
     };
     return cmocka_run_group_tests_name("sched/poller", tests, NULL, NULL);
 }
