@@ -203,16 +203,25 @@ static void judge(gri_peer *peer, const gri_link *link, int rc)
     }
 }
 
+/* Whether it still has the connection with that number, which was UP; 0:
+ * whatever it has. Under lock. */
+static bool is_still(const gri_peer *peer, uint64_t born)
+{
+    return born == 0 ||
+           ((peer->state == GRI_PEER_UP || peer->state == GRI_PEER_LEAVING) &&
+            peer->born == born);
+}
+
 /* `times` times, as long as it reads. at_once: else it is sent only if much
  * waits. */
-static void put_bytes(gri_peer *peer, const void *p, size_t n, unsigned times,
-                      bool at_once)
+static void put_bytes(gri_peer *peer, uint64_t born, const void *p, size_t n,
+                      unsigned times, bool at_once)
 {
     gri_flight f = {.link = NULL};
     int rc = 0;
     lock(peer);
     const gri_link *link = peer->link;
-    if (!peer->closing && !peer->draining) {
+    if (is_still(peer, born) && !peer->closing && !peer->draining) {
         while (rc == 0 && times-- > 0) {
             rc = is_deaf(peer) ? GR_ELIMIT
                                : gri_outbox_put_bytes(&peer->out, p, n);
@@ -231,20 +240,27 @@ void gri_peer_note(gri_peer *peer, const gri_note *note)
     if (peer->said_at == 0) {
         peer->said_at = gri_clock_ns(peer->net->clock);
     }
-    put_bytes(peer, note->bytes, note->len, 1, true);
+    put_bytes(peer, 0, note->bytes, note->len, 1, true);
 }
 
 void gri_peer_control(gri_peer *peer, const gri_frame *frame)
 {
     uint8_t bytes[GRI_FRAME_FIXED_MAX];
-    put_bytes(peer, bytes, gri_frame_write(bytes, frame), 1, true);
+    put_bytes(peer, 0, bytes, gri_frame_write(bytes, frame), 1, true);
+}
+
+void gri_peer_signal_on(gri_peer *peer, uint64_t born, gri_frame_type type)
+{
+    uint8_t bytes[GRI_FRAME_FIXED_MAX];
+    const gri_frame frame = {.type = type};
+    put_bytes(peer, born, bytes, gri_frame_write(bytes, &frame), 1, true);
 }
 
 void gri_peer_answer(gri_peer *peer, gri_frame_type type, unsigned times)
 {
     uint8_t bytes[GRI_FRAME_FIXED_MAX];
     const gri_frame frame = {.type = type};
-    put_bytes(peer, bytes, gri_frame_write(bytes, &frame), times, false);
+    put_bytes(peer, 0, bytes, gri_frame_write(bytes, &frame), times, false);
 }
 
 void gri_peer_flush(gri_peer *peer)
@@ -275,12 +291,13 @@ void gri_peer_ping(gri_peer *peer, bool only_if_stale)
     gri_rtt *rtt = &peer->sent.rtt;
     const bool ask = !only_if_stale ||
                      (peer->state == GRI_PEER_UP && gri_rtt_is_stale(rtt, now));
+    const uint64_t born = ask && only_if_stale ? peer->born : 0;
     if (ask) {
         gri_rtt_ping(rtt, now);
     }
     unlock(peer);
     if (ask) {
-        gri_peer_signal(peer, GRI_FRAME_PING);
+        gri_peer_signal_on(peer, born, GRI_FRAME_PING);
     }
 }
 

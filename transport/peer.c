@@ -530,6 +530,7 @@ int64_t gri_peer_tick(gri_peer *peer, int64_t now)
     bool lost = up && !peer->closing && silent_at <= now;
     bool turned = false;
     bool mute = up && beat(peer, now, &turned);
+    const uint64_t born = mute ? peer->born : 0;
     if (late) {
         peer->deadline = GRI_NEVER;
     }
@@ -562,7 +563,7 @@ int64_t gri_peer_tick(gri_peer *peer, int64_t now)
         gri_net_post(peer->net, peer, GRI_EVENT_PACE);
     }
     if (mute) {
-        gri_peer_signal(peer, GRI_FRAME_HEARTBEAT);
+        gri_peer_signal_on(peer, born, GRI_FRAME_HEARTBEAT);
     }
     return next;
 }

@@ -172,10 +172,14 @@ int gri_peer_dial(gri_peer *peer, int64_t timeout_ms);
 void gri_peer_receive(gri_peer *peer);
 /* Appends bytes that are whole frames to the outbox, before it is UP. */
 void gri_peer_note(gri_peer *peer, const gri_note *note);
-/* A frame between nodes, at any time. */
+/* A frame between nodes. The agent or the link's callback, for whom the
+ * connection stays the same. */
 void gri_peer_control(gri_peer *peer, const gri_frame *frame);
 /* One that must come behind all between actors. */
 void gri_peer_last(gri_peer *peer, const gri_frame *frame);
+/* One without fields on the connection with that number (born), if it is still
+ * UP or LEAVING: who has let go of the lock since cannot know. */
+void gri_peer_signal_on(gri_peer *peer, uint64_t born, gri_frame_type type);
 /* One without fields. */
 static inline void gri_peer_signal(gri_peer *peer, gri_frame_type type)
 {
@@ -190,7 +194,8 @@ void gri_peer_flush(gri_peer *peer);
  * one of ours is a first measurement of the round trip. The agent. */
 void gri_peer_noted(gri_peer *peer);
 /* A PING, whose PONG is the other end's sign of life, and is measured. Nothing
- * if only an old measurement is reason for it, and that is not old. */
+ * if only an old measurement is reason for it, and that is not old: any thread;
+ * else the agent. */
 void gri_peer_ping(gri_peer *peer, bool only_if_stale);
 /* Makes it UP; `last` is the last frame of the handshake that we send, may be
  * NULL. False: it is closing. The agent. */

@@ -220,6 +220,33 @@ static void one_that_is_lost_is_only_lost(void **state)
     assert_unharmed(&c);
 }
 
+/* A heartbeat that was due to the one that was lost is not the next one's: it
+ * would stand in its handshake. */
+static void heartbeats_end_with_their_connection(void **state)
+{
+    scene c;
+    begin_watching(&c, state, &quick);
+    gr_actor *self = c.n->self[NODE];
+    join_with(&c, "mean", STRANGER_CREDIT);
+    assert_int_equal(expect_node(self, "mean", true), 0);
+    gri_peer *peer =
+        gri_net_find(gri_route_net(c.n->sys[NODE]), c.s.hs.self.node);
+    const uint64_t born = peer->born;
+    stranger_close(&c.s);
+    assert_int_equal(expect_node(self, "mean", false), GR_ENOCONN);
+
+    stranger_open(&c.s, port_of(&c));
+    stranger_start(&c.s, "mean", SECRET);
+    gri_peer_signal_on(peer, born, GRI_FRAME_HEARTBEAT); /* whatever it is */
+    assert_int_equal(stranger_hello(&c.s), GRI_STEP_NAMED);
+    gri_peer_signal_on(peer, born, GRI_FRAME_HEARTBEAT); /* the new one's */
+    assert_int_equal(stranger_prove(&c.s), GRI_STEP_DONE);
+    assert_int_equal(expect_node(self, "mean", true), 0);
+    stranger_close(&c.s);
+    assert_int_equal(expect_node(self, "mean", false), GR_ENOCONN);
+    assert_unharmed(&c);
+}
+
 /* Sets or reads what the next heartbeat goes by. */
 static bool stands(gri_peer *peer, bool set)
 {
@@ -270,6 +297,7 @@ int main(void)
         ON_IPC(so_is_one_that_does_not_read),
         ON_IPC(who_watches_late_hears_of_it),
         ON_IPC(one_that_is_lost_is_only_lost),
+        ON_IPC(heartbeats_end_with_their_connection),
         ON_IPC(what_goes_between_two_heartbeats_counts),
         ON_IPC(nobody_else_can_say_so),
     };
