@@ -6,7 +6,6 @@
  */
 #include "mailbox/pool.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 
 #include <greenroom/error.h>
@@ -17,9 +16,8 @@
 #include "mailbox/blob.h"
 
 enum {
-    EMPTY = GRI_CLASSES, /* the shelf of shells */
-    FIRST_LARGE,
-    CLASS_SHELL = 4, /* 512 bytes */
+    EMPTY = GRI_SHELVES - 1, /* the shelf of shells */
+    CLASS_SHELL = 4,         /* 512 bytes */
 
     /* A full magazine holds at most 16 KiB, so that the caches of many threads
      * do not add up to much, but 8 blocks at least. */
@@ -30,11 +28,6 @@ enum {
      * program is not worth the page faults. */
     KEEP_BYTES = 256 * 1024,
     LARGE_MAX = 32, /* times as much of one large size: more is malloc's */
-
-    /* Bytes of a large block: the first size, twice that, and so on; and for
-     * what is around a payload. */
-    LARGE_FIRST = 8 * 1024,
-    LARGE_EXTRA = 512,
 
     /* What one call of gri_depot_reap does: some 100 us of work. */
     REAP_MAGAZINES = 256,
@@ -65,27 +58,28 @@ static uint32_t room_of(unsigned class_)
     return n > GRI_MAGAZINE ? GRI_MAGAZINE : n;
 }
 
-static size_t large_size(unsigned i)
+/* The class of so many bytes, which are too many for a magazine. */
+static uint8_t large_of(size_t size)
 {
-    return ((size_t)LARGE_FIRST << i) + LARGE_EXTRA;
+    uint8_t class_ = GRI_CLASS_LARGE;
+    while (class_ < EMPTY && gri_class_size(class_, 0) < size) {
+        class_++;
+    }
+    return class_ < EMPTY ? class_ : GRI_CLASS_HEAP;
 }
 
-/* The first large size of at least so many bytes; GRI_LARGE: none is. */
-static unsigned large_of(size_t size)
+/* Whether a large block stands there for each magazine. */
+static bool is_large(unsigned shelf)
 {
-    unsigned i = 0;
-    while (i < GRI_LARGE && large_size(i) < size) {
-        i++;
-    }
-    return i;
+    return shelf >= GRI_CLASS_LARGE && shelf < EMPTY;
 }
 
 /* How many magazines stay on a shelf. */
 static uint32_t keep_on(unsigned shelf)
 {
     uint32_t bytes = (uint32_t)sizeof(gri_magazine);
-    if (shelf >= FIRST_LARGE) {
-        bytes = (uint32_t)large_size(shelf - FIRST_LARGE);
+    if (is_large(shelf)) {
+        bytes = (uint32_t)gri_class_size((uint8_t)shelf, 0);
     } else if (shelf != EMPTY) {
         bytes = room_of(shelf) << (shelf + GRI_CLASS_FIRST);
     }
@@ -110,7 +104,7 @@ int gri_depot_init(gri_depot *depot)
 
 void gri_depot_fini(gri_depot *depot)
 {
-    for (unsigned i = FIRST_LARGE; i < GRI_SHELVES; i++) {
+    for (unsigned i = GRI_CLASS_LARGE; i < EMPTY; i++) {
         while (depot->shelf[i].first != NULL) {
             gri_magazine *block = depot->shelf[i].first;
             depot->shelf[i].first = block->next;
@@ -237,7 +231,7 @@ static gri_magazine *take_surplus(gri_depot *depot, unsigned *shelf)
 static void retire(gri_depot *depot, gri_magazine *magazine, unsigned shelf)
 {
     void *shell = magazine;
-    if (shelf >= FIRST_LARGE) {
+    if (is_large(shelf)) {
         free(shell);
         return;
     }
@@ -402,43 +396,34 @@ static void *refill(gri_cache *cache, unsigned class_)
 
 /* ---- large blocks -------------------------------------------------------- */
 
-static void *heap_alloc(gri_depot *depot, size_t size)
+static void *large_alloc(gri_depot *depot, size_t size, uint8_t *class_out)
 {
-    const unsigned i = large_of(size);
-    if (i == GRI_LARGE) {
+    const uint8_t class_ = *class_out = large_of(size);
+    if (class_ == GRI_CLASS_HEAP) {
         return malloc(size);
     }
     (void)pthread_mutex_lock(&depot->lock);
-    void *block = shelf_take(depot, FIRST_LARGE + i);
+    void *block = shelf_take(depot, class_);
     (void)pthread_mutex_unlock(&depot->lock);
     if (block == NULL) {
-        return malloc(large_size(i));
+        return malloc(gri_class_size(class_, 0));
     }
-    gri_unpoison(block, large_size(i));
+    gri_unpoison(block, gri_class_size(class_, 0));
     return block;
 }
 
-/* The size of which malloc was asked for a block; GRI_LARGE: none of these. */
-static unsigned large_of_block(void *block)
+void gri_large_free(gri_depot *depot, void *block, uint8_t class_)
 {
-    const size_t has = malloc_usable_size(block); /* a little more, perhaps */
-    const unsigned i = large_of(has - has % LARGE_EXTRA);
-    return i < GRI_LARGE && has >= large_size(i) ? i : GRI_LARGE;
-}
-
-void gri_heap_free(gri_depot *depot, void *block)
-{
-    const unsigned i = depot != NULL ? large_of_block(block) : GRI_LARGE;
     bool tell = false, kept = false;
-    if (i < GRI_LARGE) {
+    if (depot != NULL && class_ != GRI_CLASS_HEAP) {
         (void)pthread_mutex_lock(&depot->lock);
-        const gri_shelf *s = &depot->shelf[FIRST_LARGE + i];
+        const gri_shelf *s = &depot->shelf[class_];
         /* Where nobody reaps only what is never reaped. */
         kept = s->count < s->keep * (depot->wanted != NULL ? LARGE_MAX : 1);
         if (kept) {
             gri_poison((gri_magazine *)block + 1,
-                       large_size(i) - sizeof(gri_magazine));
-            tell = shelf_add(depot, FIRST_LARGE + i, block);
+                       gri_class_size(class_, 0) - sizeof(gri_magazine));
+            tell = shelf_add(depot, class_, block);
         }
         (void)pthread_mutex_unlock(&depot->lock);
     }
@@ -456,8 +441,7 @@ void *gri_block_alloc_slow(gri_cache *cache, size_t size, uint8_t *class_out)
 {
     unsigned class_ = gri_class_of(size);
     if (class_ >= GRI_CLASSES) {
-        *class_out = GRI_CLASS_HEAP;
-        return heap_alloc(cache->depot, size);
+        return large_alloc(cache->depot, size, class_out);
     }
     *class_out = (uint8_t)class_;
     void *block = refill(cache, class_);
@@ -472,8 +456,8 @@ void gri_block_free_slow(gri_cache *cache, void *block, uint8_t class_)
         class_ &= (uint8_t)~GRI_CLASS_OWNS;
     }
     if (class_ >= GRI_CLASSES) {
-        GR_DASSERT(class_ == GRI_CLASS_HEAP);
-        gri_heap_free(cache->depot, block);
+        GR_DASSERT(gri_is_large(class_));
+        gri_large_free(cache->depot, block, class_);
         return;
     }
     gri_depot *depot = cache->depot;

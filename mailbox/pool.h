@@ -37,8 +37,11 @@
 #include "mailbox/slab.h"
 
 enum {
-    GRI_CLASS_MSG = 1,    /* of the smallest message: 64 bytes */
-    GRI_CLASS_HEAP = 127, /* larger: from malloc, and in the end back to it */
+    GRI_CLASS_MSG = 1, /* of the smallest message: 64 bytes */
+    /* Larger, of GRI_LARGE sizes: from malloc, and kept by the depot. */
+    GRI_CLASS_LARGE = GRI_CLASSES,
+    GRI_LARGE = 4,
+    GRI_CLASS_HEAP = 127, /* still larger: from malloc, and back to it */
     GRI_CLASS_OWNS = 128, /* flag: a message that owns blobs (blob.h), which
                              are freed with it. A class of its own, so that
                              nothing else looks for them */
@@ -46,10 +49,13 @@ enum {
      * of 512 bytes itself. */
     GRI_MAGAZINE = 60,
     GRI_AHEAD = 3, /* blocks: see gri_block_pop */
-    GRI_LARGE = 4, /* sizes of larger blocks that the depot keeps */
-    /* Of a depot: behind those of the classes one of empty magazines, and of
-     * large blocks, which stand there as magazines of nothing. */
-    GRI_SHELVES = GRI_CLASSES + 1 + GRI_LARGE
+    /* Of a depot: for each class (large blocks stand there as magazines of
+     * nothing), and one of empty magazines. */
+    GRI_SHELVES = GRI_CLASS_LARGE + GRI_LARGE + 1,
+    /* Bytes of a large block: the first size, twice that, and so on; and for
+     * what is around a payload. */
+    GRI_LARGE_FIRST = 8 * 1024,
+    GRI_LARGE_EXTRA = 512
 };
 
 /* How long the depot watches what is needed before it decides. */
@@ -139,9 +145,15 @@ static inline unsigned gri_class_of(size_t size)
     return (unsigned)(64 - __builtin_clzll(size - 1)) - GRI_CLASS_FIRST;
 }
 
-/* Frees a block of GRI_CLASS_HEAP, by who has no cache. depot NULL: to malloc,
- * as it needs no depot. Any thread. */
-void gri_heap_free(gri_depot *depot, void *block);
+/* Whether a block of that class, which owns nothing, is from malloc. */
+static inline bool gri_is_large(uint8_t class_)
+{
+    return class_ >= GRI_CLASS_LARGE && class_ <= GRI_CLASS_HEAP;
+}
+
+/* Frees a block that is from malloc, by who has no cache. depot NULL: to
+ * malloc. Any thread. */
+void gri_large_free(gri_depot *depot, void *block, uint8_t class_);
 
 /* What the two functions below do where the cache cannot help. */
 void *gri_block_alloc_slow(gri_cache *cache, size_t size, uint8_t *class_out);
@@ -206,8 +218,13 @@ static inline void gri_block_free(gri_cache *cache, void *block, uint8_t class_)
 /* The bytes that a request of `size` really gets. */
 static inline size_t gri_class_size(uint8_t class_, size_t size)
 {
-    return class_ == GRI_CLASS_HEAP ? size
-                                    : (size_t)1 << (class_ + GRI_CLASS_FIRST);
+    if (class_ < GRI_CLASSES) {
+        return (size_t)1 << (class_ + GRI_CLASS_FIRST);
+    }
+    return class_ == GRI_CLASS_HEAP
+               ? size
+               : ((size_t)GRI_LARGE_FIRST << (class_ - GRI_CLASS_LARGE)) +
+                     GRI_LARGE_EXTRA;
 }
 
 #endif /* GRI_MAILBOX_POOL_H */

@@ -17,7 +17,7 @@ void gri_own_free(const gri_own *own)
     if (own->block == NULL) {
         return;
     }
-    gri_heap_free(own->depot, own->block);
+    gri_large_free(own->depot, own->block, own->class_);
 }
 
 static void free_owned(gri_cargo *c)

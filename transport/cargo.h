@@ -19,7 +19,8 @@
 typedef struct gri_own {
     uint8_t *frame;
     uint32_t len;     /* bytes of it */
-    void *block;      /* that it stands in, of GRI_CLASS_HEAP, and */
+    void *block;      /* that it stands in, from malloc, */
+    uint8_t class_;   /* of it, and */
     gri_depot *depot; /* to whom that goes back; NULL: to malloc */
 } gri_own;
 

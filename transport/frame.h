@@ -70,10 +70,10 @@ typedef struct gri_frame {
     uint32_t len;           /* of payload */
     uint32_t more;  /* SEND, read: bytes of further payloads behind it */
     uint32_t count; /* CREDIT; SEND, written: payloads in it, 0: one */
-    /* SEND, written, of one message: NULL, or the block that payload stands in,
-     * which is given away with it: of GRI_CLASS_HEAP, and so many bytes before
-     * payload are free that the frame's head can stand there. */
-    void *own;
+    /* SEND, written, of one message: NULL, or the message that payload stands
+     * in, which is given away with it: its block is from malloc, and the
+     * frame's head takes the place of the message's. */
+    gr_msg *own;
     gr_exit_reason why; /* EXIT, DOWN */
 } gri_frame;
 

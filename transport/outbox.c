@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "mailbox/message.h"
 #include "transport/bytes.h"
 
 /* Flag in a record's cost: a gri_own stands there for the frame. */
@@ -216,10 +217,12 @@ static int put_own(gri_outbox *o, const gri_frame *f)
 {
     uint8_t head[GRI_FRAME_FIXED_MAX];
     const size_t head_len = gri_frame_write(head, f);
-    uint8_t *block = f->own;
-    const size_t at = (size_t)(f->payload - block) - head_len;
-    const gri_own own = {block + at, (uint32_t)head_len + f->len, block,
-                         o->depot};
+    const gri_own own = {.frame = gri_msg_payload(f->own) - head_len,
+                         .len = (uint32_t)head_len + f->len,
+                         .block = f->own,
+                         .class_ = f->own->class_,
+                         .depot = o->depot};
+    GR_DASSERT(f->payload == gri_msg_data(f->own));
     const bool waits = must_wait(o, f, own.len);
     GR_TRY(waits ? make_room(o, sizeof own) : gri_cargo_reserve(&o->now));
     memcpy(own.frame, head, head_len);

@@ -25,7 +25,7 @@ static inline bool gri_msg_may_be_frame(const gr_msg *msg)
     _Static_assert(sizeof *msg >= GRI_SEND_HEAD, "a SEND's head fits");
     return msg->len >= GRI_OWN_MIN &&
            msg->len <= GRI_FRAME_DIRECT_MAX - GRI_SEND_HEAD &&
-           msg->class_ == GRI_CLASS_HEAP;
+           gri_is_large(msg->class_);
 }
 
 /* The message that a frame from the node `there` brings. The frame was read by

@@ -190,9 +190,9 @@ static void scene_whose_limit(stage *s)
     CHECK(ends_by(s, &small, 0, 4 * KIB));
     CHECK(!ends_by(s, &small, 16 * KIB, 8 * KIB)); /* the spawn's wins */
     CHECK(ends_by(s, &small, 16 * KIB, 20 * KIB));
-    CHECK(ends_by(s, &silent, 0, 40 * KIB)); /* the system's */
-    CHECK(!ends_by(s, &silent, 0, 20 * KIB));
-    CHECK(ends_by(s, &silent, 500, 1)); /* its state alone is too much */
+    CHECK(ends_by(s, &silent, 0, 40 * KIB));  /* the system's */
+    CHECK(!ends_by(s, &silent, 0, 14 * KIB)); /* a block of 16.5 KiB */
+    CHECK(ends_by(s, &silent, 500, 1));       /* its state alone is too much */
     gr_thread_detach(s->self, 0);
     CHECK_RC(gr_thread_attach(s->sys, NULL, &s->self), 0);
     static const char zeros[60 * KIB]; /* threads have none */

@@ -130,13 +130,14 @@ static void large_blocks_go_back_likewise(void **state)
     asked = 0;
     gri_depot_tend(&b->depot, wanted, b);
     for (unsigned k = 0; k < GRI_LARGE; k++) {
-        const gri_shelf *shelf = &b->depot.shelf[GRI_CLASSES + 1 + k];
+        const gri_shelf *shelf = &b->depot.shelf[GRI_CLASS_LARGE + k];
         uint8_t class_ = 0;
         for (unsigned i = 0; i < LARGE; i++) {
             large[i] = gri_block_alloc(&b->cache, sizes[k], &class_);
             assert_non_null(large[i]);
-            assert_int_equal(class_, GRI_CLASS_HEAP);
-            memset(large[i], 0xee, sizes[k]);
+            assert_int_equal(class_, GRI_CLASS_LARGE + k);
+            assert_true(gri_class_size(class_, 0) >= sizes[k]);
+            memset(large[i], 0xee, gri_class_size(class_, 0));
         }
         for (unsigned i = 0; i < LARGE; i++) {
             gri_block_free(&b->cache, large[i], class_);
@@ -163,14 +164,14 @@ static void large_blocks_are_kept_for_who_reaps(void **state)
     enum { LARGE = 100 };
     void *large[LARGE];
     box *b = *state;
-    const gri_shelf *shelf = &b->depot.shelf[GRI_SHELVES - 1];
+    const gri_shelf *shelf = &b->depot.shelf[GRI_CLASS_LARGE + GRI_LARGE - 1];
     uint8_t class_ = 0;
     for (unsigned i = 0; i < LARGE; i++) {
         large[i] = gri_block_alloc(&b->cache, 66000, &class_);
         assert_non_null(large[i]);
     }
     for (unsigned i = 0; i < LARGE; i++) {
-        gri_heap_free(i % 2 == 0 ? &b->depot : NULL, large[i]);
+        gri_large_free(i % 2 == 0 ? &b->depot : NULL, large[i], class_);
     }
     assert_in_range(shelf->count, 1, shelf->keep);
 }

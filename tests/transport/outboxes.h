@@ -15,7 +15,7 @@
 #include <cmocka.h> /* needs the headers above */
 
 #include "base/rng.h"
-#include "mailbox/pool.h"
+#include "mailbox/message.h"
 #include "transport/bytes.h"
 #include "transport/outbox.h"
 
@@ -111,16 +111,13 @@ static inline void put(scene *s, unsigned from, unsigned to, uint32_t len)
 /* The same given away, in memory of its own. */
 static inline void put_own(scene *s, unsigned from, unsigned to, uint32_t len)
 {
-    enum { BEFORE = 40 }; /* bytes */
-    uint8_t class_;
     gri_frame f = message(s, from, to, len);
-    /* Larger than the pool's, so that it is from malloc. */
-    uint8_t *block = gri_block_alloc(&s->cache, BEFORE + (size_t)len, &class_);
-    assert_non_null(block);
-    assert_int_equal(class_, GRI_CLASS_HEAP);
-    memcpy(block + BEFORE, f.payload, len);
-    f.payload = block + BEFORE;
-    f.own = block;
+    gr_msg *msg = gri_msg_new(&s->cache, len);
+    assert_non_null(msg);
+    assert_true(gri_is_large(msg->class_));
+    memcpy(gri_msg_payload(msg), f.payload, len);
+    f.payload = gri_msg_data(msg);
+    f.own = msg;
     assert_int_equal(gri_outbox_put(&s->out, &f), 0);
 }
 
