@@ -82,9 +82,10 @@ static void messages_leave_a_turn_that_lasts(void **state)
     assert_int_equal(sem_post(&may_go), 0);
 }
 
-static void messages_go_before_a_goodbye(void **state)
+/* `by` says goodbye to the other while the turn lasts: what it has sent goes
+ * before that, or before it is answered. */
+static void a_goodbye_waits_for(nodes *n, int by)
 {
-    nodes *n = *state;
     int64_t count;
     gr_pid from;
     gr_ref ref;
@@ -92,8 +93,8 @@ static void messages_go_before_a_goodbye(void **state)
     assert_int_equal(gr_monitor(n->self[1], from, &ref), 0);
     assert_int_equal(gr_send(n->self[0], from, "go", to), 0);
     wait_for(&has_sent);
-    assert_int_equal(gr_node_disconnect(n->self[0], gr_system_node(n->sys[1])),
-                     0);
+    assert_int_equal(
+        gr_node_disconnect(n->self[by], gr_system_node(n->sys[1 - by])), 0);
     assert_true(gr_match_down(next(n->self[1]), NULL, NULL, NULL));
     assert_int_equal(sem_post(&may_go), 0); /* it is late for that turn */
     assert_int_equal(
@@ -102,25 +103,14 @@ static void messages_go_before_a_goodbye(void **state)
     assert_int_equal(count, MANY);
 }
 
-/* The same where the other end says it: it is sent what there still is. */
+static void messages_go_before_a_goodbye(void **state)
+{
+    a_goodbye_waits_for(*state, 0);
+}
+
 static void messages_go_before_another_s_goodbye_is_answered(void **state)
 {
-    nodes *n = *state;
-    int64_t count;
-    gr_pid from;
-    gr_ref ref;
-    const gr_pid to = begin(n, &from);
-    assert_int_equal(gr_monitor(n->self[1], from, &ref), 0);
-    assert_int_equal(gr_send(n->self[0], from, "go", to), 0);
-    wait_for(&has_sent);
-    assert_int_equal(gr_node_disconnect(n->self[1], gr_system_node(n->sys[0])),
-                     0);
-    assert_true(gr_match_down(next(n->self[1]), NULL, NULL, NULL));
-    assert_int_equal(sem_post(&may_go), 0);
-    assert_int_equal(
-        gr_call(n->self[1], to, LONG_MS, gr_expect("count", &count), "count"),
-        0);
-    assert_int_equal(count, MANY);
+    a_goodbye_waits_for(*state, 1);
 }
 
 int main(void)
