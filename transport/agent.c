@@ -102,18 +102,21 @@ static void on_events(gri_agent *agent, gr_actor *self, gri_peer *peer,
 
 static void look(gri_agent *agent, gr_actor *self)
 {
-    gri_watch_again(agent, self);
-    for (unsigned left = LOOKS_MAX; left > 0; left--) {
+    gri_peer *peer = NULL;
+    unsigned left = LOOKS_MAX;
+    do {
         unsigned events = 0;
-        gri_peer *peer = gri_net_next(agent->net, &events);
-        if (peer == NULL) {
-            gri_mesh_look(agent, self);
-            return;
+        peer = gri_net_next(agent->net, &events);
+        if (peer != NULL) {
+            on_events(agent, self, peer, events);
         }
-        on_events(agent, self, peer, events);
+    } while (peer != NULL && --left > 0);
+    /* Strangers may come without an end: these have their turn, too. */
+    gri_mesh_look(agent, self);
+    gri_watch_again(agent, self);
+    if (peer != NULL) {
+        gri_net_again(agent->net);
     }
-    gri_mesh_look(agent, self); /* strangers may come without an end */
-    gri_net_again(agent->net);
 }
 
 /* ---- what it does for other nodes ---------------------------------------- */
