@@ -418,6 +418,14 @@ static int put_draft(gri_peer *peer, gri_draft *d)
     return 0;
 }
 
+/* Not once messages may be refused: gri_peer_deliver is to look at each. That
+ * their sender is to wait is no reason, it is told once a turn. Under lock. */
+static bool may_draft(const gri_peer *peer)
+{
+    return waiting(peer) < peer->net->outbox_max &&
+           peer->crossing.leave.may == NULL;
+}
+
 bool gri_peer_end_draft(gri_draft *d, struct gri_worker *worker)
 {
     gri_flight f = {.link = NULL};
@@ -428,7 +436,7 @@ bool gri_peer_end_draft(gri_draft *d, struct gri_worker *worker)
     const int rc = put_draft(peer, d);
     gri_draft_empty(d);
     const bool slow = is_too_much(peer, d->of.from, d->of.to);
-    d->open = d->open && !slow; /* gri_peer_deliver is to look at each */
+    d->open = d->open && may_draft(peer);
     if (worker == NULL || link == NULL || !is_put_off(peer, worker)) {
         f = gri_peer_take_off(peer);
     }
@@ -503,7 +511,7 @@ int gri_peer_deliver(gri_peer *peer, struct gri_worker *worker, uint64_t node,
     peer->sent.refused += rc == GR_EAGAIN;
     const bool slow = rc == 0 && gri_frame_is_refusable(frame->type) &&
                       is_too_much(peer, frame->from, frame->to);
-    if (draft != NULL && rc == 0 && !slow && peer->crossing.leave.may == NULL) {
+    if (draft != NULL && rc == 0 && may_draft(peer)) {
         gri_draft_begin(
             draft, peer,
             &(gri_draft_for){.up = &peer->up,
