@@ -1,7 +1,6 @@
 # Finds what the library is built on and gives it as the list of targets
 # GREENROOM_DEPENDENCIES: greenroom::msgpackc, greenroom::nng,
-# greenroom::sodium, greenroom::mbedx509, greenroom::mbedcrypto and
-# Threads::Threads.
+# greenroom::sodium, greenroom::ssl, greenroom::crypto and Threads::Threads.
 #
 # The build and the installed package (for the static library) share this
 # file. It looks for headers and libraries only: the packages' own CMake and
@@ -28,24 +27,22 @@ endfunction()
 _greenroom_dependency(msgpackc msgpack.h msgpack-c msgpackc)
 _greenroom_dependency(nng nng/nng.h nng)
 _greenroom_dependency(sodium sodium.h sodium)
-# NNG's own, for TLS: of the same package, or two versions would meet in a
-# program.
-_greenroom_dependency(mbedx509 mbedtls/x509_crt.h mbedx509)
-_greenroom_dependency(mbedcrypto mbedtls/pk.h mbedcrypto)
+_greenroom_dependency(ssl openssl/ssl.h ssl)
+_greenroom_dependency(crypto openssl/x509.h crypto)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads QUIET)
 
 set(GREENROOM_DEPENDENCIES
     greenroom::msgpackc greenroom::nng greenroom::sodium
-    greenroom::mbedx509 greenroom::mbedcrypto Threads::Threads
+    greenroom::ssl greenroom::crypto Threads::Threads
 )
 find_package_handle_standard_args(GreenroomDependencies
     REQUIRED_VARS
         GREENROOM_msgpackc_LIBRARY GREENROOM_msgpackc_INCLUDE_DIR
         GREENROOM_nng_LIBRARY GREENROOM_nng_INCLUDE_DIR
         GREENROOM_sodium_LIBRARY GREENROOM_sodium_INCLUDE_DIR
-        GREENROOM_mbedx509_LIBRARY GREENROOM_mbedx509_INCLUDE_DIR
-        GREENROOM_mbedcrypto_LIBRARY GREENROOM_mbedcrypto_INCLUDE_DIR
+        GREENROOM_ssl_LIBRARY GREENROOM_ssl_INCLUDE_DIR
+        GREENROOM_crypto_LIBRARY GREENROOM_crypto_INCLUDE_DIR
         Threads_FOUND
     REASON_FAILURE_MESSAGE "./dev setup installs what is missing"
 )

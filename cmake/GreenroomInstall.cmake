@@ -48,7 +48,7 @@ install(FILES
 # Libs.private and not Requires.private: the latter makes pkg-config demand
 # the other libraries' .pc files even of those who link the shared library.
 set(greenroom_libs_private "")
-foreach(name IN ITEMS msgpackc nng sodium mbedx509 mbedcrypto)
+foreach(name IN ITEMS msgpackc nng sodium ssl crypto)
     get_filename_component(file "${GREENROOM_${name}_LIBRARY}" NAME_WE)
     string(REGEX REPLACE "^lib" "-l" flag "${file}")
     string(APPEND greenroom_libs_private "${flag} ")

@@ -9,7 +9,7 @@ set -eu
 # a|b: the first that this Debian has. msgpack-c is called libmsgpack-dev in
 # Debian 12 and libmsgpack-c-dev in 13.
 build_set="cmake ninja-build gcc libc6-dev libnng-dev
-    libmsgpack-c-dev|libmsgpack-dev libsodium-dev libmbedtls-dev libdw-dev"
+    libmsgpack-c-dev|libmsgpack-dev libsodium-dev libssl-dev libdw-dev"
 test_set="$build_set libcmocka-dev g++ pkgconf procps openssl iproute2
     python3-msgpack"
 clang_set="clang libclang-rt-dev"

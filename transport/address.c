@@ -7,6 +7,7 @@
 #include "transport/handshake.h"
 #include "transport/link.h"
 #include "transport/socket.h"
+#include "transport/tls_nng.h"
 
 enum {
     PATH_MAX_BYTES = 107, /* sockaddr_un.sun_path, less the zero byte */
@@ -53,6 +54,12 @@ const gri_link_ops *gri_link_ops_for(const char *address)
     return scheme->ops == &gri_link_nng && gri_socket_is_numeric(address)
                ? &gri_link_socket
                : scheme->ops;
+}
+
+bool gri_address_tells_names(const char *address)
+{
+    return gri_link_ops_for(address) != &gri_link_nng ||
+           gri_tls_nng_tells_names();
 }
 
 static bool port_ok(const char *p, bool zero_ok)

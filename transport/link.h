@@ -16,11 +16,11 @@
 #include <stdint.h>
 
 #include "transport/keeper.h"
+#include "transport/tls.h"
 
 typedef struct gri_link gri_link;
 typedef struct gri_port gri_port; /* a place that is listened on */
 typedef struct gri_link_ops gri_link_ops;
-typedef struct gri_tls gri_tls; /* tls.h */
 
 typedef struct gri_link_events {
     /* Of a dialed link only, once: 0 (which a tcp link may say before the other
@@ -110,7 +110,7 @@ struct gri_link_ops {
 };
 
 /* NNG's byte streams: tcp://host:port, tls+tcp://host:port (to dial, also
- * tls+tcp://name@host:port) and ipc:///path. */
+ * tls+tcp://name@host:port) and ipc:///path. NNG looks up the host. */
 extern const gri_link_ops gri_link_nng;
 /* Sockets that the workers poll: the same, where the host is a number. */
 extern const gri_link_ops gri_link_socket;
@@ -123,6 +123,9 @@ extern const gri_link_ops gri_link_sim;
 /* The kind that an address is of, by its scheme and host; NULL: of none.
  * Whether the rest of it makes sense is for gri_address_check. */
 const gri_link_ops *gri_link_ops_for(const char *address);
+
+/* Can who listens there, with TLS, see for whom others' certificates are? */
+bool gri_address_tells_names(const char *address);
 
 /* Can the address be dialed, or (to_listen) listened on? Looks at its form
  * only: GR_EADDRESS. */

@@ -42,7 +42,7 @@
 #include "base/assert.h"
 #include "base/memory.h"
 #include "transport/link.h"
-#include "transport/tls.h"
+#include "transport/tls_nng.h"
 
 enum {
     STOPPED = 999,   /* NNG_ESTOPPED of later versions: 1.5 does not have it */
@@ -346,7 +346,7 @@ static int nng_link_dial(gri_keeper *keeper, const gri_dial *dial,
     rc = error_of(nng_aio_alloc(&l->dial_aio, on_dialed, l));
     if (rc == 0) {
         rc = gri_tls_address(dial->address)
-                 ? gri_tls_dialer(dial->tls, dial->address, &l->dialer)
+                 ? gri_tls_nng_dialer(dial->tls, dial->address, &l->dialer)
                  : error_of(nng_stream_dialer_alloc(&l->dialer, dial->address));
     }
     if (rc < 0) {
@@ -473,7 +473,7 @@ static int listen_at(gri_keeper *keeper, const gri_tls *tls,
     if (rc == 0) {
         rc =
             gri_tls_address(address)
-                ? gri_tls_listener(tls, address, &port->listener)
+                ? gri_tls_nng_listener(tls, address, &port->listener)
                 : error_of(nng_stream_listener_alloc(&port->listener, address));
     }
     if (rc == 0) {
@@ -510,7 +510,7 @@ static int nng_link_certified(gri_link *base, const char *name)
     if (!start_begins(l)) {
         return GR_ENOTSUP; /* it is closing: whoever asks will hear so */
     }
-    int rc = l->stream == NULL ? GR_ENOTSUP : gri_tls_names(l->stream, name);
+    int rc = l->stream == NULL ? GR_ENOTSUP : gri_tls_nng_names(l->stream, name);
     start_ends(l);
     return rc;
 }

@@ -1,6 +1,7 @@
 /*
  * transport/link_socket.c - links that are sockets of the operating system,
- * which the workers poll (sched/poller.h): tcp with a numeric address, and ipc.
+ * which the workers poll (sched/poller.h): tcp with a numeric address, with TLS
+ * or without, and ipc.
  *
  * What has come is read by the worker that finds it, and given to the actors
  * from there; what is sent is written by who sends. So a message passes no
@@ -10,6 +11,9 @@
  * after the other, and so without the lock. The lock is for what senders touch:
  * the descriptor, so that it is not closed under them, and the send that waits
  * until the socket takes more. A close is a post to the poller.
+ *
+ * TLS is done where the socket is read and written, under the lock, but for the
+ * handshake, which is the keeper's (link_socket_shake.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,76 +25,43 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
-#include "transport/link.h"
-#include "transport/socket.h"
+#include "transport/link_socket.h"
 
 enum {
-    /* What one link, or port, does until others have had their turn. */
+    /* What one link does until others have had their turn. */
     READS_MAX = 8,
     READ_NS = 50000, /* looked at after each read of this: */
-    READ_MUCH = 4096,
-    ACCEPTS_MAX = 64,
-    ACCEPT_NEXT_MS = 1,   /* until it goes on with what is left */
-    ACCEPT_PAUSE_MS = 100 /* when there is no descriptor left */
+    READ_MUCH = 4096
 };
 
-typedef struct socket_link {
-    gri_link base;
-    gri_poller *poller;
-    gri_pollee pollee;
-    gri_post work; /* posted under the lock, and not once it closes: so the */
-    gri_post end;  /* end, which frees the link, is run after all of them */
-
-    /* Who holds the poller. */
-    bool opening;     /* a dial whose end is not known yet */
-    bool readable;    /* there may be something to read */
-    gri_pollee timer; /* of the dial */
-    int timer_fd;     /* -1: none */
-
-    pthread_mutex_t lock;
-    /* under lock */
-    int fd;
-    int dial_rc; /* what the dial's beginning said */
-    bool closing;
-    bool reading; /* who reads looks for what is wanted again */
-    void *rx;     /* wanted; NULL: nothing is */
-    size_t rx_n;
-    const void *tx; /* waits for the socket; NULL: nothing does */
-    size_t tx_n;
-} socket_link;
-
-typedef struct socket_port {
-    gri_port base;
-    gri_poller *poller;
-    gri_pollee pollee, timer;
-    gri_post post;
-    gri_accept_fn *accepted;
-    void *arg;
-    int fd, timer_fd;
-    gri_socket_name name; /* for ipc: the path that is to go */
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool over; /* under lock: nothing is accepted any more */
-    char address[GRI_SOCKET_ADDRESS_MAX];
-} socket_port;
-
-static void lock(socket_link *l)
+static void lock(gri_socket_link *l)
 {
     (void)pthread_mutex_lock(&l->lock);
 }
 
-static void unlock(socket_link *l)
+static void unlock(gri_socket_link *l)
 {
     (void)pthread_mutex_unlock(&l->lock);
 }
 
 /* ---- bytes --------------------------------------------------------------- */
 
-/* Returns the bytes that the socket took, 0: none now, or GR_ENOCONN. Locked.
- */
-static int64_t write_some(const socket_link *l, const void *buf, size_t n)
+/* What became of the handshake: 1, 0: it is not over, or why it failed. Under
+ * lock. */
+static int shaken(const gri_socket_link *l)
+{
+    return l->shake.rc < 0 ? l->shake.rc : l->shake.wanted ? 0 : 1;
+}
+
+/* Returns the bytes that the socket took, 0: none now, GR_ENOCONN, or
+ * GR_EDENIED. Under lock. */
+static int64_t write_some(const gri_socket_link *l, const void *buf, size_t n)
 {
     ssize_t done;
+    if (l->session != NULL) {
+        const int rc = shaken(l);
+        return rc == 1 ? gri_session_write(l->session, buf, n) : rc;
+    }
     do {
         done = send(l->fd, buf, n, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (done < 0 && errno == EINTR);
@@ -103,7 +74,7 @@ static int64_t write_some(const socket_link *l, const void *buf, size_t n)
 
 static int64_t socket_send(gri_link *base, const void *buf, size_t n)
 {
-    socket_link *l = GRI_CONTAINER(base, socket_link, base);
+    gri_socket_link *l = GRI_CONTAINER(base, gri_socket_link, base);
     int64_t done = 0;
     lock(l);
     if (!l->closing) {
@@ -118,7 +89,7 @@ static int64_t socket_send(gri_link *base, const void *buf, size_t n)
 }
 
 /* The socket takes more. */
-static void go_on_sending(socket_link *l)
+static void go_on_sending(gri_socket_link *l)
 {
     int64_t done = 0;
     lock(l);
@@ -132,10 +103,24 @@ static void go_on_sending(socket_link *l)
     }
 }
 
+/* As read_some. */
+static int64_t read_session(gri_socket_link *l, void *buf, size_t n)
+{
+    lock(l);
+    const int rc = shaken(l);
+    const int64_t got = rc == 1 ? gri_session_read(l->session, buf, n) : rc;
+    unlock(l);
+    l->readable = got != 0;
+    return got;
+}
+
 /* Reads once. Returns what `received` is to be told, or 0: nothing is there. */
-static int64_t read_some(socket_link *l, int fd, void *buf, size_t n)
+static int64_t read_some(gri_socket_link *l, int fd, void *buf, size_t n)
 {
     ssize_t got;
+    if (l->session != NULL) {
+        return read_session(l, buf, n);
+    }
     do {
         got = recv(fd, buf, n, MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
@@ -150,14 +135,14 @@ static int64_t read_some(socket_link *l, int fd, void *buf, size_t n)
 }
 
 /* Reads while something is wanted, and there. */
-static void go_on_reading(socket_link *l, struct gri_worker *worker)
+static void go_on_reading(gri_socket_link *l, struct gri_worker *worker)
 {
     unsigned left = READS_MAX;
     const int64_t began = gri_clock_ns(l->poller->clock);
     l->base.worker = worker;
     lock(l);
     l->reading = true;
-    while (l->readable && l->rx != NULL && !l->closing) {
+    while (l->readable && l->rx != NULL && !l->closing && shaken(l) != 0) {
         if (left-- == 0) {
             gri_poller_post(l->poller, &l->work);
             break;
@@ -185,7 +170,7 @@ static void go_on_reading(socket_link *l, struct gri_worker *worker)
 
 static void socket_recv(gri_link *base, void *buf, size_t n)
 {
-    socket_link *l = GRI_CONTAINER(base, socket_link, base);
+    gri_socket_link *l = GRI_CONTAINER(base, gri_socket_link, base);
     lock(l);
     const bool wanted = !l->closing;
     if (wanted) {
@@ -200,7 +185,7 @@ static void socket_recv(gri_link *base, void *buf, size_t n)
 
 /* ---- life ---------------------------------------------------------------- */
 
-static void end_timer(socket_link *l)
+static void end_timer(gri_socket_link *l)
 {
     if (l->timer_fd >= 0) {
         gri_poller_remove(l->poller, l->timer_fd, &l->timer);
@@ -209,21 +194,33 @@ static void end_timer(socket_link *l)
     }
 }
 
-static void opened(socket_link *l, int rc)
+static void opened(gri_socket_link *l, int rc)
 {
     l->opening = false;
     l->readable = true; /* perhaps: the first read finds out */
     end_timer(l);
+    if (rc == 0) {
+        lock(l);
+        gri_shake_on(l);
+        unlock(l);
+    }
     l->base.events->opened(l->base.arg, rc);
 }
 
 /* What was in flight ends undone. */
 static void on_end(gri_post *post, struct gri_worker *worker)
 {
-    socket_link *l = GRI_CONTAINER(post, socket_link, end);
+    gri_socket_link *l = GRI_CONTAINER(post, gri_socket_link, end);
     const gri_link_events *events = l->base.events;
     (void)worker;
     lock(l);
+    if (gri_shake_keeps(l)) {
+        unlock(l);
+        return; /* and comes back */
+    }
+    if (l->session != NULL) {
+        gri_session_bye(l->session);
+    }
     const int fd = l->fd;
     const bool receives = l->rx != NULL, sends = l->tx != NULL;
     l->fd = -1;
@@ -250,7 +247,7 @@ static void on_end(gri_post *post, struct gri_worker *worker)
 
 static void on_work(gri_post *post, struct gri_worker *worker)
 {
-    socket_link *l = GRI_CONTAINER(post, socket_link, work);
+    gri_socket_link *l = GRI_CONTAINER(post, gri_socket_link, work);
     lock(l);
     const bool closing = l->closing;
     const int rc = l->dial_rc;
@@ -262,15 +259,21 @@ static void on_work(gri_post *post, struct gri_worker *worker)
         opened(l, rc);
         return;
     }
+    if (l->session != NULL) { /* its handshake is over, perhaps */
+        go_on_sending(l);
+    }
     go_on_reading(l, worker);
 }
 
 static void on_ready(gri_pollee *pollee, struct gri_worker *worker,
                      uint32_t events)
 {
-    socket_link *l = GRI_CONTAINER(pollee, socket_link, pollee);
+    gri_socket_link *l = GRI_CONTAINER(pollee, gri_socket_link, pollee);
     lock(l);
     const bool closing = l->closing;
+    if (!closing && !l->opening) {
+        gri_shake_on(l);
+    }
     unlock(l);
     if (closing) {
         return; /* it is about to be closed */
@@ -294,7 +297,7 @@ static void on_ready(gri_pollee *pollee, struct gri_worker *worker,
 static void on_timer(gri_pollee *pollee, struct gri_worker *worker,
                      uint32_t events)
 {
-    socket_link *l = GRI_CONTAINER(pollee, socket_link, timer);
+    gri_socket_link *l = GRI_CONTAINER(pollee, gri_socket_link, timer);
     (void)worker;
     (void)events;
     if (l->opening) {
@@ -304,7 +307,7 @@ static void on_timer(gri_pollee *pollee, struct gri_worker *worker,
 
 static void socket_close(gri_link *base)
 {
-    socket_link *l = GRI_CONTAINER(base, socket_link, base);
+    gri_socket_link *l = GRI_CONTAINER(base, gri_socket_link, base);
     lock(l);
     if (!l->closing) {
         l->closing = true;
@@ -315,14 +318,27 @@ static void socket_close(gri_link *base)
 
 static void socket_free(gri_link *base)
 {
-    socket_link *l = GRI_CONTAINER(base, socket_link, base);
+    gri_socket_link *l = GRI_CONTAINER(base, gri_socket_link, base);
     (void)pthread_mutex_destroy(&l->lock);
+    gri_session_free(l->session);
     free(l);
 }
 
-static socket_link *link_new(gri_poller *poller, int fd)
+static int socket_certified(gri_link *base, const char *name)
 {
-    socket_link *l = calloc(1, sizeof *l);
+    gri_socket_link *l = GRI_CONTAINER(base, gri_socket_link, base);
+    lock(l);
+    const int rc = l->session == NULL || l->closing
+                       ? GR_ENOTSUP
+                       : gri_session_is_with(l->session, name);
+    unlock(l);
+    return rc;
+}
+
+gri_socket_link *gri_socket_link_new(gri_keeper *keeper, int fd,
+                                     gri_session *session)
+{
+    gri_socket_link *l = calloc(1, sizeof *l);
     if (l == NULL) {
         return NULL;
     }
@@ -331,7 +347,10 @@ static socket_link *link_new(gri_poller *poller, int fd)
         return NULL;
     }
     gri_link_init(&l->base, &gri_link_socket, NULL, NULL);
-    l->poller = poller;
+    l->poller = keeper->poller;
+    l->keeper = keeper;
+    l->session = session;
+    gri_shake_init(l);
     l->pollee.ready = on_ready;
     l->timer.ready = on_timer;
     l->work.run = on_work;
@@ -343,7 +362,7 @@ static socket_link *link_new(gri_poller *poller, int fd)
 
 /* ---- dialing ------------------------------------------------------------- */
 
-static int start_timer(socket_link *l, int64_t timeout_ms)
+static int start_timer(gri_socket_link *l, int64_t timeout_ms)
 {
     const int64_t day_ms = INT64_C(24) * 3600 * 1000;
     if (timeout_ms < 0) {
@@ -357,7 +376,7 @@ static int start_timer(socket_link *l, int64_t timeout_ms)
 }
 
 /* From here on only the poller tells: a failure, too, by a post. */
-static void connect_it(socket_link *l, const gri_socket_name *name)
+static void connect_it(gri_socket_link *l, const gri_socket_name *name)
 {
     int rc = 0;
     lock(l);
@@ -375,26 +394,43 @@ static void connect_it(socket_link *l, const gri_socket_name *name)
     unlock(l);
 }
 
+static int link_for(gri_keeper *keeper, const gri_dial *dial,
+                    const gri_socket_name *name, gri_socket_link **out)
+{
+    const bool tls = gri_tls_address(dial->address);
+    gri_session *session = NULL;
+    if (tls && dial->tls == NULL) {
+        return GR_EINVAL;
+    }
+    const int fd = gri_socket_open(name);
+    if (fd < 0) {
+        return fd;
+    }
+    if (!tls ||
+        gri_session_new(dial->tls, fd, dial->address, &session) == 0) {
+        *out = gri_socket_link_new(keeper, fd, session);
+    }
+    if (*out == NULL) {
+        gri_session_free(session);
+        (void)close(fd);
+        return GR_ENOMEM;
+    }
+    return 0;
+}
+
 static int socket_dial(gri_keeper *keeper, const gri_dial *dial, gri_link **out)
 {
     gri_socket_name name;
     GR_TRY(gri_address_check(dial->address, false));
     GR_TRY(gri_socket_parse(dial->address, false, &name));
     GR_TRY(gri_poller_open(keeper->poller));
-    const int fd = gri_socket_open(&name);
-    if (fd < 0) {
-        return fd;
-    }
-    socket_link *l = link_new(keeper->poller, fd);
-    if (l == NULL) {
-        (void)close(fd);
-        return GR_ENOMEM;
-    }
+    gri_socket_link *l = NULL;
+    GR_TRY(link_for(keeper, dial, &name, &l));
     gri_link_attach(&l->base, dial->events, dial->arg);
     l->opening = true;
     int rc = start_timer(l, dial->timeout_ms);
     if (rc < 0) {
-        (void)close(fd);
+        (void)close(l->fd);
         socket_free(&l->base);
         return rc;
     }
@@ -405,190 +441,16 @@ static int socket_dial(gri_keeper *keeper, const gri_dial *dial, gri_link **out)
     return 0;
 }
 
-/* ---- listening ----------------------------------------------------------- */
-
-static void accept_one(socket_port *port, int fd)
-{
-    socket_link *l = link_new(port->poller, fd);
-    if (l == NULL) {
-        (void)close(fd);
-        return;
-    }
-    gri_socket_tune(fd);
-    l->readable = true; /* perhaps; the first read finds out */
-    /* Before it is watched: it may be closed at once, and then by a post, which
-     * who holds the poller runs after this. */
-    port->accepted(port->arg, &l->base);
-    if (gri_poller_add(port->poller, fd, &l->pollee) < 0) {
-        (void)shutdown(fd, SHUT_RDWR); /* reads as the other end's goodbye */
-    }
-}
-
-/* If there is more it goes on after a while: nobody tells us that there are
- * descriptors again, nor of what has come already. */
-static void accept_all(socket_port *port)
-{
-    for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
-        const int fd =
-            accept4(port->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0) {
-            accept_one(port, fd);
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            return;
-        } else if (errno != EINTR && errno != ECONNABORTED) {
-            gri_socket_set_timer(port->timer_fd, ACCEPT_PAUSE_MS);
-            return;
-        }
-    }
-    gri_socket_set_timer(port->timer_fd, ACCEPT_NEXT_MS);
-}
-
-static void on_port_ready(gri_pollee *pollee, struct gri_worker *worker,
-                          uint32_t events)
-{
-    (void)worker;
-    (void)events;
-    accept_all(GRI_CONTAINER(pollee, socket_port, pollee));
-}
-
-static void on_port_timer(gri_pollee *pollee, struct gri_worker *worker,
-                          uint32_t events)
-{
-    (void)worker;
-    (void)events;
-    accept_all(GRI_CONTAINER(pollee, socket_port, timer));
-}
-
-static void on_port_post(gri_post *post, struct gri_worker *worker)
-{
-    socket_port *port = GRI_CONTAINER(post, socket_port, post);
-    (void)worker;
-    gri_poller_remove(port->poller, port->fd, &port->pollee);
-    (void)close(port->fd);
-    gri_poller_remove(port->poller, port->timer_fd, &port->timer);
-    (void)close(port->timer_fd);
-    (void)pthread_mutex_lock(&port->lock);
-    port->over = true;
-    (void)pthread_cond_signal(&port->ended);
-    (void)pthread_mutex_unlock(&port->lock);
-}
-
-static void free_port(socket_port *port)
-{
-    (void)pthread_mutex_destroy(&port->lock);
-    (void)pthread_cond_destroy(&port->ended);
-    free(port);
-}
-
-static void socket_unlisten(gri_port *base)
-{
-    socket_port *port = GRI_CONTAINER(base, socket_port, base);
-    gri_socket_forget(&port->name);
-    gri_poller_post(port->poller, &port->post);
-    (void)pthread_mutex_lock(&port->lock);
-    while (!port->over) {
-        (void)pthread_mutex_unlock(&port->lock);
-        /* Who calls may be the only one who could. */
-        gri_poller_help(port->poller);
-        (void)pthread_mutex_lock(&port->lock);
-        if (!port->over) {
-            struct timespec t;
-            (void)clock_gettime(CLOCK_REALTIME, &t);
-            t.tv_nsec += GRI_NS_PER_MS;
-            if (t.tv_nsec >= GRI_NS_PER_S) {
-                t.tv_nsec -= GRI_NS_PER_S;
-                t.tv_sec++;
-            }
-            (void)pthread_cond_timedwait(&port->ended, &port->lock, &t);
-        }
-    }
-    (void)pthread_mutex_unlock(&port->lock);
-    free_port(port);
-}
-
-static socket_port *port_new(gri_poller *poller, gri_accept_fn *accepted,
-                             void *arg)
-{
-    socket_port *port = calloc(1, sizeof *port);
-    if (port == NULL) {
-        return NULL;
-    }
-    if (pthread_mutex_init(&port->lock, NULL) != 0) {
-        free(port);
-        return NULL;
-    }
-    if (pthread_cond_init(&port->ended, NULL) != 0) {
-        (void)pthread_mutex_destroy(&port->lock);
-        free(port);
-        return NULL;
-    }
-    port->base.ops = &gri_link_socket;
-    port->poller = poller;
-    port->pollee.ready = on_port_ready;
-    port->timer.ready = on_port_timer;
-    port->post.run = on_port_post;
-    port->accepted = accepted;
-    port->arg = arg;
-    return port;
-}
-
-/* The timer is there from the beginning: when there is no descriptor left for a
- * connection, there is none for a timer. It is not set, so tells nothing of a
- * port that is not watched after all. */
-static int watch_port(socket_port *port)
-{
-    port->timer_fd = gri_socket_timer();
-    GR_TRY(port->timer_fd);
-    int rc = gri_poller_add(port->poller, port->timer_fd, &port->timer);
-    rc = rc < 0 ? rc : gri_poller_add(port->poller, port->fd, &port->pollee);
-    if (rc < 0) {
-        (void)close(port->timer_fd);
-    }
-    return rc;
-}
-
-static int socket_listen(gri_keeper *keeper, const char *address,
-                         gri_accept_fn *accepted, void *arg, gri_port **out)
-{
-    gri_socket_name name;
-    GR_TRY(gri_address_check(address, true));
-    GR_TRY(gri_socket_parse(address, true, &name));
-    GR_TRY(gri_poller_open(keeper->poller));
-    socket_port *port = port_new(keeper->poller, accepted, arg);
-    if (port == NULL) {
-        return GR_ENOMEM;
-    }
-    port->name = name;
-    int rc = gri_socket_listen(&name, address, port->address);
-    if (rc < 0) {
-        free_port(port);
-        return rc;
-    }
-    port->fd = rc;
-    *out = &port->base;
-    rc = watch_port(port);
-    if (rc < 0) {
-        gri_socket_forget(&port->name);
-        (void)close(port->fd);
-        free_port(port);
-    }
-    return rc;
-}
-
-static const char *socket_address(const gri_port *base)
-{
-    const socket_port *port = (const void *)base; /* base is the first in it */
-    return port->address;
-}
-
 const gri_link_ops gri_link_socket = {
-    .listen = socket_listen,
-    .address = socket_address,
-    .unlisten = socket_unlisten,
+    .listen = gri_socket_listen_plain,
+    .listen_tls = gri_socket_listen_tls,
+    .address = gri_socket_address,
+    .unlisten = gri_socket_unlisten,
     .dial = socket_dial,
     .recv = socket_recv,
     .send = socket_send,
     .close = socket_close,
+    .certified = socket_certified,
     .free = socket_free,
     .sends_at_once = true,
 };

@@ -90,7 +90,7 @@ static int read_trust(const gri_log *log, const gr_node_opts *opts,
             log, GR_LOG_ERROR,
             "node %s: NNG %s does not tell who listens for whom a certificate "
             "is (1.6 does), so %s, who has no secret of its own, could be "
-            "anybody: give it one, or do not listen",
+            "anybody: give it one, or listen at a number, not at a host's name",
             opts->name, nng_version(), gri_trust_certified_name(opts));
     }
     return rc;

@@ -110,11 +110,15 @@ static bool parse_tcp(const char *p, bool to_listen, gri_socket_name *out)
 int gri_socket_parse(const char *address, bool to_listen, gri_socket_name *out)
 {
     memset(out, 0, sizeof *out);
-    const bool ok = strncmp(address, "ipc://", 6) == 0
-                        ? parse_path(address + 6, out)
-                    : strncmp(address, "tcp://", 6) == 0
-                        ? parse_tcp(address + 6, to_listen, out)
-                        : false;
+    bool ok = false;
+    if (strncmp(address, "ipc://", 6) == 0) {
+        ok = parse_path(address + 6, out);
+    } else if (strncmp(address, "tcp://", 6) == 0) {
+        ok = parse_tcp(address + 6, to_listen, out);
+    } else if (strncmp(address, "tls+tcp://", 10) == 0) {
+        const char *at = strrchr(address, '@'); /* behind a node's name */
+        ok = parse_tcp(at != NULL ? at + 1 : address + 10, to_listen, out);
+    }
     return ok ? 0 : GR_EADDRESS;
 }
 

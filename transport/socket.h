@@ -1,5 +1,6 @@
 /* transport/socket.h - sockets of the operating system, by the addresses of
- * nodes: tcp://1.2.3.4:5, tcp://[::1]:5 and ipc:///path. None of it blocks. */
+ * nodes: tcp://1.2.3.4:5, tcp://[::1]:5, the same of tls+tcp (where "name@" may
+ * stand before the host), and ipc:///path. None of it blocks. */
 #ifndef GRI_TRANSPORT_SOCKET_H
 #define GRI_TRANSPORT_SOCKET_H
 

@@ -6,6 +6,7 @@
 
 #include <sodium.h>
 
+#include "transport/link.h"
 #include "transport/secret.h"
 #include "transport/tls.h"
 
@@ -189,7 +190,9 @@ static int check_certified(const gri_trust *trust, const gr_node_opts *opts)
     if (!gri_tls_wanted(opts) || (!common && !trust->no_secret)) {
         return GR_EINVAL;
     }
-    return opts->listen != NULL && !gri_tls_tells_names() ? GR_ENOTSUP : 0;
+    return opts->listen != NULL && !gri_address_tells_names(opts->listen)
+               ? GR_ENOTSUP
+               : 0;
 }
 
 const char *gri_trust_certified_name(const gr_node_opts *opts)

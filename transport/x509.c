@@ -1,114 +1,207 @@
 /* transport/x509.c - see x509.h. */
 #include "transport/x509.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#include <mbedtls/asn1.h>
-#include <mbedtls/bignum.h>
-#include <mbedtls/pem.h>
-#include <mbedtls/pk.h>
-#include <mbedtls/version.h>
-#include <mbedtls/x509_crt.h>
-#include <sodium.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include <greenroom/error.h>
 
-/* Only the third version asks for random numbers here. */
-#if MBEDTLS_VERSION_MAJOR == 3
-
-static int random_bytes(void *arg, unsigned char *buf, size_t n)
+bool gri_x509_is_no_memory(void)
 {
+    bool found = false;
+    for (unsigned long e; (e = ERR_get_error()) != 0;) {
+        found = found || ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+    }
+    return found;
+}
+
+static int failed(void)
+{
+    return gri_x509_is_no_memory() ? GR_ENOMEM : GR_EFORMAT;
+}
+
+/* ---- texts --------------------------------------------------------------- */
+
+/* A key that wants a password is none: nobody could give it. */
+static int no_password(char *buf, int size, int writes, void *arg)
+{
+    (void)buf;
+    (void)size;
+    (void)writes;
     (void)arg;
-    randombytes_buf(buf, n);
+    return -1;
+}
+
+static BIO *open_text(const char *text)
+{
+    return BIO_new_mem_buf(text, -1);
+}
+
+/* All that stands in a text; NULL: nothing, or it cannot be read. */
+static STACK_OF(X509_INFO) *read_all(const char *text)
+{
+    BIO *bio = open_text(text);
+    STACK_OF(X509_INFO) *all =
+        bio == NULL ? NULL
+                    : PEM_X509_INFO_read_bio(bio, NULL, no_password, NULL);
+    BIO_free(bio);
+    return all;
+}
+
+static void free_all(STACK_OF(X509_INFO) *all)
+{
+    sk_X509_INFO_pop_free(all, X509_INFO_free);
+}
+
+/* Is what makes no difference (the same once more) all that OpenSSL minds? */
+static bool add_to(X509_STORE *store, const X509_INFO *one)
+{
+    return (one->x509 == NULL || X509_STORE_add_cert(store, one->x509) == 1) &&
+           (one->crl == NULL || X509_STORE_add_crl(store, one->crl) == 1);
+}
+
+int gri_x509_trust(SSL_CTX *ctx, const char *text)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+    STACK_OF(X509_INFO) *all = read_all(text);
+    bool ok = all != NULL, any = false, revokes = false;
+    for (int i = 0; ok && i < sk_X509_INFO_num(all); i++) {
+        const X509_INFO *one = sk_X509_INFO_value(all, i);
+        ok = add_to(store, one);
+        any = any || one->x509 != NULL;
+        revokes = revokes || one->crl != NULL;
+    }
+    free_all(all);
+    if (!ok || !any) {
+        return failed();
+    }
+    if (revokes) {
+        /* Where an authority has given no list, session.c looks away. */
+        (void)X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK |
+                                              X509_V_FLAG_CRL_CHECK_ALL);
+    }
     return 0;
 }
 
-#define BY_CHANCE , random_bytes, NULL
-#else
-#define BY_CHANCE
-#endif
-
-/* An error may be the sum of two: of numbers or of ASN.1, below 0x80, and of
- * what is made of them. */
-static bool is_no_memory(int rc)
+int gri_x509_show(SSL_CTX *ctx, const char *text)
 {
-    const int low = rc < 0 ? -(-rc & 0x7f) : 0;
-    return rc == MBEDTLS_ERR_X509_ALLOC_FAILED ||
-           rc == MBEDTLS_ERR_PEM_ALLOC_FAILED ||
-           rc == MBEDTLS_ERR_PK_ALLOC_FAILED ||
-           low == MBEDTLS_ERR_MPI_ALLOC_FAILED ||
-           low == MBEDTLS_ERR_ASN1_ALLOC_FAILED;
+    STACK_OF(X509_INFO) *all = read_all(text);
+    bool ok = all != NULL, any = false;
+    for (int i = 0; ok && i < sk_X509_INFO_num(all); i++) {
+        X509 *x = sk_X509_INFO_value(all, i)->x509;
+        if (x != NULL) {
+            ok = any ? SSL_CTX_add1_chain_cert(ctx, x) == 1
+                     : SSL_CTX_use_certificate(ctx, x) == 1;
+            any = true;
+        }
+    }
+    free_all(all);
+    return ok && any ? 0 : failed();
 }
 
-static int wrong_time(const char *how, const mbedtls_x509_time *t,
+int gri_x509_key(SSL_CTX *ctx, const char *text)
+{
+    BIO *bio = open_text(text);
+    EVP_PKEY *key =
+        bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+    BIO_free(bio);
+    if (key == NULL) {
+        return failed();
+    }
+    const int rc = SSL_CTX_use_PrivateKey(ctx, key) == 1 ? 0 : failed();
+    EVP_PKEY_free(key); /* wipes it, when ctx is freed, too */
+    return rc;
+}
+
+/* ---- times --------------------------------------------------------------- */
+
+static int wrong_time(const char *how, const ASN1_TIME *when,
                       gri_x509_fault *fault)
 {
+    struct tm t = {.tm_year = 0};
+    (void)ASN1_TIME_to_tm(when, &t); /* it was compared already */
     fault->of_key = false;
     (void)snprintf(fault->text, sizeof fault->text,
-                   "%s %04d-%02d-%02d %02d:%02d:%02d UTC", how, t->year, t->mon,
-                   t->day, t->hour, t->min, t->sec);
+                   "%s %04d-%02d-%02d %02d:%02d:%02d UTC", how,
+                   t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour,
+                   t.tm_min, t.tm_sec);
     return GR_EEXPIRED;
 }
 
-static int check_times(const mbedtls_x509_crt *chain, gri_x509_fault *fault)
+static int check_times(const X509 *x, bool own, gri_x509_fault *fault)
 {
-    for (const mbedtls_x509_crt *c = chain; c != NULL; c = c->next) {
-        const bool own = c == chain;
-        if (mbedtls_x509_time_is_past(&c->valid_to) != 0) {
-            return wrong_time(own ? "it has expired, at"
-                                  : "one in it has expired, at",
-                              &c->valid_to, fault);
-        }
-        if (mbedtls_x509_time_is_future(&c->valid_from) != 0) {
-            return wrong_time(own ? "it is not valid before"
-                                  : "one in it is not valid before",
-                              &c->valid_from, fault);
-        }
+    const ASN1_TIME *from = X509_get0_notBefore(x);
+    const ASN1_TIME *until = X509_get0_notAfter(x);
+    if (X509_cmp_current_time(until) <= 0) { /* 0: it is no time */
+        return wrong_time(own ? "it has expired, at"
+                              : "one in it has expired, at",
+                          until, fault);
+    }
+    if (X509_cmp_current_time(from) >= 0) {
+        return wrong_time(own ? "it is not valid before"
+                              : "one in it is not valid before",
+                          from, fault);
     }
     return 0;
 }
 
-static int check_pair(mbedtls_x509_crt *own, const char *text,
-                      gri_x509_fault *fault)
+int gri_x509_check(SSL_CTX *ctx, gri_x509_fault *fault)
 {
-    mbedtls_pk_context key;
-    mbedtls_pk_init(&key);
-    int rc = mbedtls_pk_parse_key(&key, (const unsigned char *)text,
-                                  strlen(text) + 1, NULL, 0 BY_CHANCE);
-    const bool read = rc == 0;
-    if (read) {
-        rc = mbedtls_pk_check_pair(&own->pk, &key BY_CHANCE);
+    STACK_OF(X509) *chain = NULL;
+    int rc = check_times(SSL_CTX_get0_certificate(ctx), true, fault);
+    (void)SSL_CTX_get0_chain_certs(ctx, &chain);
+    for (int i = 0; rc == 0 && i < sk_X509_num(chain); i++) {
+        rc = check_times(sk_X509_value(chain, i), false, fault);
     }
-    mbedtls_pk_free(&key); /* wipes it */
-    if (is_no_memory(rc)) {
-        return GR_ENOMEM;
+    if (rc == 0 && SSL_CTX_check_private_key(ctx) != 1) {
+        ERR_clear_error();
+        fault->of_key = true;
+        (void)snprintf(fault->text, sizeof fault->text,
+                       "it is not the key of the certificate");
+        rc = GR_EFORMAT;
     }
-    if (!read || rc == 0 || rc == MBEDTLS_ERR_PK_FEATURE_UNAVAILABLE) {
-        return 0;
-    }
-    fault->of_key = true;
-    (void)snprintf(fault->text, sizeof fault->text,
-                   "it is not the key of the certificate");
-    return GR_EFORMAT;
+    return rc;
 }
 
-int gri_x509_check(const char *certificate, const char *key,
-                   gri_x509_fault *fault)
+/* ---- names --------------------------------------------------------------- */
+
+static bool is_text(const ASN1_STRING *s, const char *name)
 {
-    mbedtls_x509_crt chain;
-    mbedtls_x509_crt_init(&chain);
-    int rc = mbedtls_x509_crt_parse(&chain, (const unsigned char *)certificate,
-                                    strlen(certificate) + 1);
-    if (is_no_memory(rc)) {
-        rc = GR_ENOMEM;
-    } else if (rc != 0) {
-        rc = 0; /* not all of it is known here: see x509.h */
-    } else {
-        rc = check_times(&chain, fault);
-        rc = rc == 0 ? check_pair(&chain, key, fault) : rc;
+    const size_t n = strlen(name);
+    return s != NULL && (size_t)ASN1_STRING_length(s) == n &&
+           memcmp(ASN1_STRING_get0_data(s), name, n) == 0;
+}
+
+static bool is_common_name(const X509 *x, const char *name)
+{
+    const X509_NAME *subject = X509_get_subject_name(x);
+    const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    return at >= 0 &&
+           X509_NAME_get_index_by_NID(subject, NID_commonName, at) < 0 &&
+           is_text(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)),
+                   name);
+}
+
+bool gri_x509_is_for(const X509 *certificate, const char *name)
+{
+    GENERAL_NAMES *names =
+        X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    bool found = false;
+    for (int i = 0; !found && i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *one = sk_GENERAL_NAME_value(names, i);
+        found = one->type == GEN_DNS && is_text(one->d.dNSName, name);
     }
-    mbedtls_x509_crt_free(&chain);
-    return rc;
+    GENERAL_NAMES_free(names);
+    return found || is_common_name(certificate, name);
+}
+
+bool gri_x509_is_for_host(X509 *certificate, const char *host)
+{
+    return X509_check_ip_asc(certificate, host, 0) == 1 ||
+           X509_check_host(certificate, host, 0, 0, NULL) == 1;
 }

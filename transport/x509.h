@@ -1,16 +1,15 @@
 /*
- * transport/x509.h - what can be seen of a node's own certificate before it is
- * shown to anybody.
+ * transport/x509.h - the certificates and the key of a node, as OpenSSL has
+ * them, and what can be seen of them before they are shown to anybody.
  *
- * NNG takes any that can be read. With one that has expired, or with the key of
- * another, a node would start, listen, and be refused by each peer, in words
- * that do not say which of the two is at fault.
- *
- * mbedTLS reads it, which is NNG's own library for TLS in Debian.
+ * With a certificate that has expired, or with the key of another, a node would
+ * start, listen, and be refused by each peer, in words that do not say which of
+ * the two is at fault.
  */
 #ifndef GRI_TRANSPORT_X509_H
 #define GRI_TRANSPORT_X509_H
 
+#include <openssl/ssl.h>
 #include <stdbool.h>
 
 enum { GRI_X509_TEXT = 96 /* bytes of a text, with its end */ };
@@ -22,12 +21,29 @@ typedef struct gri_x509_fault {
 } gri_x509_fault;
 
 /*
- * Whether each certificate in a text in PEM is valid at this moment, by the
- * system's clock, and the key fits the first. What mbedTLS does not know is not
- * looked at: NNG may have been built with another library. Errors: GR_EEXPIRED,
- * GR_EFORMAT (the key of another): with *fault; GR_ENOMEM.
+ * Each reads a text in PEM into ctx: the authorities that are believed, and
+ * their lists of what they have revoked; the own key; its certificate, and
+ * behind it those up to an authority. In this order. Errors: GR_EFORMAT (it is
+ * not that), GR_ENOMEM.
  */
-int gri_x509_check(const char *certificate, const char *key,
-                   gri_x509_fault *fault);
+int gri_x509_trust(SSL_CTX *ctx, const char *text);
+int gri_x509_key(SSL_CTX *ctx, const char *text);
+int gri_x509_show(SSL_CTX *ctx, const char *text);
+
+/* Whether each certificate that ctx shows is valid at this moment, by the
+ * system's clock, and the key fits the first. Errors: GR_EEXPIRED, GR_EFORMAT
+ * (the key of another): with *fault. */
+int gri_x509_check(SSL_CTX *ctx, gri_x509_fault *fault);
+
+/* Whether a certificate is for that name, to the letter: one of its
+ * alternative names, or its only common name, is that. */
+bool gri_x509_is_for(const X509 *certificate, const char *name);
+/* The same for a host by its name or number, as RFC 6125 says, with what may
+ * stand for many. */
+bool gri_x509_is_for_host(X509 *certificate, const char *host);
+
+/* After a function of OpenSSL has failed: was it for want of memory? Forgets
+ * what OpenSSL remembers of it. */
+bool gri_x509_is_no_memory(void);
 
 #endif /* GRI_TRANSPORT_X509_H */

@@ -340,6 +340,11 @@ static inline int setup_nng_tcp(void **state)
     return setup_as(state, "tcp", &gri_link_nng);
 }
 
+static inline int setup_nng_tls(void **state)
+{
+    return setup_as(state, "tls+tcp", &gri_link_nng);
+}
+
 static inline int setup_nng_ipc(void **state)
 {
     return setup_as(state, "ipc", &gri_link_nng);
@@ -464,6 +469,7 @@ static inline void close_end(stage *s, end *e)
         cmocka_unit_test_setup_teardown(test, setup_ipc, teardown),            \
         cmocka_unit_test_setup_teardown(test, setup_nng_tcp, teardown),        \
         cmocka_unit_test_setup_teardown(test, setup_nng_ipc, teardown),        \
+        cmocka_unit_test_setup_teardown(test, setup_nng_tls, teardown),        \
         cmocka_unit_test_setup_teardown(test, setup_tls, teardown),            \
         cmocka_unit_test_setup_teardown(test, setup_local, teardown),          \
         cmocka_unit_test_setup_teardown(test, setup_sim, teardown)

@@ -366,6 +366,7 @@ static void dial_without_an_answer_may_be_closed(void **state)
 #define ON_SLOW(test)                                                          \
     cmocka_unit_test_setup_teardown(test, setup_tcp, teardown),                \
         cmocka_unit_test_setup_teardown(test, setup_nng_tcp, teardown),        \
+        cmocka_unit_test_setup_teardown(test, setup_nng_tls, teardown),        \
         cmocka_unit_test_setup_teardown(test, setup_tls, teardown),            \
         cmocka_unit_test_setup_teardown(test, setup_sim, teardown)
 
