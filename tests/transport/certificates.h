@@ -43,21 +43,61 @@ static inline void make_authority(const char *name)
     in_folder(line);
 }
 
-/* FILE.key and FILE.pem: for a node of that name, and (to_host) for localhost,
- * signed by that authority. */
-static inline void make_certificate(const char *file, const char *name,
-                                    bool to_host, const char *authority)
+/* FILE.key and FILE.pem: for a node of that name, and for what `others` says
+ * ("DNS:localhost,IP:127.0.0.1"), signed by that authority. */
+static inline void make_certificate_of(const char *file, const char *name,
+                                       const char *others,
+                                       const char *authority)
 {
     char line[900];
     (void)snprintf(
         line, sizeof line,
         "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
         "-subj /CN=%s -keyout %s.key -out %s.req && "
-        "echo 'subjectAltName=DNS:%s%s' >%s.ext && "
+        "echo 'subjectAltName=%s' >%s.ext && "
         "openssl x509 -req -in %s.req -CA %s.pem -CAkey %s.key -CAcreateserial "
         "-days 2 -extfile %s.ext -out %s.pem",
-        name, file, file, name, to_host ? ",DNS:localhost" : "", file, file,
-        authority, authority, file, file);
+        name, file, file, others, file, file, authority, authority, file, file);
+    in_folder(line);
+}
+
+/* The same for a node of that name, and (to_host) for localhost. */
+static inline void make_certificate(const char *file, const char *name,
+                                    bool to_host, const char *authority)
+{
+    char others[160];
+    (void)snprintf(others, sizeof others, "DNS:%s%s", name,
+                   to_host ? ",DNS:localhost" : "");
+    make_certificate_of(file, name, others, authority);
+}
+
+/* ca.conf, for what openssl's command line does with a list of all that an
+ * authority has signed. */
+static inline void make_config(void)
+{
+    in_folder("printf '%s\\n' '[ca]' 'default_ca=it' '[it]' 'database=index' "
+              "'new_certs_dir=.' 'default_md=sha256' 'policy=any' "
+              "'serial=serial' 'unique_subject=no' '[any]' "
+              "'commonName=supplied' >ca.conf; test -e index || "
+              "{ : >index; echo 01 >serial; }");
+}
+
+/* AUTHORITY.crl: that certificate (NULL: none) is not good any more. */
+static inline void make_list(const char *authority, const char *revoked)
+{
+    char line[512];
+    make_config();
+    if (revoked != NULL) {
+        (void)snprintf(line, sizeof line,
+                       "openssl ca -config ca.conf -cert %s.pem -keyfile "
+                       "%s.key -revoke %s.pem",
+                       authority, authority, revoked);
+        in_folder(line);
+    }
+    (void)snprintf(line, sizeof line,
+                   "openssl ca -config ca.conf -cert %s.pem -keyfile %s.key "
+                   "-gencrl -crldays 2 -out %s.crl",
+                   authority, authority, authority);
     in_folder(line);
 }
 
@@ -67,11 +107,7 @@ static inline void make_certificate_for(const char *file, const char *name,
                                         const char *until)
 {
     char line[1000];
-    in_folder("printf '%s\\n' '[ca]' 'default_ca=it' '[it]' 'database=index' "
-              "'new_certs_dir=.' 'default_md=sha256' 'policy=any' "
-              "'serial=serial' 'unique_subject=no' '[any]' "
-              "'commonName=supplied' >ca.conf; test -e index || "
-              "{ : >index; echo 01 >serial; }");
+    make_config();
     (void)snprintf(
         line, sizeof line,
         "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
