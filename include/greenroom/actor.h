@@ -260,8 +260,9 @@ GR_API void gr_trap_exit(gr_actor *self, bool on);
  * Asks for one message, which gr_match_down matches, when `pid` ends, or at
  * once if it is dead. It comes behind all that `pid` sent here. It also comes
  * if `pid` lives, but has no memory or room for one more monitor:
- * GR_EXIT_ERROR, with the code GR_ENOMEM or GR_ELIMIT. Errors: GR_EINVAL
- * (nobody), GR_ENOMEM, GR_ELIMIT (GR_TIES_MAX).
+ * GR_EXIT_ERROR, with the code GR_ENOMEM or GR_ELIMIT.
+ *
+ * Errors: GR_EINVAL (nobody), GR_ENOMEM, GR_ELIMIT (GR_TIES_MAX).
  */
 GR_API GR_MUST_CHECK int gr_monitor(gr_actor *self, gr_pid pid, gr_ref *out);
 /* No message of this monitor is seen after this, even if it waits already. */

@@ -75,9 +75,10 @@ typedef struct gr_peer_opts {
     const char *secret_file;      /* as in gr_node_opts, for this name alone */
     gr_bytes secret;              /* instead of the file. Neither: it must show
                                      a certificate for that name. NNG below 1.6
-                                     does not tell who listens: a node that
-                                     does is GR_ENOTSUP then; one that does not
-                                     dials it at tls+tcp://name@host:port */
+                                     does not tell that: a node that listens
+                                     with TLS at the name of a host, not at a
+                                     number, is GR_ENOTSUP then; one that dials
+                                     it does so at tls+tcp://name@host:port */
     const gr_peer_rights *rights; /* NULL: all */
 } gr_peer_opts;
 
