@@ -64,7 +64,7 @@ int gri_socket_listen_plain(gri_keeper *keeper, const char *address,
 int gri_socket_listen_tls(gri_keeper *keeper, const gri_tls *tls,
                           const char *address, gri_accept_fn *accepted,
                           void *arg, gri_port **out);
-const char *gri_socket_address(const gri_port *port);
-void gri_socket_unlisten(gri_port *port);
+const char *gri_socket_address(const gri_port *base);
+void gri_socket_unlisten(gri_port *base);
 
 #endif /* GRI_TRANSPORT_LINK_SOCKET_H */

@@ -28,6 +28,7 @@ static int failed(void)
 /* ---- texts --------------------------------------------------------------- */
 
 /* A key that wants a password is none: nobody could give it. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): OpenSSL's type */
 static int no_password(char *buf, int size, int writes, void *arg)
 {
     (void)buf;
@@ -43,7 +44,7 @@ static BIO *open_text(const char *text)
 }
 
 /* All that stands in a text; NULL: nothing, or it cannot be read. */
-static STACK_OF(X509_INFO) *read_all(const char *text)
+static STACK_OF(X509_INFO) * read_all(const char *text)
 {
     BIO *bio = open_text(text);
     STACK_OF(X509_INFO) *all =
@@ -53,7 +54,7 @@ static STACK_OF(X509_INFO) *read_all(const char *text)
     return all;
 }
 
-static void free_all(STACK_OF(X509_INFO) *all)
+static void free_all(STACK_OF(X509_INFO) * all)
 {
     sk_X509_INFO_pop_free(all, X509_INFO_free);
 }
@@ -107,8 +108,9 @@ int gri_x509_show(SSL_CTX *ctx, const char *text)
 int gri_x509_key(SSL_CTX *ctx, const char *text)
 {
     BIO *bio = open_text(text);
-    EVP_PKEY *key =
-        bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+    EVP_PKEY *key = bio == NULL
+                        ? NULL
+                        : PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
     BIO_free(bio);
     if (key == NULL) {
         return failed();
