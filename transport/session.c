@@ -96,6 +96,18 @@ static BIO_METHOD *method_new(void)
 
 /* ---- whom it believes ---------------------------------------------------- */
 
+/* Who has given no list has revoked nothing, and who stands in the file of
+ * authorities is believed. OpenSSL says the same of a list that it cannot use,
+ * or has no memory for. */
+static bool is_unlisted(X509_STORE_CTX *store)
+{
+    const int top = sk_X509_num(X509_STORE_CTX_get0_chain(store)) - 1;
+    return X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL &&
+           (X509_STORE_CTX_get_error_depth(store) == top ||
+            !gri_x509_has_list(X509_STORE_CTX_get0_store(store),
+                               X509_STORE_CTX_get_current_cert(store)));
+}
+
 /* Called for each certificate of a chain, an authority's first, and for each
  * fault that OpenSSL finds. */
 static int on_verify(int good, X509_STORE_CTX *store)
@@ -105,9 +117,7 @@ static int on_verify(int good, X509_STORE_CTX *store)
     const gri_session *s = SSL_get_app_data(ssl);
     X509 *x = X509_STORE_CTX_get_current_cert(store);
     if (!good) {
-        /* Who has given no list has revoked nothing. */
-        const bool fine =
-            X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL;
+        const bool fine = is_unlisted(store);
         if (fine) {
             X509_STORE_CTX_set_error(store, X509_V_OK);
         }

@@ -250,7 +250,7 @@ static void server_that_asks_to_begin_again_without_end_is_cut(void **state)
     close(f.listener);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(hello_requests_in_large_records_are_cut,
@@ -263,9 +263,6 @@ int main(int argc, char **argv)
             server_that_asks_to_begin_again_without_end_is_cut, setup_tls,
             teardown),
     };
-    if (argc > 1) {
-        cmocka_set_test_filter(argv[1]);
-    }
     return cmocka_run_group_tests(tests, make_certificates,
                                   remove_certificates);
 }
