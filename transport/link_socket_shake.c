@@ -31,15 +31,17 @@ bool gri_shake_keeps(gri_socket_link *l)
     return l->shake.busy;
 }
 
-/* What a step of it said; whether to take another at once. Once the lock is
- * free, and there is none, the link may be. */
-static bool after_step(gri_socket_link *l, int rc)
+/* What a step of it said. Once the lock is free, and there is no other, the
+ * link may be gone. */
+static void after_step(gri_socket_link *l, int rc)
 {
     gri_shake *k = &l->shake;
     (void)pthread_mutex_lock(&l->lock);
     const bool again = rc == 0 && k->again && !l->closing;
     k->again = false;
-    if (!again) {
+    if (again) { /* behind the others */
+        gri_keeper_run(l->keeper, &k->job);
+    } else {
         k->busy = false;
         k->wanted = rc == 0;
         k->rc = rc < 0 ? rc : 0;
@@ -50,15 +52,15 @@ static bool after_step(gri_socket_link *l, int rc)
         }
     }
     (void)pthread_mutex_unlock(&l->lock);
-    return again;
 }
 
 static void on_shake(gri_job *job)
 {
     gri_socket_link *l = GRI_CONTAINER(job, gri_socket_link, shake.job);
-    while (after_step(l, gri_session_shake(l->session))) {
-        /* each is a step */
-    }
+    (void)pthread_mutex_lock(&l->lock);
+    const bool closing = l->closing; /* as the oldest of a flood, perhaps */
+    (void)pthread_mutex_unlock(&l->lock);
+    after_step(l, closing ? GR_ENOCONN : gri_session_shake(l->session));
 }
 
 void gri_shake_init(gri_socket_link *l)

@@ -12,7 +12,13 @@
 #include "transport/x509.h"
 
 enum {
-    CHAIN_MAX = 8 /* certificates from a peer's to an authority */
+    CHAIN_MAX = 8, /* certificates from a peer's to an authority */
+    /* Bytes that are read for a handshake, and for one read behind it. What is
+     * only answered or skipped (hellos that are to begin again) OpenSSL reads
+     * as long as more has come, within one call: whoever sends without end
+     * would keep the thread. */
+    SHAKE_MAX = 128 * 1024,
+    READ_MAX = 32 * 1024 /* two records, about */
 };
 
 struct gri_session {
@@ -20,6 +26,7 @@ struct gri_session {
     int fd;
     bool shaken;        /* the handshake is done */
     bool broken;        /* nothing goes over it any more */
+    size_t left;        /* bytes that may be read for what it is at */
     const char *demand; /* the node it must be with; NULL: none */
     const char *host;   /* the host that it must be with; NULL: none */
     char name[];        /* that one's text */
@@ -52,12 +59,18 @@ static int socket_write(BIO *bio, const char *buf, int n)
 
 static int socket_read(BIO *bio, char *buf, int n)
 {
-    const gri_session *s = BIO_get_data(bio);
+    gri_session *s = BIO_get_data(bio);
     ssize_t got;
+    if (s->left == 0) {
+        BIO_clear_retry_flags(bio);
+        return -1;
+    }
     do {
-        got = recv(s->fd, buf, (size_t)n, MSG_DONTWAIT);
+        got = recv(s->fd, buf, (size_t)n < s->left ? (size_t)n : s->left,
+                   MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
     (void)is_for_later(bio, got, BIO_FLAGS_READ);
+    s->left -= got > 0 ? (size_t)got : 0;
     return (int)got;
 }
 
@@ -83,6 +96,18 @@ static BIO_METHOD *method_new(void)
 
 /* ---- whom it believes ---------------------------------------------------- */
 
+/* Who has given no list has revoked nothing, and who stands in the file of
+ * authorities is believed. OpenSSL says the same of a list that it cannot use,
+ * or has no memory for. */
+static bool is_unlisted(X509_STORE_CTX *store)
+{
+    const int top = sk_X509_num(X509_STORE_CTX_get0_chain(store)) - 1;
+    return X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL &&
+           (X509_STORE_CTX_get_error_depth(store) == top ||
+            !gri_x509_has_list(X509_STORE_CTX_get0_store(store),
+                               X509_STORE_CTX_get_current_cert(store)));
+}
+
 /* Called for each certificate of a chain, an authority's first, and for each
  * fault that OpenSSL finds. */
 static int on_verify(int good, X509_STORE_CTX *store)
@@ -92,9 +117,7 @@ static int on_verify(int good, X509_STORE_CTX *store)
     const gri_session *s = SSL_get_app_data(ssl);
     X509 *x = X509_STORE_CTX_get_current_cert(store);
     if (!good) {
-        /* Who has given no list has revoked nothing. */
-        const bool fine =
-            X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL;
+        const bool fine = is_unlisted(store);
         if (fine) {
             X509_STORE_CTX_set_error(store, X509_V_OK);
         }
@@ -196,6 +219,7 @@ int gri_session_new(const gri_tls *tls, int fd, const char *address,
         return GR_ENOMEM;
     }
     s->fd = fd;
+    s->left = SHAKE_MAX;
     if (address != NULL) {
         gri_tls_server_name(address, s->name);
         s->demand = gri_tls_demands(address).len > 0 ? s->name : NULL;
@@ -236,8 +260,8 @@ static int outcome(gri_session *s, int rc)
         return 0;
     }
     s->broken = true;
-    return error == SSL_ERROR_SSL && !gri_x509_is_no_memory() ? GR_EDENIED
-                                                              : GR_ENOCONN;
+    const bool denied = error == SSL_ERROR_SSL && !gri_x509_is_no_memory();
+    return denied || s->left == 0 ? GR_EDENIED : GR_ENOCONN;
 }
 
 /* What other code of this thread has left is none of ours. */
@@ -258,6 +282,7 @@ static int most(size_t n)
 int64_t gri_session_read(gri_session *s, void *buf, size_t n)
 {
     ERR_clear_error();
+    s->left = READ_MAX;
     const int got = SSL_read(s->ssl, buf, most(n));
     return got > 0 ? got : outcome(s, got);
 }

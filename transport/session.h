@@ -33,7 +33,7 @@ void gri_session_free(gri_session *s);
 
 /* Goes on with the handshake, which takes a millisecond of a processor for each
  * of its steps. 1: it is done. 0: it waits for the socket. Errors: GR_EDENIED
- * (a certificate, or no TLS), GR_ENOCONN. */
+ * (a certificate, or no TLS, or too much of it), GR_ENOCONN. */
 int gri_session_shake(gri_session *s);
 /* After the handshake. Return bytes, perhaps not all of n; 0: the socket has,
  * or takes, no more now: the next write has the same bytes. Errors: GR_ENOCONN,

@@ -89,6 +89,22 @@ int gri_x509_trust(SSL_CTX *ctx, const char *text)
     return 0;
 }
 
+bool gri_x509_has_list(const X509_STORE *store, const X509 *certificate)
+{
+    /* Without a copy, for which there might be no memory: nothing is added to a
+     * store in use. */
+    const STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(store);
+    bool found = false;
+    for (int i = 0; !found && i < sk_X509_OBJECT_num(all); i++) {
+        const X509_CRL *list =
+            X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(all, i));
+        found = list != NULL &&
+                X509_NAME_cmp(X509_CRL_get_issuer(list),
+                              X509_get_issuer_name(certificate)) == 0;
+    }
+    return found;
+}
+
 int gri_x509_show(SSL_CTX *ctx, const char *text)
 {
     STACK_OF(X509_INFO) *all = read_all(text);
@@ -205,5 +221,6 @@ bool gri_x509_is_for(const X509 *certificate, const char *name)
 bool gri_x509_is_for_host(X509 *certificate, const char *host)
 {
     return X509_check_ip_asc(certificate, host, 0) == 1 ||
-           X509_check_host(certificate, host, 0, 0, NULL) == 1;
+           X509_check_host(certificate, host, 0, X509_CHECK_FLAG_NO_WILDCARDS,
+                           NULL) == 1;
 }

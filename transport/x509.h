@@ -35,11 +35,15 @@ int gri_x509_show(SSL_CTX *ctx, const char *text);
  * (the key of another): with *fault. */
 int gri_x509_check(SSL_CTX *ctx, gri_x509_fault *fault);
 
+/* Has the certificate's authority, by its name, given a list of what it has
+ * revoked? */
+bool gri_x509_has_list(const X509_STORE *store, const X509 *certificate);
+
 /* Whether a certificate is for that name, to the letter: one of its
  * alternative names, or its only common name, is that. */
 bool gri_x509_is_for(const X509 *certificate, const char *name);
-/* The same for a host by its name or number, as RFC 6125 says, with what may
- * stand for many. */
+/* The same for a host by its number: one of its addresses, or a name that is
+ * written so; nothing that stands for many. */
 bool gri_x509_is_for_host(X509 *certificate, const char *host);
 
 /* After a function of OpenSSL has failed: was it for want of memory? Forgets
