@@ -71,43 +71,17 @@ static inline void make_certificate(const char *file, const char *name,
     make_certificate_of(file, name, others, authority);
 }
 
-/* ca.conf, for what openssl's command line does with a list of all that an
- * authority has signed. */
-static inline void make_config(void)
-{
-    in_folder("printf '%s\\n' '[ca]' 'default_ca=it' '[it]' 'database=index' "
-              "'new_certs_dir=.' 'default_md=sha256' 'policy=any' "
-              "'serial=serial' 'unique_subject=no' '[any]' "
-              "'commonName=supplied' >ca.conf; test -e index || "
-              "{ : >index; echo 01 >serial; }");
-}
-
-/* AUTHORITY.crl: that certificate (NULL: none) is not good any more. */
-static inline void make_list(const char *authority, const char *revoked)
-{
-    char line[512];
-    make_config();
-    if (revoked != NULL) {
-        (void)snprintf(line, sizeof line,
-                       "openssl ca -config ca.conf -cert %s.pem -keyfile "
-                       "%s.key -revoke %s.pem",
-                       authority, authority, revoked);
-        in_folder(line);
-    }
-    (void)snprintf(line, sizeof line,
-                   "openssl ca -config ca.conf -cert %s.pem -keyfile %s.key "
-                   "-gencrl -crldays 2 -out %s.crl",
-                   authority, authority, authority);
-    in_folder(line);
-}
-
 /* The same, but good from one moment to another ("20200101000000Z"). */
 static inline void make_certificate_for(const char *file, const char *name,
                                         const char *authority, const char *from,
                                         const char *until)
 {
     char line[1000];
-    make_config();
+    in_folder("printf '%s\\n' '[ca]' 'default_ca=it' '[it]' 'database=index' "
+              "'new_certs_dir=.' 'default_md=sha256' 'policy=any' "
+              "'serial=serial' 'unique_subject=no' '[any]' "
+              "'commonName=supplied' >ca.conf; test -e index || "
+              "{ : >index; echo 01 >serial; }");
     (void)snprintf(
         line, sizeof line,
         "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
