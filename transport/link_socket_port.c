@@ -57,6 +57,9 @@ static void accept_one(socket_port *port, int fd)
     port->accepted(port->arg, &l->base);
     if (gri_poller_add(port->poller, fd, &l->pollee) < 0) {
         (void)shutdown(fd, SHUT_RDWR); /* reads as the other end's goodbye */
+        (void)pthread_mutex_lock(&l->lock);
+        gri_shake_on(l); /* nothing else would begin it, and find that */
+        (void)pthread_mutex_unlock(&l->lock);
     }
 }
 
