@@ -40,6 +40,8 @@ static bool job_unlocked(gri_keeper *k)
     if (k->first == NULL) {
         k->last = &k->first;
     }
+    /* relaxed: see gri_keeper_waiting. */
+    atomic_fetch_sub_explicit(&k->waiting, 1, memory_order_relaxed);
     (void)pthread_mutex_unlock(&k->lock);
     job->run(job);
     (void)pthread_mutex_lock(&k->lock);
@@ -189,6 +191,8 @@ void gri_keeper_run(gri_keeper *keeper, gri_job *job)
     (void)pthread_mutex_lock(&keeper->lock);
     *keeper->last = job;
     keeper->last = &job->next;
+    /* relaxed: as above. */
+    atomic_fetch_add_explicit(&keeper->waiting, 1, memory_order_relaxed);
     (void)pthread_cond_signal(&keeper->wake);
     (void)pthread_mutex_unlock(&keeper->lock);
     if (world != NULL) {

@@ -8,6 +8,7 @@
 #define GRI_TRANSPORT_KEEPER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/clock.h"
@@ -32,7 +33,8 @@ typedef struct gri_keeper {
     pthread_cond_t wake;
     /* under lock */
     gri_job *first, **last;
-    int64_t tick_at; /* ns; GRI_NEVER: not at all */
+    _Atomic(uint32_t) waiting; /* jobs; written under lock */
+    int64_t tick_at;           /* ns; GRI_NEVER: not at all */
     bool ending;
     /* In a world. */
     gri_happening work, time;
@@ -52,6 +54,12 @@ void gri_keeper_stop(gri_keeper *keeper);
 /* Runs job->run on the thread, in the order given. Any thread. Keeps job until
  * then. */
 void gri_keeper_run(gri_keeper *keeper, gri_job *job);
+/* About how many jobs wait for others. Any thread. */
+static inline uint32_t gri_keeper_waiting(const gri_keeper *keeper)
+{
+    /* relaxed: about. */
+    return atomic_load_explicit(&keeper->waiting, memory_order_relaxed);
+}
 /* Calls tick at that time, if it was not to be called earlier. Any thread. */
 void gri_keeper_tick_at(gri_keeper *keeper, int64_t ns);
 

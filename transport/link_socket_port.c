@@ -15,6 +15,7 @@
 enum {
     ACCEPTS_MAX = 64,     /* until others have had their turn */
     ACCEPT_NEXT_MS = 1,   /* until it goes on with what is left */
+    SHAKES_MAX = 16,      /* handshakes of TLS that wait for the keeper */
     ACCEPT_PAUSE_MS = 100 /* when there is no descriptor left */
 };
 
@@ -58,13 +59,26 @@ static void accept_one(socket_port *port, int fd)
     if (gri_poller_add(port->poller, fd, &l->pollee) < 0) {
         (void)shutdown(fd, SHUT_RDWR); /* reads as the other end's goodbye */
     }
+    (void)pthread_mutex_lock(&l->lock);
+    if (!l->closing) {
+        gri_shake_on(l); /* at once, so that is_too_busy counts it */
+    }
+    (void)pthread_mutex_unlock(&l->lock);
+}
+
+/* Who floods a place of TLS comes faster than the keeper does handshakes. Were
+ * they all accepted, an honest one would be the oldest of those that have
+ * proven nothing before it is its turn. So they wait in the system's queue. */
+static bool is_too_busy(const socket_port *port)
+{
+    return port->tls != NULL && gri_keeper_waiting(port->keeper) >= SHAKES_MAX;
 }
 
 /* If there is more it goes on after a while: nobody tells us that there are
  * descriptors again, nor of what has come already. */
 static void accept_all(socket_port *port)
 {
-    for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
+    for (unsigned i = 0; i < ACCEPTS_MAX && !is_too_busy(port); i++) {
         const int fd =
             accept4(port->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {

@@ -188,6 +188,7 @@ void gri_session_forget(gri_tls *tls)
 {
     SSL_CTX_free(tls->ctx);
     BIO_meth_free(tls->method);
+    ERR_clear_error();
 }
 
 /* ---- sessions ------------------------------------------------------------ */

@@ -60,7 +60,7 @@ static int check_own(const gri_tls *tls, const gr_node_opts *opts,
 {
     gri_x509_fault is;
     const int rc = gri_x509_check(tls->ctx, &is);
-    if (rc < 0) {
+    if (rc < 0 && rc != GR_ENOMEM) {
         fault->file = is.of_key ? opts->key_file : opts->certificate_file;
         memcpy(fault->text, is.text, sizeof fault->text);
     }
@@ -135,8 +135,7 @@ void gri_tls_server_name(const char *address, char buf[GRI_TLS_NAME_SIZE])
         name.ptr = host + (six ? 1 : 0);
         name.len = (uint32_t)(end - name.ptr) - (six ? 1 : 0);
     }
-    size_t n =
-        name.len < GRI_TLS_NAME_SIZE ? name.len : GRI_TLS_NAME_SIZE - 1;
+    size_t n = name.len < GRI_TLS_NAME_SIZE ? name.len : GRI_TLS_NAME_SIZE - 1;
     memcpy(buf, name.ptr, n);
     buf[n] = '\0';
 }

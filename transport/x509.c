@@ -171,17 +171,21 @@ static int check_times(const X509 *x, bool own, gri_x509_fault *fault)
 int gri_x509_check(SSL_CTX *ctx, gri_x509_fault *fault)
 {
     STACK_OF(X509) *chain = NULL;
+    ERR_clear_error();
     int rc = check_times(SSL_CTX_get0_certificate(ctx), true, fault);
     (void)SSL_CTX_get0_chain_certs(ctx, &chain);
     for (int i = 0; rc == 0 && i < sk_X509_num(chain); i++) {
         rc = check_times(sk_X509_value(chain, i), false, fault);
     }
     if (rc == 0 && SSL_CTX_check_private_key(ctx) != 1) {
-        ERR_clear_error();
         fault->of_key = true;
         (void)snprintf(fault->text, sizeof fault->text,
                        "it is not the key of the certificate");
         rc = GR_EFORMAT;
+    }
+    if (gri_x509_is_no_memory()) { /* then nothing of that is so */
+        fault->text[0] = '\0';
+        rc = GR_ENOMEM;
     }
     return rc;
 }

@@ -32,7 +32,7 @@ int gri_x509_show(SSL_CTX *ctx, const char *text);
 
 /* Whether each certificate that ctx shows is valid at this moment, by the
  * system's clock, and the key fits the first. Errors: GR_EEXPIRED, GR_EFORMAT
- * (the key of another): with *fault. */
+ * (the key of another): with *fault; GR_ENOMEM. */
 int gri_x509_check(SSL_CTX *ctx, gri_x509_fault *fault);
 
 /* Has the certificate's authority, by its name, given a list of what it has
