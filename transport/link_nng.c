@@ -510,7 +510,8 @@ static int nng_link_certified(gri_link *base, const char *name)
     if (!start_begins(l)) {
         return GR_ENOTSUP; /* it is closing: whoever asks will hear so */
     }
-    int rc = l->stream == NULL ? GR_ENOTSUP : gri_tls_nng_names(l->stream, name);
+    int rc =
+        l->stream == NULL ? GR_ENOTSUP : gri_tls_nng_names(l->stream, name);
     start_ends(l);
     return rc;
 }

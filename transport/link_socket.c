@@ -406,8 +406,7 @@ static int link_for(gri_keeper *keeper, const gri_dial *dial,
     if (fd < 0) {
         return fd;
     }
-    if (!tls ||
-        gri_session_new(dial->tls, fd, dial->address, &session) == 0) {
+    if (!tls || gri_session_new(dial->tls, fd, dial->address, &session) == 0) {
         *out = gri_socket_link_new(keeper, fd, session);
     }
     if (*out == NULL) {

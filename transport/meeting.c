@@ -324,7 +324,7 @@ static void on_already(gri_agent *agent, gr_actor *self, gri_peer *peer)
 }
 
 /* Nothing is known of a certificate that the name needs: there is no TLS, or
- * it was dialed by its host, and NNG does not tell more. */
+ * it was dialed by the name of its host, and NNG does not tell more. */
 static const char *unseen(const gri_peer *peer)
 {
     return peer->role == GRI_DIALER

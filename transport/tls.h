@@ -19,7 +19,7 @@
 #include "transport/x509.h"
 
 enum {
-    GRI_PEM_MAX = 1 << 20, /* bytes of a file of certificates, or of a key */
+    GRI_PEM_MAX = 1 << 20,  /* bytes of a file of certificates, or of a key */
     GRI_TLS_NAME_SIZE = 256 /* of a host, or a node, with its ending zero */
 };
 
