@@ -59,7 +59,7 @@ static void free_all(STACK_OF(X509_INFO) * all)
     sk_X509_INFO_pop_free(all, X509_INFO_free);
 }
 
-/* Is what makes no difference (the same once more) all that OpenSSL minds? */
+/* The same once more makes no difference. */
 static bool add_to(X509_STORE *store, const X509_INFO *one)
 {
     return (one->x509 == NULL || X509_STORE_add_cert(store, one->x509) == 1) &&

@@ -104,7 +104,6 @@ static int meet(const gri_tls *a, const gri_tls *b, bool *read)
 {
     int fds[2], rc[2] = {0, 0};
     gri_session *s[2] = {NULL, NULL};
-    char buf[64];
     *read = false;
     assert_int_equal(
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
@@ -117,6 +116,7 @@ static int meet(const gri_tls *a, const gri_tls *b, bool *read)
         }
     }
     if (rc[0] == 1 && rc[1] == 1) {
+        char buf[64];
         const int64_t w = gri_session_write(s[0], text, sizeof text);
         const int64_t r = gri_session_read(s[1], buf, sizeof buf);
         *read = w == sizeof text && r == sizeof text;
