@@ -57,8 +57,10 @@ void gri_shake_on(gri_socket_link *l);
 /* Is the keeper at it? Then the end is posted once more when it is not. Under
  * lock. */
 bool gri_shake_keeps(gri_socket_link *l);
+/* Before the link is anybody's. A handshake is wanted if it has a session. */
 void gri_shake_init(gri_socket_link *l);
 
+/* As in gri_link_ops. */
 int gri_socket_listen_plain(gri_keeper *keeper, const char *address,
                             gri_accept_fn *accepted, void *arg, gri_port **out);
 int gri_socket_listen_tls(gri_keeper *keeper, const gri_tls *tls,

@@ -36,14 +36,13 @@ struct gri_session {
 
 /* OpenSSL's own socket raises SIGPIPE. */
 
-static bool is_for_later(BIO *bio, ssize_t done, int flag)
+/* Tells OpenSSL whether what gave `done` is to be tried again. */
+static void say_when(BIO *bio, ssize_t done, int flag)
 {
     BIO_clear_retry_flags(bio);
-    const bool later = done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-    if (later) {
+    if (done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         BIO_set_flags(bio, flag | BIO_FLAGS_SHOULD_RETRY);
     }
-    return later;
 }
 
 static int socket_write(BIO *bio, const char *buf, int n)
@@ -53,7 +52,7 @@ static int socket_write(BIO *bio, const char *buf, int n)
     do {
         done = send(s->fd, buf, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (done < 0 && errno == EINTR);
-    (void)is_for_later(bio, done, BIO_FLAGS_WRITE);
+    say_when(bio, done, BIO_FLAGS_WRITE);
     return (int)done;
 }
 
@@ -69,7 +68,7 @@ static int socket_read(BIO *bio, char *buf, int n)
         got = recv(s->fd, buf, (size_t)n < s->left ? (size_t)n : s->left,
                    MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
-    (void)is_for_later(bio, got, BIO_FLAGS_READ);
+    say_when(bio, got, BIO_FLAGS_READ);
     s->left -= got > 0 ? (size_t)got : 0;
     return (int)got;
 }
@@ -265,7 +264,8 @@ static int outcome(gri_session *s, int rc)
     return denied || s->left == 0 ? GR_EDENIED : GR_ENOCONN;
 }
 
-/* What other code of this thread has left is none of ours. */
+/* Each call clears OpenSSL's errors first: what other code of this thread has
+ * left there is none of ours. */
 
 int gri_session_shake(gri_session *s)
 {
