@@ -12,8 +12,8 @@ SHAPES = dict(enumerate("- - - - - I - - QQ QQQ QQQi QQ QQ QQQ QQQ QQBiB QQQ QQQ
 MESSAGES, SIGNS = (SEND, ASK, REPLY, CONFIRM), {PING: PONG, BYE: BYE_ACK, SLOW: SLOWED}
 AGENT, ME, LIMIT = 1 << 32 | 1, 1 << 32 | 2, 65792  # with this limit nothing comes in parts
 WHY = dict(enumerate(["no version in common", "the secrets differ", "the name is taken", "that node is this one",
-                      "it has too many peers", "connected already", "too slow", "it is stopping", "only one of the two "
-                      "has a secret", "the certificate is for another name", "it has said goodbye for good"], 1))
+    "it has too many peers", "connected already", "too slow", "it is stopping", "only one of the two has a secret",
+    "the certificate is for another name", "it has said goodbye for good", "it was cut: again after a pause"], 1))
 
 def frame(kind, *fields):
     body = b"".join(f if isinstance(f, bytes) else struct.pack(">Q", f) for f in fields)

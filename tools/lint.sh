@@ -1,15 +1,21 @@
 #!/bin/sh
-# dev lint: warnings as errors, format, clang-tidy, cppcheck, layers, ...
+# dev lint [CHECK...]: warnings as errors, format, clang-tidy, cppcheck, layers, ...
 set -eu
 . tools/common.sh
 
 sh tools/setup.sh lint
 
 failed=
-# check NAME COMMAND...: runs it, and goes on to the next check if it fails.
+wanted=" $* "
+# check NAME COMMAND...: runs it, if all or this one are wanted, and goes on to
+# the next check if it fails.
 check() {
     name=$1
     shift
+    case $wanted in
+    "  " | *" $name "*) ;;
+    *) return 0 ;;
+    esac
     say "== $name"
     if ! "$@"; then
         failed="$failed $name"
@@ -42,6 +48,7 @@ format() {
 tidy() {
     has_version_14 clang-tidy || return 0
     # Whatever the preset compiles, one process a file.
+    configure ci -DGREENROOM_TESTS=ON -DCMAKE_C_COMPILER=gcc
     sed -n 's/^  "file": "\(.*\)",*$/\1/p' build/ci/compile_commands.json |
         sort -u | xargs -P "$(nproc)" -n 1 clang-tidy --quiet -p build/ci \
         2>build/tidy.log || {
@@ -73,6 +80,14 @@ headers() {
     GREENROOM_SOURCE=$PWD CC=gcc CXX=g++ sh tests/check_headers.sh &&
         GREENROOM_SOURCE=$PWD CC=clang CXX=clang++ sh tests/check_headers.sh
 }
+
+all="compilers layers rules style headers format shellcheck cppcheck clang-tidy"
+for name in "$@"; do
+    case " $all " in
+    *" $name "*) ;;
+    *) die "./dev lint: no such check: $name (there are $all)" ;;
+    esac
+done
 
 check compilers compilers
 check layers tools/check_layers

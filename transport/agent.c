@@ -71,6 +71,11 @@ static void on_closed(gri_agent *agent, gr_actor *self, gri_peer *peer)
         if (peer->reason < 0 && peer->fault != NULL) {
             gri_net_fault(net, peer->hs.other.name, peer->reason, peer->fault);
         }
+        if (peer->offence != GRI_OFFENCE_NONE) {
+            gri_offenders_add(&agent->offenders, peer->hs.other.name,
+                              peer->offence == GRI_OFFENCE_RULE,
+                              &net->places.pace, gri_clock_ns(net->clock));
+        }
         gri_watch_tell(agent, self, peer, false);
         gri_mesh_lost(agent, peer);
     }

@@ -10,6 +10,7 @@
 #define GRI_TRANSPORT_AGENT_H
 
 #include "transport/net.h"
+#include "transport/offenders.h"
 
 extern const gr_behavior gri_agent_behavior;
 
@@ -24,10 +25,11 @@ typedef struct gri_agent {
     gri_map watchers; /* {actor here, 0}: see watch.c */
     gri_map spawned;  /* {actor here, 0}, with a name also {it, 1}: the rights
                          with which a peer spawned it, if they are limited */
-    uint32_t up;      /* peers that are UP or LEAVING and greeted */
-    bool telling;     /* a timer is set, to tell a node of the others */
-    bool put_off;     /* the stash has requests to watch, for want of memory */
-    bool loose;       /* there are watchers that could not be monitored */
+    gri_offenders offenders;
+    uint32_t up;  /* peers that are UP or LEAVING and greeted */
+    bool telling; /* a timer is set, to tell a node of the others */
+    bool put_off; /* the stash has requests to watch, for want of memory */
+    bool loose;   /* there are watchers that could not be monitored */
 } gri_agent;
 
 /* meeting.c: what the events of a peer that is not UP yet lead to. */

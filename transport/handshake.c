@@ -329,6 +329,11 @@ static int read_refusal(gri_handshake *hs, const uint8_t *frame, size_t n,
     case GRI_REFUSE_PARTED:
         return fail(hs, GR_ESTOPPED, "refused: it has said goodbye for good",
                     fault);
+    case GRI_REFUSE_OFFENDER:
+        return fail(hs, GR_EAGAIN,
+                    "refused: this node was cut there of late, and is taken "
+                    "again after a pause",
+                    fault);
     default:
         return fail(hs, GR_ENOCONN, "refused for an unknown reason", fault);
     }

@@ -73,8 +73,10 @@ typedef enum gri_refusal {
     GRI_REFUSE_STOPPING = 8,     /* GR_ENOCONN */
     GRI_REFUSE_NO_SECRET = 9,    /* GR_EDENIED: only one of us has one */
     GRI_REFUSE_CERTIFICATE = 10, /* GR_EDENIED: it is not for that name */
-    GRI_REFUSE_PARTED = 11 /* GR_ESTOPPED: you dial by yourself, and this node
-                              has said goodbye to you */
+    GRI_REFUSE_PARTED = 11,  /* GR_ESTOPPED: you dial by yourself, and this node
+                                has said goodbye to you */
+    GRI_REFUSE_OFFENDER = 12 /* GR_EAGAIN: you were cut of late, and are taken
+                                again after a pause */
 } gri_refusal;
 
 /* One frame to send. */

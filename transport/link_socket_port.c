@@ -13,8 +13,12 @@
 #include "transport/link_socket.h"
 
 enum {
-    ACCEPTS_MAX = 64,     /* until others have had their turn */
-    ACCEPT_NEXT_MS = 1,   /* until it goes on with what is left */
+    ACCEPTS_MAX = 8,    /* until others have had their turn, */
+    ACCEPT_NEXT_MS = 1, /* and it goes on with what is left */
+    ACCEPT_NS = 500000, /* one connection is accepted in so long, */
+    /* But for so many, if there were none for a while: few, as 64 more would
+     * leave one that has come no time to prove itself (GRI_STRANGERS_MAX). */
+    ACCEPT_AHEAD = 16,
     SHAKES_MAX = 16,      /* handshakes of TLS that wait for the keeper */
     ACCEPT_PAUSE_MS = 100 /* when there is no descriptor left */
 };
@@ -29,6 +33,10 @@ typedef struct socket_port {
     gri_accept_fn *accepted;
     void *arg;
     int fd, timer_fd;
+    /* who holds the poller */
+    bool pauses;          /* the timer is set */
+    unsigned allowance;   /* so many may be accepted, */
+    int64_t earned_ns;    /* as of then */
     gri_socket_name name; /* for ipc: the path that is to go */
     pthread_mutex_t lock;
     pthread_cond_t ended;
@@ -74,39 +82,70 @@ static bool is_too_busy(const socket_port *port)
     return port->tls != NULL && gri_keeper_waiting(port->keeper) >= SHAKES_MAX;
 }
 
+static void pause_for(socket_port *port, int64_t ms)
+{
+    port->pauses = true;
+    gri_socket_set_timer(port->timer_fd, ms);
+}
+
+/* How many may be accepted now. A connection costs more than most messages, so
+ * those who are here would notice a flood of them; and each that comes may cut
+ * the oldest that has proven nothing, which is to have time for that. So a
+ * flood waits in the system's queue, too. */
+static unsigned accepts(socket_port *port)
+{
+    const int64_t now = gri_clock_ns(port->poller->clock);
+    const int64_t earned = (now - port->earned_ns) / ACCEPT_NS;
+    if (earned >= ACCEPT_AHEAD - (int64_t)port->allowance) {
+        port->allowance = ACCEPT_AHEAD;
+        port->earned_ns = now;
+    } else {
+        port->allowance += (unsigned)earned;
+        port->earned_ns += earned * ACCEPT_NS;
+    }
+    return port->allowance < ACCEPTS_MAX ? port->allowance : ACCEPTS_MAX;
+}
+
 /* If there is more it goes on after a while: nobody tells us that there are
  * descriptors again, nor of what has come already. */
 static void accept_all(socket_port *port)
 {
-    for (unsigned i = 0; i < ACCEPTS_MAX && !is_too_busy(port); i++) {
+    const unsigned max = accepts(port);
+    for (unsigned i = 0; i < max && !is_too_busy(port); i++) {
         const int fd =
             accept4(port->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
+            port->allowance--;
             accept_one(port, fd);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
         } else if (errno != EINTR && errno != ECONNABORTED) {
-            gri_socket_set_timer(port->timer_fd, ACCEPT_PAUSE_MS);
+            pause_for(port, ACCEPT_PAUSE_MS);
             return;
         }
     }
-    gri_socket_set_timer(port->timer_fd, ACCEPT_NEXT_MS);
+    pause_for(port, ACCEPT_NEXT_MS);
 }
 
 static void on_port_ready(gri_pollee *pollee, struct gri_worker *worker,
                           uint32_t events)
 {
+    socket_port *port = GRI_CONTAINER(pollee, socket_port, pollee);
     (void)worker;
     (void)events;
-    accept_all(GRI_CONTAINER(pollee, socket_port, pollee));
+    if (!port->pauses) {
+        accept_all(port);
+    }
 }
 
 static void on_port_timer(gri_pollee *pollee, struct gri_worker *worker,
                           uint32_t events)
 {
+    socket_port *port = GRI_CONTAINER(pollee, socket_port, timer);
     (void)worker;
     (void)events;
-    accept_all(GRI_CONTAINER(pollee, socket_port, timer));
+    port->pauses = false;
+    accept_all(port);
 }
 
 static void on_port_post(gri_post *post, struct gri_worker *worker)

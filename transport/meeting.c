@@ -124,8 +124,10 @@ static void refuse(gri_agent *agent, gri_peer *peer, gri_refusal why, int rc,
     gri_note note;
     peer->parked = false;
     peer->rival = NULL;
-    if (peer->role == GRI_DIALER && peer->proven) {
-        gri_peer_signal(peer, GRI_FRAME_BYE); /* it believes that it is UP */
+    if (peer->role == GRI_DIALER &&
+        (peer->proven || peer->hs.state == GRI_EXPECTS_WELCOME)) {
+        /* It believes that we are UP, or will, once it has read our proof. */
+        gri_peer_signal(peer, GRI_FRAME_BYE);
     } else {
         gri_handshake_refuse(&peer->hs, why, &note);
         gri_peer_note(peer, &note);
@@ -205,10 +207,29 @@ static bool is_parted(gri_agent *agent, const gri_peer *peer)
            gri_places_is_parted(&agent->net->places, peer->hs.other.node);
 }
 
+/* Is the other end, as it says, a node that was cut of late? Then nobody but a
+ * program that asks for it is to have it. */
+static bool is_offender(const gri_agent *agent, const gri_peer *peer)
+{
+    return (peer->role != GRI_DIALER || !gri_request_is_wished(peer)) &&
+           gri_offenders_has(&agent->offenders, peer->hs.other.name,
+                             gri_clock_ns(agent->net->clock));
+}
+
+static void turn_away(gri_agent *agent, gri_peer *peer)
+{
+    refuse(agent, peer, GRI_REFUSE_OFFENDER, GR_EAGAIN,
+           "it was cut of late, and its pause is not over");
+}
+
 /* The other end is known (a dialer's: claimed): what now? */
 static void decide(gri_agent *agent, gr_actor *self, gri_peer *peer)
 {
     gri_peer *rival;
+    if (is_offender(agent, peer)) { /* also one that has waited since before */
+        turn_away(agent, peer);
+        return;
+    }
     if (is_parted(agent, peer)) {
         refuse(agent, peer,
                peer->role == GRI_DIALER ? GRI_REFUSE_ALREADY
@@ -359,6 +380,10 @@ static bool on_frame(gri_agent *agent, gr_actor *self, gri_peer *peer, size_t n)
     gri_peer_noted(peer);
     int step = gri_handshake_read(&peer->hs, peer->in.data, n, &note, &fault);
     gri_buffer_drop(&peer->in, n);
+    if (step == GRI_STEP_WAIT && is_offender(agent, peer)) {
+        turn_away(agent, peer); /* before it is answered, and works for it */
+        return false;
+    }
     if (note.len > 0) {
         gri_peer_note(peer, &note);
     }

@@ -30,6 +30,9 @@ enum {
     /* What controls actors is never refused, so the outbox may grow beyond
      * outbox_max: by this factor, then the peer is cut. */
     GRI_OUTBOX_HARD = 8,
+    /* What only answers frames (PONG, SLOWED), and so many wait, is for a peer
+     * that asks and does not read: an honest one asks less. */
+    GRI_ANSWERS_MAX = 1 << 17,
     /* Actors that send wait from a fraction of outbox_max on; but never for
      * longer than so long, so that no circle of nodes waits for itself. */
     GRI_OUTBOX_SOFT = 8,

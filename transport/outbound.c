@@ -33,6 +33,7 @@ gri_flight gri_peer_take_off(gri_peer *peer)
         return (gri_flight){.link = NULL};
     }
     peer->flying = true;
+    peer->answers = 0;
     return rest_of_fly(peer);
 }
 
@@ -212,21 +213,36 @@ static bool is_still(const gri_peer *peer, uint64_t born)
             peer->born == born);
 }
 
-/* `times` times, as long as it reads. at_once: else it is sent only if much
- * waits. */
+/* Whether so many answers more may wait. If not, it asks and does not read.
+ * Under lock. */
+static bool may_answer(gri_peer *peer, unsigned answers)
+{
+    peer->answers += answers;
+    if (peer->answers > GRI_ANSWERS_MAX) {
+        peer->offence = GRI_OFFENCE_RULE;
+        return false;
+    }
+    return true;
+}
+
+/* `times` times, as long as it reads. answers: it is sent only if much waits.
+ */
 static void put_bytes(gri_peer *peer, uint64_t born, const void *p, size_t n,
-                      unsigned times, bool at_once)
+                      unsigned times, bool answers)
 {
     gri_flight f = {.link = NULL};
     int rc = 0;
     lock(peer);
     const gri_link *link = peer->link;
     if (is_still(peer, born) && !peer->closing && !peer->draining) {
+        if (answers && !may_answer(peer, times)) {
+            rc = GR_ELIMIT;
+        }
         while (rc == 0 && times-- > 0) {
             rc = is_deaf(peer) ? GR_ELIMIT
                                : gri_outbox_put_bytes(&peer->out, p, n);
         }
-        if (at_once || gri_outbox_cost(&peer->out) >= GRI_PART_BYTES) {
+        if (!answers || gri_outbox_cost(&peer->out) >= GRI_PART_BYTES) {
             f = gri_peer_take_off(peer);
         }
     }
@@ -240,27 +256,27 @@ void gri_peer_note(gri_peer *peer, const gri_note *note)
     if (peer->said_at == 0) {
         peer->said_at = gri_clock_ns(peer->net->clock);
     }
-    put_bytes(peer, 0, note->bytes, note->len, 1, true);
+    put_bytes(peer, 0, note->bytes, note->len, 1, false);
 }
 
 void gri_peer_control(gri_peer *peer, const gri_frame *frame)
 {
     uint8_t bytes[GRI_FRAME_FIXED_MAX];
-    put_bytes(peer, 0, bytes, gri_frame_write(bytes, frame), 1, true);
+    put_bytes(peer, 0, bytes, gri_frame_write(bytes, frame), 1, false);
 }
 
 void gri_peer_signal_on(gri_peer *peer, uint64_t born, gri_frame_type type)
 {
     uint8_t bytes[GRI_FRAME_FIXED_MAX];
     const gri_frame frame = {.type = type};
-    put_bytes(peer, born, bytes, gri_frame_write(bytes, &frame), 1, true);
+    put_bytes(peer, born, bytes, gri_frame_write(bytes, &frame), 1, false);
 }
 
 void gri_peer_answer(gri_peer *peer, gri_frame_type type, unsigned times)
 {
     uint8_t bytes[GRI_FRAME_FIXED_MAX];
     const gri_frame frame = {.type = type};
-    put_bytes(peer, 0, bytes, gri_frame_write(bytes, &frame), times, false);
+    put_bytes(peer, 0, bytes, gri_frame_write(bytes, &frame), times, true);
 }
 
 void gri_peer_flush(gri_peer *peer)

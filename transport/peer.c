@@ -207,6 +207,7 @@ void gri_peer_reset(gri_peer *peer)
     peer->for_good = false;
     peer->reason = 0;
     peer->fault = NULL;
+    peer->offence = GRI_OFFENCE_NONE;
     peer->node = 0;
     peer->name[0] = '\0';
     peer->frame_max = 0;
@@ -218,6 +219,7 @@ void gri_peer_reset(gri_peer *peer)
     gri_crossing_fini(&peer->crossing);
     gri_slowed_fini(&peer->slowed);
     peer->let_go_at = GRI_NEVER;
+    peer->answers = 0;
     peer->sent = (gri_sent){.bytes = 0};
     peer->pace = (gri_pace){.slow = false};
     unlock(peer);
@@ -439,6 +441,14 @@ void gri_peer_close(gri_peer *peer, int reason, const char *fault)
     gri_peer_close_link(peer, NULL, reason, fault);
 }
 
+/* What is merely late, or has no connection any more, has broken no rule. */
+static gri_offence offence_of(int reason)
+{
+    return reason == GR_EFORMAT  ? GRI_OFFENCE_RULE
+           : reason == GR_ELIMIT ? GRI_OFFENCE_SLOW
+                                 : GRI_OFFENCE_NONE;
+}
+
 void gri_peer_close_link(gri_peer *peer, const gri_link *only, int reason,
                          const char *fault)
 {
@@ -447,6 +457,8 @@ void gri_peer_close_link(gri_peer *peer, const gri_link *only, int reason,
     if (!peer->closing && peer->link != NULL &&
         (only == NULL || only == peer->link)) {
         peer->closing = true;
+        const gri_offence offence = offence_of(reason);
+        peer->offence = offence > peer->offence ? offence : peer->offence;
         if (!peer->draining) {
             /* After a goodbye nothing that happens is a loss. */
             bool bye = peer->said_bye || peer->got_bye;

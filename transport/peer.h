@@ -48,6 +48,12 @@ struct gri_request {
     struct gri_place *place;
 };
 
+typedef enum gri_offence {
+    GRI_OFFENCE_NONE = 0,
+    GRI_OFFENCE_SLOW, /* more waits for it than may: perhaps nobody's fault */
+    GRI_OFFENCE_RULE  /* it broke one */
+} gri_offence;
+
 typedef enum gri_peer_state {
     GRI_PEER_IDLE = 0, /* no link */
     GRI_PEER_DIALING,
@@ -78,17 +84,19 @@ struct gri_peer {
     bool closing;  /* the link is told to close */
     bool draining; /* close it as soon as the outbox is empty */
     bool said_bye, got_bye;
-    bool for_good;     /* the program said goodbye to this run */
-    bool wrote;        /* since its last heartbeat was due */
-    int64_t beat_ns;   /* how often one is */
-    int64_t beat_at;   /* ns: the next; counts once it is UP */
-    int reason;        /* why it ended: as for gr_match_node */
-    const char *fault; /* the same in words, constant; or NULL */
+    bool for_good;       /* the program said goodbye to this run */
+    bool wrote;          /* since its last heartbeat was due */
+    int64_t beat_ns;     /* how often one is */
+    int64_t beat_at;     /* ns: the next; counts once it is UP */
+    int reason;          /* why it ended: as for gr_match_node */
+    const char *fault;   /* the same in words, constant; or NULL */
+    gri_offence offence; /* what the other end has done, that it ended */
     gri_link *link;
     uint64_t node; /* who it is, once UP */
     char name[GR_NODE_NAME_MAX + 1];
     uint32_t frame_max; /* bytes; what the other end accepts */
     gri_outbox out;     /* what waits */
+    uint32_t answers;   /* of what waits, as gri_peer_answer says: so many */
     gri_cargo fly;      /* what the link is sending, if flying: the link's */
     bool flying;
     gri_crossing crossing;
@@ -187,7 +195,8 @@ static inline void gri_peer_signal(gri_peer *peer, gri_frame_type type)
 }
 /* Answers without fields to what is just being read. They are sent together, by
  * gri_peer_flush, or when they have become many: a write to the socket for each
- * would cost who reads more than who asks. */
+ * would cost who reads more than who asks. Who lets more than GRI_ANSWERS_MAX
+ * wait is cut. */
 void gri_peer_answer(gri_peer *peer, gri_frame_type type, unsigned times);
 void gri_peer_flush(gri_peer *peer);
 /* A frame of the handshake has come: it is counted, and the first that answers

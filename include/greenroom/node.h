@@ -133,8 +133,11 @@ typedef struct gr_node_opts {
                               listens, with its name before the host if that is
                               TLS; at all of the host's addresses (0.0.0.0):
                               nowhere */
-    int64_t redial_first_ms, redial_max_ms, redial_reset_ms; /* of what is kept,
-                              at most GR_REDIAL_MS_MAX: see gr_node_keep */
+    /* How often what is kept is dialed again: see gr_node_keep. A node that was
+     * cut for breaking a rule is taken again after such pauses, too; one for
+     * which too much waited, after the first of them. At most GR_REDIAL_MS_MAX.
+     */
+    int64_t redial_first_ms, redial_max_ms, redial_reset_ms;
 } gr_node_opts;
 
 /*
@@ -172,12 +175,14 @@ GR_API GR_MUST_CHECK int gr_node_address(gr_actor *self, char *buf,
  * of that name; without "name@" a certificate for the host.
  * Errors: GR_EADDRESS, GR_ENOCONN (nobody there), GR_ETIMEOUT, GR_EDENIED (the
  *         secret differs, or only one side has one; a certificate is wrong: the
- *         log says which), GR_EVERSION, GR_EEXIST (name taken, or itself),
- *         GR_ELIMIT (peers_max; too many dials at once), GR_EFORMAT (what
- *         listens there is no node), GR_EINSECURE (without a secret: not TLS),
- *         GR_ENOMEM, GR_EIO, GR_ENOTSUP (not a thread actor; a real address in
- *         deterministic mode, a simulated one elsewhere), GR_EINVAL (not a
- * node; no certificates for TLS).
+ *         log says which), GR_EAGAIN (this node was cut there of late, and is
+ *         taken again after a pause: see redial_first_ms), GR_EVERSION,
+ *         GR_EEXIST (name taken, or itself), GR_ELIMIT (peers_max; too many
+ *         dials at once), GR_EFORMAT (what listens there is no node),
+ *         GR_EINSECURE (without a secret: not TLS), GR_ENOMEM, GR_EIO,
+ *         GR_ENOTSUP (not a thread actor; a real address in deterministic mode,
+ *         a simulated one elsewhere), GR_EINVAL (not a node; no certificates
+ *         for TLS).
  */
 GR_API GR_MUST_CHECK int gr_node_connect(gr_actor *self, const char *address,
                                          int64_t timeout_ms, gr_node *out);

@@ -272,14 +272,10 @@ static const gri_link_events events = {.opened = on_opened,
                                        .sent = on_sent,
                                        .closed = on_closed};
 
-static void advance(world *w, int64_t ms)
-{
-    gr_sim_advance(w->sys, ms);
-}
-
 static void dial(world *w)
 {
     other *o = &w->peer;
+    gr_sim_advance(w->sys, 10); /* who has broken a rule waits for 1 ms */
     gri_identity who = {.node = PEER_ID + ++w->dials,
                         .frame_max = sizeof o->in,
                         .silence_ms = LONG_MS,
@@ -296,7 +292,7 @@ static void dial(world *w)
     require(gri_link_sim.dial(&o->keeper, &d, &o->link) == 0);
     tally.target = (gr_pid){who.node, ACTOR_ID};
     if ((w->config & UNPROVEN) == 0) {
-        advance(w, 10);
+        gr_sim_advance(w->sys, 10);
         require(o->up);
     }
     if ((w->config & (UNPROVEN | GENEROUS)) == GENEROUS) {
@@ -313,7 +309,7 @@ static void hang_up(world *w)
         o->link->ops->close(o->link);
     }
     for (int i = 0; i < 100 && o->link != NULL; i++) {
-        advance(w, 1);
+        gr_sim_advance(w->sys, 1);
     }
     require(o->link == NULL);
 }
@@ -509,7 +505,7 @@ static void step(world *w)
         let_victim_begin(w);
         break;
     case 5:
-        advance(w, take(w->script) * (int64_t)64);
+        gr_sim_advance(w->sys, take(w->script) * (int64_t)64);
         break;
     case 6:
         w->peer.deaf = !w->peer.deaf;
@@ -518,13 +514,13 @@ static void step(world *w)
     default:
         if (w->dials < DIALS) {
             hang_up(w);
-            advance(w, 1);
+            gr_sim_advance(w->sys, 1);
             dial(w);
         }
         break;
     }
     if (what >= 128) {
-        advance(w, 1); /* it is read before there is more */
+        gr_sim_advance(w->sys, 1); /* it is read before there is more */
     }
 }
 
@@ -553,7 +549,9 @@ static void set_up(world *w)
                                    (w->config & FEW_RIGHTS) != 0 ? &few : NULL,
                                .spawnable = spawnable,
                                .outbox_max = narrow ? 1024 : 0,
-                               .window = narrow ? 2048 : 0};
+                               .window = narrow ? 2048 : 0,
+                               .redial_first_ms = 1,
+                               .redial_max_ms = 1};
     require(gr_system_start(&sys, &w->sys) == 0);
     require(gr_thread_attach(w->sys, NULL, &w->self) == 0);
     require(gr_node_start(w->self, &node) == 0);
@@ -569,7 +567,7 @@ static void tear_down(world *w)
     hang_up(w);
     gri_keeper_stop(&w->peer.keeper);
     gri_handshake_fini(&w->peer.hs);
-    advance(w, LONG_MS);
+    gr_sim_advance(w->sys, LONG_MS);
     gr_pid pid;
     if (gr_whereis(w->self, GR_HERE, "victim", &pid) == 0) {
         require(tally.downs == tally.monitors);

@@ -186,7 +186,8 @@ typedef struct campaign {
     nodes n;
     guest g[2]; /* the good peer's node, and another */
     target t[2];
-    gr_pid asked; /* by the good peer */
+    unsigned refused[2]; /* attacks on each that came to nothing */
+    gr_pid asked;        /* by the good peer */
     trips trips[MODES];
 } campaign;
 
@@ -205,6 +206,7 @@ static void begin(campaign *c, const struct kind *kind, const papers *p)
         guest_start(&c->g[i], i == 0 || kind->tls ? "node" : "other", listen);
         guest_await(&c->g[i]);
         memcpy(c->t[i].address, c->g[i].address, sizeof c->t[i].address);
+        c->t[i].refused = &c->refused[i];
         (void)snprintf(address, sizeof address, "%s", c->g[i].address);
         if (kind->tls) {
             (void)snprintf(address, sizeof address,
@@ -268,9 +270,9 @@ static void run(const struct kind *kind, int rounds, const papers *p)
     }
     const int64_t grown = victim_memory_kb(&c.g[0], "VmHWM:") - before;
     (void)printf("%-17s %7.0f %7.0f %7.0f %7.0f %7.0f %7.0f %6.1f %6.1f %8u "
-                 "%8.1f %7d\n",
+                 "%8u %8.1f %7d\n",
                  kind->name, p50[0], p50[1], p50[2], p99[0], p99[1], p99[2],
-                 p99[2] / p99[0], p99[2] / p99[1], a[2].done,
+                 p99[2] / p99[0], p99[2] / p99[1], a[2].done, c.refused[0],
                  (double)a[2].longest_ns / 1e6, (int)grown);
     (void)fflush(stdout);
     stop_node(&c.n, GOOD);
@@ -297,13 +299,14 @@ int main(int argc, char **argv)
     const papers p = papers_of("mallory", "ours");
     (void)printf("a good peer's round trips in us: in peace, while another "
                  "node is attacked, while its own is\n"
-                 "%-17s %23s %23s %13s %8s %8s %7s\n%-17s",
-                 "", "p50", "p99", "p99 to", "attacks", "longest", "memory",
-                 "attack");
+                 "%-17s %23s %23s %13s %8s %8s %8s %7s\n%-17s",
+                 "", "p50", "p99", "p99 to", "attacks", "refused", "longest",
+                 "memory", "attack");
     for (int m = 0; m < 2 * MODES; m++) {
         (void)printf(" %7.7s", modes[m % MODES]);
     }
-    (void)printf(" %6s %6s %8s %8s %7s\n", "peace", "elsew.", "", "ms", "KB");
+    (void)printf(" %6s %6s %8s %8s %8s %7s\n", "peace", "elsew.", "", "", "ms",
+                 "KB");
     for (size_t k = 0; k < KINDS; k++) {
         if (argc < 3 || strcmp(argv[2], kinds[k].name) == 0) {
             run(&kinds[k], rounds, &p);

@@ -11,10 +11,11 @@
  * came before it was idle.
  */
 #include "tests/stress/stress.h"
+#include "tests/support/sanitizers.h"
 
 enum {
     GUESSERS = 2,
-    ROUNDS = 30000,
+    ROUNDS = UNDER_SANITIZER != 0 ? 6000 : 30000,
     RUN = 2, /* from a run of a slot to the next one */
     ERROR_STATE = GR_EUSER - 1
 };

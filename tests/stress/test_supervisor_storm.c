@@ -15,14 +15,16 @@
 
 #include <greenroom/greenroom.h>
 
+#include "tests/support/sanitizers.h"
+
 enum {
     WORKERS = 4,
     SUPERVISORS = 8,
     CHILDREN = 4,
     LOADERS = 8,
-    ROUNDS = 10000, /* of each loader */
-    ASKS = 2000,    /* by one who hears of a death */
-    BURST = 20,     /* messages to one child in a round */
+    ROUNDS = UNDER_SANITIZER != 0 ? 2500 : 10000, /* of each loader */
+    ASKS = 2000, /* by one who hears of a death */
+    BURST = 20,  /* messages to one child in a round */
     /* No message handled, no actor ended for so long: it hangs. Generous, as
      * a sanitizer on a busy machine is slow. */
     WATCHDOG_MS = 20000,

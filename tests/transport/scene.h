@@ -32,10 +32,15 @@ typedef struct scene {
     stranger s;
 } scene;
 
-static inline void begin_with(scene *c, void **state, const gr_node_opts *opts)
+/* Unless opts say else, who has broken a rule is taken again at once. */
+static inline void begin_with(scene *c, void **state, const gr_node_opts *more)
 {
+    gr_node_opts opts = more != NULL ? *more : (gr_node_opts){.name = NULL};
+    if (opts.redial_first_ms == 0) {
+        opts.redial_first_ms = opts.redial_max_ms = 1;
+    }
     c->n = *state;
-    start_node_with(c->n, NODE, "node", opts);
+    start_node_with(c->n, NODE, "node", &opts);
     start_node(c->n, GOOD, "good");
     assert_int_equal(gr_spawn(c->n->self[NODE], &server, NULL, &c->server), 0);
     (void)join(c->n, GOOD, NODE);

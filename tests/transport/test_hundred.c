@@ -5,9 +5,10 @@
  * Method: pairs of nodes over each kind of link, one behind the other, in one
  *         process; what /proc and the allocator say after the first rounds, and
  *         after the last. The allocator counts what its caches for threads hold
- *         as used, and NNG's threads stay; so it is told to have none. The
- *         address sanitizer has an allocator of its own, which tells nothing,
- *         and looks for what nobody can reach any more instead.
+ *         as used, and NNG's threads stay; so it is told to have none; and of
+ *         its arenas, each of which counts itself, one. The address sanitizer
+ *         has an allocator of its own, which tells nothing, and looks for what
+ *         nobody can reach any more instead.
  */
 #include "tests/transport/certificates.h"
 #include "tests/transport/nodes.h"
@@ -205,7 +206,8 @@ static int begin_without_caches(char **argv)
         return 0;
     }
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
-    if (setenv(name, "glibc.malloc.tcache_count=0", 1) != 0) {
+    if (setenv(name, "glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1",
+               1) != 0) {
         return -1;
     }
     return execv("/proc/self/exe", argv);

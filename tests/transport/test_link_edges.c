@@ -123,44 +123,115 @@ static void poll_once(gri_poller *p)
     gri_poller_give(p);
 }
 
+/* A place whose poller the test holds, and whose links it counts and closes. */
+typedef struct door {
+    gri_poller poller;
+    gri_keeper keeper;
+    gri_port *port;
+    unsigned accepted;
+    struct sockaddr_un at;
+} door;
+
+static const gri_clock real_clock;
+
+static void open_door(door *d, const gri_clock *clock, const char *address)
+{
+    *d = (door){.at = {.sun_family = AF_UNIX}};
+    (void)snprintf(d->at.sun_path, sizeof d->at.sun_path, "%s",
+                   address + strlen("ipc://"));
+    assert_int_equal(gri_poller_init(&d->poller, clock), 0);
+    assert_int_equal(
+        gri_keeper_start(&d->keeper, &real_clock, &d->poller, NULL, NULL), 0);
+    assert_int_equal(gri_link_socket.listen(&d->keeper, address,
+                                            count_and_close, &d->accepted,
+                                            &d->port),
+                     0);
+}
+
+static int new_socket(void)
+{
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void come_to(const door *d, int fd)
+{
+    assert_int_equal(connect(fd, (const struct sockaddr *)&d->at, sizeof d->at),
+                     0);
+}
+
+static void close_door(door *d)
+{
+    gri_link_socket.unlisten(d->port);
+    gri_poller_help(&d->poller); /* the links' ends */
+    gri_keeper_stop(&d->keeper);
+    gri_poller_fini(&d->poller);
+}
+
 /* Then there is none for a timer either; and who has connected already sends
  * nothing that would tell of it again. */
 static void who_came_without_descriptors_is_accepted_later(void **state)
 {
     stage *s = *state; /* its address only */
-    const gri_clock clock = {0};
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
     struct rlimit before;
-    gri_poller poller;
-    gri_keeper keeper;
-    gri_port *port = NULL;
-    unsigned accepted = 0;
-    assert_int_equal(gri_poller_init(&poller, &clock), 0);
-    assert_int_equal(gri_keeper_start(&keeper, &clock, &poller, NULL, NULL), 0);
-    assert_int_equal(gri_link_socket.listen(&keeper, s->address,
-                                            count_and_close, &accepted, &port),
-                     0);
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    (void)snprintf(to.sun_path, sizeof to.sun_path, "%s",
-                   s->address + strlen("ipc://"));
+    door d;
+    open_door(&d, &real_clock, s->address);
+    const int fd = new_socket();
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     const struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
 
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-    poll_once(&poller);
+    come_to(&d, fd);
+    poll_once(&d.poller);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    assert_int_equal(accepted, 0);
+    assert_int_equal(d.accepted, 0);
 
-    while (accepted == 0) {
-        poll_once(&poller);
+    while (d.accepted == 0) {
+        poll_once(&d.poller);
     }
-    gri_link_socket.unlisten(port);
-    gri_poller_help(&poller); /* the link's end */
     close(fd);
-    gri_keeper_stop(&keeper);
-    gri_poller_fini(&poller);
+    close_door(&d);
+}
+
+/* ---- a flood ------------------------------------------------------------- */
+
+/* By the poller's clock, which stands still but for the test: 16 are accepted
+ * at once, then two in each millisecond, however often it looks. */
+static void a_flood_is_accepted_by_and_by(void **state)
+{
+    enum { CROWD = 60, AHEAD = 16, LOOKS = 20 };
+    stage *s = *state; /* its address only */
+    static int64_t now_ns = GRI_NS_PER_S;
+    const gri_clock clock = {.is_virtual = true, .now_ns = &now_ns};
+    int fds[CROWD];
+    door d;
+    open_door(&d, &clock, s->address);
+    for (int i = 0; i < CROWD; i++) {
+        fds[i] = new_socket();
+        come_to(&d, fds[i]);
+    }
+    unsigned may = AHEAD;
+    while (may < CROWD) {
+        while (d.accepted < may) {
+            poll_once(&d.poller);
+        }
+        assert_int_equal(d.accepted, may);
+        for (int i = 0; i < LOOKS; i++) { /* each when the port's timer fires */
+            poll_once(&d.poller);
+        }
+        assert_int_equal(d.accepted, may);
+        now_ns += 5 * GRI_NS_PER_MS;
+        may += 10;
+    }
+    now_ns += GRI_NS_PER_S;
+    while (d.accepted < CROWD) {
+        poll_once(&d.poller);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        close(fds[i]);
+    }
+    close_door(&d);
 }
 
 static void link_may_be_closed_as_it_is_accepted(void **state)
@@ -382,6 +453,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             who_came_without_descriptors_is_accepted_later, setup_ipc,
             teardown),
+        cmocka_unit_test_setup_teardown(a_flood_is_accepted_by_and_by,
+                                        setup_ipc, teardown),
         ON_ALL(both_ends_may_close_at_once),
         ON_ALL(unlisten_comes_between_dials),
         ON_ALL(accepted_links_live_on_after_unlisten),

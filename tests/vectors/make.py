@@ -579,13 +579,15 @@ def refusals():
     itself.node = a.node
     yield from transcript("itself", a, itself, [(">", d), ("<", refuse(4))],
                           "refused:4", "refuses:4")
-    for code in (*range(1, 12), 99, 255):
+    for code in (*range(1, 13), 99, 255):
         yield from transcript(
             f"refusal_{code}", a, None,
             [(">", d), ("!<", l), (">", proof(a.key(), d, l)),
              ("!<", refuse(code))], f"refused:{code}", "-")
     yield from transcript("refusal_at_once", a, None,
                           [(">", d), ("!<", refuse(7))], "refused:7", "-")
+    yield from transcript("refusal_of_an_offender", a, None,
+                          [(">", d), ("!<", refuse(12))], "refused:12", "-")
     # Who is refused before its proof.
     for code in (3, 6):
         yield from transcript(
