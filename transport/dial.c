@@ -26,6 +26,7 @@ void gri_dial_again(gri_agent *agent, gr_actor *self, gri_peer *peer)
         left_ms = left <= 0 ? 0 : left / GRI_NS_PER_MS + 1;
     }
     peer->awaited = 0;
+    peer->dialed_until = peer->give_up;
     int rc = left_ms == 0 ? GR_ETIMEOUT : gri_peer_dial(peer, left_ms);
     if (rc < 0) {
         gri_dial_end(agent, self, peer, rc, NULL);

@@ -127,12 +127,12 @@ static void refuse(gri_agent *agent, gri_peer *peer, gri_refusal why, int rc,
     if (peer->role == GRI_DIALER &&
         (peer->proven || peer->hs.state == GRI_EXPECTS_WELCOME)) {
         /* It believes that we are UP, or will, once it has read our proof. */
-        gri_peer_signal(peer, GRI_FRAME_BYE);
+        static const gri_frame bye = {.type = GRI_FRAME_BYE};
+        note.len = gri_frame_write(note.bytes, &bye);
     } else {
         gri_handshake_refuse(&peer->hs, why, &note);
-        gri_peer_note(peer, &note);
     }
-    gri_peer_finish(peer, rc, fault, after_ms(agent, REFUSE_MS));
+    gri_peer_finish(peer, &note, rc, fault, after_ms(agent, REFUSE_MS));
 }
 
 /* Everybody who wanted that node has it. */
@@ -384,12 +384,12 @@ static bool on_frame(gri_agent *agent, gr_actor *self, gri_peer *peer, size_t n)
         turn_away(agent, peer); /* before it is answered, and works for it */
         return false;
     }
+    if (step < 0) {
+        gri_peer_finish(peer, &note, step, fault, after_ms(agent, REFUSE_MS));
+        return false;
+    }
     if (note.len > 0) {
         gri_peer_note(peer, &note);
-    }
-    if (step < 0) {
-        gri_peer_finish(peer, step, fault, after_ms(agent, REFUSE_MS));
-        return false;
     }
     switch ((gri_step)step) {
     case GRI_STEP_WAIT:
@@ -491,6 +491,22 @@ static void tell_failure(gri_net *net, const gri_peer *peer)
     }
 }
 
+/* Somebody has asked while it was dialed, and is not to suffer from how that
+ * dial was meant: for less time, or by the node itself. */
+static bool is_asked_anew(const gri_net *net, const gri_peer *peer)
+{
+    if (peer->role != GRI_DIALER || peer->requests == NULL) {
+        return false;
+    }
+    if (peer->give_up > peer->dialed_until &&
+        gri_clock_ns(net->clock) >= peer->dialed_until) {
+        return true;
+    }
+    return peer->reason == GR_ESTOPPED &&
+           (peer->hs.self.features & GRI_FEATURE_BY_ITSELF) != 0 &&
+           gri_request_is_wished(peer);
+}
+
 /* Is this node itself at that place? */
 static void find_self(gri_agent *agent, gri_peer *peer)
 {
@@ -510,11 +526,7 @@ void gri_meet_closed(gri_agent *agent, gr_actor *self, gri_peer *peer)
     const int rc = peer->reason == 0 ? GR_ENOCONN : peer->reason;
     const char *fault = peer->fault;
     find_self(agent, peer);
-    /* Somebody has asked since it was dialed. */
-    const bool ask_again =
-        peer->role == GRI_DIALER && rc == GR_ESTOPPED &&
-        (peer->hs.self.features & GRI_FEATURE_BY_ITSELF) != 0 &&
-        gri_request_is_wished(peer);
+    const bool ask_again = is_asked_anew(net, peer);
     gri_peer_reset(peer);
     /* Those that waited for this end. A peer that goes UP over it may have
      * what who waits for this one wanted. */

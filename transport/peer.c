@@ -474,20 +474,26 @@ void gri_peer_close_link(gri_peer *peer, const gri_link *only, int reason,
     }
 }
 
-void gri_peer_finish(gri_peer *peer, int reason, const char *fault,
-                     int64_t deadline)
+void gri_peer_finish(gri_peer *peer, const gri_note *last, int reason,
+                     const char *fault, int64_t deadline)
 {
+    gri_flight f = {.link = NULL};
     lock(peer);
-    bool now = !peer->flying && gri_outbox_is_empty(&peer->out);
-    if (!now && !peer->closing && !peer->draining) {
+    if (!peer->closing && !peer->draining) {
+        /* Without memory for it the other end is not told why. */
+        GR_IGNORE(gri_outbox_put_bytes(&peer->out, last->bytes, last->len),
+                  "see above");
         peer->draining = true;
         peer->reason = reason;
         peer->fault = fault;
         peer->deadline = deadline;
+        f = gri_peer_take_off(peer);
     }
+    const bool now = !peer->flying;
     unlock(peer);
+    gri_peer_launch(peer, f);
     if (now) {
-        gri_peer_close(peer, reason, fault);
+        gri_peer_close(peer, reason, fault); /* there was nothing to say */
     } else {
         gri_keeper_tick_at(&peer->net->keeper, deadline);
     }

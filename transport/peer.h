@@ -146,7 +146,8 @@ struct gri_peer {
     char *address; /* dialed; else NULL. While it is UP it stays, so that who
                       has the lock may read it */
     gri_request *requests; /* who waits for this dial */
-    int64_t give_up;       /* ns: when a dial must be through */
+    int64_t give_up;       /* ns: when a dial must be through, */
+    int64_t dialed_until;  /* and when the one under way must */
     int64_t rest_ms;       /* the pause before it is dialed again; 0: not */
     uint64_t awaited; /* the node that is said to be connected, but is not UP
                          here yet; else 0 */
@@ -188,11 +189,6 @@ void gri_peer_last(gri_peer *peer, const gri_frame *frame);
 /* One without fields on the connection with that number (born), if it is still
  * UP or LEAVING: who has let go of the lock since cannot know. */
 void gri_peer_signal_on(gri_peer *peer, uint64_t born, gri_frame_type type);
-/* One without fields. */
-static inline void gri_peer_signal(gri_peer *peer, gri_frame_type type)
-{
-    gri_peer_control(peer, &(gri_frame){.type = type});
-}
 /* Answers without fields to what is just being read. They are sent together, by
  * gri_peer_flush, or when they have become many: a write to the socket for each
  * would cost who reads more than who asks. Who lets more than GRI_ANSWERS_MAX
@@ -293,9 +289,11 @@ void gri_peer_close(gri_peer *peer, int reason, const char *fault);
 /* The same, if that is still its link. */
 void gri_peer_close_link(gri_peer *peer, const gri_link *only, int reason,
                          const char *fault);
-/* The same once what is in the outbox went, or at the deadline. */
-void gri_peer_finish(gri_peer *peer, int reason, const char *fault,
-                     int64_t deadline);
+/* The same once this, which may be empty, and what is in the outbox went, or at
+ * the deadline. That the other end closes when it has read it is no other
+ * reason. */
+void gri_peer_finish(gri_peer *peer, const gri_note *last, int reason,
+                     const char *fault, int64_t deadline);
 
 /* Sets when the agent is to look again. */
 void gri_peer_set_deadline(gri_peer *peer, int64_t deadline);
