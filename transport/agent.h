@@ -47,16 +47,22 @@ int gri_dial_asked(gri_agent *agent, gr_actor *self, const gr_msg *msg,
                    gr_str address, int64_t timeout_ms);
 /* Dials that place. False: it could not be tried. */
 bool gri_dial_place(gri_agent *agent, gr_actor *self, gri_place *place);
-/* Dials a peer that is idle. Answers who waits if that cannot be. */
-void gri_dial_again(gri_agent *agent, gr_actor *self, gri_peer *peer);
+/* Dials a peer that is idle for those of its requests that have time left; the
+ * others are told rc, and all if it cannot be. */
+void gri_dial_again(gri_agent *agent, gr_actor *self, gri_peer *peer, int rc,
+                    const char *fault);
 /* An idle peer is not needed any more: who waits is told why (rc < 0). */
 void gri_dial_end(gri_agent *agent, gr_actor *self, gri_peer *peer, int rc,
                   const char *fault);
 
-/* request.c: who waits for a peer that is dialed. Errors: GR_ENOMEM. */
-int gri_request_add(gr_actor *self, gri_peer *peer, const gr_msg *msg);
-int gri_request_add_place(gri_peer *peer, gri_place *place);
+/* request.c: who waits for a peer that is dialed, each until some time, in ns.
+ * Errors: GR_ENOMEM. */
+int gri_request_add(gr_actor *self, gri_peer *peer, const gr_msg *msg,
+                    int64_t until);
+int gri_request_add_place(gri_peer *peer, gri_place *place, int64_t until);
 void gri_request_move(gri_peer *from, gri_peer *to);
+/* When the last of them has no time left; 0: there are none. */
+int64_t gri_request_until(const gri_peer *peer);
 /* Whether a program asked for it, and not places alone. */
 bool gri_request_is_asked(const gri_peer *peer);
 /* The same, or a place that the program has just wished to be kept. */
@@ -64,6 +70,9 @@ bool gri_request_is_wished(const gri_peer *peer);
 /* Tells them all: the node, or rc < 0, in words if fault is not NULL. */
 void gri_request_answer(gri_agent *agent, gr_actor *self, gri_peer *peer,
                         int rc, uint64_t node, const char *fault);
+/* Tells those that have no time left. */
+void gri_request_expire(gri_agent *agent, gr_actor *self, gri_peer *peer,
+                        int rc, const char *fault);
 
 /* mesh.c: what becomes of a place that was dialed. */
 void gri_mesh_met(gri_agent *agent, gri_place *place, uint64_t node);

@@ -18,21 +18,28 @@ void gri_dial_end(gri_agent *agent, gr_actor *self, gri_peer *peer, int rc,
     gri_net_give(agent->net, peer);
 }
 
-void gri_dial_again(gri_agent *agent, gr_actor *self, gri_peer *peer)
+void gri_dial_again(gri_agent *agent, gr_actor *self, gri_peer *peer, int rc,
+                    const char *fault)
 {
+    gri_request_expire(agent, self, peer, rc, fault);
+    if (peer->requests == NULL) {
+        gri_dial_end(agent, self, peer, rc, fault);
+        return;
+    }
+    const int64_t until = gri_request_until(peer);
     int64_t left_ms = GR_FOREVER;
-    if (peer->give_up != GRI_NEVER) {
-        int64_t left = peer->give_up - gri_clock_ns(agent->net->clock);
-        left_ms = left <= 0 ? 0 : left / GRI_NS_PER_MS + 1;
+    if (until != GRI_NEVER) {
+        const int64_t left = until - gri_clock_ns(agent->net->clock);
+        left_ms = left <= 0 ? 1 : left / GRI_NS_PER_MS + 1;
     }
     peer->awaited = 0;
-    peer->dialed_until = peer->give_up;
-    int rc = left_ms == 0 ? GR_ETIMEOUT : gri_peer_dial(peer, left_ms);
+    peer->dialed_until = until;
+    rc = gri_peer_dial(peer, left_ms);
     if (rc < 0) {
         gri_dial_end(agent, self, peer, rc, NULL);
         return;
     }
-    gri_peer_set_deadline(peer, peer->give_up);
+    gri_peer_set_deadline(peer, until);
 }
 
 /* A dial under way to that address. */
@@ -89,28 +96,23 @@ int gri_dial_asked(gri_agent *agent, gr_actor *self, const gr_msg *msg,
     if (!gr_msg_asked(msg)) {
         return gr_unhandled(self, msg);
     }
-    const int64_t give_up = gri_deadline(net->clock, timeout_ms);
+    const int64_t until = gri_deadline(net->clock, timeout_ms);
     gri_peer *peer = find_dial(net, address, &dials);
     if (peer != NULL) {
-        rc = gri_request_add(self, peer, msg);
-        if (rc < 0) {
-            return gr_reply_error(self, msg, rc, NULL);
-        }
-        peer->give_up = peer->give_up > give_up ? peer->give_up : give_up;
-        return 0;
+        rc = gri_request_add(self, peer, msg, until);
+        return rc < 0 ? gr_reply_error(self, msg, rc, NULL) : 0;
     }
     peer = take_for(net, address, dials, &rc);
     if (peer == NULL) {
         return gr_reply_error(
             self, msg, rc, rc == GR_ELIMIT ? "too many dials at once" : NULL);
     }
-    peer->give_up = give_up;
-    rc = gri_request_add(self, peer, msg);
+    rc = gri_request_add(self, peer, msg, until);
     if (rc < 0) {
         untake(net, peer);
         return gr_reply_error(self, msg, rc, NULL);
     }
-    gri_dial_again(agent, self, peer);
+    gri_dial_again(agent, self, peer, GR_ETIMEOUT, NULL);
     return 0;
 }
 
@@ -118,21 +120,21 @@ bool gri_dial_place(gri_agent *agent, gr_actor *self, gri_place *place)
 {
     gri_net *net = agent->net;
     const gr_str address = {place->address, (uint32_t)strlen(place->address)};
+    const int64_t until = gri_deadline(net->clock, GRI_HANDSHAKE_MS);
     unsigned dials = 0;
     int rc;
     gri_peer *peer = find_dial(net, address, &dials);
     if (peer != NULL) {
-        return gri_request_add_place(peer, place) == 0;
+        return gri_request_add_place(peer, place, until) == 0;
     }
     peer = take_for(net, address, dials, &rc);
     if (peer == NULL) {
         return false;
     }
-    peer->give_up = gri_deadline(net->clock, GRI_HANDSHAKE_MS);
-    if (gri_request_add_place(peer, place) < 0) {
+    if (gri_request_add_place(peer, place, until) < 0) {
         untake(net, peer);
         return false;
     }
-    gri_dial_again(agent, self, peer);
+    gri_dial_again(agent, self, peer, GR_ETIMEOUT, NULL);
     return true;
 }

@@ -320,7 +320,8 @@ void gri_meet_opened(gri_agent *agent, gr_actor *self, gri_peer *peer)
         peer->state = peer->closing ? peer->state : GRI_PEER_SHAKING;
         (void)pthread_mutex_unlock(&peer->lock);
         gri_peer_note(peer, &hello);
-        deadline = peer->give_up < deadline ? peer->give_up : deadline;
+        deadline =
+            peer->dialed_until < deadline ? peer->dialed_until : deadline;
     } else {
         make_room(agent);
     }
@@ -440,14 +441,23 @@ static bool is_idle(gri_peer *peer)
     return idle;
 }
 
+/* Whether its deadline is over, and not the next one's turn: what tells the
+ * agent may come after that is set. */
+static bool is_late(gri_peer *peer)
+{
+    (void)pthread_mutex_lock(&peer->lock);
+    const bool late = peer->deadline == GRI_NEVER;
+    (void)pthread_mutex_unlock(&peer->lock);
+    return late;
+}
+
 void gri_meet_late(gri_agent *agent, gr_actor *self, gri_peer *peer)
 {
+    if (!is_late(peer)) {
+        return;
+    }
     if (is_idle(peer) && peer->awaited != 0) {
-        if (peer->requests == NULL) {
-            gri_dial_end(agent, self, peer, GR_ENOCONN, NULL);
-        } else {
-            gri_dial_again(agent, self, peer);
-        }
+        gri_dial_again(agent, self, peer, GR_ETIMEOUT, NULL);
     } else if (!is_shaking(peer)) {
         return; /* it has gone on meanwhile */
     } else if (peer->rival != NULL) {
@@ -491,16 +501,15 @@ static void tell_failure(gri_net *net, const gri_peer *peer)
     }
 }
 
-/* Somebody has asked while it was dialed, and is not to suffer from how that
- * dial was meant: for less time, or by the node itself. */
+/* Has somebody asked while it was dialed, who is not to suffer from how that
+ * dial was meant: for less time, or by the node itself? */
 static bool is_asked_anew(const gri_net *net, const gri_peer *peer)
 {
-    if (peer->role != GRI_DIALER || peer->requests == NULL) {
+    if (peer->role != GRI_DIALER) {
         return false;
     }
-    if (peer->give_up > peer->dialed_until &&
-        gri_clock_ns(net->clock) >= peer->dialed_until) {
-        return true;
+    if (peer->reason == GR_ETIMEOUT) {
+        return gri_clock_ns(net->clock) >= peer->dialed_until;
     }
     return peer->reason == GR_ESTOPPED &&
            (peer->hs.self.features & GRI_FEATURE_BY_ITSELF) != 0 &&
@@ -539,13 +548,13 @@ void gri_meet_closed(gri_agent *agent, gr_actor *self, gri_peer *peer)
         }
     }
     if (ask_again) {
-        gri_dial_again(agent, self, peer);
+        gri_dial_again(agent, self, peer, rc, fault);
         return;
     }
     if (peer->requests != NULL && peer->awaited != 0) {
         int64_t at = after_ms(agent, peer->rest_ms);
-        at = at < peer->give_up ? at : peer->give_up;
-        gri_peer_set_deadline(peer, at);
+        const int64_t until = gri_request_until(peer);
+        gri_peer_set_deadline(peer, at < until ? at : until);
         return;
     }
     gri_dial_end(agent, self, peer, rc, fault);

@@ -480,9 +480,10 @@ void gri_peer_finish(gri_peer *peer, const gri_note *last, int reason,
     gri_flight f = {.link = NULL};
     lock(peer);
     if (!peer->closing && !peer->draining) {
-        /* Without memory for it the other end is not told why. */
-        GR_IGNORE(gri_outbox_put_bytes(&peer->out, last->bytes, last->len),
-                  "see above");
+        if (last->len > 0) {
+            GR_IGNORE(gri_outbox_put_bytes(&peer->out, last->bytes, last->len),
+                      "without memory the other end is not told why");
+        }
         peer->draining = true;
         peer->reason = reason;
         peer->fault = fault;
@@ -493,7 +494,7 @@ void gri_peer_finish(gri_peer *peer, const gri_note *last, int reason,
     unlock(peer);
     gri_peer_launch(peer, f);
     if (now) {
-        gri_peer_close(peer, reason, fault); /* there was nothing to say */
+        gri_peer_close(peer, reason, fault); /* nothing can be said */
     } else {
         gri_keeper_tick_at(&peer->net->keeper, deadline);
     }

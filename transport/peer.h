@@ -46,6 +46,7 @@ struct gri_request {
     const gr_msg *msg; /* kept by the agent: asked ["gr.connect", ...]; NULL:
                           nobody, it is for place's sake */
     struct gri_place *place;
+    int64_t until; /* ns: it waits no longer */
 };
 
 typedef enum gri_offence {
@@ -146,8 +147,7 @@ struct gri_peer {
     char *address; /* dialed; else NULL. While it is UP it stays, so that who
                       has the lock may read it */
     gri_request *requests; /* who waits for this dial */
-    int64_t give_up;       /* ns: when a dial must be through, */
-    int64_t dialed_until;  /* and when the one under way must */
+    int64_t dialed_until;  /* ns: when the dial under way must be through */
     int64_t rest_ms;       /* the pause before it is dialed again; 0: not */
     uint64_t awaited; /* the node that is said to be connected, but is not UP
                          here yet; else 0 */

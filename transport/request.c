@@ -10,13 +10,14 @@ static void append(gri_peer *peer, gri_request *r)
     peer->requests = r;
 }
 
-int gri_request_add(gr_actor *self, gri_peer *peer, const gr_msg *msg)
+int gri_request_add(gr_actor *self, gri_peer *peer, const gr_msg *msg,
+                    int64_t until)
 {
     gri_request *r = malloc(sizeof *r);
     if (r == NULL) {
         return GR_ENOMEM;
     }
-    *r = (gri_request){.msg = gr_keep(self, msg)};
+    *r = (gri_request){.msg = gr_keep(self, msg), .until = until};
     if (r->msg == NULL) {
         free(r);
         return GR_ENOMEM;
@@ -25,13 +26,13 @@ int gri_request_add(gr_actor *self, gri_peer *peer, const gr_msg *msg)
     return 0;
 }
 
-int gri_request_add_place(gri_peer *peer, gri_place *place)
+int gri_request_add_place(gri_peer *peer, gri_place *place, int64_t until)
 {
     gri_request *r = malloc(sizeof *r);
     if (r == NULL) {
         return GR_ENOMEM;
     }
-    *r = (gri_request){.place = place};
+    *r = (gri_request){.place = place, .until = until};
     append(peer, r);
     return 0;
 }
@@ -44,7 +45,15 @@ void gri_request_move(gri_peer *from, gri_peer *to)
     }
     *last = from->requests;
     from->requests = NULL;
-    to->give_up = to->give_up > from->give_up ? to->give_up : from->give_up;
+}
+
+int64_t gri_request_until(const gri_peer *peer)
+{
+    int64_t until = 0;
+    for (const gri_request *r = peer->requests; r != NULL; r = r->next) {
+        until = r->until > until ? r->until : until;
+    }
+    return until;
 }
 
 bool gri_request_is_asked(const gri_peer *peer)
@@ -79,19 +88,42 @@ static void reply(gr_actor *self, const gr_msg *msg, int rc, uint64_t node)
     gr_release(self, msg);
 }
 
+static void answer(gri_agent *agent, gr_actor *self, const gri_request *r,
+                   int rc, uint64_t node, const char *fault)
+{
+    if (r->msg != NULL) {
+        reply(self, r->msg, rc, node);
+    } else if (rc < 0) {
+        gri_mesh_failed(agent, r->place, rc, fault);
+    } else {
+        gri_mesh_met(agent, r->place, node);
+    }
+}
+
 void gri_request_answer(gri_agent *agent, gr_actor *self, gri_peer *peer,
                         int rc, uint64_t node, const char *fault)
 {
     while (peer->requests != NULL) {
         gri_request *r = peer->requests;
         peer->requests = r->next;
-        if (r->msg != NULL) {
-            reply(self, r->msg, rc, node);
-        } else if (rc < 0) {
-            gri_mesh_failed(agent, r->place, rc, fault);
-        } else {
-            gri_mesh_met(agent, r->place, node);
+        answer(agent, self, r, rc, node, fault);
+        free(r);
+    }
+}
+
+void gri_request_expire(gri_agent *agent, gr_actor *self, gri_peer *peer,
+                        int rc, const char *fault)
+{
+    const int64_t now = gri_clock_ns(agent->net->clock);
+    gri_request **at = &peer->requests;
+    while (*at != NULL) {
+        gri_request *r = *at;
+        if (r->until > now) {
+            at = &r->next;
+            continue;
         }
+        *at = r->next;
+        answer(agent, self, r, rc, 0, fault);
         free(r);
     }
 }
