@@ -20,7 +20,9 @@ enum {
 /* How long a worker looks around before it sleeps. While others work: about
  * what it costs to sleep and be woken, so that it costs at most twice what the
  * better of the two would have cost; many waits, as for a receiver that catches
- * up, are shorter. When all others sleep: less. */
+ * up, are shorter. When all others sleep: less. And less where descriptors are
+ * watched: what comes from there is made by other programs, perhaps on this
+ * very processor. */
 #define SPIN_NS       (50 * GRI_NS_PER_US)
 #define SPIN_ALONE_NS (10 * GRI_NS_PER_US)
 
@@ -158,7 +160,8 @@ static void pause_a_little(void)
 }
 
 /* Until when to look around before sleeping. While others work, they may soon
- * have something for us; else only what comes from outside can. */
+ * have something for us; else only what comes from outside can, and must not be
+ * kept from it. */
 static int64_t spin_until(const gri_worker *w, int64_t began_ns)
 {
     gri_sched *s = w->sched;
@@ -172,7 +175,9 @@ static int64_t spin_until(const gri_worker *w, int64_t began_ns)
         atomic_load_explicit(&s->searching, memory_order_relaxed);
     const bool others_work =
         (int64_t)gri_sched_awake(s, parked) - searching > 0;
-    return began_ns + (others_work ? SPIN_NS : SPIN_ALONE_NS);
+    return began_ns + (others_work && !gri_poller_is_open(&s->poller)
+                           ? SPIN_NS
+                           : SPIN_ALONE_NS);
 }
 
 /* What there is, or soon will be. */
