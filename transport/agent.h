@@ -55,8 +55,8 @@ void gri_dial_again(gri_agent *agent, gr_actor *self, gri_peer *peer, int rc,
 void gri_dial_end(gri_agent *agent, gr_actor *self, gri_peer *peer, int rc,
                   const char *fault);
 
-/* request.c: who waits for a peer that is dialed, each until some time, in ns.
- * Errors: GR_ENOMEM. */
+/* request.c: who waits for a peer that is dialed. until: in ns; who has waited
+ * for so long is told when the dial under way has ended. Errors: GR_ENOMEM. */
 int gri_request_add(gr_actor *self, gri_peer *peer, const gr_msg *msg,
                     int64_t until);
 int gri_request_add_place(gri_peer *peer, gri_place *place, int64_t until);

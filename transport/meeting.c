@@ -320,6 +320,8 @@ void gri_meet_opened(gri_agent *agent, gr_actor *self, gri_peer *peer)
         peer->state = peer->closing ? peer->state : GRI_PEER_SHAKING;
         (void)pthread_mutex_unlock(&peer->lock);
         gri_peer_note(peer, &hello);
+        /* Somebody with more time may have come while it was opened. */
+        peer->dialed_until = gri_request_until(peer);
         deadline =
             peer->dialed_until < deadline ? peer->dialed_until : deadline;
     } else {
@@ -441,12 +443,13 @@ static bool is_idle(gri_peer *peer)
     return idle;
 }
 
-/* Whether its deadline is over, and not the next one's turn: what tells the
- * agent may come after that is set. */
+/* Whether its deadline is over. Who says so may be late himself, and it be the
+ * next one's turn, or the peer somebody else's. */
 static bool is_late(gri_peer *peer)
 {
     (void)pthread_mutex_lock(&peer->lock);
-    const bool late = peer->deadline == GRI_NEVER;
+    const bool late = peer->late;
+    peer->late = false;
     (void)pthread_mutex_unlock(&peer->lock);
     return late;
 }
@@ -509,7 +512,8 @@ static bool is_asked_anew(const gri_net *net, const gri_peer *peer)
         return false;
     }
     if (peer->reason == GR_ETIMEOUT) {
-        return gri_clock_ns(net->clock) >= peer->dialed_until;
+        const int64_t now = gri_clock_ns(net->clock);
+        return now >= peer->dialed_until && gri_request_until(peer) > now;
     }
     return peer->reason == GR_ESTOPPED &&
            (peer->hs.self.features & GRI_FEATURE_BY_ITSELF) != 0 &&
@@ -529,13 +533,13 @@ void gri_meet_closed(gri_agent *agent, gr_actor *self, gri_peer *peer)
 {
     gri_net *net = agent->net;
     peer->parked = false;
-    if (peer->fault != NULL && peer->node == 0) {
+    const bool ask_again = is_asked_anew(net, peer);
+    if (peer->fault != NULL && peer->node == 0 && !ask_again) {
         tell_failure(net, peer);
     }
     const int rc = peer->reason == 0 ? GR_ENOCONN : peer->reason;
     const char *fault = peer->fault;
     find_self(agent, peer);
-    const bool ask_again = is_asked_anew(net, peer);
     gri_peer_reset(peer);
     /* Those that waited for this end. A peer that goes UP over it may have
      * what who waits for this one wanted. */

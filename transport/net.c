@@ -64,8 +64,7 @@ gri_peer *gri_net_take(gri_net *net)
     (void)pthread_mutex_lock(&net->lock);
     gri_peer *peer = net->idle;
     if (peer != NULL) {
-        net->idle = peer->next;
-        peer->next = NULL;
+        net->idle = peer->next_idle;
     } else {
         peer = new_peer(net);
     }
@@ -79,7 +78,7 @@ gri_peer *gri_net_take(gri_net *net)
 void gri_net_give(gri_net *net, gri_peer *peer)
 {
     (void)pthread_mutex_lock(&net->lock);
-    peer->next = net->idle;
+    peer->next_idle = net->idle;
     net->idle = peer;
     (void)pthread_mutex_unlock(&net->lock);
 }

@@ -149,6 +149,13 @@ static void on_received(void *arg, int64_t n)
     gri_peer_receive(peer);
 }
 
+/* Under lock. */
+static void set_deadline(gri_peer *peer, int64_t deadline)
+{
+    peer->deadline = deadline;
+    peer->late = false;
+}
+
 static void on_closed(void *arg)
 {
     gri_peer *peer = arg;
@@ -156,7 +163,7 @@ static void on_closed(void *arg)
     peer->state = GRI_PEER_CLOSED;
     peer->link = NULL;
     peer->flying = false;
-    peer->deadline = GRI_NEVER;
+    set_deadline(peer, GRI_NEVER);
     const gri_map for_room = gri_slowed_take(&peer->slowed.for_room);
     const gri_map for_there = gri_slowed_take(&peer->slowed.for_there);
     unlock(peer);
@@ -211,7 +218,7 @@ void gri_peer_reset(gri_peer *peer)
     peer->node = 0;
     peer->name[0] = '\0';
     peer->frame_max = 0;
-    peer->deadline = GRI_NEVER;
+    set_deadline(peer, GRI_NEVER);
     gri_outbox out = peer->out; /* freed without the lock */
     gri_cargo fly = peer->fly;
     peer->out = (gri_outbox){.depot = out.depot};
@@ -387,7 +394,7 @@ bool gri_peer_up(gri_peer *peer, const gri_note *last)
         /* The last frame stands before all others: senders find it UP only
          * after this lock. */
         peer->state = GRI_PEER_UP;
-        peer->deadline = GRI_NEVER;
+        set_deadline(peer, GRI_NEVER);
         peer->node = who->node;
         /* Not what a peer likes: it is part of the outbox's bound. Ours are
          * never longer than our own limit. */
@@ -423,7 +430,7 @@ bool gri_peer_bye(gri_peer *peer, uint64_t node, int64_t deadline,
         peer->state = GRI_PEER_LEAVING;
         peer->said_bye = true;
         peer->for_good = for_good;
-        peer->deadline = deadline;
+        set_deadline(peer, deadline);
         show_node(peer, 0);
         f = gri_peer_take_off(peer);
     }
@@ -487,7 +494,7 @@ void gri_peer_finish(gri_peer *peer, const gri_note *last, int reason,
         peer->draining = true;
         peer->reason = reason;
         peer->fault = fault;
-        peer->deadline = deadline;
+        set_deadline(peer, deadline);
         f = gri_peer_take_off(peer);
     }
     const bool now = !peer->flying;
@@ -503,7 +510,7 @@ void gri_peer_finish(gri_peer *peer, const gri_note *last, int reason,
 void gri_peer_set_deadline(gri_peer *peer, int64_t deadline)
 {
     lock(peer);
-    peer->deadline = deadline;
+    set_deadline(peer, deadline);
     unlock(peer);
     gri_keeper_tick_at(&peer->net->keeper, deadline);
 }
@@ -552,6 +559,7 @@ int64_t gri_peer_tick(gri_peer *peer, int64_t now)
     const uint64_t born = mute ? peer->born : 0;
     if (late) {
         peer->deadline = GRI_NEVER;
+        peer->late = true;
     }
     gri_map for_room = {.count = 0};
     gri_map for_there = {.count = 0};

@@ -69,7 +69,7 @@ enum {
     GRI_EVENT_OPENED = 1, /* accepted, or a dial ended: peer->opened_rc */
     GRI_EVENT_BYTES = 2,  /* peer->in has more; only before it is UP */
     GRI_EVENT_PONG = 4,
-    GRI_EVENT_LATE = 8, /* peer->deadline has passed */
+    GRI_EVENT_LATE = 8, /* peer->late */
     GRI_EVENT_CLOSED = 16,
     GRI_EVENT_PACE = 32 /* it has become slow, or is not any more */
 };
@@ -105,7 +105,8 @@ struct gri_peer {
     gri_after after; /* sends what waits, at the end of a worker's turn */
     struct gri_worker *after_of; /* whose; NULL: nobody is to */
     int64_t let_go_at; /* ns: when whoever waits is let go in any case */
-    int64_t deadline;  /* ns; when the agent (or the keeper) must look */
+    int64_t deadline;  /* ns; when the agent (or the keeper) must look, */
+    bool late;         /* and that is over; no other has been set since */
     gri_sent sent;
     gri_pace pace;
 
@@ -161,7 +162,8 @@ struct gri_peer {
     /* under net->lock */
     unsigned events;
     bool queued;
-    gri_peer *next; /* in the queue of events, or of idle peers */
+    gri_peer *next;      /* in the queue of events: also of one that is idle, */
+    gri_peer *next_idle; /* as the keeper's may come behind its end */
 };
 
 /* Errors: GR_ENOMEM. */

@@ -30,8 +30,9 @@ static int on_answer(gr_actor *self, void *state, const gr_msg *answer)
 
 static int ask(gr_actor *self, asker *a)
 {
-    return gr_ask(self, a->agent, a->ms, gr_then(on_answer, 0), "gr.connect",
-                  "sim://n0", a->ms);
+    /* It is the agent's to answer in time. */
+    return gr_ask(self, a->agent, a->ms + HEAL_MS, gr_then(on_answer, 0),
+                  "gr.connect", "sim://n0", a->ms);
 }
 
 static int asker_init(gr_actor *self, void *state, const gr_msg *args)
@@ -90,10 +91,13 @@ static void start_both(net *w, bool apart)
     }
 }
 
-/* The first has no more time, and another dial is made for the second. */
-static void expect_patience(net *w)
+/* The first, which has asked at that time, has no more of it, and another dial
+ * is made for the second. */
+static void expect_patience(net *w, int64_t asked_ms)
 {
     assert_int_equal(next_told(w), GR_ETIMEOUT);
+    assert_in_range(gr_sim_now_ms(w->sys[1]) - asked_ms, SHORT_MS,
+                    SHORT_MS + SHORT_MS / 4);
     pass_time(w, 100);
     gr_sim_net_heal(w->net, GR_SIM_ALL, GR_SIM_ALL);
     const int64_t began = gr_sim_now_ms(w->sys[1]);
@@ -107,29 +111,55 @@ static void longer_wish_survives_a_dial_that_finds_nobody(void **state)
 {
     net *w = *state;
     start_both(w, true);
+    const int64_t asked_ms = gr_sim_now_ms(w->sys[1]);
     begin_to_ask(w, SHORT_MS, false);
     pass_time(w, SHORT_MS / 4);
     begin_to_ask(w, PATIENT_MS, false);
 
-    expect_patience(w);
+    expect_patience(w, asked_ms);
+}
+
+/* A line on which it takes two fifths of SHORT_MS to connect, and as long again
+ * to shake hands. */
+static void set_slow_line(net *w)
+{
+    const gr_sim_line slow = {.delay_min_ms = SHORT_MS / 5,
+                              .delay_max_ms = SHORT_MS / 5};
+    assert_int_equal(gr_sim_net_line(w->net, GR_SIM_ALL, GR_SIM_ALL, &slow), 0);
 }
 
 static void longer_wish_survives_a_handshake_that_is_not_answered(void **state)
 {
-    const gr_sim_line slow = {.delay_min_ms = SHORT_MS / 5,
-                              .delay_max_ms = SHORT_MS / 5};
     net *w = *state;
     start_both(w, false);
-    assert_int_equal(gr_sim_net_line(w->net, GR_SIM_ALL, GR_SIM_ALL, &slow), 0);
+    set_slow_line(w);
+    const int64_t asked_ms = gr_sim_now_ms(w->sys[1]);
     begin_to_ask(w, SHORT_MS, false);
-    pass_time(w, SHORT_MS / 4);
+    pass_time(w, SHORT_MS / 2);
     begin_to_ask(w, PATIENT_MS, false);
-    pass_time(w, SHORT_MS / 4);
     assert_int_equal(gr_sim_net_partition(w->net, gr_system_node(w->sys[0]),
                                           gr_system_node(w->sys[1])),
                      0);
 
-    expect_patience(w);
+    expect_patience(w, asked_ms);
+}
+
+/* Who joins while it is opened may need no other connection. */
+static void longer_wish_has_the_connection_of_a_shorter_one(void **state)
+{
+    net *w = *state;
+    gr_net_stats s;
+    start_both(w, false);
+    set_slow_line(w);
+    begin_to_ask(w, SHORT_MS / 2, false);
+    pass_time(w, SHORT_MS / 4);
+    begin_to_ask(w, PATIENT_MS, false);
+
+    assert_int_equal(next_told(w), 0);
+    assert_int_equal(next_told(w), 0);
+    assert_int_equal(gr_node_totals(w->self[0], &s), 0);
+    assert_int_equal(s.connected, 1);
+    assert_int_equal(s.refused + s.faults, 0);
 }
 
 /* There is always one more who has time left; the node that is kept counts its
@@ -157,6 +187,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_NET(longer_wish_survives_a_dial_that_finds_nobody),
         IN_NET(longer_wish_survives_a_handshake_that_is_not_answered),
+        IN_NET(longer_wish_has_the_connection_of_a_shorter_one),
         IN_NET(endless_wishes_do_not_keep_others_waiting),
     };
     return cmocka_run_group_tests_name("transport/patience", tests, NULL, NULL);
